@@ -1,0 +1,9 @@
+"""What happens to a frame: decode, detect, embed, sink.
+
+Synchronous and self-contained: no event loop, no logging, no metrics, no settings file. `visage` puts these stages on
+threads; a notebook can call them one after another.
+"""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,50 @@
+"""What runs a network. A backend takes and returns tensors of its own memory: host arrays or device arrays.
+
+Networks are prepared (see `visage.models.prepare`) so that they take uint8 NHWC, BGR: the cast, the channel order and the
+normalisation are the network's first layers, and no backend copies floats about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.buffers import Stream
+
+__all__ = ["Backend", "HostTensor"]
+
+HostTensor = NDArray[np.generic]
+
+TensorT = TypeVar("TensorT")
+
+
+class Backend(Protocol[TensorT]):
+    """One compiled network. Used by one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """Backend, device and precision for people, for example "openvino cpu bf16"."""
+
+    @property
+    def max_batch(self) -> int:
+        """Most items that `infer` takes at once."""
+
+    def infer(self, batch: TensorT, *, stream: Stream) -> Mapping[str, TensorT]:
+        """Run the network.
+
+        Args:
+            batch: uint8 (N, H, W, 3), BGR, 1 <= N <= max_batch.
+            stream: where device work is queued. Results may be read by work queued on it afterwards.
+
+        Returns:
+            float32 outputs by name, N first. They are valid until the next call.
+
+        Raises:
+            BackendError: with the network's name and the cause.
+        """
+
+    def close(self) -> None:
+        """Free the network. Safe to call twice."""

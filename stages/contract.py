@@ -1,0 +1,78 @@
+"""What a stage is: something that turns a batch into a batch, in order, on one thread.
+
+A stage is opened, used and closed by one thread. It keeps no reference to what it returned. If `process` raises, the stage
+is broken and its owner closes it; a failure that concerns only one source is raised as `SourceFailed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from stages.errors import StageError
+from stages.frames import Frame
+from stages.sources import VideoInfo
+
+__all__ = ["FrameSource", "Hook", "SourceFailed", "Stage"]
+
+In = TypeVar("In", contravariant=True)
+Out = TypeVar("Out", covariant=True)
+
+
+class SourceFailed(StageError):
+    """A stage can't go on with one source; the others are unharmed."""
+
+    def __init__(self, source_id: str, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.source_id = source_id
+        self.cause = cause
+
+
+class Stage(Protocol[In, Out]):
+    """One step of a frame's way."""
+
+    @property
+    def name(self) -> str:
+        """The field's word for it; threads, metrics and errors carry it."""
+
+    def open(self) -> None:
+        """Take what the stage needs (compiled networks, streams), on the thread that will call `process`."""
+
+    def process(self, batch: Sequence[In]) -> Sequence[Out]:
+        """Handle a batch that may mix sources. One result an item, in the batch's order.
+
+        The stage owns the batch's frames from the call on and passes that ownership on with its results.
+        """
+
+    def flush(self, source_id: str) -> Sequence[Out]:
+        """Forget a source that has ended; return what was held back for it."""
+
+    def close(self) -> None:
+        """Free everything. Called once, also after a failure."""
+
+
+class FrameSource(Protocol):
+    """Where frames come from: a file, a still, a camera. Used by one thread, except for `interrupt`."""
+
+    @property
+    def frames_decoded(self) -> int:
+        """Frames that have left the decoder so far, looked at or not."""
+
+    def open(self) -> VideoInfo:
+        """Connect and decode up to the first frame. Raises SourceError."""
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames to look at, in order; the caller owns each. Raises SourceBroken where the source breaks."""
+
+    def interrupt(self) -> None:
+        """From any thread: let `frames` end soon, as if the source ended here."""
+
+    def close(self) -> None:
+        """Free the decoder, the file and the pool. Frames still held elsewhere stay valid until released."""
+
+
+class Hook(Protocol):
+    """Watches a stage from outside; the runtime calls it on the stage's thread, so it must be quick."""
+
+    def on_batch(self, stage: str, size: int, seconds: float) -> None:
+        """After each batch: how many items, how long it took."""

@@ -1,0 +1,110 @@
+"""Every error that this package raises on purpose.
+
+    StageError
+    ├── SourceError              one input; the others go on
+    │   ├── SourceNotFound       also FileNotFoundError
+    │   ├── SourceUnreadable     also OSError: permission, a time-out, a refused connection
+    │   ├── NotAVideo            also ValueError: no picture in it, or nothing that FFmpeg knows
+    │   └── SourceBroken         broke in the middle; carries the frame index and second reached
+    ├── BackendError             also RuntimeError: inference failed
+    │   └── BackendUnavailable   also ImportError: the library or the device is not here
+    ├── ModelMismatch            also ValueError: the network is not what its catalogue entry says
+    ├── PoolError
+    │   ├── PoolClosed
+    │   └── PoolTimeout          also TimeoutError
+    └── SinkError
+        ├── OutputExists         also FileExistsError
+        └── OutputFailed         also OSError: full disk, read-only destination
+
+Messages are one line for a person and say what to do; the cause is chained.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BackendError",
+    "BackendUnavailable",
+    "ModelMismatch",
+    "NotAVideo",
+    "OutputExists",
+    "OutputFailed",
+    "PoolClosed",
+    "PoolError",
+    "PoolTimeout",
+    "SinkError",
+    "SourceBroken",
+    "SourceError",
+    "SourceNotFound",
+    "SourceUnreadable",
+    "StageError",
+]
+
+
+class StageError(Exception):
+    """Root of the tree."""
+
+
+class SourceError(StageError):
+    """One input can't be read, or not to its end."""
+
+
+class SourceNotFound(SourceError, FileNotFoundError):
+    """No such file or device."""
+
+
+class SourceUnreadable(SourceError, OSError):
+    """It exists, but can't be opened: permission, time-out, connection refused."""
+
+
+class NotAVideo(SourceError, ValueError):
+    """Empty, without pictures, or in no format that FFmpeg knows."""
+
+
+class SourceBroken(SourceError):
+    """The source ended before its time.
+
+    Attributes:
+        frame_index: index of the first frame that could not be had (so many frames were delivered).
+        pts_seconds: time of the last frame delivered, or 0.0 if there was none.
+    """
+
+    def __init__(self, message: str, *, frame_index: int, pts_seconds: float) -> None:
+        super().__init__(message)
+        self.frame_index = frame_index
+        self.pts_seconds = pts_seconds
+
+
+class BackendError(StageError, RuntimeError):
+    """A network could not be compiled or run."""
+
+
+class BackendUnavailable(BackendError, ImportError):
+    """The backend's library, driver or device is missing; the message names the install command."""
+
+
+class ModelMismatch(StageError, ValueError):
+    """A network's inputs or outputs are not those its head or catalogue entry expects."""
+
+
+class PoolError(StageError):
+    """A buffer could not be leased."""
+
+
+class PoolClosed(PoolError):
+    """The pool was closed, before or while waiting."""
+
+
+class PoolTimeout(PoolError, TimeoutError):
+    """No buffer came back in time."""
+
+
+class SinkError(StageError):
+    """An output can't be written."""
+
+
+class OutputExists(SinkError, FileExistsError):
+    """The destination is there already and `force` was not given."""
+
+
+class OutputFailed(SinkError, OSError):
+    """Writing failed: full disk, read-only destination, lost mount."""

@@ -1,0 +1,50 @@
+"""Picture arithmetic, done where the pixels are: in host memory or on a card.
+
+Two things are asked of a frame's pixels: the whole picture small, for the detector, and small crops upright and aligned,
+for the embedder. Nothing else ever turns a frame into full-size RGB, except to show it to a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.buffers import Stream
+from stages.frames import FloatArray, Picture
+
+__all__ = ["Imaging"]
+
+PictureT = TypeVar("PictureT", bound=Picture, contravariant=True)
+TensorT = TypeVar("TensorT", covariant=True)
+
+
+class Imaging(Protocol[PictureT, TensorT]):
+    """Makes network inputs from pictures. One instance a thread: the tensors it returns are its own workspace."""
+
+    def letterbox(self, pictures: Sequence[PictureT], *, stream: Stream) -> TensorT:
+        """The pictures, letterboxed as `DetectorInput.fit` says; all must have the same `DetectorInput.shape`.
+
+        Returns uint8 (N, H, W, 3), BGR, valid until the next call.
+        """
+
+    def crop(
+        self, pictures: Sequence[PictureT], transforms: Sequence[FloatArray], size: int, *, stream: Stream
+    ) -> TensorT:
+        """Square crops of every picture.
+
+        Args:
+            pictures: P pictures.
+            transforms: for each picture float32 (n, 2, 3): maps crop pixel (column, row, 1) to (x, y) of the upright
+                source frame, both as pixel indices (centre of the first pixel is (0, 0)). Where a crop pixel covers
+                k x k source pixels, k > 1, the mean of round(k) x round(k) bilinear samples is taken (k at most 8).
+                Outside the picture is black.
+            size: crop side in pixels.
+
+        Returns uint8 (sum of n, size, size, 3), BGR, in the pictures' order, valid until the next call.
+        """
+
+    def to_bgr(self, picture: PictureT) -> NDArray[np.uint8]:
+        """The upright picture as uint8 (H, W, 3), BGR, in host memory. For people's eyes; slow."""

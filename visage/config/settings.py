@@ -1,0 +1,62 @@
+"""Everything a run can be told, with its defaults. Flags win over environment (`VISAGE_*`), which wins over defaults."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseSettings):
+    """How videos are analysed. Serialisable: `model_dump_json` and back."""
+
+    model_config = SettingsConfigDict(env_prefix="VISAGE_", extra="forbid", frozen=True)
+
+    detector: str = Field("yunet", description="Catalogue name of the face detector.")
+    embedder: str = Field("sface", description="Catalogue name of the face embedder.")
+    embed: bool = Field(True, description="Compute embeddings; without, detection only.")
+    device: str = Field("auto", description="auto, cpu or cuda:N.")
+    backend: Literal["auto", "openvino", "onnxruntime", "tensorrt"] = Field("auto", description="What runs networks.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="Arithmetic of the networks.")
+    model_dir: Path = Field(Path("~/.visage/models"), description="Where models are kept.")
+
+    frameskip: int = Field(1, ge=1, description="Look at every Nth frame.")
+    start_seconds: float = Field(0.0, ge=0, description="Skip what comes before this time.")
+    end_seconds: float | None = Field(None, gt=0, description="Stop at this time.")
+    detector_size: int = Field(640, ge=64, le=4096, multiple_of=32, description="Longer side of the detector's input.")
+    score_threshold: float | None = Field(None, ge=0, le=1, description="Least score; default: the model's own.")
+    nms_iou: float = Field(0.3, gt=0, le=1, description="Overlap above which the weaker of two boxes is dropped.")
+    min_face: int = Field(0, ge=0, description="Drop faces whose box is narrower or lower than this, source pixels.")
+
+    detect_batch: int = Field(4, ge=1, le=64, description="Most frames a detector call takes.")
+    embed_batch: int = Field(8, ge=1, le=256, description="Most faces an embedder call takes.")
+    batch_deadline_seconds: float = Field(0.01, ge=0, description="Longest wait for a batch to fill.")
+    inbox_capacity: int = Field(8, ge=1, description="Decoded frames that may wait per source.")
+    queue_capacity: int = Field(8, ge=1, description="Frames that may wait between later stages.")
+    threads: int = Field(
+        0, ge=0, description="CPU threads for networks and decoders; 0: all that this process may use."
+    )
+    drain_seconds: float = Field(10.0, gt=0, description="How long a stop may take before it becomes an abort.")
+
+    @field_validator("model_dir")
+    @classmethod
+    def _expand_home(cls, path: Path) -> Path:
+        return path.expanduser()
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, device: str) -> str:
+        kind, _, number = device.partition(":")
+        if device not in ("auto", "cpu", "cuda") and not (kind == "cuda" and number.isdigit()):
+            raise ValueError(f"{device!r} is not auto, cpu, cuda or cuda:N")
+        return device
+
+    @property
+    def cpu_threads(self) -> int:
+        """The number of CPU threads to use: `threads`, or all processors that this process may run on."""
+        return self.threads or len(os.sched_getaffinity(0))

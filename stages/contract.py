@@ -1,7 +1,7 @@
 """What a stage is: something that turns a batch into a batch, in order, on one thread.
 
-A stage is opened, used and closed by one thread. It keeps no reference to what it returned. If `process` raises, the stage
-is broken and its owner closes it; a failure that concerns only one source is raised as `SourceFailed`.
+A stage is opened, used and closed by one thread. It keeps no reference to what it returned. If `process` raises, the
+stage is broken and its owner closes it; a failure that concerns only one source is raised as `SourceFailed`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from stages.sources import VideoInfo
 
 __all__ = ["FrameSource", "Hook", "SourceFailed", "Stage"]
 
-In = TypeVar("In", contravariant=True)
-Out = TypeVar("Out", covariant=True)
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
 
 
 class SourceFailed(StageError):
@@ -28,7 +28,7 @@ class SourceFailed(StageError):
         self.cause = cause
 
 
-class Stage(Protocol[In, Out]):
+class Stage(Protocol[In_contra, Out_co]):
     """One step of a frame's way."""
 
     @property
@@ -38,13 +38,13 @@ class Stage(Protocol[In, Out]):
     def open(self) -> None:
         """Take what the stage needs (compiled networks, streams), on the thread that will call `process`."""
 
-    def process(self, batch: Sequence[In]) -> Sequence[Out]:
+    def process(self, batch: Sequence[In_contra]) -> Sequence[Out_co]:
         """Handle a batch that may mix sources. One result an item, in the batch's order.
 
         The stage owns the batch's frames from the call on and passes that ownership on with its results.
         """
 
-    def flush(self, source_id: str) -> Sequence[Out]:
+    def flush(self, source_id: str) -> Sequence[Out_co]:
         """Forget a source that has ended; return what was held back for it."""
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """What travels between stages: a frame with the pixels it owns, and the faces seen in it.
 
 Records are frozen and check their shapes once, where they are made. Pixels have one owner at a time: whoever holds a
-`Frame` either passes it on or calls `Frame.release`. Coordinates are pixels of the upright source frame, x to the right,
-y down, (0, 0) the outer corner of the first pixel.
+`Frame` either passes it on or calls `Frame.release`. Coordinates are pixels of the upright source frame, x to the
+right, y down, (0, 0) the outer corner of the first pixel.
 """
 
 from __future__ import annotations

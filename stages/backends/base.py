@@ -1,7 +1,7 @@
 """What runs a network. A backend takes and returns tensors of its own memory: host arrays or device arrays.
 
-Networks are prepared (see `visage.models.prepare`) so that they take uint8 NHWC, BGR: the cast, the channel order and the
-normalisation are the network's first layers, and no backend copies floats about.
+Networks are prepared (see `visage.models.prepare`) so that they take uint8 NHWC, BGR: the cast, the channel order and
+the normalisation are the network's first layers, and no backend copies floats about.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Fixed-capacity pool of equal buffers. Invariant: free + leased == capacity.
 
-All buffers are made when the pool is, so memory neither grows nor is allocated in the steady state. `lease` blocks until
-a buffer is free, the time-out has passed or the pool is closed. A buffer that comes back carries the event after which it
-may be overwritten; the next lessee's stream waits for it.
+All buffers are made when the pool is, so memory neither grows nor is allocated in the steady state. `lease` blocks
+until a buffer is free, the time-out has passed or the pool is closed. A buffer that comes back carries the event after
+which it may be overwritten; the next lessee's stream waits for it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Picture arithmetic, done where the pixels are: in host memory or on a card.
 
-Two things are asked of a frame's pixels: the whole picture small, for the detector, and small crops upright and aligned,
-for the embedder. Nothing else ever turns a frame into full-size RGB, except to show it to a person.
+Two things are asked of a frame's pixels: the whole picture small, for the detector, and small crops upright and
+aligned, for the embedder. Nothing else ever turns a frame into full-size RGB, except to show it to a person.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ from stages.frames import FloatArray, Picture
 
 __all__ = ["Imaging"]
 
-PictureT = TypeVar("PictureT", bound=Picture, contravariant=True)
-TensorT = TypeVar("TensorT", covariant=True)
+TensorT_co = TypeVar("TensorT_co", covariant=True)
 
 
-class Imaging(Protocol[PictureT, TensorT]):
-    """Makes network inputs from pictures. One instance a thread: the tensors it returns are its own workspace."""
+class Imaging(Protocol[TensorT_co]):
+    """Makes network inputs from pictures. One instance a thread: the tensors it returns are its own workspace.
 
-    def letterbox(self, pictures: Sequence[PictureT], *, stream: Stream) -> TensorT:
+    Pictures of another kind of memory than its own are refused with TypeError.
+    """
+
+    def letterbox(self, pictures: Sequence[Picture], *, stream: Stream) -> TensorT_co:
         """The pictures, letterboxed as `DetectorInput.fit` says; all must have the same `DetectorInput.shape`.
 
         Returns uint8 (N, H, W, 3), BGR, valid until the next call.
         """
 
     def crop(
-        self, pictures: Sequence[PictureT], transforms: Sequence[FloatArray], size: int, *, stream: Stream
-    ) -> TensorT:
+        self, pictures: Sequence[Picture], transforms: Sequence[FloatArray], size: int, *, stream: Stream
+    ) -> TensorT_co:
         """Square crops of every picture.
 
         Args:
@@ -46,5 +48,5 @@ class Imaging(Protocol[PictureT, TensorT]):
         Returns uint8 (sum of n, size, size, 3), BGR, in the pictures' order, valid until the next call.
         """
 
-    def to_bgr(self, picture: PictureT) -> NDArray[np.uint8]:
+    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
         """The upright picture as uint8 (H, W, 3), BGR, in host memory. For people's eyes; slow."""

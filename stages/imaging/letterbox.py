@@ -1,7 +1,7 @@
 """How a frame fits into a detector's input, and the way back.
 
-The picture is scaled by one factor (two where pixels are not square), placed in the middle, and the rest is filled with a
-constant. The input's shape depends on the frame alone, never on its neighbours in a batch.
+The picture is scaled by one factor (two where pixels are not square), placed in the middle, and the rest is filled with
+a constant. The input's shape depends on the frame alone, never on its neighbours in a batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Everything a run can be told, with its defaults. Flags win over environment (`VISAGE_*`), which wins over defaults."""
+"""Everything a run can be told, with its defaults.
+
+Flags win over the environment (`VISAGE_*`), which wins over the defaults.
+"""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class Head(Protocol[TensorT_contra]):
             stream: the stream the outputs were queued on.
 
         Returns:
-            N records, each in source pixels and best score first (ties: the lower anchor first). Non-maximum suppression
-            is greedy: a box goes if its IoU with a better kept one is above the threshold.
+            N records, each in source pixels and best score first (ties: the lower anchor first). Non-maximum
+            suppression is greedy: a box goes if its IoU with a better kept one is above the threshold.
 
         Raises:
             ModelMismatch: an output is missing or has another shape.

@@ -1,0 +1,108 @@
+"""YuNet's head on the host: three strides, one anchor a cell, boxes and five landmarks.
+
+Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20 (2023). The decoding is
+that of OpenCV's `FaceDetectorYN`: score = sqrt(cls * obj); for the cell in column c and row r of stride s the centre is
+((c + dx) s, (r + dy) s), the size (exp(w) s, exp(h) s), a landmark ((c + x) s, (r + y) s).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.backends.base import HostTensor
+from stages.buffers import Stream
+from stages.detect.nms import suppress
+from stages.errors import ModelMismatch
+from stages.frames import LANDMARK_COUNT, Faces, FloatArray
+from stages.imaging.letterbox import Letterbox
+
+__all__ = ["YuNetHead"]
+
+STRIDES = (8, 16, 32)
+
+
+class YuNetHead:
+    """Decodes the outputs `cls_s`, `obj_s` (N, A, 1), `bbox_s` (N, A, 4), `kps_s` (N, A, 10) of the strides s."""
+
+    has_landmarks = True
+
+    def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
+        self._score_threshold = score_threshold
+        self._nms_iou = nms_iou
+
+    def decode(
+        self,
+        outputs: Mapping[str, HostTensor],
+        letterboxes: Sequence[Letterbox],
+        shape: tuple[int, int],
+        *,
+        stream: Stream,
+    ) -> list[Faces]:
+        stream.synchronize()
+        levels = [_Level.of(outputs, stride, (len(letterboxes), *shape)) for stride in STRIDES]
+        candidates = [level.candidates(self._score_threshold) for level in levels]
+        frames = np.concatenate([c.frames for c in candidates])
+        scores = np.concatenate([c.scores for c in candidates])
+        geometry = np.concatenate([c.geometry for c in candidates])
+        return [
+            self._faces_of(scores[frames == index], geometry[frames == index], letterbox)
+            for index, letterbox in enumerate(letterboxes)
+        ]
+
+    def _faces_of(self, scores: FloatArray, geometry: FloatArray, letterbox: Letterbox) -> Faces:
+        if not len(scores):
+            return Faces.none()
+        kept = suppress(geometry[:, :4], scores, self._nms_iou)
+        points = letterbox.to_source(geometry[kept])
+        return Faces(
+            boxes_xyxy=points[:, :4],
+            scores=scores[kept],
+            landmarks=points[:, 4:].reshape(-1, LANDMARK_COUNT, 2),
+        )
+
+
+class _Candidates(NamedTuple):
+    """Anchors above the threshold: their frame's row in the batch, score, and box and landmarks in input pixels."""
+
+    frames: np.ndarray[tuple[int], np.dtype[np.intp]]
+    scores: FloatArray
+    geometry: FloatArray
+
+
+class _Level(NamedTuple):
+    """One stride's outputs for a batch."""
+
+    stride: int
+    columns: int
+    classes: FloatArray
+    objects: FloatArray
+    boxes: FloatArray
+    landmarks: FloatArray
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, HostTensor], stride: int, batch: tuple[int, int, int]) -> _Level:
+        count, height, width = batch
+        anchors = (height // stride) * (width // stride)
+        parts: list[FloatArray] = []
+        for kind, depth in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 2 * LANDMARK_COUNT)):
+            name = f"{kind}_{stride}"
+            output = outputs.get(name)
+            if output is None or output.shape != (count, anchors, depth):
+                found = "no such output" if output is None else f"shape {output.shape}"
+                raise ModelMismatch(f"not a YuNet: {name} should have shape {(count, anchors, depth)}, found {found}")
+            parts.append(np.asarray(output, np.float32))
+        return cls(stride, width // stride, *parts)
+
+    def candidates(self, score_threshold: float) -> _Candidates:
+        squared = self.classes[..., 0].clip(0, 1) * self.objects[..., 0].clip(0, 1)
+        frames, anchors = np.nonzero(squared >= score_threshold**2)
+        scores = np.sqrt(squared[frames, anchors])
+        cell = np.stack([anchors % self.columns, anchors // self.columns], axis=1).astype(np.float32)
+        box = self.boxes[frames, anchors]
+        centre = (cell + box[:, :2]) * self.stride
+        half = np.exp(box[:, 2:]) * (self.stride / 2)
+        points = (np.tile(cell, LANDMARK_COUNT) + self.landmarks[frames, anchors]) * self.stride
+        return _Candidates(frames, scores, np.concatenate([centre - half, centre + half, points], axis=1))

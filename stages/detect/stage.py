@@ -1,0 +1,91 @@
+"""Frames in, observations out: letterbox, network, head.
+
+A batch may mix sources and sizes. Frames whose input has the same shape share a call; the shape depends on the frame
+alone, so a frame's faces do not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from stages.backends.base import Backend
+from stages.buffers import HostStream, Stream
+from stages.detect.heads.base import Head
+from stages.frames import Faces, Frame, Observation
+from stages.imaging.base import Imaging
+from stages.imaging.letterbox import DetectorInput
+
+__all__ = ["DetectStage"]
+
+TensorT = TypeVar("TensorT")
+
+
+class DetectStage(Generic[TensorT]):
+    """Finds the faces of frames. Owns its backend, its imaging workspace and its stream."""
+
+    name = "detect"
+
+    def __init__(
+        self,
+        *,
+        detector_input: DetectorInput,
+        imaging: Imaging[TensorT],
+        backend: Backend[TensorT],
+        head: Head[TensorT],
+        min_face: int = 0,
+        stream: Stream | None = None,
+    ) -> None:
+        """
+        Args:
+            min_face: faces whose box is narrower or lower than this many source pixels are dropped.
+            stream: where device work is queued; the host's by default.
+        """
+        self._input = detector_input
+        self._imaging = imaging
+        self._backend = backend
+        self._head = head
+        self._min_face = min_face
+        self._stream = stream or HostStream()
+
+    def open(self) -> None:
+        pass
+
+    def process(self, batch: Sequence[Frame]) -> list[Observation]:
+        """Detect in every frame; results are in the batch's order."""
+        faces: dict[int, Faces] = {}
+        for shape, rows in self._rows_by_shape(batch).items():
+            for start in range(0, len(rows), self._backend.max_batch):
+                chunk = rows[start : start + self._backend.max_batch]
+                found = self._detect([batch[row] for row in chunk], shape)
+                faces.update(zip(chunk, found, strict=True))
+        return [Observation(frame, faces[row]) for row, frame in enumerate(batch)]
+
+    def flush(self, source_id: str) -> list[Observation]:
+        """Nothing is held back."""
+        return []
+
+    def close(self) -> None:
+        self._backend.close()
+
+    def _rows_by_shape(self, batch: Sequence[Frame]) -> dict[tuple[int, int], list[int]]:
+        rows: dict[tuple[int, int], list[int]] = {}
+        for row, frame in enumerate(batch):
+            picture = frame.picture
+            shape = self._input.shape(picture.width, picture.height, picture.pixel_aspect)
+            rows.setdefault(shape, []).append(row)
+        return rows
+
+    def _detect(self, frames: Sequence[Frame], shape: tuple[int, int]) -> list[Faces]:
+        pictures = [frame.picture for frame in frames]
+        tensor = self._imaging.letterbox(pictures, stream=self._stream)
+        outputs = self._backend.infer(tensor, stream=self._stream)
+        letterboxes = [self._input.fit(p.width, p.height, p.pixel_aspect) for p in pictures]
+        faces = self._head.decode(outputs, letterboxes, shape, stream=self._stream)
+        return [self._large_enough(f) for f in faces] if self._min_face else faces
+
+    def _large_enough(self, faces: Faces) -> Faces:
+        sides = faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]
+        return faces.select(np.flatnonzero(sides.min(axis=1, initial=np.inf) >= self._min_face))

@@ -1,0 +1,133 @@
+"""Faces in, embeddings out: align, crop, network. Faces of several frames and sources share a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from stages.backends.base import Backend, HostTensor
+from stages.buffers import HostStream, Stream
+from stages.embed.align import box_transforms, landmark_transforms
+from stages.errors import ModelMismatch
+from stages.frames import FloatArray, Frame, Observation
+from stages.imaging.base import Imaging
+
+__all__ = ["EmbedStage", "Readback"]
+
+TensorT = TypeVar("TensorT")
+TensorT_contra = TypeVar("TensorT_contra", contravariant=True)
+
+
+class Readback(Protocol[TensorT_contra]):
+    """Brings a network's output into host memory."""
+
+    def __call__(self, tensor: TensorT_contra, *, stream: Stream) -> HostTensor:
+        """The tensor as a host array; returns when it is there."""
+
+
+def host_readback(tensor: HostTensor, *, stream: Stream) -> HostTensor:
+    """Host memory already; valid until the backend's next call."""
+    return tensor
+
+
+class EmbedStage(Generic[TensorT]):
+    """Gives every face an embedding of norm 1. Owns its backend, its imaging workspace and its stream."""
+
+    name = "embed"
+
+    def __init__(
+        self,
+        *,
+        imaging: Imaging[TensorT],
+        backend: Backend[TensorT],
+        readback: Readback[TensorT],
+        crop_size: int,
+        template: FloatArray | None,
+        dimension: int,
+        release_pixels: bool = True,
+        stream: Stream | None = None,
+    ) -> None:
+        """
+        Args:
+            crop_size: side of the network's input in pixels.
+            template: float32 (5, 2), where the landmarks belong in the crop; None crops by the box.
+            dimension: length of an embedding.
+            release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
+        """
+        self._imaging = imaging
+        self._backend = backend
+        self._readback = readback
+        self._crop_size = crop_size
+        self._template = template
+        self._dimension = dimension
+        self._release_pixels = release_pixels
+        self._stream = stream or HostStream()
+
+    def open(self) -> None:
+        pass
+
+    def process(self, batch: Sequence[Observation]) -> list[Observation]:
+        """Embed every face of every observation; results are in the batch's order."""
+        requests = [(item.frame, self._transforms(item)) for item in batch if len(item.faces)]
+        found = [self._embed(chunk) for chunk in _chunks(requests, self._backend.max_batch)]
+        embeddings = np.concatenate([np.empty((0, self._dimension), np.float32), *found])
+        results: list[Observation] = []
+        start = 0
+        for item in batch:
+            stop = start + len(item.faces)
+            results.append(Observation(item.frame, item.faces.with_embeddings(embeddings[start:stop])))
+            start = stop
+            if self._release_pixels:
+                item.release()
+        return results
+
+    def flush(self, source_id: str) -> list[Observation]:
+        """Nothing is held back."""
+        return []
+
+    def close(self) -> None:
+        self._backend.close()
+
+    def _transforms(self, item: Observation) -> FloatArray:
+        faces, aspect = item.faces, item.frame.picture.pixel_aspect
+        if self._template is None or faces.landmarks is None:
+            return box_transforms(faces.boxes_xyxy, self._crop_size, pixel_aspect=aspect)
+        return landmark_transforms(faces.landmarks, self._template, pixel_aspect=aspect)
+
+    def _embed(self, requests: Sequence[tuple[Frame, FloatArray]]) -> FloatArray:
+        crops = self._imaging.crop(
+            [frame.picture for frame, _ in requests],
+            [transforms for _, transforms in requests],
+            self._crop_size,
+            stream=self._stream,
+        )
+        outputs = self._backend.infer(crops, stream=self._stream)
+        if len(outputs) != 1:
+            raise ModelMismatch(f"an embedder has one output, this network has {sorted(outputs)}")
+        (output,) = outputs.values()
+        raw = self._readback(output, stream=self._stream)
+        count = sum(len(transforms) for _, transforms in requests)
+        if raw.shape != (count, self._dimension):
+            raise ModelMismatch(f"embeddings should have shape {(count, self._dimension)}, found {raw.shape}")
+        norms = np.linalg.norm(raw, axis=1, keepdims=True)
+        embeddings: FloatArray = np.asarray(raw / np.maximum(norms, np.finfo(np.float32).tiny), np.float32)
+        return embeddings
+
+
+def _chunks(requests: Sequence[tuple[Frame, FloatArray]], limit: int) -> Iterator[list[tuple[Frame, FloatArray]]]:
+    """Cut the requests into lists of at most `limit` faces; a frame's faces may be spread over several."""
+    chunk: list[tuple[Frame, FloatArray]] = []
+    room = limit
+    for frame, all_transforms in requests:
+        transforms = all_transforms
+        while len(transforms):
+            chunk.append((frame, transforms[:room]))
+            transforms = transforms[room:]
+            room = limit - sum(len(t) for _, t in chunk)
+            if not room:
+                yield chunk
+                chunk, room = [], limit
+    if chunk:
+        yield chunk

@@ -1,0 +1,129 @@
+"""Arguments of the command line become sources with unique names; credentials never show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stages.errors import NotAVideo, SourceError, SourceNotFound
+from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources, redact_credentials
+
+
+def make(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def ids(specs: list[SourceSpec]) -> list[str]:
+    return [spec.source_id for spec in specs]
+
+
+def test_files_keep_the_order_given_and_need_not_exist() -> None:
+    assert [spec.uri for spec in expand_sources(["b.mp4", "a.mp4"])] == ["b.mp4", "a.mp4"]
+
+
+def test_the_same_file_is_taken_once() -> None:
+    assert len(expand_sources(["a.mp4", "./a.mp4"])) == 1
+
+
+def test_a_folder_stands_for_the_videos_below_it_in_sorted_order(tmp_path: Path) -> None:
+    make(tmp_path, "z.mp4", "b/late.MKV", "b/poster.jpg", "a.mov", ".hidden.mp4", ".trash/old.mp4", "notes.txt")
+    assert ids(expand_sources([str(tmp_path)])) == ["a", "late", "z"]
+
+
+def test_a_folder_without_videos_is_named_and_the_rest_still_expanded(tmp_path: Path) -> None:
+    make(tmp_path, "empty/readme.txt")
+    problems: list[SourceError] = []
+    specs = expand_sources([str(tmp_path / "empty"), "movie.mp4"], on_error=problems.append)
+    assert ids(specs) == ["movie"]
+    assert str(problems[0]).startswith(f"{tmp_path / 'empty'}: no videos in this folder")
+
+
+def test_without_a_callback_the_first_problem_is_raised(tmp_path: Path) -> None:
+    with pytest.raises(NotAVideo, match="no videos"):
+        expand_sources([str(tmp_path)])
+
+
+def test_a_pattern_the_shell_left_alone_is_expanded(tmp_path: Path) -> None:
+    make(tmp_path, "cam-2.mp4", "cam-1.mp4", "other.mp4", "still.jpg", "deep/er/cam-9.mp4", "cam-empty/none.txt")
+    assert ids(expand_sources([str(tmp_path / "cam-*")])) == ["cam-1", "cam-2"]
+    assert ids(expand_sources([str(tmp_path / "*.jpg")])) == ["still"]
+    assert ids(expand_sources([str(tmp_path / "**" / "cam-*.mp4")])) == ["cam-1", "cam-2", "cam-9"]
+
+
+def test_a_pattern_without_a_match_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFound, match="no file matches"):
+        expand_sources([str(tmp_path / "*.mp4")])
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:
+    make(tmp_path, "take[1].mp4", "take1.mp4")
+    assert [spec.uri for spec in expand_sources([str(tmp_path / "take[1].mp4")])] == [str(tmp_path / "take[1].mp4")]
+
+
+def test_equal_stems_get_numbers_that_nobody_else_has() -> None:
+    assert ids(expand_sources(["a/clip.mp4", "b/clip.mp4", "clip-2.mp4", "c/clip.mkv"])) == [
+        "clip",
+        "clip-2",
+        "clip-2-2",
+        "clip-3",
+    ]
+
+
+def test_names_are_fit_for_files() -> None:
+    assert ids(expand_sources(["Été à Nîmes (1).mp4", "%.mp4", "rtsp://u:p@cam.local:554/live/1?x=2"])) == [
+        "Été_à_Nîmes_1",
+        "source",
+        "cam.local-live-1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("uri", "live"),
+    [
+        ("rtsp://cam/1", True),
+        ("RTSPS://cam/1", True),
+        ("srt://host:9000", True),
+        ("udp://239.0.0.1:1234", True),
+        ("https://host/movie.mp4", False),
+        ("movie.mp4", False),
+    ],
+)
+def test_streams_are_live_and_files_wait(uri: str, live: bool) -> None:
+    assert expand_sources([uri])[0].is_live is live
+
+
+def test_a_file_address_is_a_path() -> None:
+    assert expand_sources(["file:///films/my%20film.mp4"])[0].uri == "/films/my film.mp4"
+
+
+def test_standard_input_is_refused_with_a_reason() -> None:
+    with pytest.raises(StandardInputRefused, match="save it to a file"):
+        expand_sources(["movie.mp4", "-"], on_error=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("rtsp://admin:secret@cam:554/1", "rtsp://***@cam:554/1"),
+        ("rtsp://admin:se@cret@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://admin:se/cret@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://admin:se#cret@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://admin@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://cam:554/1", "rtsp://cam:554/1"),
+        ("https://host:8080/@secretary/a.mp4", "https://host:8080/@secretary/a.mp4"),
+        ("https://host/a.mp4?token=secret&t=3", "https://host/a.mp4?token=***&t=3"),
+        ("https://host/a.mp4?X-Amz-Signature=secret", "https://host/a.mp4?X-Amz-Signature=***"),
+        ("/films/user:secret@home.mp4", "/films/user:secret@home.mp4"),
+    ],
+)
+def test_credentials_are_redacted(uri: str, shown: str) -> None:
+    assert redact_credentials(uri) == shown
+
+
+def test_a_source_shows_no_credentials_but_survives_serialisation() -> None:
+    spec = expand_sources(["rtsp://admin:hunter2@cam/1"])[0]
+    assert "hunter2" not in repr(spec) + str(spec) + spec.display_uri + spec.source_id
+    assert SourceSpec.model_validate_json(spec.model_dump_json()) == spec

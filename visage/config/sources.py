@@ -1,0 +1,170 @@
+"""What a user names, turned into sources: one `SourceSpec` per video, with a name that is unique in the run.
+
+A file and an address stand for themselves, whether they exist or not: opening them tells. A folder stands for the
+videos in it and below it, in sorted order; hidden names are skipped and links to folders are not followed. A pattern
+that the shell did not expand stands for what it matches. Stills lie beside films as posters and thumbnails, so a
+folder gives videos only: name stills one by one or by a pattern.
+
+Credentials stay in `SourceSpec.uri`; `repr`, `display_uri` and every error show the address without them.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
+
+__all__ = ["VIDEO_SUFFIXES", "SourceSpec", "StandardInputRefused", "expand_sources", "redact_credentials"]
+
+VIDEO_SUFFIXES = (
+    *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
+    *(".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+)
+LIVE_SCHEMES = frozenset({"rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "udp"})
+SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|auth|sig|credential", re.IGNORECASE)
+# The part before the host. A password with an unescaped / ? or # ends the host early for a parser, but must not show.
+USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+class SourceSpec(BaseModel):
+    """One video or camera to analyse. Serialisable: `model_dump_json` and back.
+
+    Attributes:
+        uri: path or address as FFmpeg opens it, credentials included; never shown.
+        source_id: unique in a run and fit for a file name.
+        is_live: it has no end and can't wait, so frames are dropped under pressure. True for RTSP, RTMP, RTP, SRT and
+            UDP; an `http(s)://` address is read like a file, nothing of it is lost.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str = Field(repr=False)
+    source_id: str
+    is_live: bool = False
+
+    @property
+    def display_uri(self) -> str:
+        """The address without credentials, for people, logs and tables."""
+        return redact_credentials(self.uri)
+
+
+class StandardInputRefused(SourceError, ValueError):
+    """`-` was given as a source."""
+
+
+def expand_sources(
+    arguments: Sequence[str], *, on_error: Callable[[SourceError], None] | None = None
+) -> list[SourceSpec]:
+    """Turn arguments into sources, in the order given, each address once.
+
+    Args:
+        arguments: files, folders, patterns and addresses.
+        on_error: called with what is wrong with an argument (a folder without videos or one that may not be listed, a
+            pattern without a match); the rest is still expanded. Without it the first such error is raised.
+
+    Raises:
+        StandardInputRefused: for `-`.
+    """
+
+    def report(error: SourceError) -> None:
+        if on_error is None:
+            raise error
+        on_error(error)
+
+    uris = dict.fromkeys(uri for argument in arguments for uri in _uris(argument, report))
+    taken: set[str] = set()
+    specs = []
+    for uri in uris:
+        source_id = _unused(_name(uri), taken)
+        taken.add(source_id)
+        specs.append(SourceSpec(uri=uri, source_id=source_id, is_live=_scheme(uri) in LIVE_SCHEMES))
+    return specs
+
+
+def redact_credentials(uri: str) -> str:
+    """The address without user, password and the values of query parameters that look like secrets.
+
+    A path comes back unchanged.
+    """
+    if not ADDRESS.match(uri):
+        return uri
+    parts = urlsplit(USERINFO.sub("***@", uri, count=1))
+    if not SECRET_PARAMETER.search(parts.query):
+        return parts.geturl()
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    shown = [(name, "***" if SECRET_PARAMETER.search(name) else value) for name, value in pairs]
+    return parts._replace(query=urlencode(shown, safe="*")).geturl()
+
+
+Report = Callable[[SourceError], None]
+
+
+def _uris(argument: str, report: Report) -> Iterator[str]:
+    if argument == "-":
+        raise StandardInputRefused(
+            "- (standard input) can't be read: containers need seeking; save it to a file and name the file"
+        )
+    if _scheme(argument) == "file":
+        argument = unquote(urlsplit(argument).path)
+    elif ADDRESS.match(argument):
+        yield argument
+        return
+    path = Path(argument).expanduser()
+    if path.is_dir():
+        videos = _videos(path, report)
+        if not videos:
+            report(NotAVideo(f"{path}: no videos in this folder or below it; name files or a pattern to say which"))
+        yield from videos
+    elif glob.has_magic(argument) and not os.path.lexists(path):
+        matches = sorted(glob.glob(str(path), recursive=True))
+        if not matches:
+            report(SourceNotFound(f"{path}: no file matches this pattern"))
+        for match in matches:
+            # A folder that a pattern happens to match was not asked for by name: without videos it is no error.
+            yield from _videos(Path(match), report) if os.path.isdir(match) else [match]
+    else:
+        yield str(path)
+
+
+def _videos(folder: Path, report: Report) -> list[str]:
+    def unreadable(error: OSError) -> None:
+        report(SourceUnreadable(f"{error.filename}: {error.strerror}; skipped, check the folder's permissions"))
+
+    videos = []
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        visible = (name for name in names if not name.startswith("."))
+        videos += [os.path.join(parent, name) for name in visible if name.lower().endswith(VIDEO_SUFFIXES)]
+    return sorted(videos)
+
+
+def _scheme(uri: str) -> str:
+    return urlsplit(uri).scheme.lower() if ADDRESS.match(uri) else ""
+
+
+def _name(uri: str) -> str:
+    """A file's stem; a stream's host and path."""
+    if _scheme(uri) in LIVE_SCHEMES:
+        parts = urlsplit(uri)
+        name = "-".join([parts.hostname or "stream", *filter(None, unquote(parts.path).split("/"))])
+    elif _scheme(uri):
+        name = Path(unquote(urlsplit(uri).path)).stem or urlsplit(uri).hostname or "stream"
+    else:
+        name = Path(uri).stem
+    return re.sub(r"[^\w.+-]+", "_", name).strip("._-") or "source"
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    candidate, number = name, 1
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}-{number}"
+    return candidate

@@ -1,0 +1,55 @@
+"""Arrays that the host may name but not read: device memory, and the page-locked memory that copies to and from it.
+
+Both are plain addresses with a shape. Who allocated them (`CudaDevice`) frees them; a view never does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DeviceArray", "PinnedArray"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceArray:
+    """A dense, row-major array in device memory.
+
+    Attributes:
+        pointer: device address of the first element.
+        shape: elements along each axis.
+        dtype: element type.
+    """
+
+    pointer: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def view(
+        self, shape: tuple[int, ...], dtype: np.dtype[np.generic] | None = None, *, offset: int = 0
+    ) -> DeviceArray:
+        """Another shape over the same memory, `offset` bytes from its start. Raises ValueError if it reaches out."""
+        view = DeviceArray(self.pointer + offset, shape, self.dtype if dtype is None else dtype)
+        if offset < 0 or offset + view.nbytes > self.nbytes:
+            raise ValueError(f"{view.nbytes} bytes from {offset} reach out of an array of {self.nbytes} bytes")
+        return view
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedArray:
+    """A numpy array in page-locked memory.
+
+    Attributes:
+        pointer: its address.
+        array: the array; reading it before a download has passed gives old values.
+    """
+
+    pointer: int
+    array: NDArray[np.generic] = field(repr=False)

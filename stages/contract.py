@@ -1,7 +1,7 @@
 """What a stage is: something that turns a batch into a batch, in order, on one thread.
 
 A stage is opened, used and closed by one thread. It keeps no reference to what it returned. If `process` raises, the
-stage is broken and its owner closes it; a failure that concerns only one source is raised as `SourceFailed`.
+stage is broken and its owner closes it: what can go wrong with one source alone goes wrong in its `FrameSource`.
 """
 
 from __future__ import annotations
@@ -9,23 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from stages.errors import StageError
 from stages.frames import Frame
 from stages.sources import VideoInfo
 
-__all__ = ["FrameSource", "Hook", "SourceFailed", "Stage"]
+__all__ = ["FrameSource", "Hook", "Stage"]
 
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
-
-
-class SourceFailed(StageError):
-    """A stage can't go on with one source; the others are unharmed."""
-
-    def __init__(self, source_id: str, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.source_id = source_id
-        self.cause = cause
 
 
 class Stage(Protocol[In_contra, Out_co]):

@@ -36,11 +36,13 @@ class DetectStage(Generic[TensorT]):
         backend: Backend[TensorT],
         head: Head[TensorT],
         min_face: int = 0,
+        release_pixels: bool = False,
         stream: Stream | None = None,
     ) -> None:
         """
         Args:
             min_face: faces whose box is narrower or lower than this many source pixels are dropped.
+            release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
             stream: where device work is queued; the host's by default.
         """
         self._input = detector_input
@@ -48,6 +50,7 @@ class DetectStage(Generic[TensorT]):
         self._backend = backend
         self._head = head
         self._min_face = min_face
+        self._release_pixels = release_pixels
         self._stream = stream or HostStream()
 
     def open(self) -> None:
@@ -61,6 +64,9 @@ class DetectStage(Generic[TensorT]):
                 chunk = rows[start : start + self._backend.max_batch]
                 found = self._detect([batch[row] for row in chunk], shape)
                 faces.update(zip(chunk, found, strict=True))
+        if self._release_pixels:
+            for frame in batch:
+                frame.release()
         return [Observation(frame, faces[row]) for row, frame in enumerate(batch)]
 
     def flush(self, source_id: str) -> list[Observation]:

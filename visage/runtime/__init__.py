@@ -1,1 +1,27 @@
-"""TODO."""
+"""Threads, queues and lifecycle: how stages become a running pipeline."""
+
+from __future__ import annotations
+
+from visage.runtime.errors import QueueAborted, QueueClosed, RuntimeFailure, StageFailed
+from visage.runtime.inboxes import OverflowPolicy
+from visage.runtime.pipeline import Pipeline, PipelineLimits, PipelineStatistics
+from visage.runtime.queue import BoundedQueue, QueueStatistics
+from visage.runtime.source import Outcome, SourceStatistics
+from visage.runtime.state import PipelineState, SourceState
+
+__all__ = [
+    "BoundedQueue",
+    "Outcome",
+    "OverflowPolicy",
+    "Pipeline",
+    "PipelineLimits",
+    "PipelineState",
+    "PipelineStatistics",
+    "QueueAborted",
+    "QueueClosed",
+    "QueueStatistics",
+    "RuntimeFailure",
+    "SourceState",
+    "SourceStatistics",
+    "StageFailed",
+]

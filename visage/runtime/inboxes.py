@@ -1,0 +1,207 @@
+"""Where sources hand over to the detect stage: one bounded inbox a source, emptied in turn.
+
+A file's inbox makes its decoder wait: nothing is lost. A live source can't wait: its full inbox drops the oldest frame,
+counts it and gives it back for release. The consumer takes from the inboxes in turn, so that a fast file can't starve a
+camera.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from enum import Enum
+from typing import Generic, TypeVar
+
+from visage.runtime.errors import QueueAborted, QueueClosed
+from visage.runtime.queue import QueueStatistics
+
+__all__ = ["Inbox", "Inboxes", "OverflowPolicy"]
+
+T = TypeVar("T")
+
+
+class OverflowPolicy(Enum):
+    """What a full inbox does."""
+
+    WAIT = "wait"
+    DROP_OLDEST = "drop oldest"
+
+
+class Inboxes(Generic[T]):
+    """All sources' inboxes, behind one lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._has_items = threading.Condition(self._lock)
+        self._turn: deque[Inbox[T]] = deque()
+        self._is_closed = False
+        self._is_aborted = False
+
+    def __repr__(self) -> str:
+        state = "aborted" if self._is_aborted else "closed" if self._is_closed else "open"
+        return f"<Inboxes {state}, {len(self._turn)} sources, {sum(map(len, self._turn))} items>"
+
+    def add(self, capacity: int, policy: OverflowPolicy) -> Inbox[T]:
+        """An inbox for a new source. Raises QueueClosed, QueueAborted."""
+        inbox = Inbox(self, capacity, policy)
+        with self._lock:
+            self._check_open()
+            self._turn.append(inbox)
+        return inbox
+
+    def take(self, limit: int, *, deadline_seconds: float) -> list[T]:
+        """Take 1 to `limit` items, one from each inbox in turn.
+
+        Args:
+            deadline_seconds: longest wait for the batch to fill, counted from the first item's arrival.
+
+        Raises:
+            QueueClosed: closed, and all inboxes are empty.
+            QueueAborted
+        """
+        with self._lock:
+            self._has_items.wait_for(lambda: any(map(len, self._turn)) or self._is_closed or self._is_aborted)
+            if self._is_aborted or not any(map(len, self._turn)):
+                self._check_open()
+            until = time.monotonic() + deadline_seconds
+            batch: list[T] = []
+            while True:
+                self._take_in_turn(batch, limit)
+                remaining = until - time.monotonic()
+                if len(batch) >= limit or remaining <= 0 or self._is_closed or self._is_aborted:
+                    return batch
+                self._has_items.wait(remaining)
+
+    def close(self) -> None:
+        """No source will be added and none has more to put. What waits can still be taken."""
+        with self._lock:
+            self._is_closed = True
+            self._wake_all()
+
+    def abort(self) -> list[T]:
+        """Make both ends raise QueueAborted; returns the items that were waiting, now the caller's."""
+        with self._lock:
+            self._is_aborted = True
+            left = [item for inbox in self._turn for item in inbox.clear()]
+            self._wake_all()
+        return left
+
+    def _take_in_turn(self, batch: list[T], limit: int) -> None:
+        idle = 0
+        while len(batch) < limit and idle < len(self._turn):
+            inbox = self._turn[0]
+            self._turn.rotate(-1)
+            if len(inbox):
+                batch.append(inbox.pop())
+                idle = 0
+            elif inbox.is_finished:
+                self._turn.pop()
+            else:
+                idle += 1
+
+    def _check_open(self) -> None:
+        if self._is_aborted:
+            raise QueueAborted("the inboxes were aborted")
+        if self._is_closed:
+            raise QueueClosed("the inboxes are closed")
+
+    def _wake_all(self) -> None:
+        self._has_items.notify_all()
+        for inbox in self._turn:
+            inbox.has_room.notify_all()
+
+
+class Inbox(Generic[T]):
+    """One source's end of `Inboxes`: made by `add`, filled by one thread, guarded by the owner's lock."""
+
+    def __init__(self, owner: Inboxes[T], capacity: int, policy: OverflowPolicy) -> None:
+        if capacity < 1:
+            raise ValueError(f"an inbox needs room for at least one item, not {capacity}")
+        self._owner = owner
+        self._capacity = capacity
+        self._policy = policy
+        self._items: deque[tuple[T, bool]] = deque()
+        self.has_room = threading.Condition(owner._lock)
+        self.is_finished = False
+        self._high_water = 0
+        self._passed = 0
+        self._dropped = 0
+        self._seconds_waiting_to_put = 0.0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: T, *, droppable: bool) -> T | None:
+        """Append an item, as the policy says.
+
+        Args:
+            droppable: whether it may be dropped later for want of room (frames may, markers may not).
+
+        Returns:
+            An older item that had to go, now the caller's, or None.
+
+        Raises:
+            QueueClosed, QueueAborted: the item remains the caller's.
+        """
+        owner = self._owner
+        dropped: T | None = None
+        with owner._lock:
+            if droppable and len(self._items) >= self._capacity:
+                if self._policy is OverflowPolicy.WAIT:
+                    self._wait_for_room()
+                else:
+                    dropped = self._drop_oldest()
+            owner._check_open()
+            self._items.append((item, droppable))
+            self._high_water = max(self._high_water, len(self._items))
+            owner._has_items.notify()
+        return dropped
+
+    def finish(self) -> None:
+        """The source has put its last item; the inbox goes once it is empty."""
+        with self._owner._lock:
+            self.is_finished = True
+
+    def statistics(self) -> QueueStatistics:
+        with self._owner._lock:
+            return QueueStatistics(
+                depth=len(self._items),
+                capacity=self._capacity,
+                high_water=self._high_water,
+                passed=self._passed,
+                seconds_waiting_to_put=self._seconds_waiting_to_put,
+                seconds_waiting_to_get=0.0,
+            )
+
+    @property
+    def dropped(self) -> int:
+        """Items dropped so far for want of room."""
+        return self._dropped
+
+    def pop(self) -> T:
+        """Take the next item; the owner's lock is held."""
+        item, _ = self._items.popleft()
+        self._passed += 1
+        self.has_room.notify()
+        return item
+
+    def clear(self) -> list[T]:
+        """Take everything; the owner's lock is held."""
+        left = [item for item, _ in self._items]
+        self._items.clear()
+        return left
+
+    def _wait_for_room(self) -> None:
+        owner = self._owner
+        started = time.monotonic()
+        self.has_room.wait_for(lambda: len(self._items) < self._capacity or owner._is_closed or owner._is_aborted)
+        self._seconds_waiting_to_put += time.monotonic() - started
+
+    def _drop_oldest(self) -> T | None:
+        for position, (item, droppable) in enumerate(self._items):
+            if droppable:
+                del self._items[position]
+                self._dropped += 1
+                return item
+        return None

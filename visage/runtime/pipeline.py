@@ -1,0 +1,324 @@
+"""The running whole: sources, two stages, sinks, and the queues between them.
+
+    source threads ──> inboxes ──> detect ──> queue ──> embed ──> queue ──> sink thread
+                       (a source)             (bounded)           (bounded)
+
+The pipeline owns every thread. It stops when all its sources have ended after `finish`, when it is drained (reads no
+more, finishes what is in flight), when it is aborted (drops it), or when a stage fails.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from stages.contract import FrameSource, Hook, Stage
+from stages.frames import Frame, Observation
+from stages.sources import SourceEnded
+from visage.runtime.errors import QueueClosed, StageFailed
+from visage.runtime.inboxes import Inboxes, OverflowPolicy
+from visage.runtime.queue import BoundedQueue, QueueStatistics
+from visage.runtime.sinks import OpenSinks, SinkItem, SinkWorker
+from visage.runtime.source import Outcome, RunningSource, SourceItem, SourceStatistics
+from visage.runtime.state import PipelineState, SourceState, State
+from visage.runtime.worker import StageStatistics, StageWorker
+
+__all__ = ["Pipeline", "PipelineLimits", "PipelineStatistics"]
+
+JOIN_SECONDS = 30.0
+"""Longest wait for a thread that was told to stop: FFmpeg's own network time-outs are shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineLimits:
+    """How much may be in flight.
+
+    Attributes:
+        detect_batch: most frames a detect call gets.
+        embed_batch: most faces an embed call gets (a frame with more comes alone).
+        batch_deadline_seconds: longest wait for a batch to fill.
+        inbox_capacity: frames that may wait for each source.
+        queue_capacity: frames that may wait between later stages.
+        concurrent_sources: most sources decoded at once; the others wait for their turn.
+    """
+
+    detect_batch: int = 4
+    embed_batch: int = 8
+    batch_deadline_seconds: float = 0.01
+    inbox_capacity: int = 8
+    queue_capacity: int = 8
+    concurrent_sources: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStatistics:
+    """A pipeline at one moment. `queues` are named after the stage that empties them."""
+
+    state: PipelineState
+    sources: tuple[SourceStatistics, ...]
+    stages: tuple[StageStatistics, ...]
+    queues: dict[str, QueueStatistics]
+
+
+class Pipeline:
+    """Runs sources through the stages to the sinks. Made by `visage.assembly`; a context manager."""
+
+    def __init__(
+        self,
+        *,
+        detect: Stage[Frame, Observation],
+        embed: Stage[Observation, Observation] | None,
+        open_sinks: OpenSinks,
+        limits: PipelineLimits,
+        hooks: Sequence[Hook] = (),
+    ) -> None:
+        """
+        Args:
+            embed: None leaves faces without embeddings.
+            open_sinks: makes the sinks of a source once its size and rate are known.
+        """
+        self._limits = limits
+        self._state = State(PipelineState.NEW)
+        self._lock = threading.Lock()
+        self._sources: dict[str, RunningSource] = {}
+        self._waiting: deque[RunningSource] = deque()
+        self._outcomes: dict[str, Outcome] = {}
+        self._sink_errors: dict[str, BaseException] = {}
+        self._takes_sources = True
+        self._failure: StageFailed | None = None
+        self._stopped = threading.Event()
+
+        self._inboxes: Inboxes[SourceItem] = Inboxes()
+        self._detected: BoundedQueue[SinkItem] = BoundedQueue(limits.queue_capacity)
+        self._embedded: BoundedQueue[SinkItem] = BoundedQueue(limits.queue_capacity)
+        self._queues: dict[str, BoundedQueue[SinkItem]] = {"sink": self._detected}
+        self._detect = StageWorker(
+            detect, take=self._take_frames, output=self._detected, hooks=hooks, on_failure=self._fail
+        )
+        self._workers: list[StageWorker[Frame] | StageWorker[Observation]] = [self._detect]
+        if embed is not None:
+            self._queues = {"embed": self._detected, "sink": self._embedded}
+            self._workers.append(
+                StageWorker(
+                    embed, take=self._take_observations, output=self._embedded, hooks=hooks, on_failure=self._fail
+                )
+            )
+        self._sink = SinkWorker(
+            inlet=self._queues["sink"],
+            open_sinks=open_sinks,
+            on_frame=self._count,
+            on_source_failed=self._fail_source,
+            on_source_ended=self._settle,
+            end_early=self._end_early,
+            on_failure=self._fail,
+            on_stopped=self._settle_the_rest,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self._state.current.name}, {len(self._sources)} sources, {len(self._outcomes)} ended>"
+
+    @property
+    def state(self) -> PipelineState:
+        return self._state.current
+
+    @property
+    def failure(self) -> StageFailed | None:
+        """The failure that stopped the pipeline, if a stage failed."""
+        return self._failure
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """How each source that has ended did so; complete once the pipeline has stopped."""
+        with self._lock:
+            return dict(self._outcomes)
+
+    def add(self, source_id: str, frames: FrameSource, policy: OverflowPolicy = OverflowPolicy.WAIT) -> None:
+        """Add a source; it starts when a decoder is free. The pipeline closes it.
+
+        Raises ValueError for a source_id that is taken, QueueClosed after `finish` or when the pipeline is stopping.
+        """
+        with self._lock:
+            if not self._takes_sources:
+                raise QueueClosed("the pipeline takes no more sources")
+            if source_id in self._sources:
+                raise ValueError(f"there is a source {source_id!r} already")
+            source = RunningSource(source_id, frames, self._inboxes.add(self._limits.inbox_capacity, policy))
+            self._sources[source_id] = source
+            self._waiting.append(source)
+        self._start_waiting()
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._state.advance(PipelineState.RUNNING)
+        for worker in self._workers:
+            worker.start()
+        self._sink.start()
+        self._start_waiting()
+
+    def finish(self) -> None:
+        """No more sources will be added: stop when those there are have ended."""
+        with self._lock:
+            self._takes_sources = False
+        self._close_if_done()
+
+    def drain(self) -> None:
+        """Read no more; finish and write what is in flight. Returns at once, may be called from any thread, twice."""
+        if not self._state.advance_from(PipelineState.DRAINING, PipelineState.RUNNING):
+            return
+        with self._lock:
+            self._takes_sources = False
+            never_started = list(self._waiting)
+            self._waiting.clear()
+            sources = list(self._sources.values())
+        for source in sources:
+            source.interrupt()
+        for source in never_started:
+            self._record(source.settle(SourceState.INTERRUPTED))
+        self._close_if_done()
+
+    def abort(self) -> None:
+        """Drop what is in flight and abandon unfinished outputs. Returns at once, may be called from any thread."""
+        if not self._state.advance_from(PipelineState.ABORTING, PipelineState.RUNNING, PipelineState.DRAINING):
+            return
+        self._stop_reading()
+        for queue in self._queues.values():
+            _release(queue.abort())
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until everything is written and the stages have stopped; says whether that is so."""
+        return self._stopped.wait(timeout_seconds)
+
+    def close(self, *, drain_seconds: float = 0.0) -> None:
+        """Stop, first by draining for so many seconds, then by aborting, and join every thread.
+
+        Raises RuntimeError if a thread does not end; it is named.
+        """
+        if self._state.advance_from(PipelineState.STOPPED, PipelineState.NEW):
+            self._close_unstarted()
+            return
+        if drain_seconds > 0:
+            self.drain()
+            self.wait(drain_seconds)
+        self.abort()
+        until = time.monotonic() + JOIN_SECONDS
+        threads = [*self._sources.values(), *self._workers, self._sink]
+        stuck = [thread for thread in threads if not thread.join(max(0.0, until - time.monotonic()))]
+        if stuck:
+            raise RuntimeError(f"these did not stop in {JOIN_SECONDS:.0f} s: {stuck}")
+        self._state.advance_from(
+            PipelineState.STOPPED, PipelineState.RUNNING, PipelineState.DRAINING, PipelineState.ABORTING
+        )
+
+    def statistics(self) -> PipelineStatistics:
+        with self._lock:
+            sources = list(self._sources.values())
+        return PipelineStatistics(
+            state=self._state.current,
+            sources=tuple(source.statistics() for source in sources),
+            stages=tuple(worker.statistics() for worker in self._workers),
+            queues={name: queue.statistics() for name, queue in self._queues.items()},
+        )
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take_frames(self) -> list[SourceItem]:
+        return self._inboxes.take(self._limits.detect_batch, deadline_seconds=self._limits.batch_deadline_seconds)
+
+    def _take_observations(self) -> list[SinkItem]:
+        return self._detected.get_batch(
+            self._limits.embed_batch, deadline_seconds=self._limits.batch_deadline_seconds, weight=_face_count
+        )
+
+    def _start_waiting(self) -> None:
+        """Start as many waiting sources as there are decoders free."""
+        with self._lock:
+            if self._state.current is not PipelineState.RUNNING:
+                return
+            active = len(self._sources) - len(self._waiting) - len(self._outcomes)
+            count = min(self._limits.concurrent_sources - active, len(self._waiting))
+            starting = [self._waiting.popleft() for _ in range(count)]
+        for source in starting:
+            source.start()
+
+    def _count(self, item: Observation) -> None:
+        self._sources[item.source_id].count(item.frame.pts_seconds, len(item.faces))
+
+    def _fail_source(self, source_id: str, error: BaseException) -> None:
+        self._sink_errors[source_id] = error
+        self._sources[source_id].interrupt()
+
+    def _settle(self, ended: SourceEnded) -> None:
+        source = self._sources[ended.source_id]
+        error = self._sink_errors.pop(ended.source_id, None) or ended.error
+        if not source.join(JOIN_SECONDS):
+            error = error or RuntimeError(f"the decode thread of {ended.source_id} did not end")
+        state = SourceState.FAILED if error else SourceState.INTERRUPTED if ended.interrupted else SourceState.DONE
+        self._record(source.settle(state, error))
+        self._start_waiting()
+        self._close_if_done()
+
+    def _record(self, outcome: Outcome) -> None:
+        with self._lock:
+            self._outcomes[outcome.source_id] = outcome
+
+    def _close_if_done(self) -> None:
+        with self._lock:
+            is_done = not self._takes_sources and len(self._outcomes) == len(self._sources)
+        if is_done:
+            self._inboxes.close()
+
+    def _fail(self, failure: StageFailed) -> None:
+        with self._lock:
+            self._failure = self._failure or failure
+        self._stop_reading()
+        # Stages after the failed one still get what is on its way to them.
+        names = list(self._queues)
+        for name in names[: names.index(failure.stage) + 1 if failure.stage in names else 0]:
+            _release(self._queues[name].abort())
+
+    def _end_early(self, source_id: str) -> SourceEnded:
+        decoded = self._sources[source_id].statistics().frames_decoded
+        return SourceEnded(source_id, decoded, error=self._failure, interrupted=self._failure is None)
+
+    def _stop_reading(self) -> None:
+        with self._lock:
+            self._takes_sources = False
+            sources = list(self._sources.values())
+        for source in sources:
+            source.interrupt()
+        _release(self._inboxes.abort())
+
+    def _settle_the_rest(self) -> None:
+        """The sink thread has stopped: sources without an outcome never got to their end."""
+        with self._lock:
+            unsettled = [source for source in self._sources.values() if source.source_id not in self._outcomes]
+        for source in unsettled:
+            source.join(JOIN_SECONDS)
+            state = SourceState.FAILED if self._failure else SourceState.INTERRUPTED
+            self._record(source.settle(state, self._failure))
+        self._stopped.set()
+
+    def _close_unstarted(self) -> None:
+        for source in self._waiting:
+            self._record(source.settle(SourceState.INTERRUPTED))
+        self._stopped.set()
+
+
+def _release(items: Sequence[SourceItem | SinkItem]) -> None:
+    for item in items:
+        if isinstance(item, (Frame, Observation)):
+            item.release()
+
+
+def _face_count(item: SinkItem) -> int:
+    return len(item.faces) if isinstance(item, Observation) else 0

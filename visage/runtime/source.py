@@ -1,0 +1,180 @@
+"""One source in a pipeline: its decode thread, its inbox, its state and its counters."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stages.contract import FrameSource
+from stages.frames import Frame
+from stages.sources import SourceEnded, SourceStarted, VideoInfo
+from visage.runtime.errors import QueueAborted, QueueClosed
+from visage.runtime.inboxes import Inbox
+from visage.runtime.queue import QueueStatistics
+from visage.runtime.state import SourceState, State
+
+__all__ = ["Outcome", "RunningSource", "SourceItem", "SourceStatistics"]
+
+SourceItem: TypeAlias = SourceStarted | Frame | SourceEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a source ended.
+
+    Attributes:
+        state: DONE, FAILED or INTERRUPTED.
+        error: why it failed; None otherwise.
+    """
+
+    source_id: str
+    state: SourceState
+    frames_decoded: int
+    frames_done: int
+    faces: int
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatistics:
+    """A source at one moment.
+
+    Attributes:
+        frames_decoded: left the decoder, looked at or not.
+        frames_done: reached the sinks.
+        frames_dropped: dropped because the inbox was full (live sources only).
+        faces: seen so far.
+        frame_count: frames in the whole source, where known.
+        pts_seconds: time of the last frame done.
+        seconds_running: since it was opened, until now or its end.
+    """
+
+    source_id: str
+    state: SourceState
+    frames_decoded: int
+    frames_done: int
+    frames_dropped: int
+    faces: int
+    frame_count: int | None
+    pts_seconds: float
+    seconds_running: float
+    inbox: QueueStatistics
+
+    @property
+    def fps(self) -> float:
+        """Frames decoded a second, over the source's whole time."""
+        return self.frames_decoded / self.seconds_running if self.seconds_running > 0 else 0.0
+
+    def __repr__(self) -> str:
+        return f"<Source {self.source_id} {self.state.name} {self.fps:.1f} fps, {self.inbox.depth} in queue>"
+
+
+class RunningSource:
+    """Decodes one source on a thread of its own."""
+
+    def __init__(self, source_id: str, frames: FrameSource, inbox: Inbox[SourceItem]) -> None:
+        self.source_id = source_id
+        self.info: VideoInfo | None = None
+        self._frames = frames
+        self._inbox = inbox
+        self._state = State(SourceState.PENDING)
+        self._thread = threading.Thread(target=self._run, name=f"decode-{source_id}")
+        self._is_interrupted = threading.Event()
+        self._started_at = 0.0
+        self._ended_at: float | None = None
+        self._frames_done = 0
+        self._faces = 0
+        self._pts_seconds = 0.0
+
+    def __repr__(self) -> str:
+        return repr(self.statistics())
+
+    @property
+    def state(self) -> SourceState:
+        return self._state.current
+
+    def start(self) -> None:
+        """Begin to decode. A source interrupted before this does not open its input."""
+        self._state.advance(SourceState.OPENING)
+        self._started_at = time.monotonic()
+        self._thread.start()
+
+    def interrupt(self) -> None:
+        """From any thread: read no more. What was read goes on its way."""
+        self._is_interrupted.set()
+        self._frames.interrupt()
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait for the decode thread; says whether it has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def count(self, pts_seconds: float, faces: int) -> None:
+        """A frame has reached the sinks; called by the sink thread."""
+        self._frames_done += 1
+        self._faces += faces
+        self._pts_seconds = pts_seconds
+
+    def settle(self, state: SourceState, error: BaseException | None = None) -> Outcome:
+        """Give the source its last state; called once, by whoever saw its end."""
+        self._state.advance(state)
+        self._ended_at = time.monotonic()
+        return Outcome(self.source_id, state, self._frames.frames_decoded, self._frames_done, self._faces, error)
+
+    def statistics(self) -> SourceStatistics:
+        now = self._ended_at or time.monotonic()
+        return SourceStatistics(
+            source_id=self.source_id,
+            state=self._state.current,
+            frames_decoded=self._frames.frames_decoded,
+            frames_done=self._frames_done,
+            frames_dropped=self._inbox.dropped,
+            faces=self._faces,
+            frame_count=self.info.frame_count if self.info else None,
+            pts_seconds=self._pts_seconds,
+            seconds_running=now - self._started_at if self._started_at else 0.0,
+            inbox=self._inbox.statistics(),
+        )
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        try:
+            try:
+                if not self._is_interrupted.is_set():
+                    self._deliver()
+            finally:
+                self._frames.close()
+        except (QueueClosed, QueueAborted):
+            self._is_interrupted.set()
+        except Exception as exc:  # the thread's edge: recorded as this source's failure
+            error = exc
+        self._state.advance(SourceState.FINISHING)
+        self._put_last(error)
+
+    def _deliver(self) -> None:
+        self.info = self._frames.open()
+        self._inbox.put(SourceStarted(self.info), droppable=False)
+        self._state.advance(SourceState.RUNNING)
+        for frame in self._frames.frames():
+            try:
+                dropped = self._inbox.put(frame, droppable=True)
+            except (QueueClosed, QueueAborted):
+                frame.release()
+                raise
+            if isinstance(dropped, Frame):
+                dropped.release()
+
+    def _put_last(self, error: Exception | None) -> None:
+        ended = SourceEnded(
+            self.source_id,
+            self._frames.frames_decoded,
+            error=error,
+            interrupted=error is None and self._is_interrupted.is_set(),
+        )
+        with contextlib.suppress(QueueClosed, QueueAborted):  # being torn down: the pipeline settles this source
+            self._inbox.put(ended, droppable=False)
+        self._inbox.finish()

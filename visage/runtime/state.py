@@ -1,0 +1,86 @@
+"""The states of a source and of a pipeline, and which may follow which."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from enum import Enum
+from typing import Generic, TypeVar
+
+__all__ = ["IllegalTransition", "PipelineState", "SourceState", "State"]
+
+
+class SourceState(Enum):
+    """A source's life."""
+
+    PENDING = "pending"  # waits for a free decoder
+    OPENING = "opening"
+    RUNNING = "running"
+    FINISHING = "finishing"  # decoded to its end; the last frames are on their way to the sinks
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"  # somebody asked it to stop; what came before is complete
+
+
+class PipelineState(Enum):
+    """A pipeline's life."""
+
+    NEW = "new"
+    RUNNING = "running"
+    DRAINING = "draining"  # reads no more, finishes what is in flight
+    ABORTING = "aborting"  # drops what is in flight
+    STOPPED = "stopped"
+
+
+StateT = TypeVar("StateT", bound=Enum)
+
+_LEGAL: Mapping[Enum, frozenset[Enum]] = {
+    SourceState.PENDING: frozenset({SourceState.OPENING, SourceState.INTERRUPTED, SourceState.FAILED}),
+    SourceState.OPENING: frozenset({SourceState.RUNNING, SourceState.FINISHING}),
+    SourceState.RUNNING: frozenset({SourceState.FINISHING}),
+    SourceState.FINISHING: frozenset({SourceState.DONE, SourceState.FAILED, SourceState.INTERRUPTED}),
+    SourceState.DONE: frozenset(),
+    SourceState.FAILED: frozenset(),
+    SourceState.INTERRUPTED: frozenset(),
+    PipelineState.NEW: frozenset({PipelineState.RUNNING, PipelineState.STOPPED}),
+    PipelineState.RUNNING: frozenset({PipelineState.DRAINING, PipelineState.ABORTING, PipelineState.STOPPED}),
+    PipelineState.DRAINING: frozenset({PipelineState.ABORTING, PipelineState.STOPPED}),
+    PipelineState.ABORTING: frozenset({PipelineState.STOPPED}),
+    PipelineState.STOPPED: frozenset(),
+}
+
+
+class IllegalTransition(RuntimeError):
+    """A state was to follow one that it can't follow: a bug."""
+
+
+class State(Generic[StateT]):
+    """The current state; only legal steps are taken."""
+
+    def __init__(self, initial: StateT) -> None:
+        self._current = initial
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return self._current.name
+
+    @property
+    def current(self) -> StateT:
+        return self._current
+
+    def advance(self, following: StateT) -> None:
+        """Step to the following state. Raises IllegalTransition."""
+        with self._lock:
+            if following not in _LEGAL[self._current]:
+                raise IllegalTransition(f"{following.name} can't follow {self._current.name}")
+            self._current = following
+
+    def advance_from(self, following: StateT, *allowed: StateT) -> bool:
+        """Step if the state is one of `allowed`; says whether it did."""
+        with self._lock:
+            if self._current not in allowed:
+                return False
+            if following not in _LEGAL[self._current]:
+                raise IllegalTransition(f"{following.name} can't follow {self._current.name}")
+            self._current = following
+            return True

@@ -21,7 +21,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
 
-__all__ = ["VIDEO_SUFFIXES", "SourceSpec", "StandardInputRefused", "expand_sources", "redact_credentials"]
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "SourceSpec",
+    "StandardInputRefused",
+    "expand_sources",
+    "redact_credentials",
+    "redact_text",
+]
 
 VIDEO_SUFFIXES = (
     *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
@@ -32,6 +39,7 @@ SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|auth|sig|credential", 
 # The part before the host. A password with an unescaped / ? or # ends the host early for a parser, but must not show.
 USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+ADDRESS_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
 
 class SourceSpec(BaseModel):
@@ -102,6 +110,11 @@ def redact_credentials(uri: str) -> str:
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     shown = [(name, "***" if SECRET_PARAMETER.search(name) else value) for name, value in pairs]
     return parts._replace(query=urlencode(shown, safe="*")).geturl()
+
+
+def redact_text(text: str) -> str:
+    """The text with every address in it redacted."""
+    return ADDRESS_IN_TEXT.sub(lambda found: redact_credentials(found[0]), text)
 
 
 Report = Callable[[SourceError], None]

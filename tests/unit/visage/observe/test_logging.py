@@ -1,0 +1,98 @@
+"""Log lines reach standard error in the form asked for, at the level asked for, without credentials."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from visage.observe.logging import LOG_LEVELS, configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in ("visage", "stages"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    structlog.reset_defaults()
+
+
+def test_json_lines_hold_the_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    structlog.get_logger("visage.test").info("opened", frames=3)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["message"], line["frames"], line["level"], line["logger"]) == ("opened", 3, "info", "visage.test")
+
+
+def test_without_a_terminal_auto_means_json(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info")
+    structlog.get_logger("visage.test").info("opened")
+    assert json.loads(capsys.readouterr().err)["message"] == "opened"
+
+
+def test_text_lines_read_well(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "text")
+    structlog.get_logger("visage.test").info("opened", frames=3)
+    assert capsys.readouterr().err.endswith("[info     ] opened [visage.test] frames=3\n")
+
+
+def test_ours_speak_from_the_level_asked_for_and_others_from_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("debug", "json")
+    for name in ("visage.test", "stages.test", "another.library"):
+        logging.getLogger(name).debug("detail of %s", name)
+        logging.getLogger(name).warning("warning of %s", name)
+    messages = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert messages == [
+        "detail of visage.test",
+        "warning of visage.test",
+        "detail of stages.test",
+        "warning of stages.test",
+        "warning of another.library",
+    ]
+
+
+@pytest.mark.parametrize("level", LOG_LEVELS)
+def test_every_level_lets_its_own_severity_through(level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level, "json")  # type: ignore[arg-type]
+    number = LOG_LEVELS[level]  # type: ignore[index]
+    logging.getLogger("visage.test").log(number - 1, "below")
+    assert capsys.readouterr().err == ""
+    logging.getLogger("visage.test").log(number, "at")
+    assert "at" in capsys.readouterr().err
+
+
+def test_off_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("off", "json")
+    logging.getLogger("visage.test").critical("fire")
+    logging.getLogger("another.library").critical("fire")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_credential_is_written(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", log_format)  # type: ignore[arg-type]
+    address = "rtsp://admin:hunter2@cam/1"
+    logger = structlog.get_logger("visage.test")
+    logger.info("opening", uri=address)
+    logging.getLogger("libav").warning("connection to '%s' refused", address)
+    try:
+        raise OSError(f"no route to\n{address}")
+    except OSError:
+        logger.exception("lost")
+    written = capsys.readouterr().err
+    assert "hunter2" not in written
+    assert written.count("rtsp://***@cam/1") >= 3
+
+
+def test_a_later_configuration_replaces_the_earlier(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("debug", "text")
+    configure_logging("info", "json")
+    logging.getLogger("visage.test").info("once")
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -14,7 +14,8 @@
     │   └── PoolTimeout          also TimeoutError
     └── SinkError
         ├── OutputExists         also FileExistsError
-        └── OutputFailed         also OSError: full disk, read-only destination
+        ├── OutputFailed         also OSError: full disk, read-only destination
+        └── DisplayUnavailable   also RuntimeError: no window can be opened here
 
 Messages are one line for a person and say what to do; the cause is chained.
 """
@@ -24,6 +25,7 @@ from __future__ import annotations
 __all__ = [
     "BackendError",
     "BackendUnavailable",
+    "DisplayUnavailable",
     "ModelMismatch",
     "NotAVideo",
     "OutputExists",
@@ -108,3 +110,7 @@ class OutputExists(SinkError, FileExistsError):
 
 class OutputFailed(SinkError, OSError):
     """Writing failed: full disk, read-only destination, lost mount."""
+
+
+class DisplayUnavailable(SinkError, RuntimeError):
+    """No window can be opened: pygame-ce or a display is missing; the message names what to use instead."""

@@ -1,0 +1,40 @@
+"""Where observations go: the contract of every output.
+
+A sink serves one source and is opened, used and closed by one thread. Its output is staged while rows arrive and becomes
+visible, whole and durable, in `close`. Every method may raise SinkError; its caller then calls `abandon` and goes on
+with the other sources. Under pressure a sink is simply slow: the bounded queue before it holds back the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from stages.frames import Observation
+from stages.sources import SourceEnded, VideoInfo
+
+__all__ = ["Sink", "SinkFactory"]
+
+
+class Sink(Protocol):
+    """One output of one source."""
+
+    @property
+    def wants_pixels(self) -> bool:
+        """Whether `write` reads the picture; otherwise the pixels may be given back before."""
+
+    def open(self, info: VideoInfo) -> None:
+        """Stage the output. Raises OutputExists, OutputFailed."""
+
+    def write(self, observation: Observation) -> None:
+        """Take the next frame of the source, in order. The pixels stay the caller's, who releases them afterwards."""
+
+    def close(self, ended: SourceEnded) -> None:
+        """Make the output durable and whole, then visible; also for a source that broke or was interrupted."""
+
+    def abandon(self) -> None:
+        """Discard what is not yet visible. Safe at any time and twice; after `close` it does nothing. Never raises."""
+
+
+SinkFactory = Callable[[VideoInfo], Sink]
+"""Makes the sink of a source that has started."""

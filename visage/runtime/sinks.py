@@ -10,10 +10,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from stages.sink.base import Sink
-
-from stages.errors import SinkError
 from stages.frames import Observation
+from stages.sink.base import Sink
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
 from visage.runtime.errors import QueueAborted, QueueClosed, StageFailed
 from visage.runtime.queue import BoundedQueue
@@ -90,33 +88,41 @@ class SinkWorker:
     def _handle(self, item: SinkItem) -> None:
         if isinstance(item, Observation):
             try:
-                self._guard(item.source_id, lambda sinks: [sink.write(item) for sink in sinks])
+                self._guard(item.source_id, lambda: self._write(item))
                 self._on_frame(item)
             finally:
                 item.release()
         elif isinstance(item, SourceStarted):
             self._sinks[item.source_id] = []
-            self._guard(item.source_id, lambda sinks: self._open(item.info, sinks))
+            self._guard(item.source_id, lambda: self._open(item.info))
         else:
-            self._guard(item.source_id, lambda sinks: [sink.close(item) for sink in sinks])
+            self._guard(item.source_id, lambda: self._close(item))
             self._sinks.pop(item.source_id, None)
             self._on_source_ended(item)
 
-    def _open(self, info: VideoInfo, opened: list[Sink]) -> None:
+    def _open(self, info: VideoInfo) -> None:
         for sink in self._open_sinks(info):
-            opened.append(sink)  # before it opens, so that a failure abandons it too
+            self._sinks[info.source_id].append(sink)  # before it opens, so that a failure abandons it too
             sink.open(info)
 
-    def _guard(self, source_id: str, act: Callable[[list[Sink]], object]) -> None:
+    def _write(self, item: Observation) -> None:
+        for sink in self._sinks[item.source_id]:
+            sink.write(item)
+
+    def _close(self, ended: SourceEnded) -> None:
+        for sink in self._sinks[ended.source_id]:
+            sink.close(ended)
+
+    def _guard(self, source_id: str, act: Callable[[], None]) -> None:
         """Act on a source's sinks; at the first failure abandon them all."""
-        sinks = self._sinks.get(source_id)
-        if sinks is None or source_id in self._broken:
+        if source_id not in self._sinks or source_id in self._broken:
             return
         try:
-            act(sinks)
+            act()
         except Exception as exc:  # whatever a sink raises concerns its source alone
             self._broken.add(source_id)
-            self._abandon(sinks)
+            for sink in self._sinks[source_id]:
+                sink.abandon()
             self._on_source_failed(source_id, exc)
 
     def _finish_early(self) -> None:
@@ -126,13 +132,6 @@ class SinkWorker:
     def _abandon_all(self) -> None:
         for source_id, sinks in self._sinks.items():
             if source_id not in self._broken:
-                self._abandon(sinks)
+                for sink in sinks:
+                    sink.abandon()
         self._sinks.clear()
-
-    @staticmethod
-    def _abandon(sinks: Sequence[Sink]) -> None:
-        for sink in sinks:
-            try:
-                sink.abandon()
-            except SinkError:
-                continue  # its .part file is cleared by the next run

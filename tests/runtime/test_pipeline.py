@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+
+from stages.buffers import BufferPool
+from stages.errors import NotAVideo, OutputFailed, SourceBroken
+from stages.sources import VideoInfo
+from tests.runtime.latches import BOUND_SECONDS
+from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedEmbed, ScriptedSource
+from visage.runtime import OverflowPolicy, Pipeline, PipelineLimits, QueueClosed, SourceState, StageFailed
+
+
+class Rig:
+    """A pipeline of scripted parts, and the one pool that all its frames come from."""
+
+    def __init__(self) -> None:
+        self.pool = BufferPool(64, lambda: bytearray(1))
+        self.detect = ScriptedDetect()
+        self.embed = ScriptedEmbed()
+        self.sinks: defaultdict[str, RecordingSink] = defaultdict(RecordingSink)
+        self.limits = PipelineLimits(detect_batch=4, inbox_capacity=4, queue_capacity=4, batch_deadline_seconds=0.0)
+
+    def build(self) -> Pipeline:
+        return Pipeline(detect=self.detect, embed=self.embed, open_sinks=self._open_sinks, limits=self.limits)
+
+    def source(self, source_id: str, count: int, **script: object) -> ScriptedSource:
+        return ScriptedSource(self.pool, source_id, count, **script)  # type: ignore[arg-type]  # a test's script
+
+    def _open_sinks(self, info: VideoInfo) -> list[RecordingSink]:
+        return [self.sinks[info.source_id]]
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    """After the test no lease is out and no thread is left."""
+    before = set(threading.enumerate())
+    rig = Rig()
+    yield rig
+    assert rig.pool.statistics().leased == 0
+    assert set(threading.enumerate()) == before
+
+
+def test_every_frame_reaches_its_own_sink_in_order(rig: Rig) -> None:
+    rig.detect.gate.set()
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 30))
+        pipeline.add("b", rig.source("b", 50))
+        pipeline.start()
+        pipeline.finish()
+        assert pipeline.wait(BOUND_SECONDS)
+        statistics = pipeline.statistics()
+    assert rig.sinks["a"].rows == list(range(30))
+    assert rig.sinks["b"].rows == list(range(50))
+    assert {o.state for o in pipeline.outcomes.values()} == {SourceState.DONE}
+    assert pipeline.outcomes["b"].faces == pipeline.outcomes["b"].frames_done == 50
+    assert {s.name: s.items for s in statistics.stages} == {"detect": 80, "embed": 80}
+
+
+def test_sources_fill_each_others_batches(rig: Rig) -> None:
+    """Both sources fill their inboxes while detect is held in its first batch; the next batch takes from both."""
+    with rig.build() as pipeline:
+        sources = [rig.source(name, 4) for name in ("a", "b")]
+        for name, source in zip(("a", "b"), sources, strict=True):
+            pipeline.add(name, source)
+        pipeline.start()
+        pipeline.finish()
+        assert rig.detect.entered.wait(BOUND_SECONDS)
+        assert all(source.delivered_all.wait(BOUND_SECONDS) for source in sources)
+        rig.detect.gate.set()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert any({source_id for source_id, _ in batch} == {"a", "b"} for batch in rig.detect.batches)
+
+
+def test_a_broken_source_keeps_its_rows_and_harms_no_other(rig: Rig) -> None:
+    rig.detect.gate.set()
+    error = SourceBroken("a.mp4 broke at frame 10 (0.4 s)", frame_index=10, pts_seconds=0.4)
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 10, error=error))
+        pipeline.add("b", rig.source("b", 20))
+        pipeline.start()
+        pipeline.finish()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert rig.sinks["a"].rows == list(range(10))
+    assert rig.sinks["a"].ended is not None
+    assert rig.sinks["a"].ended.error is error
+    assert pipeline.outcomes["a"].error is error
+    assert pipeline.outcomes["b"].state is SourceState.DONE
+
+
+def test_a_source_that_does_not_open_fails_alone(rig: Rig) -> None:
+    rig.detect.gate.set()
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 0, open_error=NotAVideo("a.mp4 is empty")))
+        pipeline.add("b", rig.source("b", 5))
+        pipeline.start()
+        pipeline.finish()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert pipeline.outcomes["a"].state is SourceState.FAILED
+    assert "a" not in rig.sinks
+    assert rig.sinks["b"].rows == list(range(5))
+
+
+def test_a_failing_sink_takes_only_its_own_source(rig: Rig) -> None:
+    rig.detect.gate.set()
+    error = OutputFailed("disk full")
+    rig.sinks["a"] = RecordingSink(error=error, fails_at=3)
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 0, endless=True))
+        pipeline.add("b", rig.source("b", 40))
+        pipeline.start()
+        pipeline.finish()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert rig.sinks["a"].was_abandoned
+    assert rig.sinks["a"].ended is None
+    assert pipeline.outcomes["a"].error is error
+    assert rig.sinks["b"].rows == list(range(40))
+
+
+@pytest.mark.parametrize("stage", ["detect", "embed"])
+def test_a_failing_stage_stops_the_pipeline_and_keeps_what_was_seen(rig: Rig, stage: str) -> None:
+    rig.detect.gate.set()
+    broken = rig.detect if stage == "detect" else rig.embed
+    broken.error, broken.fails_at = RuntimeError("lost the device"), 2
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 0, endless=True))
+        pipeline.start()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert isinstance(pipeline.failure, StageFailed)
+    assert str(pipeline.failure) == f"the {stage} stage failed: lost the device"
+    assert pipeline.outcomes["a"].error is pipeline.failure
+    sink = rig.sinks["a"]
+    assert sink.ended is not None
+    assert sink.ended.error is pipeline.failure
+    assert sink.rows == list(range(len(sink.rows)))
+    assert rig.detect.is_closed
+
+
+def test_drain_writes_what_was_read(rig: Rig) -> None:
+    """Detect is held with frames in its hands and in the inbox; drain(); detect goes on; all of them are written."""
+    with rig.build() as pipeline:
+        source = rig.source("a", 0, endless=True)
+        pipeline.add("a", source)
+        pipeline.start()
+        assert rig.detect.entered.wait(BOUND_SECONDS)
+        pipeline.drain()
+        pipeline.drain()
+        rig.detect.gate.set()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert pipeline.outcomes["a"].state is SourceState.INTERRUPTED
+    assert rig.sinks["a"].rows == list(range(source.frames_decoded))
+    assert rig.sinks["a"].ended is not None
+    assert rig.sinks["a"].ended.interrupted
+
+
+def test_abort_while_draining_drops_what_was_read(rig: Rig) -> None:
+    """Detect is held; drain(); abort(); detect goes on; the sink is abandoned, the leases come back."""
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 0, endless=True))
+        pipeline.start()
+        assert rig.detect.entered.wait(BOUND_SECONDS)
+        pipeline.drain()
+        pipeline.abort()
+        rig.detect.gate.set()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert pipeline.outcomes["a"].state is SourceState.INTERRUPTED
+    assert rig.sinks["a"].ended is None
+
+
+def test_sources_beyond_the_limit_wait_their_turn(rig: Rig) -> None:
+    rig.limits = PipelineLimits(concurrent_sources=1, batch_deadline_seconds=0.0)
+    with rig.build() as pipeline:
+        for name in ("a", "b", "c"):
+            pipeline.add(name, rig.source(name, 3))
+        pipeline.start()
+        pipeline.finish()
+        assert rig.detect.entered.wait(BOUND_SECONDS)
+        states = {s.source_id: s.state for s in pipeline.statistics().sources}
+        assert states["b"] is states["c"] is SourceState.PENDING
+        rig.detect.gate.set()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert [o.state for o in pipeline.outcomes.values()] == [SourceState.DONE] * 3
+
+
+def test_draining_settles_sources_that_never_started(rig: Rig) -> None:
+    """Source b waits for a's decoder; drain(); b ends as interrupted without being opened."""
+    rig.limits = PipelineLimits(concurrent_sources=1, batch_deadline_seconds=0.0)
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 3))
+        pipeline.add("b", rig.source("b", 0, open_error=AssertionError("opened")))
+        pipeline.start()
+        assert rig.detect.entered.wait(BOUND_SECONDS)
+        pipeline.drain()
+        rig.detect.gate.set()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert pipeline.outcomes["b"].state is SourceState.INTERRUPTED
+    assert pipeline.outcomes["b"].error is None
+
+
+def test_a_live_source_drops_and_counts_while_detect_is_slow(rig: Rig) -> None:
+    """Detect is held in its first batch; the camera delivers 30 frames meanwhile; its inbox keeps the newest."""
+    with rig.build() as pipeline:
+        source = rig.source("cam", 30)
+        pipeline.add("cam", source, OverflowPolicy.DROP_OLDEST)
+        pipeline.start()
+        pipeline.finish()
+        assert source.delivered_all.wait(BOUND_SECONDS)
+        rig.detect.gate.set()
+        assert pipeline.wait(BOUND_SECONDS)
+        (statistics,) = pipeline.statistics().sources
+    rows = rig.sinks["cam"].rows
+    assert rows[-3:] == [27, 28, 29]
+    assert statistics.frames_dropped == 30 - len(rows) > 0
+
+
+def test_close_without_start_leaves_nothing(rig: Rig) -> None:
+    pipeline = rig.build()
+    pipeline.add("a", rig.source("a", 3))
+    pipeline.close()
+    assert pipeline.outcomes["a"].state is SourceState.INTERRUPTED
+    assert repr(pipeline) == "<Pipeline STOPPED, 1 sources, 1 ended>"
+
+
+def test_close_in_mid_run_joins_every_thread(rig: Rig) -> None:
+    """Detect is held while frames are in flight; the gate opens; close() without draining; nothing is left."""
+    pipeline = rig.build()
+    pipeline.add("a", rig.source("a", 0, endless=True))
+    pipeline.start()
+    assert rig.detect.entered.wait(BOUND_SECONDS)
+    rig.detect.gate.set()
+    pipeline.close()
+    assert pipeline.outcomes["a"].state is SourceState.INTERRUPTED
+
+
+def test_a_finished_pipeline_takes_no_source(rig: Rig) -> None:
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 1))
+        with pytest.raises(ValueError, match="already"):
+            pipeline.add("a", rig.source("a", 1))
+        pipeline.finish()
+        with pytest.raises(QueueClosed):
+            pipeline.add("b", rig.source("b", 1))

@@ -31,7 +31,7 @@ try:
 except ImportError as missing:
     raise BackendUnavailable("CUDA for Python is not installed: pip install 'visage[tensorrt]'") from missing
 
-__all__ = ["CudaDevice", "CudaEvent", "CudaStream", "DeviceStatistics"]
+__all__ = ["CUDAError", "CudaDevice", "CudaEvent", "CudaStream", "DeviceStatistics"]
 
 
 @dataclass(frozen=True, slots=True)

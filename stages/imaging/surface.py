@@ -1,0 +1,116 @@
+"""A picture in device memory: NV12 or P010 as the decoder left it, in a leased buffer.
+
+A chain of events orders its use without stopping anybody: the copy from the decoder records `ready`; each consumer's
+stream waits for the event before it, reads, and records the next; the buffer goes back after the last one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.buffers import Event, Lease, Stream
+from stages.buffers.device import DeviceArray
+from stages.imaging.colour import Encoding, YuvSamples
+from stages.imaging.picture import Orientation
+
+__all__ = ["DevicePicture", "SurfaceLayout"]
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceLayout:
+    """How a picture lies in its buffer: `height` rows of luma, then rows of interleaved U and V, all `pitch` apart.
+
+    Attributes:
+        width, height: luma samples, before rotation. Chroma has half of each, rounded up.
+        pitch: bytes from a row to the next; at least `row_bytes`, and a multiple of 4: kernels read U and V together.
+        samples: NV12 is YuvSamples(8, 0, True), P010 is YuvSamples(10, 6, True).
+        encoding: matrix and range.
+        orientation: how to turn the stored picture so that it is upright.
+    """
+
+    width: int
+    height: int
+    pitch: int
+    samples: YuvSamples
+    encoding: Encoding
+    orientation: Orientation
+
+    def __post_init__(self) -> None:
+        if not self.samples.is_semi_planar:
+            raise ValueError(f"a surface has U and V interleaved, unlike {self.samples}")
+        if self.pitch < self.row_bytes or self.pitch % 4:
+            raise ValueError(f"pitch {self.pitch} is no multiple of 4, or less than a row's {self.row_bytes} bytes")
+
+    @property
+    def sample_bytes(self) -> int:
+        return np.dtype(self.samples.dtype).itemsize
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row that hold samples: an even number of them, for U and V come in pairs."""
+        return (self.width + self.width % 2) * self.sample_bytes
+
+    @property
+    def chroma_rows(self) -> int:
+        return (self.height + 1) // 2
+
+    @property
+    def chroma_offset(self) -> int:
+        """Bytes from the first luma sample to the first U."""
+        return self.pitch * self.height
+
+    @property
+    def nbytes(self) -> int:
+        return self.pitch * (self.height + self.chroma_rows)
+
+
+class DevicePicture:
+    """One frame's pixels on the card. One owner at a time; not for two threads at once."""
+
+    __slots__ = ("_buffer", "_last_use", "_lease", "height", "layout", "width")
+
+    def __init__(self, lease: Lease[DeviceArray], layout: SurfaceLayout, ready: Event) -> None:
+        """
+        Args:
+            lease: of a buffer of at least `layout.nbytes` bytes; the picture gives it back.
+            ready: recorded after the copy that fills it.
+        """
+        self._buffer = lease.buffer
+        if self._buffer.nbytes < layout.nbytes:
+            raise ValueError(f"a buffer of {self._buffer.nbytes} bytes can't hold a picture of {layout.nbytes}")
+        self._lease = lease
+        self._last_use = ready
+        self.layout = layout
+        self.width, self.height = layout.orientation.upright_size(layout.width, layout.height)
+
+    def __repr__(self) -> str:
+        state = "held" if self._lease.is_active else "released"
+        return f"<DevicePicture {self.width}x{self.height}, {self.layout.samples.bits} bit, {state}>"
+
+    @property
+    def pixel_aspect(self) -> float:
+        """Width of a pixel over its height, upright."""
+        return self.layout.orientation.upright_pixel_aspect
+
+    @property
+    def luma(self) -> int:
+        """Device address of the first luma sample. Raises PoolClosed after `release`."""
+        return self._lease.buffer.pointer
+
+    @property
+    def chroma(self) -> int:
+        """Device address of the first U. Raises PoolClosed after `release`."""
+        return self._lease.buffer.pointer + self.layout.chroma_offset
+
+    def await_on(self, stream: Stream) -> None:
+        """Before reading: order `stream` after whoever wrote or read the picture last."""
+        stream.wait(self._last_use)
+
+    def used_until(self, event: Event) -> None:
+        """After reading: the buffer may be overwritten once `event` has passed."""
+        self._last_use = event
+
+    def release(self) -> None:
+        self._lease.release(after=self._last_use)

@@ -1,1 +1,35 @@
-"""TODO."""
+"""Visage finds and recognises faces in video.
+
+    for frame in visage.analyze("movie.mkv"):
+        for face in frame.faces:
+            print(frame.index, face.box_xyxy, face.score)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from visage.analysis import analyze, analyze_async
+    from visage.config import Settings
+    from visage.results import AnalyzedFrame, Face
+
+__all__ = ["AnalyzedFrame", "Face", "Settings", "__version__", "analyze", "analyze_async"]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AnalyzedFrame": "visage.results",
+    "Face": "visage.results",
+    "Settings": "visage.config",
+    "analyze": "visage.analysis",
+    "analyze_async": "visage.analysis",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used: `visage --help` needs neither FFmpeg nor OpenVINO."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

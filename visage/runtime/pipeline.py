@@ -12,8 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from stages.contract import FrameSource, Hook, Stage
@@ -21,47 +20,18 @@ from stages.frames import Frame, Observation
 from stages.sources import SourceEnded
 from visage.runtime.errors import QueueClosed, StageFailed
 from visage.runtime.inboxes import Inboxes, OverflowPolicy
-from visage.runtime.queue import BoundedQueue, QueueStatistics
+from visage.runtime.limits import PipelineLimits
+from visage.runtime.queue import BoundedQueue
 from visage.runtime.sinks import OpenSinks, SinkItem, SinkWorker
-from visage.runtime.source import Outcome, RunningSource, SourceItem, SourceStatistics
+from visage.runtime.source import Outcome, RunningSource, SourceItem
 from visage.runtime.state import PipelineState, SourceState, State
-from visage.runtime.worker import StageStatistics, StageWorker
+from visage.runtime.statistics import PipelineStatistics
+from visage.runtime.worker import StageWorker
 
-__all__ = ["Pipeline", "PipelineLimits", "PipelineStatistics"]
+__all__ = ["Pipeline"]
 
 JOIN_SECONDS = 30.0
 """Longest wait for a thread that was told to stop: FFmpeg's own network time-outs are shorter."""
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineLimits:
-    """How much may be in flight.
-
-    Attributes:
-        detect_batch: most frames a detect call gets.
-        embed_batch: most faces an embed call gets (a frame with more comes alone).
-        batch_deadline_seconds: longest wait for a batch to fill.
-        inbox_capacity: frames that may wait for each source.
-        queue_capacity: frames that may wait between later stages.
-        concurrent_sources: most sources decoded at once; the others wait for their turn.
-    """
-
-    detect_batch: int = 4
-    embed_batch: int = 8
-    batch_deadline_seconds: float = 0.01
-    inbox_capacity: int = 8
-    queue_capacity: int = 8
-    concurrent_sources: int = 4
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineStatistics:
-    """A pipeline at one moment. `queues` are named after the stage that empties them."""
-
-    state: PipelineState
-    sources: tuple[SourceStatistics, ...]
-    stages: tuple[StageStatistics, ...]
-    queues: dict[str, QueueStatistics]
 
 
 class Pipeline:
@@ -91,6 +61,7 @@ class Pipeline:
         self._takes_sources = True
         self._failure: StageFailed | None = None
         self._stopped = threading.Event()
+        self._on_stopped: list[Callable[[], None]] = []
 
         self._inboxes: Inboxes[SourceItem] = Inboxes()
         self._detected: BoundedQueue[SinkItem] = BoundedQueue(limits.queue_capacity)
@@ -187,6 +158,10 @@ class Pipeline:
         self._stop_reading()
         for queue in self._queues.values():
             _release(queue.abort())
+
+    def on_stopped(self, callback: Callable[[], None]) -> None:
+        """Have it called, on the sink thread, when everything is written or given up. To be said before `start`."""
+        self._on_stopped.append(callback)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait until everything is written and the stages have stopped; says whether that is so."""
@@ -307,6 +282,8 @@ class Pipeline:
             state = SourceState.FAILED if self._failure else SourceState.INTERRUPTED
             self._record(source.settle(state, self._failure))
         self._stopped.set()
+        for callback in self._on_stopped:
+            callback()
 
     def _close_unstarted(self) -> None:
         for source in self._waiting:

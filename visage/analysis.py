@@ -1,0 +1,143 @@
+"""The library's front door: videos in, frames with faces out, one at a time.
+
+The pipeline runs ahead of the caller by what its queues hold and then waits. Leaving the loop early, by `break` or by
+an exception, stops and joins every thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from stages.frames import Observation
+from stages.sources import SourceEnded, VideoInfo
+from visage.assembly import build
+from visage.config import Settings
+from visage.config.sources import SourceSpec, expand_sources
+from visage.results import AnalyzedFrame
+from visage.runtime import BoundedQueue, Pipeline, QueueAborted, QueueClosed
+
+__all__ = ["analyze", "analyze_async"]
+
+AHEAD = 32
+"""Finished frames that wait for the caller; they hold no pixels."""
+
+Sources = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def analyze(sources: Sources, settings: Settings | None = None, **overrides: Any) -> Iterator[AnalyzedFrame]:
+    """Find and embed the faces of videos.
+
+    Args:
+        sources: a file, folder, pattern or address, or several. Frames of several come interleaved, each source's in
+            order.
+        settings: how; the defaults if None.
+        **overrides: single settings by name, for example `frameskip=24`; they win over `settings`.
+
+    Yields:
+        Every looked-at frame, with or without faces.
+
+    Raises:
+        SourceError: at the call: there is no such source. At the end, once all frames of all sources have been
+            yielded: one can't be opened or broke off.
+        StageFailed: the pipeline could not go on.
+        pydantic.ValidationError: a setting is wrong.
+    """
+    return _iterate(*_plan(sources, settings, overrides))
+
+
+def _iterate(settings: Settings, specs: Sequence[SourceSpec]) -> Iterator[AnalyzedFrame]:
+    results: BoundedQueue[AnalyzedFrame] = BoundedQueue(AHEAD)
+    with contextlib.ExitStack() as stack:
+        pipeline = _start(settings, specs, results, stack)
+        while True:
+            try:
+                batch = results.get_batch(AHEAD)
+            except QueueClosed:
+                break
+            yield from batch
+        _raise_failure(pipeline)
+
+
+def analyze_async(sources: Sources, settings: Settings | None = None, **overrides: Any) -> AsyncIterator[AnalyzedFrame]:
+    """`analyze` for an event loop (asyncio or trio): same arguments, results and errors.
+
+    Close it when leaving early, as with every asynchronous generator: `async with contextlib.aclosing(...)`.
+    """
+    return _iterate_async(*_plan(sources, settings, overrides))
+
+
+async def _iterate_async(settings: Settings, specs: Sequence[SourceSpec]) -> AsyncIterator[AnalyzedFrame]:
+    results: BoundedQueue[AnalyzedFrame] = BoundedQueue(AHEAD)
+    limiter = anyio.CapacityLimiter(1)  # a slot of its own: a long wait takes none of the loop's shared ones
+    with contextlib.ExitStack() as stack:
+        pipeline = await anyio.to_thread.run_sync(_start, settings, specs, results, stack, limiter=limiter)
+        while True:
+            try:
+                # Abandoned on cancellation: leaving the block aborts the queue, which ends the thread's wait.
+                batch = await anyio.to_thread.run_sync(
+                    results.get_batch, AHEAD, abandon_on_cancel=True, limiter=limiter
+                )
+            except QueueClosed:
+                break
+            for frame in batch:
+                yield frame
+        _raise_failure(pipeline)
+
+
+def _plan(
+    sources: Sources, settings: Settings | None, overrides: dict[str, Any]
+) -> tuple[Settings, Sequence[SourceSpec]]:
+    names = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+    chosen = Settings(**{**(settings.model_dump() if settings else {}), **overrides})
+    return chosen, expand_sources([os.fspath(name) for name in names])
+
+
+def _start(
+    settings: Settings,
+    specs: Sequence[SourceSpec],
+    results: BoundedQueue[AnalyzedFrame],
+    stack: contextlib.ExitStack,
+) -> Pipeline:
+    """A running pipeline that fills `results`; the stack stops and joins it."""
+    pipeline = build(settings, specs, open_sinks=lambda info: [_ResultSink(results)])
+    stack.callback(pipeline.close)
+    stack.callback(results.abort)  # runs first: the sink thread may be waiting for room
+    pipeline.on_stopped(results.close)
+    pipeline.start()
+    return pipeline
+
+
+def _raise_failure(pipeline: Pipeline) -> None:
+    if pipeline.failure:
+        raise pipeline.failure
+    for outcome in pipeline.outcomes.values():
+        if outcome.error:
+            raise outcome.error
+
+
+class _ResultSink:
+    """Hands observations to the caller's thread."""
+
+    wants_pixels = False
+
+    def __init__(self, results: BoundedQueue[AnalyzedFrame]) -> None:
+        self._results = results
+
+    def open(self, info: VideoInfo) -> None:
+        pass
+
+    def write(self, observation: Observation) -> None:
+        with contextlib.suppress(QueueAborted):  # the caller has left; the pipeline is about to be aborted
+            self._results.put([AnalyzedFrame.of(observation)])
+
+    def close(self, ended: SourceEnded) -> None:
+        pass
+
+    def abandon(self) -> None:
+        pass

@@ -1,0 +1,67 @@
+"""What the library hands to its callers: plain records, without pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stages.frames import FloatArray, Observation
+
+__all__ = ["AnalyzedFrame", "Face"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face in one frame.
+
+    Attributes:
+        box_xyxy: left, top, right, bottom in pixels of the upright source frame; may reach over its border.
+        score: the detector's confidence, 0 to 1.
+        landmarks: float32 (5, 2), pixels: eye, eye, nose, mouth corner, mouth corner, left to right in the picture.
+            None where the detector has none.
+        embedding: float32 (D,), L2 norm 1; the dot product of two is their cosine similarity. None without embedder.
+    """
+
+    box_xyxy: tuple[float, float, float, float]
+    score: float
+    landmarks: FloatArray | None = field(default=None, repr=False)
+    embedding: FloatArray | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalyzedFrame:
+    """One looked-at frame and its faces, best score first.
+
+    Attributes:
+        source_id: which source, where several are analysed.
+        index: 0-based number of the frame in its source.
+        pts_seconds: its time from the source's start.
+        width, height: pixels of the upright frame.
+    """
+
+    source_id: str
+    index: int
+    pts_seconds: float
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+
+    @classmethod
+    def of(cls, observation: Observation) -> AnalyzedFrame:
+        """The record of an observation; copies nothing but the boxes."""
+        frame, faces = observation.frame, observation.faces
+        return cls(
+            source_id=frame.source_id,
+            index=frame.index,
+            pts_seconds=frame.pts_seconds,
+            width=frame.picture.width,
+            height=frame.picture.height,
+            faces=tuple(
+                Face(
+                    box_xyxy=(box[0], box[1], box[2], box[3]),
+                    score=score,
+                    landmarks=None if faces.landmarks is None else faces.landmarks[row],
+                    embedding=None if faces.embeddings is None else faces.embeddings[row],
+                )
+                for row, (box, score) in enumerate(zip(faces.boxes_xyxy.tolist(), faces.scores.tolist(), strict=True))
+            ),
+        )

@@ -1,0 +1,28 @@
+"""How much of everything a pipeline holds at once; memory and latency follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["PipelineLimits"]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineLimits:
+    """How much may be in flight.
+
+    Attributes:
+        detect_batch: most frames a detect call gets.
+        embed_batch: most faces an embed call gets (a frame with more comes alone).
+        batch_deadline_seconds: longest wait for a batch to fill.
+        inbox_capacity: frames that may wait for each source.
+        queue_capacity: frames that may wait between later stages.
+        concurrent_sources: most sources decoded at once; the others wait for their turn.
+    """
+
+    detect_batch: int = 4
+    embed_batch: int = 8
+    batch_deadline_seconds: float = 0.01
+    inbox_capacity: int = 8
+    queue_capacity: int = 8
+    concurrent_sources: int = 4

@@ -1,19 +1,19 @@
 """Where observations go: the contract of every output.
 
-A sink serves one source and is opened, used and closed by one thread. Its output is staged while rows arrive and becomes
-visible, whole and durable, in `close`. Every method may raise SinkError; its caller then calls `abandon` and goes on
-with the other sources. Under pressure a sink is simply slow: the bounded queue before it holds back the pipeline.
+A sink serves one source and is opened, used and closed by one thread. Its output is staged while rows arrive and
+becomes visible, whole and durable, in `close`. Every method may raise SinkError; its caller then calls `abandon` and
+goes on with the other sources. Under pressure a sink is simply slow: the bounded queue before it holds back the
+pipeline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from stages.frames import Observation
 from stages.sources import SourceEnded, VideoInfo
 
-__all__ = ["Sink", "SinkFactory"]
+__all__ = ["Sink"]
 
 
 class Sink(Protocol):
@@ -34,7 +34,3 @@ class Sink(Protocol):
 
     def abandon(self) -> None:
         """Discard what is not yet visible. Safe at any time and twice; after `close` it does nothing. Never raises."""
-
-
-SinkFactory = Callable[[VideoInfo], Sink]
-"""Makes the sink of a source that has started."""

@@ -1,0 +1,73 @@
+"""Faces as CSV: one line a face, a header always, constant memory.
+
+Pixels have two decimals, confidence and timestamp six at most. A frame without a face has no line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from stages.frames import Observation
+from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS
+from stages.sink.staged import StagedFile, output_errors
+
+__all__ = ["CsvTable"]
+
+FACE_FORMAT = "%d,%d,%.2f,%.2f,%.2f,%.2f,%s,%s"
+LANDMARK_FORMAT = ",%.2f" * len(LANDMARK_COLUMNS) + "\n"
+NO_LANDMARKS = "," * len(LANDMARK_COLUMNS) + "\n"
+
+
+class CsvTable:
+    """Writes faces to a staged CSV file, UTF-8, lines end in LF."""
+
+    def __init__(self, path: Path, *, force: bool = False, with_source: bool = False) -> None:
+        """Stage the file. `with_source` adds a first column `source`. Raises OutputExists, OutputFailed."""
+        self._staged = StagedFile(path, force=force)
+        self._with_source = with_source
+        self._prefix = ("", "")
+        header = [*(["source"] if with_source else []), *FACE_COLUMNS, *LANDMARK_COLUMNS]
+        self._write(",".join(header) + "\n")
+
+    def append(self, observation: Observation, source: str) -> None:
+        """Add a frame's faces. Raises OutputFailed."""
+        faces, frame = observation.faces, observation.frame
+        if not len(faces):
+            return
+        prefix = self._prefix_of(source) if self._with_source else ""
+        timestamp = _plain(frame.pts_seconds)
+        boxes = faces.boxes_xyxy.tolist()
+        landmarks = None if faces.landmarks is None else faces.landmarks.reshape(len(faces), -1).tolist()
+        lines = []
+        for number, score in enumerate(faces.scores.tolist()):
+            lines.append(prefix + FACE_FORMAT % (frame.index, number, *boxes[number], _plain(score), timestamp))
+            lines.append(NO_LANDMARKS if landmarks is None else LANDMARK_FORMAT % tuple(landmarks[number]))
+        self._write("".join(lines))
+
+    def seal(self) -> None:
+        self._staged.seal()
+
+    def publish(self) -> None:
+        self._staged.publish()
+
+    def discard(self) -> None:
+        self._staged.discard()
+
+    def _write(self, text: str) -> None:
+        with output_errors(self._staged.path):
+            self._staged.file.write(text.encode("utf-8", "surrogateescape"))
+
+    def _prefix_of(self, source: str) -> str:
+        """The source as a first field, quoted where needed; kept, because frames of one source come in runs."""
+        if self._prefix[0] != source:
+            line = io.StringIO()
+            csv.writer(line).writerow([source, ""])
+            self._prefix = (source, line.getvalue().removesuffix("\r\n"))
+        return self._prefix[1]
+
+
+def _plain(value: float) -> str:
+    """A decimal without exponent and trailing zeros."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")

@@ -1,0 +1,86 @@
+"""`metadata.json`: what the video is, how it was analysed, and how that ended.
+
+The first nine keys are those of the C++ Visage, in its order. The file is the last of a folder's outputs to appear, so
+its presence says that the others are whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from stages.errors import SourceBroken
+from stages.sources import SourceEnded, VideoInfo
+
+__all__ = ["RunDescription", "SourceCounts", "metadata_json"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescription:
+    """How a run analyses its sources.
+
+    Attributes:
+        detector: catalogue name.
+        embedder: catalogue name, or None where only faces are detected.
+        embedding_dimension: length of an embedding, or None likewise.
+        frameskip: every Nth frame is looked at.
+        versions: of the libraries that shape the result.
+        settings: everything else the run was told; fit for JSON, free of credentials.
+    """
+
+    detector: str
+    embedder: str | None = None
+    embedding_dimension: int | None = None
+    frameskip: int = 1
+    versions: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class SourceCounts:
+    """What a sink has been given of one source so far."""
+
+    started: datetime
+    frames: int = 0
+    faces: int = 0
+
+
+def metadata_json(
+    info: VideoInfo, run: RunDescription, counts: SourceCounts, ended: SourceEnded, finished: datetime
+) -> str:
+    """The text of `metadata.json`."""
+    frame_count = info.frame_count
+    record = {
+        "filepath": info.uri,
+        "width": info.width,
+        "height": info.height,
+        "fps": None if info.fps is None else round(info.fps, 3),
+        "detector": run.detector,
+        "embedder": run.embedder,
+        "framecount": ended.frames_decoded if frame_count is None else frame_count,
+        "frameskip": run.frameskip,
+        "codec": info.codec,
+        "duration": info.duration_seconds,
+        "rotation": info.rotation_degrees,
+        "pixel_aspect": info.pixel_aspect,
+        "frames_decoded": ended.frames_decoded,
+        "frames_looked_at": counts.frames,
+        "faces": counts.faces,
+        "complete": ended.error is None and not ended.interrupted,
+        "interrupted": ended.interrupted,
+        "error": _error(ended.error),
+        "started": counts.started.isoformat(timespec="seconds"),
+        "finished": finished.isoformat(timespec="seconds"),
+        "versions": dict(run.versions),
+        "settings": dict(run.settings),
+    }
+    return json.dumps(record, indent=2) + "\n"
+
+
+def _error(error: Exception | None) -> dict[str, object] | None:
+    if error is None:
+        return None
+    where = {"frame_num": error.frame_index, "timestamp": error.pts_seconds} if isinstance(error, SourceBroken) else {}
+    return {"message": str(error), **where}

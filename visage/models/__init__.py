@@ -1,1 +1,25 @@
-"""TODO."""
+"""Models: what there is, where it comes from, and how it becomes a network that every backend runs."""
+
+from __future__ import annotations
+
+from visage.models.errors import ModelDamaged, ModelError, ModelUnavailable, UnknownModel
+from visage.models.registry import DetectorSpec, EmbedderSpec, ModelSpec, detector_spec, embedder_spec, load_catalog
+from visage.models.store import FileCheck, FileState, ModelStore, Progress, Verification
+
+__all__ = [
+    "DetectorSpec",
+    "EmbedderSpec",
+    "FileCheck",
+    "FileState",
+    "ModelDamaged",
+    "ModelError",
+    "ModelSpec",
+    "ModelStore",
+    "ModelUnavailable",
+    "Progress",
+    "UnknownModel",
+    "Verification",
+    "detector_spec",
+    "embedder_spec",
+    "load_catalog",
+]

@@ -1,0 +1,37 @@
+"""What can go wrong with models.
+
+    ModelError
+    ├── UnknownModel        also KeyError: not in the catalogue
+    ├── ModelUnavailable    also OSError: no origin could be reached, or the folder can't be written
+    │   └── OriginFailed    one origin failed; the next is tried
+    └── ModelDamaged        also ValueError: the bytes are not those the catalogue promises
+
+Messages are one line for a person and say what to do; the cause is chained.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ModelDamaged", "ModelError", "ModelUnavailable", "OriginFailed", "UnknownModel"]
+
+
+class ModelError(Exception):
+    """Root of the tree."""
+
+
+class UnknownModel(ModelError, KeyError):
+    """No such name in the catalogue."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would quote the sentence
+
+
+class ModelUnavailable(ModelError, OSError):
+    """The model is not cached and could not be had."""
+
+
+class OriginFailed(ModelUnavailable):
+    """One of several origins failed."""
+
+
+class ModelDamaged(ModelError, ValueError):
+    """A file has not the digest that the catalogue states, or is no network at all."""

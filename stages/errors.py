@@ -7,7 +7,8 @@
     │   ├── NotAVideo            also ValueError: no picture in it, or nothing that FFmpeg knows
     │   └── SourceBroken         broke in the middle; carries the frame index and second reached
     ├── BackendError             also RuntimeError: inference failed
-    │   └── BackendUnavailable   also ImportError: the library or the device is not here
+    │   ├── BackendUnavailable   also ImportError: the library or the device is not here
+    │   └── EngineRejected       a compiled network is damaged or of another version or card: compile it again
     ├── ModelMismatch            also ValueError: the network is not what its catalogue entry says
     ├── PoolError
     │   ├── PoolClosed
@@ -26,6 +27,7 @@ __all__ = [
     "BackendError",
     "BackendUnavailable",
     "DisplayUnavailable",
+    "EngineRejected",
     "ModelMismatch",
     "NotAVideo",
     "OutputExists",
@@ -82,6 +84,10 @@ class BackendError(StageError, RuntimeError):
 
 class BackendUnavailable(BackendError, ImportError):
     """The backend's library, driver or device is missing; the message names the install command."""
+
+
+class EngineRejected(BackendError):
+    """A compiled network can't be loaded: it is damaged, or was compiled by another version or for another card."""
 
 
 class ModelMismatch(StageError, ValueError):

@@ -1,0 +1,156 @@
+"""The TensorRT that is installed, whatever its version: 8.6 to 11, or TensorRT for RTX.
+
+What differs between them stands here and nowhere else:
+
+- up to 9, networks want an explicit-batch flag and take their precision from builder flags; from 10 on they are built
+  strongly typed, so the types in the model decide (11 and TensorRT for RTX know nothing else);
+- activation memory is handed to a context by attribute (8.6) or by call (10.1 on);
+- building reports its progress from 10 on;
+- TensorRT for RTX keeps no timing cache.
+
+TensorRT wants one logger in a process. It keeps the last errors, so that an exception can quote them.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import threading
+from collections import deque
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from stages.errors import BackendUnavailable, ModelMismatch
+
+__all__ = ["MODULES", "TensorRTApi"]
+
+# By preference. The last is what the package registry's wheels hold where NVIDIA's own index was not used.
+MODULES = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
+
+_FIRST_STRONGLY_TYPED = 10
+
+
+class TensorRTApi:
+    """One TensorRT module, with the differences between versions taken out."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+        self.version = str(module.__version__)
+        self.is_rtx = module.__name__ != "tensorrt"
+        self._errors: deque[str] = deque(maxlen=8)
+        self._lock = threading.Lock()
+        self.logger = self._make_logger()
+
+    def __repr__(self) -> str:
+        return f"<TensorRTApi {self.name}>"
+
+    @classmethod
+    @functools.lru_cache(maxsize=1)
+    def load(cls) -> TensorRTApi:
+        """Import the first module of `MODULES` that is installed.
+
+        Raises:
+            BackendUnavailable: there is none, or its libraries can't be loaded.
+        """
+        reasons: list[str] = []
+        for name in MODULES:
+            try:
+                return cls(importlib.import_module(name))
+            except ModuleNotFoundError as exc:
+                if exc.name != name:
+                    reasons.append(f"{name}: {exc}")
+            except (ImportError, OSError) as exc:
+                reasons.append(f"{name}: {exc}")
+        detail = "; ".join(reasons) or "it is not installed"
+        raise BackendUnavailable(f"TensorRT can't be used ({detail}): pip install 'visage[tensorrt]'")
+
+    @property
+    def name(self) -> str:
+        """For people and for file names, for example "tensorrt-8.6.0"."""
+        return f"{'tensorrt-rtx' if self.is_rtx else 'tensorrt'}-{self.version}"
+
+    @property
+    def is_strongly_typed(self) -> bool:
+        """Whether the model's own types decide the arithmetic: half precision then needs a half-precision model."""
+        return self.is_rtx or int(self.version.partition(".")[0]) >= _FIRST_STRONGLY_TYPED
+
+    @property
+    def has_timing_cache(self) -> bool:
+        return not self.is_rtx
+
+    @property
+    def has_progress_monitor(self) -> bool:
+        return hasattr(self.module, "IProgressMonitor")
+
+    def create_network(self, builder: Any) -> Any:
+        """An empty network with an explicit batch axis, strongly typed where the version can be."""
+        flags = self.module.NetworkDefinitionCreationFlag
+        flag = flags.STRONGLY_TYPED if self.is_strongly_typed else flags.EXPLICIT_BATCH
+        return builder.create_network(1 << int(flag))
+
+    def allow_precisions(self, config: Any, network: Any, *, half: bool) -> None:
+        """Let the builder compute in half precision, and in INT8 where the model has Q/DQ nodes.
+
+        Strongly typed networks need no leave.
+        """
+        if self.is_strongly_typed:
+            return
+        if half:
+            config.set_flag(self.module.BuilderFlag.FP16)
+        layers = (network.get_layer(index) for index in range(network.num_layers))
+        if any(layer.type == self.module.LayerType.QUANTIZE for layer in layers):
+            config.set_flag(self.module.BuilderFlag.INT8)
+
+    def activation_bytes(self, engine: Any) -> int:
+        """Device memory that a context of this engine works in, the largest of all profiles."""
+        if hasattr(engine, "device_memory_size_v2"):
+            return int(engine.device_memory_size_v2)
+        return int(engine.device_memory_size)
+
+    def create_context(self, engine: Any, activations: int, size: int) -> Any:
+        """A context that works in `size` bytes of device memory at address `activations`; None if TensorRT fails."""
+        if hasattr(engine, "create_execution_context_without_device_memory"):
+            context = engine.create_execution_context_without_device_memory()
+        else:
+            context = engine.create_execution_context(self.module.ExecutionContextAllocationStrategy.USER_MANAGED)
+        if context is None:
+            return None
+        if hasattr(context, "set_device_memory"):
+            context.set_device_memory(activations, size)
+        else:
+            context.device_memory = activations
+        return context
+
+    def dtype(self, engine: Any, tensor: str) -> np.dtype[np.generic]:
+        """A tensor's element type. Raises ModelMismatch for one that no network of ours has."""
+        # Not module.nptype: that of 8.6 fails with numpy 1.24 and later.
+        known = {"FLOAT": np.float32, "HALF": np.float16, "UINT8": np.uint8}
+        name = engine.get_tensor_dtype(tensor).name
+        if name not in known:
+            raise ModelMismatch(f"tensor {tensor!r} has type {name}, expected one of {sorted(known)}")
+        return np.dtype(known[name])
+
+    def take_errors(self) -> str:
+        """What TensorRT has complained about since the last call, in one line."""
+        with self._lock:
+            errors = list(self._errors)
+            self._errors.clear()
+        return "; ".join(errors) or "TensorRT gave no reason"
+
+    def _make_logger(self) -> Any:
+        module, errors, lock = self.module, self._errors, self._lock
+
+        class Logger(module.ILogger):  # type: ignore[misc, name-defined]
+            """Called from TensorRT's own threads."""
+
+            def __init__(self) -> None:
+                module.ILogger.__init__(self)
+
+            def log(self, severity: Any, message: str) -> None:
+                if severity in (module.ILogger.Severity.ERROR, module.ILogger.Severity.INTERNAL_ERROR):
+                    with lock:
+                        errors.append(" ".join(message.split()))
+
+        return Logger()

@@ -1,0 +1,219 @@
+"""Makes device pictures of decoded frames, on the decode thread.
+
+A surface of NVDEC is copied inside the card into a leased buffer and let go at once, for FFmpeg has few of them and
+stops decoding without. A frame that was decoded on the CPU is interleaved into page-locked memory and uploaded. The
+pool's capacity bounds the frames that a source can have in flight. Under pressure a file waits for a buffer; a live
+source drops the frame and counts it.
+
+Surfaces are copied on the legacy default stream, because FFmpeg maps and unmaps them there: the copy comes after the
+map and before the next use of the surface without an event more. The other streams do not wait for that one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from cuda import core
+from numpy.typing import NDArray
+
+from stages.buffers import HOST_EVENT, BufferPool, Event, PoolStatistics
+from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.device import DeviceArray, PinnedArray
+from stages.errors import PoolClosed, PoolTimeout
+from stages.imaging.colour import Encoding, YuvSamples
+from stages.imaging.orientation import Orientation
+from stages.imaging.surface import DevicePicture, SurfaceLayout
+
+__all__ = ["DeviceAdmission", "interleave"]
+
+NV12 = YuvSamples(bits=8, shift=0, is_semi_planar=True)
+P010 = YuvSamples(bits=10, shift=6, is_semi_planar=True)
+
+# Rows begin where the card reads them in full bursts.
+PITCH_ALIGNMENT = 256
+
+
+class DeviceAdmission:
+    """The GPU pipeline's admission, one a source. Implements `stages.imaging.admission.Admission`.
+
+    Attributes:
+        frames_copied: surfaces that never left the card.
+        frames_uploaded: frames that were decoded on the CPU.
+        frames_dropped: frames for which no buffer was free.
+    """
+
+    def __init__(self, device: CudaDevice, *, capacity: int, waits: bool = True) -> None:
+        """
+        Args:
+            capacity: pictures that can be out at once.
+            waits: `admit` blocks until a buffer is free (files); otherwise it returns None at once (live sources).
+        """
+        self._device = device
+        self._capacity = capacity
+        self._timeout_seconds = None if waits else 0.0
+        self._stream = CudaStream(device, core.LEGACY_DEFAULT_STREAM)
+        self._reformatter = VideoReformatter()
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._is_current = False
+        self._pool: BufferPool[DeviceArray] | None = None
+        self._buffer_bytes = 0
+        self._staging: PinnedArray | None = None
+        self._uploaded: Event = HOST_EVENT
+        self.frames_copied = 0
+        self.frames_uploaded = 0
+        self.frames_dropped = 0
+
+    def admit(self, frame: av.VideoFrame, orientation: Orientation) -> DevicePicture | None:
+        if not self._is_current:
+            self._device.make_current()
+            self._is_current = True
+        is_surface = frame.format.name == "cuda"
+        samples = _surface_samples(frame) if is_surface else _uploaded_samples(frame)
+        pitch = -(-frame.width * np.dtype(samples.dtype).itemsize // PITCH_ALIGNMENT) * PITCH_ALIGNMENT
+        layout = SurfaceLayout(frame.width, frame.height, pitch, samples, Encoding.of(frame), orientation)
+        if self._pool is None or layout.nbytes > self._buffer_bytes:
+            self._pool = self._replace_pool(layout.nbytes)
+        try:
+            # The caller waits for the last reader, which is long done as a rule: the legacy stream is every decoder's.
+            lease = self._pool.lease(timeout_seconds=self._timeout_seconds)
+        except PoolTimeout:
+            self.frames_dropped += 1
+            return None
+        try:
+            if is_surface:
+                self._copy(frame, layout, lease.buffer)
+                self.frames_copied += 1
+            else:
+                self._upload(frame, layout, lease.buffer)
+                self.frames_uploaded += 1
+            return DevicePicture(lease, layout, self._stream.record())
+        except BaseException:
+            lease.release(after=self._stream.record())
+            raise
+
+    def interrupt(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            pool = self._pool
+        if pool is not None:
+            pool.close()
+
+    def close(self) -> None:
+        self.interrupt()
+        self._uploaded.synchronize()
+        if self._staging is not None:
+            self._device.free_pinned(self._staging)
+            self._staging = None
+
+    def statistics(self) -> PoolStatistics:
+        """Of the pool in use; before the first frame, of an empty one."""
+        return self._pool.statistics() if self._pool is not None else PoolStatistics(self._capacity, 0, 0, 0, 0.0)
+
+    def _replace_pool(self, buffer_bytes: int) -> BufferPool[DeviceArray]:
+        device = self._device
+        fresh = BufferPool(self._capacity, lambda: device.allocate((buffer_bytes,)), free=device.free)
+        with self._lock:
+            stale, self._pool = self._pool, fresh
+            is_closed = self._is_closed
+        if stale is not None:
+            stale.close()
+        if is_closed:
+            fresh.close()
+            raise PoolClosed("this source was interrupted")
+        self._buffer_bytes = buffer_bytes
+        return fresh
+
+    def _copy(self, frame: av.VideoFrame, layout: SurfaceLayout, target: DeviceArray) -> None:
+        luma, chroma = frame.planes
+        for plane, offset, rows in (
+            (luma, 0, layout.height),
+            (chroma, layout.chroma_offset, layout.chroma_rows),
+        ):
+            source, pitch, start = plane.buffer_ptr, plane.line_size, target.pointer + offset
+            if not frame.interlaced_frame:
+                self._stream.copy_plane(source, pitch, start, layout.pitch, row_bytes=layout.row_bytes, rows=rows)
+                continue
+            # The first field alone, each of its rows twice: two moments in one picture would be combed.
+            for line in (0, 1):
+                self._stream.copy_plane(
+                    source,
+                    2 * pitch,
+                    start + line * layout.pitch,
+                    2 * layout.pitch,
+                    row_bytes=layout.row_bytes,
+                    rows=(rows + 1 - line) // 2,
+                )
+
+    def _upload(self, frame: av.VideoFrame, layout: SurfaceLayout, target: DeviceArray) -> None:
+        if self._staging is None or self._staging.array.nbytes < layout.nbytes:
+            staging = self._device.allocate_pinned((layout.nbytes,))
+            if self._staging is not None:
+                self._uploaded.synchronize()
+                self._device.free_pinned(self._staging)
+            self._staging = staging
+        self._uploaded.synchronize()
+        interleave(frame, layout, self._staging.array.view(np.uint8), self._reformatter)
+        self._stream.upload(self._staging, target, layout.nbytes)
+        self._uploaded = self._stream.record()
+
+
+def interleave(
+    frame: av.VideoFrame, layout: SurfaceLayout, target: NDArray[np.uint8], reformatter: VideoReformatter
+) -> None:
+    """Write a frame of host memory, whatever its format, as NV12 or P010.
+
+    Args:
+        target: uint8 (layout.nbytes or more,); what lies between rows is left as it is.
+    """
+    encoding = layout.encoding
+    # Range and matrix stay as they are: the kernels read them from the layout.
+    semi_planar = reformatter.reformat(
+        frame,
+        format="nv12" if layout.samples == NV12 else "p010le",
+        src_colorspace=encoding.matrix,
+        dst_colorspace=encoding.matrix,
+        src_color_range=encoding.range,
+        dst_color_range=encoding.range,
+        threads=1,
+    )
+    rows = target[: layout.nbytes].reshape(-1, layout.pitch)
+    for plane, placed in zip(semi_planar.planes, (rows[: layout.height], rows[layout.height :]), strict=True):
+        source = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]  # a buffer
+        if frame.interlaced_frame:
+            source = np.repeat(source[::2], 2, axis=0)
+        placed[:, : layout.row_bytes] = source[: len(placed), : layout.row_bytes]
+
+
+class _DLTensor(ctypes.Structure):
+    """The head of DLPack's DLTensor (dlpack.h), as far as its element type."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("device_type", ctypes.c_int32),
+        ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("code", ctypes.c_uint8),
+        ("bits", ctypes.c_uint8),
+    )
+
+
+_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_capsule_pointer.restype = ctypes.c_void_p
+_capsule_pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
+
+
+def _surface_samples(frame: av.VideoFrame) -> YuvSamples:
+    """NV12 or P010. PyAV tells a surface's format only through DLPack before 18."""
+    capsule = frame.planes[0].__dlpack__()
+    tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))
+    return NV12 if tensor.bits == 8 else P010  # noqa: PLR2004
+
+
+def _uploaded_samples(frame: av.VideoFrame) -> YuvSamples:
+    """P010 for more than 8 bits a sample, else NV12."""
+    return P010 if max(component.bits for component in frame.format.components) > 8 else NV12  # noqa: PLR2004

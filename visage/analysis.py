@@ -105,7 +105,7 @@ def _start(
     stack: contextlib.ExitStack,
 ) -> Pipeline:
     """A running pipeline that fills `results`; the stack stops and joins it."""
-    pipeline = build(settings, specs, open_sinks=lambda info: [_ResultSink(results)])
+    pipeline = build(settings, specs, open_sinks=lambda info, platform: [_ResultSink(results)])
     stack.callback(pipeline.close)
     stack.callback(results.abort)  # runs first: the sink thread may be waiting for room
     pipeline.on_stopped(results.close)

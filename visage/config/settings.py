@@ -31,13 +31,24 @@ class Settings(BaseSettings):
     frameskip: int = Field(1, ge=1, description="Look at every Nth frame.")
     start_seconds: float = Field(0.0, ge=0, description="Skip what comes before this time.")
     end_seconds: float | None = Field(None, gt=0, description="Stop at this time.")
-    detector_size: int = Field(640, ge=64, le=4096, multiple_of=32, description="Longer side of the detector's input.")
-    score_threshold: float | None = Field(None, ge=0, le=1, description="Least score; default: the model's own.")
-    nms_iou: float = Field(0.3, gt=0, le=1, description="Overlap above which the weaker of two boxes is dropped.")
+    detector_size: int | None = Field(
+        None,
+        ge=64,
+        le=4096,
+        multiple_of=32,
+        description="Longer side of the detector's input, pixels; default: the model's.",
+    )
+    score_threshold: float | None = Field(None, ge=0, le=1, description="Least score; default: the model's.")
+    nms_iou: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="IoU above which the weaker of two boxes goes; default: the model's.",
+    )
     min_face: int = Field(0, ge=0, description="Drop faces whose box is narrower or lower than this, source pixels.")
 
-    detect_batch: int = Field(4, ge=1, le=64, description="Most frames a detector call takes.")
-    embed_batch: int = Field(8, ge=1, le=256, description="Most faces an embedder call takes.")
+    detect_batch: int | None = Field(None, ge=1, le=64, description="Most frames a detector call takes.")
+    embed_batch: int | None = Field(None, ge=1, le=256, description="Most faces an embedder call takes.")
     batch_deadline_seconds: float = Field(0.01, ge=0, description="Longest wait for a batch to fill.")
     inbox_capacity: int = Field(8, ge=1, description="Decoded frames that may wait per source.")
     queue_capacity: int = Field(8, ge=1, description="Frames that may wait between later stages.")

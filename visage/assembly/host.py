@@ -1,0 +1,109 @@
+"""The pipeline's parts on the CPU: FFmpeg's software decoders, OpenCV, OpenVINO or ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from stages.backends.onnxruntime import OnnxRuntimeBackend
+
+from stages.backends.base import Backend, HostTensor
+from stages.backends.openvino import OpenVINOBackend
+from stages.contract import FrameSource, Stage
+from stages.decode.video import VideoSource
+from stages.detect.heads.base import Head
+from stages.detect.heads.yunet import YuNetHead
+from stages.detect.stage import DetectStage
+from stages.embed.stage import EmbedStage, host_readback
+from stages.errors import BackendError, BackendUnavailable
+from stages.frames import Frame, Observation, Picture
+from stages.imaging.admission import HostAdmission
+from stages.imaging.host import HostImaging
+from visage.assembly.plan import ModelPlan
+from visage.config import Settings
+from visage.config.sources import SourceSpec
+
+__all__ = ["HostPlatform"]
+
+HEADS: Mapping[str, Callable[..., Head[HostTensor]]] = {"yunet": YuNetHead}
+
+
+class HostPlatform:
+    """Everything in host memory."""
+
+    def __init__(self, settings: Settings, plan: ModelPlan) -> None:
+        self._settings = settings
+        self._plan = plan
+        self.detect_batch = settings.detect_batch or 4
+        self.embed_batch = settings.embed_batch or 8
+        self.concurrent_files = max(2, settings.cpu_threads)
+        # Networks and decoders keep all processors busy; OpenCV's own pool would only take turns with them.
+        cv2.setNumThreads(1)
+        self._detector = self._backend(plan.detector.name, self.detect_batch)
+        self._embedder = self._backend(plan.embedder.name, self.embed_batch) if plan.embedder else None
+        self._imaging = HostImaging(max_batch=1)
+
+    @property
+    def description(self) -> str:
+        return ", ".join(backend.name for backend in (self._detector, self._embedder) if backend)
+
+    def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
+        plan = self._plan
+        head = HEADS[plan.detector.head](score_threshold=plan.score_threshold, nms_iou=plan.nms_iou)
+        return DetectStage[NDArray[Any]](
+            detector_input=plan.detector_input,
+            imaging=HostImaging(max_batch=self.detect_batch),
+            backend=self._detector,
+            head=head,
+            min_face=self._settings.min_face,
+            release_pixels=release_pixels,
+        )
+
+    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
+        embedder = self._plan.embedder
+        if embedder is None or self._embedder is None:
+            raise ValueError("this plan has no embedder")
+        return EmbedStage[NDArray[Any]](
+            imaging=HostImaging(max_batch=self.embed_batch),
+            backend=self._embedder,
+            readback=host_readback,
+            crop_size=embedder.input.size,
+            template=self._plan.template,
+            dimension=embedder.embedding_dim,
+            release_pixels=release_pixels,
+        )
+
+    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
+        settings = self._settings
+        in_flight = settings.inbox_capacity + self.detect_batch + 2 * settings.queue_capacity
+        return VideoSource(
+            source_id=spec.source_id,
+            uri=spec.uri,
+            admission=HostAdmission(self._plan.detector_input, capacity=in_flight, waits=not spec.is_live),
+            frameskip=settings.frameskip,
+            start_seconds=settings.start_seconds,
+            end_seconds=settings.end_seconds,
+            decoder_threads=max(1, settings.cpu_threads // concurrent),
+            is_live=spec.is_live,
+        )
+
+    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
+        return self._imaging.to_bgr(picture)
+
+    def _backend(self, model: str, max_batch: int) -> Backend[HostTensor]:
+        settings = self._settings
+        if settings.precision == "fp16":
+            raise BackendError("fp16 is for GPUs; on the CPU choose --precision bf16 or fp32")
+        network: Path = self._plan.store.prepared(model, progress=self._plan.progress)
+        threads = settings.cpu_threads
+        if settings.backend in ("auto", "openvino"):
+            try:
+                return OpenVINOBackend(network, max_batch=max_batch, threads=threads, precision=settings.precision)
+            except BackendUnavailable:
+                if settings.backend == "openvino":
+                    raise
+        return OnnxRuntimeBackend(network, max_batch=max_batch, threads=threads)

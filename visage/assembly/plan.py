@@ -1,0 +1,57 @@
+"""Which networks a run uses, with the settings' wishes laid over the catalogue's defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stages.embed.align import ARCFACE_112
+from stages.frames import FloatArray
+from stages.imaging.letterbox import DetectorInput
+from visage.config import Settings
+from visage.models import DetectorSpec, EmbedderSpec, ModelStore, Progress, detector_spec, embedder_spec
+
+__all__ = ["ModelPlan"]
+
+TEMPLATES: Mapping[str, FloatArray] = {"arcface-112": ARCFACE_112}
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """The networks of a run and how to call them.
+
+    Attributes:
+        embedder: None for detection only.
+    """
+
+    store: ModelStore
+    detector: DetectorSpec
+    embedder: EmbedderSpec | None
+    detector_input: DetectorInput
+    score_threshold: float
+    nms_iou: float
+    progress: Progress | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, *, progress: Progress | None = None) -> ModelPlan:
+        """Raises UnknownModel for a name that is not in the catalogue."""
+        detector = detector_spec(settings.detector)
+        return cls(
+            store=ModelStore(settings.model_dir),
+            detector=detector,
+            embedder=embedder_spec(settings.embedder) if settings.embed else None,
+            detector_input=DetectorInput(
+                longest=settings.detector_size or detector.input.longest,
+                multiple=detector.input.multiple,
+                square=detector.input.square,
+                pad_value=detector.input.pad_value,
+            ),
+            score_threshold=detector.score_threshold if settings.score_threshold is None else settings.score_threshold,
+            nms_iou=detector.nms_iou if settings.nms_iou is None else settings.nms_iou,
+            progress=progress,
+        )
+
+    @property
+    def template(self) -> FloatArray | None:
+        """Where the embedder wants the landmarks; None if it wants the box."""
+        return TEMPLATES[self.embedder.template] if self.embedder and self.embedder.template != "box" else None

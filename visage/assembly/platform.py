@@ -1,0 +1,46 @@
+"""Where a run's pixels and networks live: the host's processors, or a card. One platform serves one pipeline."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.contract import FrameSource, Stage
+from stages.frames import Frame, Observation, Picture
+from visage.config.sources import SourceSpec
+
+__all__ = ["Platform"]
+
+
+class Platform(Protocol):
+    """Makes the parts of a pipeline that depend on the device."""
+
+    @property
+    def description(self) -> str:
+        """Device, backends and precision, for people and for the metadata of outputs."""
+
+    @property
+    def detect_batch(self) -> int:
+        """Most frames a detect call gets."""
+
+    @property
+    def embed_batch(self) -> int:
+        """Most faces an embed call gets."""
+
+    @property
+    def concurrent_files(self) -> int:
+        """How many files it pays to decode at once."""
+
+    def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
+        """The stage that finds faces; its owner closes it."""
+
+    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
+        """The stage that embeds them; its owner closes it."""
+
+    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
+        """A source's decoder, not yet open. `concurrent`: how many will be decoded at once."""
+
+    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
+        """The upright picture as uint8 (H, W, 3), BGR, in host memory."""

@@ -1,0 +1,8 @@
+"""Picture arithmetic: detector inputs and aligned crops, on the host (`host`) or on a card (`device`).
+
+Import the modules by name: what runs on a card needs no OpenCV, and what runs on the host no CUDA.
+"""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,196 @@
+"""Opens a container, finds its picture stream and reads that stream's packets.
+
+The border to FFmpeg: its errors leave here as `stages.errors`, in one line for a person, without credentials.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from stages.decode.numbering import VideoPacket
+from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
+
+__all__ = ["Demuxer", "without_address", "without_credentials"]
+
+NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
+"""Cover art and chapter previews."""
+
+
+class Demuxer:
+    """One pass over a source's packets."""
+
+    def __init__(self, uri: str) -> None:
+        """
+        Args:
+            uri: a path, or an address with "://" in it.
+
+        Raises:
+            SourceNotFound, SourceUnreadable, NotAVideo
+        """
+        self.label = without_credentials(uri)
+        if not _is_address(uri):
+            _check_file(uri)
+        try:
+            self.container: InputContainer = av.open(_address(uri))
+        except av.error.FFmpegError as error:
+            raise _translated(error, self.label) from without_address(error)
+        try:
+            self.stream = self._picture_stream()
+        except BaseException:
+            self.container.close()
+            raise
+        self.packets_read = 0
+        self.error: Exception | None = None
+        self._packets = self.container.demux(self.stream)
+        self._is_interrupted = False
+
+    def __repr__(self) -> str:
+        return f"<Demuxer {self.label} {self.container.format.name}, {self.packets_read} packets>"
+
+    @property
+    def is_still(self) -> bool:
+        """One picture: a photograph, not a video of one frame."""
+        name = self.container.format.name
+        return name == "image2" or name.endswith("_pipe")
+
+    @property
+    def fps(self) -> float | None:
+        """Average frame rate, where the container says."""
+        rate = None if self.is_still else self.stream.average_rate or self.stream.guessed_rate
+        return float(rate) if rate else None
+
+    @property
+    def duration_seconds(self) -> float | None:
+        if self.is_still:
+            return 0.0
+        if self.stream.duration is not None and self.stream.time_base is not None:
+            return float(self.stream.duration * self.stream.time_base)
+        return None if self.container.duration is None else self.container.duration / av.time_base
+
+    @property
+    def frame_count(self) -> int | None:
+        """As the container states, or as duration and frame rate imply."""
+        if self.is_still:
+            return 1
+        if self.stream.frames:
+            return self.stream.frames
+        if self.duration_seconds is None or self.fps is None:
+            return None
+        return round(self.duration_seconds * self.fps)
+
+    def packets(self) -> Iterator[VideoPacket]:
+        """The stream's packets. They end early, and `error` is set, where reading fails or the file is cut short."""
+        last_seconds = 0.0
+        try:
+            for packet in self._packets:
+                if self._is_interrupted:
+                    return
+                if packet.size == 0:  # PyAV's mark of the end
+                    continue
+                self.packets_read += 1
+                if packet.pts is not None:
+                    last_seconds = max(last_seconds, float(packet.pts * packet.time_base))
+                yield packet
+        except av.error.FFmpegError as error:
+            self.error = without_address(error)
+            return
+        self.error = self._missing_end(last_seconds)
+
+    def interrupt(self) -> None:
+        """From any thread: end `packets` soon."""
+        self._is_interrupted = True
+
+    def close(self) -> None:
+        """Close the file. Safe to call twice."""
+        self._packets.close()  # type: ignore[attr-defined]  # a generator
+        self.container.close()
+
+    def _picture_stream(self) -> VideoStream:
+        streams = [s for s in self.container.streams.video if not s.disposition & NOT_PICTURES]
+        if not streams:
+            sound = " (only sound)" if self.container.streams.audio else ""
+            raise NotAVideo(f"{self.label} has no pictures{sound}; give a video, an image or a camera")
+        stream = max(streams, key=lambda s: (bool(s.disposition & Disposition.default), _area(s)))
+        if stream.codec_context is None:
+            raise NotAVideo(
+                f"{self.label} is coded in a way this FFmpeg can't decode; convert it to H.264, for example"
+            )
+        return stream
+
+    def _missing_end(self, last_seconds: float) -> Exception | None:
+        """Why what was read is not all, for containers that list their packets or state their stream's duration."""
+        listed = len(self.stream.index_entries)
+        if self.packets_read < listed:
+            return EOFError(f"it lists {listed} packets but only {self.packets_read} are there")
+        stated = _stated_seconds(self.stream)
+        if stated is not None and last_seconds < stated - max(1.0, 0.05 * stated):
+            return EOFError(f"it states {stated:.1f} s but ends after {last_seconds:.1f} s")
+        return None
+
+
+def without_credentials(uri: str) -> str:
+    """The address without user name and password; paths as they are."""
+    if not _is_address(uri):
+        return uri
+    parts = urlsplit(uri)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, parts.query, parts.fragment))
+
+
+def _is_address(uri: str) -> bool:
+    return "://" in uri
+
+
+def _address(uri: str) -> str:
+    # Without the prefix FFmpeg would read "a:b.mp4" as protocol "a".
+    return uri if _is_address(uri) else f"file:{uri}"
+
+
+def _check_file(path: str) -> None:
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceNotFound(f"{path} does not exist; check the name") from error
+    except OSError as error:
+        raise SourceUnreadable(f"{path} can't be read: {error.strerror}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise NotAVideo(f"{path} is a directory; name the videos in it")
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+        raise NotAVideo(f"{path} is empty; copy or record it again")
+
+
+def _translated(error: av.error.FFmpegError, label: str) -> SourceError:
+    if isinstance(error, FileNotFoundError):
+        return SourceNotFound(f"{label} does not exist; check the name")
+    if isinstance(error, PermissionError):
+        return SourceUnreadable(f"{label} can't be read: no permission; change its mode or owner")
+    if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
+        return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
+    return SourceUnreadable(f"{label} can't be opened: {error.strerror}")
+
+
+def without_address(error: av.error.FFmpegError) -> OSError:
+    """The cause to chain or keep: FFmpeg's own error carries the address, maybe with a password, and a traceback."""
+    return OSError(error.errno, error.strerror)
+
+
+def _area(stream: VideoStream) -> int:
+    return 0 if stream.codec_context is None else stream.codec_context.width * stream.codec_context.height
+
+
+def _stated_seconds(stream: VideoStream) -> float | None:
+    """Matroska's tag of a stream's own duration, "00:01:02.345", as FFmpeg and mkvmerge write it."""
+    match = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", ""))
+    if match is None:
+        return None
+    hours, minutes, seconds = match.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

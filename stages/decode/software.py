@@ -1,0 +1,199 @@
+"""Decodes one stream on the CPU and numbers its frames, doing as little as the wanted frames need.
+
+Frame numbers count the decoder's output from the start of the file. Where time stamps can be trusted the numbers are
+known before decoding (see `numbering`): pictures that nobody looks at and no other picture needs are skipped by the
+decoder, and what lies before the start is read but not decoded. Elsewhere everything is decoded and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.codec.context import ThreadType
+
+from stages.decode.demux import Demuxer, without_address
+from stages.decode.numbering import PacketNumbering, VideoPacket
+
+__all__ = ["DecodedFrame", "Selection", "SoftwareDecoder"]
+
+NumberedPackets = Iterator[tuple[VideoPacket, "int | None"]]
+
+# Containers that store presentation times, and codecs of which one packet is one picture. AVI's times are of decoding;
+# VP8 has packets without a picture; MPEG-2 and interlaced H.264 may spend two packets on one.
+_FORMATS = {"mov", "matroska", "mpegts", "flv"}
+_CODECS = {"h264", "hevc", "vp9", "av1"}
+# Decoders that heed a change of skip_frame from packet to packet; libdav1d reads it once.
+_SKIPPING_CODECS = {"h264", "hevc"}
+_PROGRESSIVE_OR_UNKNOWN = (0, 1)  # AVFieldOrder
+
+MOST_DAMAGED = 250
+"""Packets in a row that decode to nothing before the stream is given up: ten seconds of common video."""
+
+GUESSED_FPS = 25.0
+"""For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The frames somebody will look at: every `frameskip`-th of the file, from `start_seconds` on."""
+
+    frameskip: int = 1
+    start_seconds: float = 0.0
+
+    @property
+    def is_everything(self) -> bool:
+        return self.frameskip == 1 and self.start_seconds <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFrame:
+    """A frame as the decoder delivered it.
+
+    Attributes:
+        index: 0-based, counted from the file's start.
+        pts_seconds: from the stream's start; grows from frame to frame.
+    """
+
+    frame: av.VideoFrame
+    index: int
+    pts_seconds: float
+
+
+class SoftwareDecoder:
+    """One pass of decoding. Used by one thread.
+
+    Attributes:
+        demuxer: what it reads from.
+        first_number: rank among the packets of the first picture that can be decoded; None until it was.
+        frames_passed: index of the next frame, so the number of those decoded or skipped.
+        packets_damaged: packets that FFmpeg could make nothing of.
+        error: why decoding had to be given up, or None.
+    """
+
+    def __init__(
+        self,
+        demuxer: Demuxer,
+        selection: Selection,
+        *,
+        threads: int,
+        is_live: bool = False,
+        first_number: int | None = None,
+    ) -> None:
+        """
+        Args:
+            threads: for the codec; on a live source they share one frame, so that none is held back.
+            first_number: from an earlier pass over the same file. With it, decoding begins at the last key frame
+                before the selection's start instead of at the file's.
+        """
+        self.first_number = first_number
+        self.frames_passed = 0
+        self.packets_damaged = 0
+        self.error: Exception | None = None
+        self.demuxer = demuxer
+        self._selection = selection
+        self._codec = demuxer.stream.codec_context
+        self._codec.thread_count = threads
+        self._codec.thread_type = ThreadType.SLICE if is_live else ThreadType.AUTO
+        self._codec.copy_opaque = True
+        self._is_intra_only = self._codec.codec.intra_only
+        self.knows_numbers = not (is_live or selection.is_everything) and self._packets_are_pictures()
+        self._begins_late = first_number is not None and selection.start_seconds > 0
+        self._start_pts = None if is_live else demuxer.stream.start_time
+        self._time_base = demuxer.stream.time_base or Fraction(1, av.time_base)  # the frames' own is lost when draining
+        self._last_seconds: float | None = None
+        self._damaged_in_a_row = 0
+
+    def __repr__(self) -> str:
+        return f"<SoftwareDecoder {self._codec.name}, {self.frames_passed} frames passed>"
+
+    def frames(self) -> Iterator[DecodedFrame]:
+        """All wanted frames and those that had to be decoded for them, in order."""
+        numbering = PacketNumbering()
+        packets: NumberedPackets = ((packet, None) for packet in self.demuxer.packets())
+        if self.knows_numbers:
+            packets = numbering.number(self.demuxer.packets())
+            if self._begins_late:
+                packets = self._from_last_key_frame(packets)
+        for packet, number in packets:
+            self._codec.skip_frame = "DEFAULT"
+            if number is not None and number >= 0:
+                packet.opaque = number
+                if not self._is_wanted(packet, number):
+                    if self._is_intra_only:
+                        continue
+                    if self._codec.name in _SKIPPING_CODECS:
+                        self._codec.skip_frame = "NONREF"
+            yield from self._decode(packet)
+            if self.error is not None:
+                return
+        yield from self._decode(None)
+        if self.knows_numbers and numbering.is_exact:
+            self.frames_passed = max(self.frames_passed, self._index(numbering.count))
+
+    def _packets_are_pictures(self) -> bool:
+        formats = set(self.demuxer.container.format.name.split(","))
+        is_known = self._codec.codec.canonical_name in _CODECS or self._is_intra_only
+        return bool(formats & _FORMATS) and is_known and self._codec.field_order in _PROGRESSIVE_OR_UNKNOWN
+
+    def _from_last_key_frame(self, packets: NumberedPackets) -> NumberedPackets:
+        """Leave out what comes before the key frame from which the start can be decoded."""
+        held: list[tuple[VideoPacket, int | None]] = []
+        for packet, number in packets:
+            has_arrived = number is None or self._seconds_of(packet) >= self._selection.start_seconds
+            if packet.is_keyframe and not has_arrived:
+                held.clear()
+            held.append((packet, number))
+            if has_arrived:
+                break
+        else:
+            return  # it ends before the start
+        yield from held
+        yield from packets
+
+    def _is_wanted(self, packet: VideoPacket, number: int) -> bool:
+        if self.first_number is None:  # until then the numbers may be off by pictures that can't be decoded
+            return True
+        if self._seconds_of(packet) < self._selection.start_seconds:
+            return False
+        return self._index(number) % self._selection.frameskip == 0
+
+    def _index(self, number: int) -> int:
+        # A packet that decodes to nothing is no frame of the decoder's output.
+        return number - (self.first_number or 0) - self.packets_damaged
+
+    def _seconds_of(self, packet: VideoPacket) -> float:
+        return float(((packet.pts or 0) - (self._start_pts or 0)) * self._time_base)
+
+    def _decode(self, packet: VideoPacket | None) -> Iterator[DecodedFrame]:
+        try:
+            frames = self._codec.decode(packet)
+        except av.error.FFmpegError as error:
+            self.packets_damaged += 1
+            self._damaged_in_a_row += 1
+            if self._damaged_in_a_row > MOST_DAMAGED:
+                self.error = without_address(error)
+            return
+        for frame in frames:
+            self._damaged_in_a_row = 0
+            number = frame.opaque if isinstance(frame.opaque, int) else None
+            if self.first_number is None:
+                self.first_number = number or 0
+            index = self.frames_passed if number is None else max(self._index(number), self.frames_passed)
+            self.frames_passed = index + 1
+            self._last_seconds = self._time(frame)
+            yield DecodedFrame(frame, index, self._last_seconds)
+
+    def _time(self, frame: av.VideoFrame) -> float:
+        """Seconds of this frame; one frame after the last where its time stamp is missing or goes backwards."""
+        if frame.pts is not None and self.demuxer.container.format.name != "avi":
+            if self._start_pts is None or (self._last_seconds is None and frame.pts < self._start_pts):
+                self._start_pts = frame.pts
+            seconds = float((frame.pts - self._start_pts) * self._time_base)
+            if self._last_seconds is None or seconds > self._last_seconds:
+                return seconds
+        if self._last_seconds is None:
+            return 0.0
+        return self._last_seconds + 1 / (self.demuxer.fps or GUESSED_FPS)

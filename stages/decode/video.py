@@ -1,0 +1,220 @@
+"""A video file, a still or a stream as a source of frames.
+
+Frames leave in order, each with the pixels it owns. A file waits for a free buffer when the pipeline is behind; a live
+source drops the frame and counts it. What was decoded before a break is delivered before `SourceBroken`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Generator, Iterator
+from typing import Protocol
+
+import av
+
+from stages.decode.demux import Demuxer
+from stages.decode.software import DecodedFrame, Selection, SoftwareDecoder
+from stages.errors import NotAVideo, PoolClosed, SourceBroken
+from stages.frames import Frame, Picture
+from stages.imaging.orientation import Orientation
+from stages.sources import VideoInfo
+
+__all__ = ["Admission", "VideoSource"]
+
+
+class Admission(Protocol):
+    """Turns one source's decoded frames into pictures that the pipeline can hold."""
+
+    def admit(self, frame: av.VideoFrame, orientation: Orientation) -> Picture | None:
+        """A picture that owns the frame's pixels; None if the source can't wait and no buffer is free.
+
+        Raises PoolClosed after `interrupt` or `close`, also while waiting.
+        """
+
+    def interrupt(self) -> None:
+        """From any thread: make a waiting `admit`, and every later one, raise PoolClosed."""
+
+    def close(self) -> None:
+        """Free the idle buffers. Pictures still out stay valid until they are released."""
+
+
+class VideoSource:
+    """Implements `stages.contract.FrameSource` with FFmpeg's software decoders."""
+
+    def __init__(
+        self,
+        *,
+        source_id: str,
+        uri: str,
+        admission: Admission,
+        frameskip: int = 1,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        decoder_threads: int = 1,
+        is_live: bool = False,
+    ) -> None:
+        """
+        Args:
+            uri: a path, or an address with "://" in it; a password in it never leaves this object.
+            admission: closed with the source.
+            frameskip: deliver the frames whose index is a multiple of this.
+            start_seconds, end_seconds: deliver what lies in [start, end) of the stream's time.
+            decoder_threads: 0 lets FFmpeg choose. One costs least CPU a frame; more shorten a lone source's time.
+            is_live: a camera or stream; it has no end, and no frame of it is held back.
+        """
+        self._source_id = source_id
+        self._uri = uri
+        self._admission = admission
+        self._selection = Selection(frameskip, start_seconds)
+        self._end_seconds = end_seconds
+        self._decoder_threads = decoder_threads
+        self._is_live = is_live
+        self._is_interrupted = False
+        self._frames_decoded = 0
+        self._decoder: SoftwareDecoder | None = None
+        self._decoded: Iterator[DecodedFrame] = iter(())
+        self._delivery: Generator[Frame, None, None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<VideoSource {self._source_id} {self._decoder or 'closed'}>"
+
+    @property
+    def frames_decoded(self) -> int:
+        """Frames since the start that were decoded or, where nobody looks at them, skipped."""
+        return self._frames_decoded
+
+    @property
+    def packets_damaged(self) -> int:
+        """Packets that could not be decoded; FFmpeg hides smaller damage itself."""
+        return self._active.packets_damaged
+
+    def open(self) -> VideoInfo:
+        """Open the source and decode its first frame.
+
+        Raises SourceNotFound, SourceUnreadable, NotAVideo.
+        """
+        try:
+            self._begin_pass()
+            first = next(self._decoded, None)
+            if first is None:
+                label = self._active.demuxer.label
+                raise NotAVideo(f"{label} holds no picture that can be decoded; play it to check") from self._failure
+            info = self._describe(first.frame)
+            if self._selection.start_seconds > 0 and self._active.knows_numbers:
+                self._begin_pass(self._active.first_number)
+            else:
+                self._decoded = itertools.chain([first], self._decoded)
+            return info
+        except BaseException:
+            self._end_pass()
+            raise
+
+    def frames(self) -> Iterator[Frame]:
+        """The selected frames in order; the caller owns each. Raises SourceBroken after the last one there is."""
+        self._delivery = self._deliver()
+        return self._delivery
+
+    def interrupt(self) -> None:
+        """From any thread: end `frames` soon, also while it waits for a buffer."""
+        self._is_interrupted = True
+        decoder = self._decoder
+        if decoder is not None:
+            decoder.demuxer.interrupt()
+        self._admission.interrupt()
+
+    def close(self) -> None:
+        """Free the decoder, its threads, the file and the buffers; frames held elsewhere stay valid. Idempotent."""
+        if self._delivery is not None:
+            self._delivery.close()
+        self._end_pass()
+        self._admission.close()
+
+    # Below, nothing keeps the decoder in a local variable: an error's traceback would keep its threads alive.
+
+    @property
+    def _active(self) -> SoftwareDecoder:
+        if self._decoder is None:
+            raise ValueError("the source is not open")
+        return self._decoder
+
+    @property
+    def _failure(self) -> Exception | None:
+        return self._active.demuxer.error or self._active.error
+
+    def _deliver(self) -> Generator[Frame, None, None]:
+        start_index: int | None = None
+        seconds = 0.0
+        for decoded in self._decoded:
+            if self._is_interrupted:
+                return
+            if decoded.pts_seconds < self._selection.start_seconds:
+                continue
+            if self._end_seconds is not None and decoded.pts_seconds >= self._end_seconds:
+                return
+            seconds = decoded.pts_seconds
+            start_index = decoded.index if start_index is None else start_index
+            self._frames_decoded = decoded.index + 1 - start_index
+            if decoded.index % self._selection.frameskip:
+                continue
+            try:
+                picture = self._admission.admit(decoded.frame, self._orientation(decoded.frame))
+            except PoolClosed:
+                return
+            if picture is not None:
+                yield Frame(self._source_id, decoded.index, seconds, picture, time.time())
+        if self._is_interrupted:
+            return
+        index = self._active.frames_passed
+        if start_index is not None:
+            self._frames_decoded = index - start_index
+        if self._failure is not None:
+            label = self._active.demuxer.label
+            raise SourceBroken(
+                f"{label} breaks off at frame {index}, {seconds:.1f} s: {self._failure}; what came before is kept",
+                frame_index=index,
+                pts_seconds=seconds,
+            ) from self._failure
+
+    def _begin_pass(self, first_number: int | None = None) -> None:
+        self._end_pass()
+        demuxer = Demuxer(self._uri)
+        self._decoder = SoftwareDecoder(
+            demuxer,
+            self._selection,
+            threads=self._decoder_threads,
+            is_live=self._is_live,
+            first_number=first_number,
+        )
+        self._decoded = self._decoder.frames()
+        if self._is_interrupted:
+            demuxer.interrupt()
+
+    def _end_pass(self) -> None:
+        # FFmpeg's threads end when the last reference to the codec goes, not when the file is closed.
+        decoder, self._decoder = self._decoder, None
+        self._decoded = iter(())
+        if decoder is not None:
+            decoder.demuxer.close()
+
+    def _describe(self, frame: av.VideoFrame) -> VideoInfo:
+        demuxer = self._active.demuxer
+        orientation = self._orientation(frame)
+        width, height = orientation.upright_size(frame.width, frame.height)
+        return VideoInfo(
+            source_id=self._source_id,
+            uri=demuxer.label,
+            width=width,
+            height=height,
+            pixel_aspect=orientation.upright_pixel_aspect,
+            rotation_degrees=orientation.rotation_degrees,
+            fps=demuxer.fps,
+            frame_count=None if self._is_live else demuxer.frame_count,
+            duration_seconds=None if self._is_live else demuxer.duration_seconds,
+            codec=demuxer.stream.codec_context.name,
+            is_live=self._is_live,
+        )
+
+    def _orientation(self, frame: av.VideoFrame) -> Orientation:
+        stream = self._active.demuxer.stream
+        return Orientation.of(frame, float(stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio or 1))

@@ -1,0 +1,112 @@
+"""Makes pictures of decoded frames, on the decode thread.
+
+One swscale call a frame: from the decoder's format to the detector's small BGR input, into a leased buffer. The pool's
+capacity bounds the frames that a source can have in flight. Under pressure a file waits for a buffer; a live source
+drops the frame and counts it.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from stages.buffers import BufferPool, PoolStatistics
+from stages.errors import PoolClosed, PoolTimeout
+from stages.imaging.colour import Encoding
+from stages.imaging.letterbox import DetectorInput, Letterbox
+from stages.imaging.orientation import Orientation
+from stages.imaging.picture import HostPicture, packed_bgr
+
+__all__ = ["HostAdmission"]
+
+_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+class HostAdmission:
+    """The CPU pipeline's `stages.decode.video.Admission`, one a source."""
+
+    def __init__(self, detector_input: DetectorInput, *, capacity: int, waits: bool = True) -> None:
+        """
+        Args:
+            capacity: pictures that can be out at once.
+            waits: `admit` blocks until a buffer is free (files); otherwise it returns None at once (live sources).
+        """
+        self._detector_input = detector_input
+        self._capacity = capacity
+        self._timeout_seconds = None if waits else 0.0
+        # Kept: it reuses its swscale context while sizes and formats stay; VideoFrame.reformat makes one a call.
+        self._reformatter = VideoReformatter()
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._letterbox: Letterbox | None = None
+        self._pool: BufferPool[NDArray[np.uint8]] | None = None
+        self.frames_dropped = 0
+
+    def admit(self, frame: av.VideoFrame, orientation: Orientation) -> HostPicture | None:
+        width, height = orientation.upright_size(frame.width, frame.height)
+        letterbox = self._detector_input.fit(width, height, orientation.upright_pixel_aspect)
+        if self._pool is None or letterbox != self._letterbox:
+            self._pool = self._replace_pool(self._detector_input.shape(width, height, orientation.upright_pixel_aspect))
+            self._letterbox = letterbox
+        try:
+            lease = self._pool.lease(timeout_seconds=self._timeout_seconds)
+        except PoolTimeout:
+            self.frames_dropped += 1
+            return None
+        try:
+            encoding = Encoding.of(frame)
+            self._paste(frame, encoding, orientation, letterbox, lease.buffer)
+            return HostPicture(frame, orientation=orientation, encoding=encoding, lease=lease)
+        except BaseException:
+            lease.release()
+            raise
+
+    def interrupt(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            pool = self._pool
+        if pool is not None:
+            pool.close()
+
+    def close(self) -> None:
+        self.interrupt()
+
+    def statistics(self) -> PoolStatistics:
+        """Of the pool in use; before the first frame, of an empty one."""
+        return self._pool.statistics() if self._pool is not None else PoolStatistics(self._capacity, 0, 0, 0, 0.0)
+
+    def _replace_pool(self, shape: tuple[int, int]) -> BufferPool[NDArray[np.uint8]]:
+        """A pool for inputs of this (height, width). The border is filled here, once: frames only write inside it."""
+        value = self._detector_input.pad_value
+        fresh = BufferPool(self._capacity, lambda: np.full((*shape, 3), value, np.uint8))
+        with self._lock:
+            stale, self._pool = self._pool, fresh
+            is_closed = self._is_closed
+        if stale is not None:
+            stale.close()
+        if is_closed:
+            fresh.close()
+            raise PoolClosed("this source was interrupted")
+        return fresh
+
+    def _paste(
+        self,
+        frame: av.VideoFrame,
+        encoding: Encoding,
+        orientation: Orientation,
+        letterbox: Letterbox,
+        buffer: NDArray[np.uint8],
+    ) -> None:
+        size = orientation.upright_size(letterbox.content_width, letterbox.content_height)
+        small = packed_bgr(self._reformatter, frame, encoding, size, Interpolation.AREA)
+        top, left = letterbox.offset_y, letterbox.offset_x
+        content = buffer[top : top + letterbox.content_height, left : left + letterbox.content_width]
+        if orientation.rotation_degrees:
+            cv2.rotate(small, _TURNS[orientation.rotation_degrees], dst=content)
+        else:
+            np.copyto(content, small)

@@ -1,0 +1,109 @@
+"""What the numbers of a decoded frame mean: samples, range and matrix, and the way from there to BGR.
+
+Matrices follow ITU-R BT.601, BT.709 and BT.2020 (non-constant luminance); quantisation follows ITU-R BT.2100, table 9.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+from stages.frames import FloatArray
+
+__all__ = ["Encoding", "YuvSamples"]
+
+BYTE_BITS = 8
+
+HD_HEIGHT = 720
+"""Untagged video is BT.709 from this height on and BT.601 below, as players take it."""
+
+# FFmpeg's AVColorSpace numbers (libavutil/pixfmt.h); the two constant-luminance numbers share their matrix's weights.
+_MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.ITU601,  # FCC: within 0.3 % of BT.601
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+
+# Weights of red and blue in luma.
+_WEIGHTS = {
+    Colorspace.ITU709: (0.2126, 0.0722),
+    Colorspace.ITU601: (0.299, 0.114),
+    Colorspace.SMPTE240M: (0.212, 0.087),
+    Colorspace.BT2020: (0.2627, 0.0593),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """Matrix and range of a frame."""
+
+    matrix: Colorspace
+    is_full_range: bool
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> Encoding:
+        """What the frame is tagged with; the common guess where it is not."""
+        untagged = Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
+        is_full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+        return cls(_MATRICES.get(frame.colorspace, untagged), is_full_range)
+
+    @property
+    def range(self) -> ColorRange:
+        return ColorRange.JPEG if self.is_full_range else ColorRange.MPEG
+
+
+@dataclass(frozen=True, slots=True)
+class YuvSamples:
+    """How 4:2:0 samples lie in memory.
+
+    Attributes:
+        bits: significant bits of a sample.
+        shift: zero bits below them.
+        is_semi_planar: Cb and Cr interleaved in one plane.
+    """
+
+    bits: int
+    shift: int
+    is_semi_planar: bool
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8] | np.dtype[np.uint16]:
+        return np.dtype(np.uint8) if self.bits == BYTE_BITS else np.dtype(np.uint16)
+
+    def black(self, encoding: Encoding) -> tuple[int, int, int]:
+        """Sample values (Y, Cb, Cr) of black."""
+        unit = 1 << (self.bits - BYTE_BITS + self.shift)
+        return 0 if encoding.is_full_range else 16 * unit, 128 * unit, 128 * unit
+
+    def to_bgr(self, encoding: Encoding) -> FloatArray:
+        """float32 (3, 4): maps samples (Y, Cb, Cr, 1) to (B, G, R), each 0-255 before clipping."""
+        return _to_bgr(self, encoding)
+
+
+@functools.cache
+def _to_bgr(samples: YuvSamples, encoding: Encoding) -> FloatArray:
+    kr, kb = _WEIGHTS[encoding.matrix]
+    kg = 1 - kr - kb
+    # From (Y' 0..1, Pb and Pr -0.5..0.5) to B, G, R.
+    mix = np.array(
+        [
+            [1, 2 * (1 - kb), 0],
+            [1, -2 * kb * (1 - kb) / kg, -2 * kr * (1 - kr) / kg],
+            [1, 0, 2 * (1 - kr)],
+        ]
+    )
+    step = 1 << (samples.bits - BYTE_BITS)
+    top = (1 << samples.bits) - 1
+    luma, chroma = (top, top) if encoding.is_full_range else (219 * step, 224 * step)
+    scale = 255 * mix / np.array([luma, chroma, chroma]) / (1 << samples.shift)
+    offset = -scale @ np.array(samples.black(encoding))
+    matrix: FloatArray = np.concatenate([scale, offset[:, None]], axis=1).astype(np.float32)
+    return matrix

@@ -1,0 +1,192 @@
+"""The video again, with its faces marked: H.264 with the source's sound, MP4, MOV or Matroska.
+
+Every frame looked at is there at its own time, so variable frame rates and skipped frames stay in step with the sound;
+the first frame's time becomes 0. The picture is upright; an odd last row or column is doubled, because 4:2:0 needs even
+sizes. Encoding takes the sink thread's time and, where it is slower than the rest, holds back the pipeline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from stages.errors import OutputFailed, SourceError
+from stages.frames import Observation, Picture
+from stages.sink.audio import AudioCopy
+from stages.sink.drawing import draw_faces
+from stages.sink.staged import StagedFile, output_errors
+from stages.sources import SourceEnded, VideoInfo
+
+__all__ = ["AnnotatedVideoSink"]
+
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+
+# Exact for 24, 25, 29.97, 30, 50, 59.94 and 60 frames a second, and within the 16 bits that MPEG-4 Part 2 allows.
+TIME_BASE = Fraction(1, 60_000)
+
+FALLBACK_FPS = 25  # for rate control only
+
+BT709 = 1  # the number of matrix, primaries and transfer in ITU-T H.273
+LIMITED_RANGE = 1  # FFmpeg's AVCOL_RANGE_MPEG
+
+# "veryfast" encodes about as fast as one core detects; 21 looks like the source.
+X264_OPTIONS = {"preset": "veryfast", "crf": "21"}
+MPEG4_OPTIONS = {"qscale": "3", "flags": "+qscale", "global_quality": "354"}  # 3 * FF_QP2LAMBDA
+
+
+class AnnotatedVideoSink:
+    """Writes one source as an annotated video."""
+
+    wants_pixels = True
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        to_bgr: Callable[[Picture], NDArray[np.uint8]],
+        audio_uri: str | None = None,
+        force: bool = False,
+    ) -> None:
+        """
+        Args:
+            path: the target; its ending names the container.
+            to_bgr: the upright picture as uint8 (H, W, 3).
+            audio_uri: the source, to copy its sound from; None for a silent video.
+            force: replace a file that exists.
+
+        Raises:
+            OutputFailed: the ending names no container known here.
+        """
+        if path.suffix.lower() not in CONTAINERS:
+            raise OutputFailed(f"{path}: can't be a video by its name; end it in {', '.join(CONTAINERS)}")
+        self._path = path
+        self._to_bgr = to_bgr
+        self._audio_uri = audio_uri
+        self._force = force
+        self._staged: StagedFile | None = None
+        self._output: OutputContainer | None = None
+        self._audio: AudioCopy | None = None
+        self._first_seconds: float | None = None
+        self._last_pts = -1
+        self._last_interval = round(1 / TIME_BASE / FALLBACK_FPS)
+
+    def open(self, info: VideoInfo) -> None:
+        """Stage the file and set up the encoder. Raises OutputExists, OutputFailed."""
+        self._staged = StagedFile(self._path, force=self._force)
+        with self._errors():
+            self._output = av.open(self._staged.file, "w", format=CONTAINERS[self._path.suffix.lower()])
+            self._video = _add_video(self._output, info)
+            if self._audio_uri is not None:
+                self._audio = self._copy_audio(self._audio_uri, self._output)
+            self._output.start_encoding()
+
+    def write(self, observation: Observation) -> None:
+        """Draw and encode a frame, with the sound up to it. Raises OutputFailed."""
+        frame = observation.frame
+        if self._first_seconds is None:
+            self._first_seconds = frame.pts_seconds
+            if self._audio is not None:
+                self._audio.start(frame.pts_seconds)
+        image = self._fitted(self._to_bgr(frame.picture))
+        draw_faces(image, observation.faces)
+        pts = max(round((frame.pts_seconds - self._first_seconds) / TIME_BASE), self._last_pts + 1)
+        if self._last_pts >= 0:
+            self._last_interval = pts - self._last_pts
+        self._last_pts = pts
+        with self._errors():
+            self._encode(_yuv(image, pts))
+            self._mux_audio(pts)
+
+    def close(self, ended: SourceEnded) -> None:
+        """Finish the video and make it visible. Raises OutputExists, OutputFailed."""
+        if self._staged is None or self._output is None:
+            raise RuntimeError("the video is not open")
+        with self._errors():
+            self._encode(None)
+            if self._first_seconds is not None:
+                self._mux_audio(self._last_pts + self._last_interval)
+            self._output.close()
+        if self._audio is not None:
+            self._audio.close()
+        self._staged.seal()
+        self._staged.publish()
+
+    def abandon(self) -> None:
+        if self._audio is not None:
+            self._audio.close()
+        if self._output is not None:
+            with contextlib.suppress(OSError, av.error.FFmpegError):  # its trailer goes nowhere
+                self._output.close()
+        if self._staged is not None:
+            self._staged.discard()
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        assert self._output is not None
+        self._output.mux(self._video.encode(frame))
+
+    def _mux_audio(self, until_pts: int) -> None:
+        if self._audio is not None and self._output is not None:
+            for packet in self._audio.until(float(until_pts * TIME_BASE)):
+                self._output.mux(packet)
+
+    def _copy_audio(self, uri: str, output: OutputContainer) -> AudioCopy:
+        try:
+            return AudioCopy(uri, output)
+        except ValueError as exc:
+            if isinstance(exc, SourceError):
+                raise
+            raise OutputFailed(
+                f"{self._path}: this container can't hold the source's sound; end the name in .mkv"
+            ) from exc
+
+    def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A copy of the encoder's size. Where a source changes its size, the first size stays."""
+        height, width = self._video.height, self._video.width
+        down, right = height - image.shape[0], width - image.shape[1]
+        if 0 <= down <= 1 and 0 <= right <= 1:
+            return np.asarray(cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with output_errors(self._path):
+                yield
+        except av.error.FFmpegError as exc:
+            raise OutputFailed(
+                f"{self._path}: can't be encoded ({exc.strerror}); try another ending or leave it out"
+            ) from exc
+
+
+def _add_video(output: OutputContainer, info: VideoInfo) -> VideoStream:
+    rate = Fraction(info.fps or FALLBACK_FPS).limit_denominator(1001)
+    name, options = ("libx264", X264_OPTIONS) if "libx264" in av.codecs_available else ("mpeg4", MPEG4_OPTIONS)
+    stream = output.add_stream(name, rate, options=dict(options))
+    assert isinstance(stream, VideoStream)
+    stream.width, stream.height = info.width + info.width % 2, info.height + info.height % 2
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.time_base = TIME_BASE
+    context.sample_aspect_ratio = Fraction(info.pixel_aspect).limit_denominator(255)
+    context.colorspace = context.color_primaries = context.color_trc = BT709
+    context.color_range = LIMITED_RANGE
+    return stream
+
+
+def _yuv(image: NDArray[np.uint8], pts: int) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
+    frame.pts = pts
+    frame.time_base = TIME_BASE
+    return frame

@@ -1,0 +1,76 @@
+"""The sound of a source, copied packet by packet into another container, in step with its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+
+from stages.decode.demux import Demuxer
+
+__all__ = ["AudioCopy"]
+
+
+class AudioCopy:
+    """Reads the source a second time, for its best audio stream; nothing is decoded. Owns that second reader."""
+
+    def __init__(self, uri: str, output: OutputContainer) -> None:
+        """
+        Args:
+            uri: the source as its decoder opens it.
+            output: gets an audio stream, if the source has one; must not have begun.
+
+        Raises:
+            SourceError: the source can't be opened again.
+            ValueError: the container takes no such audio.
+        """
+        self._demuxer = Demuxer(uri)
+        self._source = self._demuxer.container.streams.best("audio")
+        self._waiting: Packet[AudioStream] | None = None
+        if isinstance(self._source, AudioStream):
+            try:
+                self._target = output.add_stream_from_template(self._source)
+            except BaseException:
+                self._demuxer.close()
+                raise
+
+    def start(self, pts_seconds: float) -> None:
+        """The output's time 0 is this time of the source, in seconds from the start of its pictures."""
+        pictures = self._demuxer.stream
+        self._origin_seconds = pts_seconds
+        if pictures.start_time is not None and pictures.time_base is not None:
+            self._origin_seconds += float(pictures.start_time * pictures.time_base)
+        if pts_seconds > 0:
+            self._demuxer.container.seek(round(self._origin_seconds * av.time_base))
+        self._packets = self._shifted_packets()
+
+    def until(self, seconds: float) -> Iterator[Packet[AudioStream]]:
+        """The packets that begin before this time of the output and were not given yet."""
+        packet = self._waiting or next(self._packets, None)
+        while packet is not None and packet.pts is not None and packet.pts * packet.time_base < seconds:
+            yield packet
+            packet = next(self._packets, None)
+        self._waiting = packet
+
+    def close(self) -> None:
+        """Close the second reader."""
+        self._demuxer.close()
+
+    def _shifted_packets(self) -> Iterator[Packet[AudioStream]]:
+        if not isinstance(self._source, AudioStream):
+            return
+        try:
+            for packet in self._demuxer.container.demux(self._source):
+                if packet.pts is None or packet.dts is None:
+                    continue
+                shift = round(self._origin_seconds / packet.time_base)
+                packet.pts -= shift
+                packet.dts -= shift
+                if packet.pts >= 0:
+                    packet.stream = self._target
+                    yield packet
+        except av.error.FFmpegError:
+            return  # the file is broken here; its decoder finds that too and reports it

@@ -1,0 +1,46 @@
+"""Faces drawn for people's eyes: box, score, landmarks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import Faces
+
+__all__ = ["draw_faces"]
+
+BOX_BGR = (80, 220, 60)
+LANDMARK_BGR = (40, 200, 255)
+TEXT_BGR = (255, 255, 255)
+
+LINES_PER_HEIGHT = 360  # a box's line is 1 pixel wide in 360p, 3 in 1080p
+SUBPIXEL_BITS = 4  # OpenCV takes coordinates as fixed point
+
+
+def draw_faces(image: NDArray[np.uint8], faces: Faces) -> None:
+    """Draw into the picture, uint8 (H, W, 3), BGR, in place."""
+    thickness = max(1, round(image.shape[0] / LINES_PER_HEIGHT))
+    for number, score in enumerate(faces.scores.tolist()):
+        left, top, right, bottom = _fixed_point(faces.boxes_xyxy[number])
+        cv2.rectangle(image, (left, top), (right, bottom), BOX_BGR, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+        _draw_label(image, f"{score:.2f}", left >> SUBPIXEL_BITS, top >> SUBPIXEL_BITS, thickness)
+        for x, y in [] if faces.landmarks is None else faces.landmarks[number]:
+            column, row = _fixed_point(np.array([x, y]))
+            radius = thickness << SUBPIXEL_BITS
+            cv2.circle(image, (column, row), radius, LANDMARK_BGR, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def _fixed_point(coordinates: NDArray[np.float32]) -> list[int]:
+    """From pixel corners, where (0, 0) is the picture's corner, to OpenCV's pixel centres in fixed point."""
+    fixed: list[int] = np.rint((coordinates - 0.5) * (1 << SUBPIXEL_BITS)).astype(int).tolist()
+    return fixed
+
+
+def _draw_label(image: NDArray[np.uint8], text: str, left: int, top: int, thickness: int) -> None:
+    """Text on a filled strip that sits on the box's upper edge, or below it where the picture ends."""
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * thickness
+    (width, height), baseline = cv2.getTextSize(text, font, scale, thickness)
+    bottom = top if top >= height + baseline else top + height + baseline
+    cv2.rectangle(image, (left, bottom - height - baseline), (left + width, bottom), BOX_BGR, cv2.FILLED)
+    cv2.putText(image, text, (left, bottom - baseline // 2), font, scale, TEXT_BGR, thickness, cv2.LINE_AA)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from stages.buffers.device import DeviceArray, PinnedArray
-from stages.buffers.stream import Event
+from stages.buffers.stream import Event, Stream
 from stages.errors import BackendError, BackendUnavailable
 
 try:
@@ -210,6 +210,13 @@ class CudaStream:
 
     def __repr__(self) -> str:
         return f"<CudaStream {self._handle:#x} of cuda:{self.device.ordinal}>"
+
+    @classmethod
+    def of(cls, stream: Stream) -> CudaStream:
+        """The stream, if it is a card's. Raises TypeError for the host's."""
+        if not isinstance(stream, cls):
+            raise TypeError(f"work on a GPU is queued on a CudaStream, not on a {type(stream).__name__}")
+        return stream
 
     @property
     def handle(self) -> int:

@@ -13,16 +13,16 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from stages.buffers.cuda import CUDAError
+from stages.buffers.cuda import CudaDevice, CUDAError
 from stages.errors import BackendError, BackendUnavailable
 
 try:
     from cuda.bindings import nvrtc
-    from cuda.core import Program, ProgramOptions
+    from cuda.core import Kernel, ObjectCode, Program, ProgramOptions
 except ImportError as missing:
     raise BackendUnavailable("CUDA for Python is not installed: pip install 'visage[tensorrt]'") from missing
 
-__all__ = ["SOURCES", "compile_cubin"]
+__all__ = ["SOURCES", "compile_cubin", "load_kernel"]
 
 _FOLDER = Path(__file__).parent
 SOURCES: tuple[str, ...] = tuple(sorted(path.stem for path in _FOLDER.glob("*.cu")))
@@ -54,6 +54,17 @@ def compile_cubin(name: str, arch: str, defines: Mapping[str, str], *, cache_fol
         file.write(code)
     os.replace(file.name, path)
     return code
+
+
+def load_kernel(
+    device: CudaDevice, name: str, defines: Mapping[str, str], *, cache_folder: Path | None = None
+) -> Kernel:
+    """The kernel `name` of `<name>.cu`, ready to launch on a card that is current. Raises as `compile_cubin`."""
+    code = compile_cubin(name, device.arch, defines, cache_folder=cache_folder)
+    try:
+        return ObjectCode.from_cubin(code, name=name).get_kernel(name)
+    except CUDAError as exc:
+        raise BackendError(f"{name}.cu does not load on {device.name}; update the NVIDIA driver ({exc})") from exc
 
 
 def _compile(name: str, arch: str, defines: Mapping[str, str]) -> bytes:

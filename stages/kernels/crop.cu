@@ -12,6 +12,7 @@ struct Crop {
     int picture;
     int samples;
 };
+static_assert(sizeof(Crop) == 32, "laid out as numpy's CROP");
 
 extern "C" __global__ void crop(const Picture* __restrict__ pictures, const Crop* __restrict__ crops,
                                 Element* __restrict__ tensor, int size) {

@@ -13,6 +13,7 @@ struct Letterbox {
     int left, top, right, bottom;       // the content, in pixels of the tensor; right and bottom excluded
     int samples_x, samples_y;           // along the tensor's axes
 };
+static_assert(sizeof(Letterbox) == 128, "laid out as numpy's LETTERBOX");
 
 extern "C" __global__ void letterbox(const Letterbox* __restrict__ letterboxes, Element* __restrict__ tensor,
                                      int height, int width, float pad) {

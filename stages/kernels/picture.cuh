@@ -17,6 +17,7 @@ struct Picture {
     float to_bgr[3][3];         // from (Y - black, U - neutral, V - neutral) to B, G, R, 0 to 255
     int padding;
 };
+static_assert(sizeof(Picture) == 80, "laid out as numpy's PICTURE");
 
 struct Map {  // (column, row, 1) of the output to (x, y) of the stored picture
     float xx, xy, x0;

@@ -9,12 +9,13 @@
 
 typedef unsigned long long Key;  // 0: suppressed
 
-struct Record {  // 64 bytes; laid out as numpy's `RECORD` in stages/detect/heads/device.py
+struct Record {  // 64 bytes; laid out as numpy's `RECORD` in stages/detect/heads/device_records.py
     float box[4];  // x1, y1, x2, y2 in source pixels
     float score;
     float landmarks[10];  // x, y of each, in source pixels
     int anchor;
 };
+static_assert(sizeof(Record) == 64, "laid out as numpy's RECORD");
 
 struct Placement {  // x_input = x_source * scale_x + offset_x
     float scale_x, scale_y, offset_x, offset_y;

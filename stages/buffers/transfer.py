@@ -1,0 +1,95 @@
+"""The two ways across the bus: small records to the card, results back. Both through page-locked memory of their own.
+
+Nothing is allocated after construction. `Uploads` takes its slots in turn and waits only if the card is that many
+uploads behind; `Readback` waits for the copy, and thereby for everything queued before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.device import DeviceArray, PinnedArray
+from stages.buffers.stream import HOST_EVENT, Event, Stream
+
+__all__ = ["Readback", "Uploads"]
+
+SLOTS = 4
+ALIGNMENT = 16
+
+
+@dataclass(slots=True)
+class _Slot:
+    pinned: PinnedArray
+    array: DeviceArray
+    copied: Event = HOST_EVENT
+
+
+class Uploads:
+    """Sends arrays to the card. Used by one thread, on one stream."""
+
+    def __init__(self, device: CudaDevice, nbytes: int) -> None:
+        """
+        Args:
+            nbytes: most that one `send` takes, each array rounded up to 16 bytes.
+        """
+        self._device = device
+        self._slots = [_Slot(device.allocate_pinned((nbytes,)), device.allocate((nbytes,))) for _ in range(SLOTS)]
+        self._next = 0
+
+    def send(self, *arrays: NDArray[np.generic], stream: CudaStream) -> list[int]:
+        """Copy arrays to the card, in one transfer.
+
+        Returns their device addresses, aligned to 16 bytes and valid for work queued before three more calls.
+        """
+        slot = self._slots[self._next]
+        self._next = (self._next + 1) % SLOTS
+        # The copy that read this slot last may still be queued.
+        slot.copied.synchronize()
+        addresses: list[int] = []
+        end = 0
+        for array in arrays:
+            addresses.append(slot.array.pointer + end)
+            slot.pinned.array[end : end + array.nbytes] = array.reshape(-1).view(np.uint8)
+            end += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+        stream.upload(slot.pinned, slot.array, end)
+        slot.copied = stream.record()
+        return addresses
+
+    def close(self) -> None:
+        for slot in self._slots:
+            slot.copied.synchronize()
+            self._device.free(slot.array)
+            self._device.free_pinned(slot.pinned)
+        self._slots = []
+
+
+class Readback:
+    """Brings arrays into host memory. Used by one thread."""
+
+    def __init__(self, device: CudaDevice, nbytes: int) -> None:
+        """
+        Args:
+            nbytes: of the largest array that will be read.
+        """
+        self._device = device
+        self._pinned: PinnedArray | None = device.allocate_pinned((nbytes,))
+
+    def __call__(self, tensor: DeviceArray, *, stream: Stream) -> NDArray[np.generic]:
+        """The array as it is after everything queued on `stream` so far; valid until the next call."""
+        pinned = self._pinned
+        if pinned is None:
+            raise ValueError("this readback was closed")
+        stream = CudaStream.of(stream)
+        stream.download(tensor, pinned)
+        stream.record().synchronize()
+        array: NDArray[np.generic] = pinned.array[: tensor.nbytes].view(tensor.dtype).reshape(tensor.shape)
+        return array
+
+    def close(self) -> None:
+        pinned, self._pinned = self._pinned, None
+        if pinned is not None:
+            self._device.free_pinned(pinned)

@@ -1,0 +1,122 @@
+"""What the kernels are told about each picture, letterbox and crop: one record each, laid out as in the .cu files."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import FloatArray
+from stages.imaging.letterbox import Letterbox
+from stages.imaging.surface import DevicePicture, SurfaceLayout
+
+__all__ = ["CROP", "LETTERBOX", "MOST_SAMPLES", "PICTURE", "crop_records", "letterbox_records", "picture_records"]
+
+MOST_SAMPLES = 8
+"""Samples that a pixel takes on each axis at most (see `Imaging.crop`)."""
+
+Records = NDArray[np.void]
+
+PICTURE = np.dtype(
+    [
+        ("luma", "<u8"),
+        ("chroma", "<u8"),
+        ("pitch", "<i4"),
+        ("size", "<i4", 2),
+        ("sample_bytes", "<i4"),
+        ("black_neutral", "<f4", 2),
+        ("to_bgr", "<f4", (3, 3)),
+        ("padding", "<i4"),
+    ]
+)
+LETTERBOX = np.dtype([("picture", PICTURE), ("map", "<f4", (2, 3)), ("content", "<i4", 4), ("samples", "<i4", 2)])
+CROP = np.dtype([("map", "<f4", (2, 3)), ("picture", "<i4"), ("samples", "<i4")])
+
+
+def picture_records(pictures: list[DevicePicture]) -> Records:
+    """PICTURE (P,)."""
+    records = np.empty(len(pictures), PICTURE)
+    for row, picture in enumerate(pictures):
+        records[row] = _picture_template(picture.layout)
+        _set_planes(records[row], picture)
+    return records
+
+
+def letterbox_records(pictures: list[DevicePicture], letterboxes: list[Letterbox]) -> Records:
+    """LETTERBOX (P,)."""
+    records = np.empty(len(pictures), LETTERBOX)
+    for row, (picture, letterbox) in enumerate(zip(pictures, letterboxes, strict=True)):
+        records[row] = _letterbox_template(picture.layout, letterbox)
+        _set_planes(records[row]["picture"], picture)
+    return records
+
+
+def crop_records(pictures: list[DevicePicture], transforms: list[FloatArray]) -> Records:
+    """CROP (sum of n,): float32 (n, 2, 3) for each picture, as `Imaging.crop` takes them."""
+    records = np.empty(sum(map(len, transforms)), CROP)
+    start = 0
+    for row, (picture, maps) in enumerate(zip(pictures, transforms, strict=True)):
+        part = records[start : start + len(maps)]
+        linear = maps[:, :, :2].astype(np.float64)
+        covered = np.sqrt(np.abs(linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]))
+        part["map"] = _in_stored(picture.layout, maps)
+        part["picture"] = row
+        part["samples"] = np.clip(np.rint(covered), 1, MOST_SAMPLES)
+        start += len(maps)
+    return records
+
+
+def _set_planes(record: np.void, picture: DevicePicture) -> None:
+    record["luma"] = picture.luma
+    record["chroma"] = picture.chroma
+
+
+@functools.lru_cache(maxsize=256)
+def _picture_template(layout: SurfaceLayout) -> np.void:
+    record = np.zeros((), PICTURE)
+    black, neutral, _ = layout.samples.black(layout.encoding)
+    record["pitch"] = layout.pitch
+    record["size"] = layout.width, layout.height
+    record["sample_bytes"] = layout.sample_bytes
+    record["black_neutral"] = black, neutral
+    record["to_bgr"] = layout.samples.to_bgr(layout.encoding)[:, :3]
+    return _only(record)
+
+
+@functools.lru_cache(maxsize=256)
+def _letterbox_template(layout: SurfaceLayout, letterbox: Letterbox) -> np.void:
+    # The centre of input pixel c is at (c + 0.5 - offset) / scale from the picture's outer corner, half a pixel before
+    # which lies index 0.
+    upright = np.array(
+        [
+            [1 / letterbox.scale_x, 0, (0.5 - letterbox.offset_x) / letterbox.scale_x - 0.5],
+            [0, 1 / letterbox.scale_y, (0.5 - letterbox.offset_y) / letterbox.scale_y - 0.5],
+        ]
+    )
+    left, top = letterbox.offset_x, letterbox.offset_y
+    record = np.zeros((), LETTERBOX)
+    record["picture"] = _picture_template(layout)
+    record["map"] = _in_stored(layout, upright[None])[0]
+    record["content"] = left, top, left + letterbox.content_width, top + letterbox.content_height
+    record["samples"] = [_samples(letterbox.scale_x), _samples(letterbox.scale_y)]
+    return _only(record)
+
+
+def _samples(scale: float) -> int:
+    # 1 / (640 / 1920) may come out a hair above 3.
+    return min(MOST_SAMPLES, max(1, math.ceil(1 / scale - 1e-6)))
+
+
+def _in_stored(layout: SurfaceLayout, maps: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n, 2, 3) maps to the upright picture, as maps to the stored one."""
+    to_stored = layout.orientation.to_coded(layout.width, layout.height)
+    stored: NDArray[np.float64] = to_stored[:, :2] @ maps.astype(np.float64)
+    stored[:, :, 2] += to_stored[:, 2]
+    return stored
+
+
+def _only(record: NDArray[np.void]) -> np.void:
+    value: np.void = record[()]
+    return value

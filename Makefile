@@ -1,0 +1,50 @@
+# Everything happens in .venv, made by any python3 >= 3.10: make PYTHON=python3.12 test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint format bench clean
+
+## demo: find the faces in a real clip; the first time it downloads libraries, models and the clip
+demo: $(VENV)/.installed
+	$(BIN)/visage demo
+
+## test: every test that this machine can run
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+## lint: style, formatting and types
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## bench: how fast this machine is, in a file to compare with others
+bench: $(VENV)/.installed
+	$(BIN)/visage bench --json bench.json
+
+## clean: remove what the other targets made here (not the models in ~/.visage)
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis visage-demo bench.json
+	find stages visage tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing Visage and its libraries into $(VENV) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	@echo "Installing Visage, its libraries and its test tools into $(VENV) ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Visage needs Python 3.10 or newer; name one: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "python3 can't make environments here; on Debian: apt-get install python3-venv"; exit 1; }

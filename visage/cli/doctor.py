@@ -1,0 +1,169 @@
+"""`visage doctor`: what this machine has, what Visage will use and why, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import typer
+
+from visage.cli.options import ModelDirOption
+
+if TYPE_CHECKING:
+    from visage.config.settings import Settings
+    from visage.observe.machine import Machine
+
+__all__ = ["Finding", "Verdict", "choices", "doctor", "examine"]
+
+# What `visage run` cannot do without, by import name.
+CORE_LIBRARIES = ("av", "numpy", "cv2", "onnxruntime", "h5py", "pyarrow")
+DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "prores", "mjpeg")
+# Below this, 1080p frames in flight and a compiled network begin to swap.
+LEAST_MEMORY_BYTES = 2 * 2**30
+
+
+class Verdict(Enum):
+    """What a finding means for this machine's user."""
+
+    OK = "ok"
+    NOTE = "note"  # works without
+    MISSING = "missing"  # `visage run` does not work without
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `remedy` is a command to type or a thing to do."""
+
+    verdict: Verdict
+    subject: str
+    text: str
+    remedy: str = ""
+
+
+def doctor(model_dir: ModelDirOption = None) -> None:
+    """Say what this machine has, what Visage will use and why, and what is missing.
+
+    Exits with 1 if videos can't be analysed here.
+    """
+    from visage.cli.session import make_settings  # noqa: PLC0415
+    from visage.observe.machine import describe_machine  # noqa: PLC0415
+
+    settings = make_settings({"model_dir": model_dir})
+    findings = [*examine(describe_machine()), *choices(settings)]
+    for finding in findings:
+        print(f"{finding.verdict.value:>8}  {finding.subject:<10}  {finding.text}")
+        if finding.remedy:
+            print(f"{'':>8}  {'':<10}  -> {finding.remedy}")
+    missing = [finding.subject for finding in findings if finding.verdict is Verdict.MISSING]
+    if missing:
+        print(f"\nVideos can't be analysed here yet: see {', '.join(missing)}.")
+        raise typer.Exit(1)
+    print("\nThis machine can analyse videos. Try: visage demo")
+
+
+def examine(machine: Machine) -> Iterator[Finding]:
+    """Look at everything a run needs, from the machine up."""
+    yield Finding(Verdict.OK, "system", f"{machine.system}, Python {machine.python}")
+    yield _processor(machine)
+    yield _memory(machine)
+    yield from _graphics(machine)
+    yield from _libraries(machine)
+    yield from _codecs()
+    yield _display(machine)
+
+
+def choices(settings: Settings) -> Iterator[Finding]:
+    """Which models are here and what a run with these settings would use, by trying it."""
+    from stages.errors import BackendError  # noqa: PLC0415
+    from visage.assembly import ModelPlan, choose_platform  # noqa: PLC0415
+    from visage.models import ModelStore  # noqa: PLC0415
+
+    store = ModelStore(settings.model_dir)
+    absent = [name for name in (settings.detector, settings.embedder) if not store.verify(name).is_ok]
+    if absent:
+        remedy = f"visage models fetch {' '.join(absent)}  (the first run does it, too)"
+        yield Finding(Verdict.NOTE, "models", f"not in {settings.model_dir}: {', '.join(absent)}", remedy)
+        return
+    yield Finding(Verdict.OK, "models", f"{settings.detector} and {settings.embedder} in {settings.model_dir}")
+    try:
+        platform = choose_platform(settings, ModelPlan.of(settings))
+    except BackendError as error:
+        yield Finding(Verdict.MISSING, "use", str(error))
+    else:
+        yield Finding(Verdict.OK, "use", platform.description)
+
+
+def _processor(machine: Machine) -> Finding:
+    features = ", ".join(machine.cpu_features) or "no vector instructions that networks profit from"
+    return Finding(
+        Verdict.OK, "processor", f"{machine.cpu}: {machine.usable_cores:g} of {machine.cores} cores; {features}"
+    )
+
+
+def _memory(machine: Machine) -> Finding:
+    text = f"{machine.memory_bytes / 2**30:.1f} GiB"
+    if machine.memory_bytes >= LEAST_MEMORY_BYTES:
+        return Finding(Verdict.OK, "memory", text)
+    return Finding(Verdict.NOTE, "memory", f"{text} is little", "visage run --detect-batch 1 --embed-batch 1 ...")
+
+
+def _graphics(machine: Machine) -> Iterator[Finding]:
+    from stages.backends.availability import nvidia_status, tensorrt_status  # noqa: PLC0415
+
+    for ordinal in range(len(machine.gpus) or 1):
+        status = nvidia_status(ordinal)
+        if status.ok:
+            yield Finding(Verdict.OK, "gpu", status.detail)
+            status = tensorrt_status(ordinal)
+        yield Finding(Verdict.OK if status.ok else Verdict.NOTE, "tensorrt", status.detail, status.hint)
+
+
+def _libraries(machine: Machine) -> Iterator[Finding]:
+    for name in CORE_LIBRARIES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            yield Finding(
+                Verdict.MISSING, "library", f"{name} can't be imported: {error}", "pip install --force-reinstall visage"
+            )
+    versions = ", ".join(f"{name} {version}" for name, version in machine.libraries.items())
+    yield Finding(Verdict.OK, "libraries", versions)
+    if "openvino" not in machine.libraries:
+        yield Finding(
+            Verdict.NOTE,
+            "openvino",
+            "not installed: networks run on ONNX Runtime, which is slower here",
+            "pip install openvino",
+        )
+
+
+def _codecs() -> Iterator[Finding]:
+    try:
+        from av.codec import Codec  # noqa: PLC0415
+        from av.codec.codec import UnknownCodecError  # noqa: PLC0415
+    except ImportError:
+        return  # reported as a library
+    missing = []
+    for name in DECODERS:
+        try:
+            Codec(name, "r")
+        except UnknownCodecError:
+            missing.append(name)
+    present = ", ".join(name for name in DECODERS if name not in missing)
+    if missing:
+        remedy = "pip install --force-reinstall av  (its own wheels have them)"
+        yield Finding(Verdict.NOTE, "codecs", f"decodes {present}; not {', '.join(missing)}", remedy)
+    else:
+        yield Finding(Verdict.OK, "codecs", f"decodes {present} and what else FFmpeg knows")
+
+
+def _display(machine: Machine) -> Finding:
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return Finding(Verdict.NOTE, "display", "none, so no --show", "visage run --annotate out.mp4 ...")
+    if "pygame-ce" not in machine.libraries:
+        return Finding(Verdict.NOTE, "display", "there, but --show needs SDL", "pip install 'visage[show]'")
+    return Finding(Verdict.OK, "display", "there: --show works")

@@ -1,0 +1,123 @@
+"""`visage`: finds the command, and turns what goes wrong into one line and an exit code.
+
+`visage movie.mkv` means `visage run movie.mkv`: a first argument that is no command's name belongs to `run`. A file
+that is called like a command is given as `./serve`. Commands import what is heavy when they run, so that `--help` is
+quick.
+
+Exit codes: 0 done; 1 something failed, the rest is done; 2 the command line was wrong; 130 after Ctrl-C, 143 after
+SIGTERM.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from visage.cli import models
+from visage.cli.demo import demo
+from visage.cli.doctor import doctor
+from visage.cli.run import run
+
+__all__ = ["EXIT_FAILED", "EXIT_USAGE", "app", "main"]
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+app = typer.Typer(
+    name="visage",
+    help="Find and recognise faces in video.",
+    epilog="`visage movie.mkv --dst out/` is short for `visage run movie.mkv --dst out/`.",
+    pretty_exceptions_enable=False,
+    # --log_level and --log-level are one option.
+    context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
+)
+app.command()(run)
+app.command()(demo)
+app.command()(doctor)
+app.add_typer(models.app, name="models")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"visage {importlib.metadata.version('visage')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Find and recognise faces in video."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line and exit the process."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_run(with_command(sys.argv[1:] if arguments is None else arguments)))
+
+
+def with_command(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the command's name first, `run` where they have none."""
+    if not arguments:
+        return ["--help"]
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    groups = {group.name for group in app.registered_groups}
+    if arguments[0] in {*commands, *groups, "--help", "--version", "--install-completion", "--show-completion"}:
+        return list(arguments)
+    return ["run", *arguments]
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        return app(arguments, prog_name="visage", standalone_mode=False) or 0
+    except typer.TyperException as error:
+        return _report_usage(error)
+    except typer.Exit as error:
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("visage: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain again when it flushes at exit.
+        sys.stdout = None
+        return EXIT_FAILED
+    except Exception as error:  # the process's edge
+        print(f"visage: error: {_describe(error)}", file=sys.stderr)
+        if logging.getLogger("visage").isEnabledFor(logging.DEBUG):
+            traceback.print_exception(error)
+        return EXIT_FAILED
+
+
+def _report_usage(error: typer.TyperException) -> int:
+    message = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: the message is its help
+        print(message)
+    else:
+        print(f"visage: error: {message} (see visage --help)", file=sys.stderr)
+    return EXIT_USAGE
+
+
+def _describe(error: Exception) -> str:
+    from stages.errors import StageError  # noqa: PLC0415
+    from visage.config.sources import redact_text  # noqa: PLC0415
+    from visage.models import ModelError  # noqa: PLC0415
+    from visage.runtime.errors import RuntimeFailure  # noqa: PLC0415
+
+    text = redact_text(" ".join(str(error).split()))
+    if isinstance(error, (StageError, ModelError, RuntimeFailure, OSError)):
+        return text
+    return f"{type(error).__name__}: {text} (this is a bug; --log-level debug shows where)"
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)

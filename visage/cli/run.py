@@ -1,0 +1,148 @@
+"""`visage run`: videos in, faces out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from visage.cli.options import LogFormatOption, LogLevelOption, ModelDirOption, parse_seconds
+
+__all__ = ["run"]
+
+INPUT = "What to read"
+OUTPUT = "What to write"
+ANALYSIS = "What to look for"
+COMPUTE = "What to compute with"
+
+
+def run(
+    src: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC...", help="Files, folders (searched for videos), patterns, rtsp:// or http(s):// addresses."
+        ),
+    ],
+    dst: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder for detections.csv, embeddings.hdf5 and metadata.json of each video, or one table: "
+            "a path that ends in .csv, .parquet or .jsonl.",
+            show_default="none: only a summary",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace outputs.", rich_help_panel=OUTPUT)] = False,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            help="A video with boxes, landmarks and scores drawn in; a folder for several sources.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Play in a window (needs visage\\[show]).", rich_help_panel=OUTPUT)
+    ] = False,
+    frameskip: Annotated[
+        int | None, typer.Option(min=1, help="Look at every Nth frame.", show_default="1", rich_help_panel=INPUT)
+    ] = None,
+    start: Annotated[
+        float | None,
+        typer.Option(
+            parser=parse_seconds, metavar="TIME", help="Begin here: seconds or hh:mm:ss.", rich_help_panel=INPUT
+        ),
+    ] = None,
+    end: Annotated[
+        float | None,
+        typer.Option(parser=parse_seconds, metavar="TIME", help="Stop here.", rich_help_panel=INPUT),
+    ] = None,
+    min_face: Annotated[
+        int | None,
+        typer.Option(min=0, help="Drop faces smaller than this, pixels.", show_default="0", rich_help_panel=ANALYSIS),
+    ] = None,
+    score_threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Least score.", show_default="the detector's own", rich_help_panel=ANALYSIS
+        ),
+    ] = None,
+    no_embed: Annotated[bool, typer.Option("--no-embed", help="Detect only.", rich_help_panel=ANALYSIS)] = False,
+    detector: Annotated[
+        str | None, typer.Option(help="See visage models list.", show_default="yunet", rich_help_panel=ANALYSIS)
+    ] = None,
+    detector_size: Annotated[
+        int | None,
+        typer.Option(
+            min=64,
+            help="Longer side of the detector's input, a multiple of 32.",
+            show_default="the detector's own",
+            rich_help_panel=ANALYSIS,
+        ),
+    ] = None,
+    embedder: Annotated[
+        str | None, typer.Option(help="See visage models list.", show_default="sface", rich_help_panel=ANALYSIS)
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu or cuda:N.", show_default="auto", rich_help_panel=COMPUTE)
+    ] = None,
+    backend: Annotated[
+        Literal["auto", "openvino", "onnxruntime", "tensorrt"] | None,
+        typer.Option(help="What runs the networks.", show_default="auto", rich_help_panel=COMPUTE),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"] | None,
+        typer.Option(help="Arithmetic of the networks.", show_default="auto", rich_help_panel=COMPUTE),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=0, help="CPU threads; 0 for all there are.", show_default="0", rich_help_panel=COMPUTE),
+    ] = None,
+    detect_batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most frames per detector call.", show_default="by device", rich_help_panel=COMPUTE),
+    ] = None,
+    embed_batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most faces per embedder call.", show_default="by device", rich_help_panel=COMPUTE),
+    ] = None,
+    model_dir: ModelDirOption = None,
+    log_level: LogLevelOption = "warning",
+    log_format: LogFormatOption = "auto",
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress and no summary.", rich_help_panel="Reporting")
+    ] = False,
+) -> None:
+    """Find the faces in videos and write them as tables.
+
+    Exits with 0 if all went well, 1 if something failed (the rest is done), 2 for a wrong command line, 130 after
+    Ctrl-C and 143 after SIGTERM: the first signal finishes and writes what is in flight, a second drops it.
+    """
+    from visage.cli.outputs import OutputOptions  # noqa: PLC0415
+    from visage.cli.session import Session, make_settings  # noqa: PLC0415
+    from visage.observe.logging import configure_logging  # noqa: PLC0415
+
+    configure_logging(log_level, log_format)
+    settings = make_settings(
+        {
+            "frameskip": frameskip,
+            "start_seconds": start,
+            "end_seconds": end,
+            "min_face": min_face,
+            "score_threshold": score_threshold,
+            "embed": False if no_embed else None,
+            "detector": detector,
+            "detector_size": detector_size,
+            "embedder": embedder,
+            "device": device,
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            "detect_batch": detect_batch,
+            "embed_batch": embed_batch,
+            "model_dir": model_dir,
+        }
+    )
+    outputs = OutputOptions(dst=dst, annotate=annotate, show=show, force=force)
+    raise typer.Exit(Session(settings, outputs, quiet=quiet).run(src))

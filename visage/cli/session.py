@@ -1,0 +1,189 @@
+"""One `visage run`: expand the sources, run the pipeline, tell how it went.
+
+The first SIGINT or SIGTERM drains: reading stops, what is in flight is finished and written, within the settings'
+`drain_seconds`. A second one aborts: unfinished outputs are dropped. The exit code then is 130 or 143.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import typer
+from pydantic import ValidationError
+
+from stages.sink.metadata import RunDescription
+from visage.assembly import build
+from visage.cli.outputs import OutputOptions, Outputs
+from visage.config.settings import Settings
+from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources, redact_text
+from visage.models import embedder_spec
+from visage.observe.downloads import DownloadProgress
+from visage.observe.machine import library_versions
+from visage.observe.progress import RunProgress, choose_progress
+from visage.runtime.pipeline import Pipeline
+from visage.runtime.source import Outcome
+from visage.runtime.state import SourceState
+
+__all__ = ["Session", "make_settings", "supervise"]
+
+UPDATE_SECONDS = 0.2
+# Flags that are not called like their setting.
+FLAGS = {"start_seconds": "--start", "end_seconds": "--end", "embed": "--no-embed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How to analyse, and where the results go."""
+
+    settings: Settings
+    outputs: OutputOptions
+    quiet: bool = False
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Analyse what the arguments name; returns the exit code."""
+        problems: list[BaseException] = []
+        try:
+            specs = expand_sources(arguments, on_error=problems.append)
+        except StandardInputRefused as refusal:
+            raise typer.BadParameter(str(refusal)) from refusal
+        for problem in problems:
+            report(problem)
+        if not specs:
+            return 1
+        received, outcomes = self._analyse(specs)
+        for spec in specs:
+            failure = outcomes[spec.source_id].error
+            if failure is not None:
+                report(failure, about=spec.display_uri)
+                problems.append(failure)
+        if received is not None:
+            return 128 + received
+        return 1 if problems else 0
+
+    def _analyse(self, specs: Sequence[SourceSpec]) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
+        outputs = Outputs(self.outputs, self._description(), specs)
+        outputs.check()
+        started = time.monotonic()
+        with contextlib.closing(DownloadProgress()) as downloads:
+            pipeline = build(
+                self.settings,
+                specs,
+                open_sinks=outputs.open_sinks,
+                keep_pixels=outputs.needs_pixels,
+                progress=None if self.quiet else downloads,
+            )
+        is_whole = self.settings.start_seconds == 0 and self.settings.end_seconds is None
+        with pipeline, contextlib.closing(choose_progress(quiet=self.quiet, whole_sources=is_whole)) as progress:
+            pipeline.start()
+            received = anyio.run(supervise, pipeline, progress, self.settings.drain_seconds)
+        outputs.close()
+        if pipeline.failure is not None:
+            raise pipeline.failure
+        if not self.quiet:
+            _summarise(pipeline, time.monotonic() - started)
+            print(outputs.describe())
+        return received, pipeline.outcomes
+
+    def _description(self) -> RunDescription:
+        settings = self.settings
+        return RunDescription(
+            detector=settings.detector,
+            embedder=settings.embedder if settings.embed else None,
+            embedding_dimension=embedder_spec(settings.embedder).embedding_dim if settings.embed else None,
+            frameskip=settings.frameskip,
+            versions={"visage": version("visage"), **library_versions()},
+            settings=settings.model_dump(mode="json", exclude={"model_dir"}),
+        )
+
+
+async def supervise(pipeline: Pipeline, progress: RunProgress, drain_seconds: float) -> signal.Signals | None:
+    """Show progress and obey signals until a started pipeline has stopped; returns the first signal received."""
+    received: list[signal.Signals] = []
+
+    async def obey() -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                received.append(number)
+                if len(received) > 1:
+                    pipeline.abort()
+                else:
+                    print("visage: finishing what is in flight; once more to stop at once", file=sys.stderr)
+                    pipeline.drain()
+                    group.start_soon(abort_late)
+
+    async def abort_late() -> None:
+        await anyio.sleep(drain_seconds)
+        pipeline.abort()
+
+    async def show() -> None:
+        while True:
+            progress.update(pipeline.statistics())
+            await anyio.sleep(UPDATE_SECONDS)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(obey)
+        group.start_soon(show)
+        await anyio.to_thread.run_sync(pipeline.wait)
+        group.cancel_scope.cancel()
+    return received[0] if received else None
+
+
+def make_settings(given: Mapping[str, Any]) -> Settings:
+    """Settings from the flags that were given (not None), the environment and the defaults.
+
+    Raises typer.BadParameter, which names the flag or the environment variable at fault.
+    """
+    flags = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**flags)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        flag = FLAGS.get(name, "--" + name.replace("_", "-"))
+        origin = flag if name in flags or not name else f"VISAGE_{name.upper()}"
+        raise typer.BadParameter(f"{origin}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def report(error: BaseException, *, about: str = "") -> None:
+    """One line on standard error that names the input; with debug logging the traceback, too."""
+    text = redact_text(" ".join(str(error).split()))
+    print(f"visage: error: {text if about in text else f'{about}: {text}'}", file=sys.stderr)
+    if logging.getLogger("visage").isEnabledFor(logging.DEBUG):
+        traceback.print_exception(error)
+
+
+def _summarise(pipeline: Pipeline, seconds: float) -> None:
+    sources = pipeline.statistics().sources
+    header = ("source", "frames", "looked at", "faces", "fps", "")
+    rows = [
+        (
+            source.source_id,
+            f"{source.frames_decoded:,}",
+            f"{source.frames_done:,}",
+            f"{source.faces:,}",
+            f"{source.fps:.1f}",
+            "" if source.state is SourceState.DONE else source.state.value,
+        )
+        for source in sources
+    ]
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    for row in (header, *rows):
+        name, *numbers = (
+            cell.ljust(width) if column in (0, len(widths) - 1) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join([name, *numbers]).rstrip())
+    if len(sources) > 1:
+        frames = sum(source.frames_decoded for source in sources)
+        print(f"{len(sources)} sources in {seconds:.1f} s, {frames / seconds:.1f} frames/s")

@@ -1,0 +1,147 @@
+"""Prometheus metrics of a pipeline, in a registry that the caller gives.
+
+Timings come from the stages' threads through `Hook`; everything else is read from `Pipeline.statistics()` when somebody
+scrapes, so that counting costs a frame nothing. Labels are few: stages, queues, states, and sources while they run (a
+file's series ends with it; the totals keep what it counted).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from visage.runtime.queue import QueueStatistics
+from visage.runtime.state import SourceState
+from visage.runtime.statistics import PipelineStatistics
+
+__all__ = ["PipelineMetrics"]
+
+# From a cached still on a GPU to a batch of large frames on one core.
+SECONDS_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+ENDED = (SourceState.DONE, SourceState.FAILED, SourceState.INTERRUPTED)
+
+
+class Watched(Protocol):
+    """What metrics need of a pipeline."""
+
+    def statistics(self) -> PipelineStatistics: ...
+
+
+class PipelineMetrics(Collector):
+    """A `stages.contract.Hook` and a collector; register once, then `watch` the pipeline."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._pipeline: Watched | None = None
+        self._seconds = Histogram(
+            "visage_stage_batch_seconds",
+            "Time a stage took for a batch.",
+            ["stage"],
+            buckets=SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self._sizes = Histogram(
+            "visage_stage_batch_frames",
+            "Frames in a stage's batch.",
+            ["stage"],
+            buckets=SIZE_BUCKETS,
+            registry=registry,
+        )
+        registry.register(self)
+
+    def on_batch(self, stage: str, size: int, seconds: float) -> None:
+        """Called by the runtime after each batch, on the stage's thread."""
+        self._seconds.labels(stage).observe(seconds)
+        self._sizes.labels(stage).observe(size)
+
+    def watch(self, pipeline: Watched) -> None:
+        """Report this pipeline's statistics from now on."""
+        self._pipeline = pipeline
+
+    def collect(self) -> Iterable[Metric]:
+        """What a scrape gets besides the timings; nothing before `watch`."""
+        if self._pipeline is None:
+            return
+        statistics = self._pipeline.statistics()
+        yield from _totals(statistics)
+        yield from _running_sources(statistics)
+        yield from _queues(statistics)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the registry need not scrape to learn the names."""
+        return ()
+
+
+def _totals(statistics: PipelineStatistics) -> Iterable[Metric]:
+    sources = statistics.sources
+    yield CounterMetricFamily(
+        "visage_frames_decoded", "Frames that left a decoder.", sum(source.frames_decoded for source in sources)
+    )
+    yield CounterMetricFamily(
+        "visage_frames_looked_at",
+        "Frames whose faces reached the sinks.",
+        sum(source.frames_done for source in sources),
+    )
+    dropped = CounterMetricFamily("visage_frames_dropped", "Frames dropped unseen.", labels=["reason"])
+    dropped.add_metric(["inbox full"], sum(source.frames_dropped for source in sources))
+    yield dropped
+    yield CounterMetricFamily("visage_faces", "Faces that reached the sinks.", sum(source.faces for source in sources))
+    states = Counter(source.state for source in sources)
+    gauge = GaugeMetricFamily("visage_sources", "Sources by state.", labels=["state"])
+    for state in SourceState:
+        gauge.add_metric([state.value], states[state])
+    yield gauge
+
+
+def _running_sources(statistics: PipelineStatistics) -> Iterable[Metric]:
+    decoded = CounterMetricFamily(
+        "visage_source_frames_decoded", "Frames decoded of a running source.", labels=["source"]
+    )
+    dropped = CounterMetricFamily(
+        "visage_source_frames_dropped", "Frames dropped of a running source.", labels=["source"]
+    )
+    waiting = GaugeMetricFamily("visage_source_inbox_frames", "Frames that wait for the detector.", labels=["source"])
+    for source in statistics.sources:
+        if source.state not in ENDED:
+            decoded.add_metric([source.source_id], source.frames_decoded)
+            dropped.add_metric([source.source_id], source.frames_dropped)
+            waiting.add_metric([source.source_id], source.inbox.depth)
+    yield from (decoded, dropped, waiting)
+
+
+def _queues(statistics: PipelineStatistics) -> Iterable[Metric]:
+    depth = GaugeMetricFamily("visage_queue_items", "Items that wait in a queue.", labels=["queue"])
+    capacity = GaugeMetricFamily("visage_queue_capacity_items", "Most items that may wait.", labels=["queue"])
+    waits = CounterMetricFamily(
+        "visage_queue_wait_seconds",
+        "Time threads waited at a queue: to put (it was full), to get (it was empty).",
+        labels=["queue", "end"],
+    )
+    for name, queue in (*statistics.queues.items(), *_inboxes(statistics)):
+        depth.add_metric([name], queue.depth)
+        capacity.add_metric([name], queue.capacity)
+        waits.add_metric([name, "put"], queue.seconds_waiting_to_put)
+        waits.add_metric([name, "get"], queue.seconds_waiting_to_get)
+    yield from (depth, capacity, waits)
+
+
+def _inboxes(statistics: PipelineStatistics) -> Iterable[tuple[str, QueueStatistics]]:
+    """All sources' inboxes as one queue: the one before the detector."""
+    inboxes = [source.inbox for source in statistics.sources]
+    if inboxes:
+        yield (
+            "detect",
+            QueueStatistics(
+                depth=sum(inbox.depth for inbox in inboxes),
+                capacity=sum(inbox.capacity for inbox in inboxes),
+                high_water=max(inbox.high_water for inbox in inboxes),
+                passed=sum(inbox.passed for inbox in inboxes),
+                seconds_waiting_to_put=sum(inbox.seconds_waiting_to_put for inbox in inboxes),
+                seconds_waiting_to_get=sum(inbox.seconds_waiting_to_get for inbox in inboxes),
+            ),
+        )

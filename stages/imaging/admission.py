@@ -1,6 +1,6 @@
 """Makes pictures of decoded frames, on the decode thread.
 
-One swscale call a frame: from the decoder's format to the detector's small BGR input, into a leased buffer. The pool's
+One swscale call a frame, from the decoder's format to the detector's small BGR input in a leased buffer. The pool's
 capacity bounds the frames that a source can have in flight. Under pressure a file waits for a buffer; a live source
 drops the frame and counts it.
 """
@@ -20,7 +20,8 @@ from stages.errors import PoolClosed, PoolTimeout
 from stages.imaging.colour import Encoding
 from stages.imaging.letterbox import DetectorInput, Letterbox
 from stages.imaging.orientation import Orientation
-from stages.imaging.picture import HostPicture, packed_bgr
+from stages.imaging.picture import HostPicture
+from stages.imaging.planes import merge_to_bgr, packed_bgr, yuv_planes, yuv_samples
 
 __all__ = ["HostAdmission"]
 
@@ -103,10 +104,22 @@ class HostAdmission:
         buffer: NDArray[np.uint8],
     ) -> None:
         size = orientation.upright_size(letterbox.content_width, letterbox.content_height)
-        small = packed_bgr(self._reformatter, frame, encoding, size, Interpolation.AREA)
+        small = self._shrink(frame, encoding, size)
         top, left = letterbox.offset_y, letterbox.offset_x
         content = buffer[top : top + letterbox.content_height, left : left + letterbox.content_width]
         if orientation.rotation_degrees:
             cv2.rotate(small, _TURNS[orientation.rotation_degrees], dst=content)
         else:
             np.copyto(content, small)
+
+    def _shrink(self, frame: av.VideoFrame, encoding: Encoding, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """The coded frame as uint8 BGR of size (width, height)."""
+        yuv = yuv_samples(frame) if frame.interlaced_frame else None
+        if yuv is None:
+            # AREA: YuNet finds as many faces as with BILINEAR at two thirds of the time, and 4K does not alias.
+            return packed_bgr(self._reformatter, frame, encoding, size, Interpolation.AREA)
+        planes = yuv_planes(frame, yuv, encoding)
+        small = np.empty((size[1], size[0], 3), np.uint8)
+        fields = [cv2.resize(plane.samples, size, interpolation=cv2.INTER_AREA) for plane in planes]
+        merge_to_bgr(fields, yuv.to_bgr(encoding), small)
+        return small

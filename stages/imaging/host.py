@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from stages.buffers import Stream
 from stages.frames import FloatArray, Picture
-from stages.imaging.picture import HostPicture, Plane, packed_bgr
+from stages.imaging.picture import HostPicture
+from stages.imaging.planes import Plane, merge_to_bgr, packed_bgr
 
 __all__ = ["HostImaging"]
 
@@ -83,26 +84,25 @@ class _Cutter:
         """Write one crop, uint8 (size, size, 3)."""
         source_pixels = np.sqrt(abs(np.linalg.det(transform[:, :2].astype(np.float64))))
         samples = int(np.clip(round(source_pixels), 1, MOST_SAMPLES))
-        # Sample i of a crop pixel's n lies at (i + 0.5) / n - 0.5 crop pixels from its centre.
-        shift = 0.5 / samples - 0.5
-        to_crop = np.array([[1 / samples, 0, shift], [0, 1 / samples, shift], [0, 0, 1]])
-        to_coded = self._to_coded @ _square(transform) @ to_crop
+        to_coded = self._to_coded @ _square(transform)
         channels = [self._sample(plane, to_coded, samples) for plane in self._planes]
         if self._to_bgr is None:
             np.copyto(crop, channels[0])
-            return
-        yuv = cv2.merge(channels)
-        if yuv.dtype == np.uint8:
-            cv2.transform(yuv, self._to_bgr, dst=crop)
         else:
-            np.minimum(cv2.transform(yuv, self._to_bgr), 255, out=crop, casting="unsafe")
+            merge_to_bgr(channels, self._to_bgr, crop)
 
     def _sample(self, plane: Plane, to_coded: NDArray[np.float64], samples: int) -> MatLike:
+        """The plane under the crop, (size, size) or (size, size, channels): means of samples x samples each."""
+        if plane.is_chroma:  # half the resolution: half the samples see as much
+            samples = (samples + 1) // 2
+        # Sample i of a crop pixel's n lies at (i + 0.5) / n - 0.5 crop pixels from its centre.
+        shift = 0.5 / samples - 0.5
+        to_crop = np.array([[1 / samples, 0, shift], [0, 1 / samples, shift], [0, 0, 1]])
         to_plane = np.array([[plane.scale_x, 0, plane.shift_x], [0, plane.scale_y, plane.shift_y]])
         side = self._size * samples
         warped = cv2.warpAffine(
             plane.samples,
-            to_plane @ to_coded,
+            to_plane @ to_coded @ to_crop,
             (side, side),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -28,10 +29,11 @@ NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 class Demuxer:
     """One pass over a source's packets."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, hwaccel: HWAccel | None = None) -> None:
         """
         Args:
             uri: a path, or an address with "://" in it.
+            hwaccel: what decodes the stream, where it can.
 
         Raises:
             SourceNotFound, SourceUnreadable, NotAVideo
@@ -40,7 +42,7 @@ class Demuxer:
         if not _is_address(uri):
             _check_file(uri)
         try:
-            self.container: InputContainer = av.open(_address(uri))
+            self.container: InputContainer = av.open(_address(uri), hwaccel=hwaccel)
         except av.error.FFmpegError as error:
             raise _translated(error, self.label) from without_address(error)
         try:

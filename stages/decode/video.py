@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from typing import Protocol
 
 import av
+from av.codec.hwaccel import HWAccel
 
 from stages.decode.demux import Demuxer
 from stages.decode.software import DecodedFrame, Selection, SoftwareDecoder
@@ -40,7 +41,7 @@ class Admission(Protocol):
 
 
 class VideoSource:
-    """Implements `stages.contract.FrameSource` with FFmpeg's software decoders."""
+    """Implements `stages.contract.FrameSource` with FFmpeg's decoders, on the CPU or on a card."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class VideoSource:
         end_seconds: float | None = None,
         decoder_threads: int = 1,
         is_live: bool = False,
+        hwaccel: HWAccel | None = None,
     ) -> None:
         """
         Args:
@@ -62,6 +64,7 @@ class VideoSource:
             start_seconds, end_seconds: deliver what lies in [start, end) of the stream's time.
             decoder_threads: 0 lets FFmpeg choose. One costs least CPU a frame; more shorten a lone source's time.
             is_live: a camera or stream; it has no end, and no frame of it is held back.
+            hwaccel: what decodes (see `stages.decode.nvdec`); by default the CPU.
         """
         self._source_id = source_id
         self._uri = uri
@@ -70,6 +73,7 @@ class VideoSource:
         self._end_seconds = end_seconds
         self._decoder_threads = decoder_threads
         self._is_live = is_live
+        self._hwaccel = hwaccel
         self._is_interrupted = False
         self._frames_decoded = 0
         self._decoder: SoftwareDecoder | None = None
@@ -178,7 +182,7 @@ class VideoSource:
 
     def _begin_pass(self, first_number: int | None = None) -> None:
         self._end_pass()
-        demuxer = Demuxer(self._uri)
+        demuxer = Demuxer(self._uri, hwaccel=self._hwaccel)
         self._decoder = SoftwareDecoder(
             demuxer,
             self._selection,

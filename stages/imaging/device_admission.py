@@ -1,9 +1,9 @@
 """Makes device pictures of decoded frames, on the decode thread.
 
 A surface of NVDEC is copied inside the card into a leased buffer and let go at once, for FFmpeg has few of them and
-stops decoding without. A frame that was decoded on the CPU is interleaved into page-locked memory and uploaded. The
-pool's capacity bounds the frames that a source can have in flight. Under pressure a file waits for a buffer; a live
-source drops the frame and counts it.
+stops decoding without. A frame that was decoded on the CPU, or that NVDEC left as 4:4:4, goes through page-locked
+memory. The pool's capacity bounds the frames that a source can have in flight. Under pressure a file waits
+for a buffer; a live source drops the frame and counts it.
 
 Surfaces are copied on the legacy default stream, because FFmpeg maps and unmaps them there: the copy comes after the
 map and before the next use of the surface without an event more. The other streams do not wait for that one.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Callable
 
 import av
 import numpy as np
@@ -46,15 +47,24 @@ class DeviceAdmission:
         frames_dropped: frames for which no buffer was free.
     """
 
-    def __init__(self, device: CudaDevice, *, capacity: int, waits: bool = True) -> None:
+    def __init__(
+        self,
+        device: CudaDevice,
+        *,
+        capacity: int,
+        waits: bool = True,
+        on_upload: Callable[[str], None] | None = None,
+    ) -> None:
         """
         Args:
             capacity: pictures that can be out at once.
             waits: `admit` blocks until a buffer is free (files); otherwise it returns None at once (live sources).
+            on_upload: told once, with the pixel format, if frames have to be decoded on the CPU.
         """
         self._device = device
         self._capacity = capacity
         self._timeout_seconds = None if waits else 0.0
+        self._on_upload = on_upload
         self._stream = CudaStream(device, core.LEGACY_DEFAULT_STREAM)
         self._reformatter = VideoReformatter()
         self._lock = threading.Lock()
@@ -72,7 +82,7 @@ class DeviceAdmission:
         if not self._is_current:
             self._device.make_current()
             self._is_current = True
-        is_surface = frame.format.name == "cuda"
+        is_surface = frame.format.name == "cuda" and len(frame.planes) == 2  # noqa: PLR2004 - as all 4:2:0 has
         samples = _surface_samples(frame) if is_surface else _uploaded_samples(frame)
         pitch = -(-frame.width * np.dtype(samples.dtype).itemsize // PITCH_ALIGNMENT) * PITCH_ALIGNMENT
         layout = SurfaceLayout(frame.width, frame.height, pitch, samples, Encoding.of(frame), orientation)
@@ -89,6 +99,8 @@ class DeviceAdmission:
                 self._copy(frame, layout, lease.buffer)
                 self.frames_copied += 1
             else:
+                if self._on_upload is not None and not self.frames_uploaded:
+                    self._on_upload(frame.format.name)
                 self._upload(frame, layout, lease.buffer)
                 self.frames_uploaded += 1
             return DevicePicture(lease, layout, self._stream.record())
@@ -215,5 +227,5 @@ def _surface_samples(frame: av.VideoFrame) -> YuvSamples:
 
 
 def _uploaded_samples(frame: av.VideoFrame) -> YuvSamples:
-    """P010 for more than 8 bits a sample, else NV12."""
-    return P010 if max(component.bits for component in frame.format.components) > 8 else NV12  # noqa: PLR2004
+    """P010 for more than 8 bits a sample, or where that is not known (4:4:4 surfaces); else NV12."""
+    return P010 if max((component.bits for component in frame.format.components), default=16) > 8 else NV12  # noqa: PLR2004

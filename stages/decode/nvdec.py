@@ -1,0 +1,61 @@
+"""Decoding on the card: FFmpeg's own demuxing and numbering, with NVDEC behind the codec.
+
+What NVDEC decodes (H.264, HEVC, VP9, AV1 and older codecs, 8 and 10 bit, within the card's limits) stays on the card.
+FFmpeg decodes everything else on the CPU, by itself and also in the middle of a stream, and `DeviceAdmission` uploads
+it; its `on_upload` says so once.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from av.codec.hwaccel import HWAccel
+
+from stages.buffers.cuda import CudaDevice
+from stages.decode.video import VideoSource
+from stages.imaging.device_admission import DeviceAdmission
+from stages.sources import VideoInfo
+
+__all__ = ["NvdecSource"]
+
+# Opening 14 files at once on an H200 was slower in all than few at a time: FFmpeg and the driver take turns.
+_OPENINGS = threading.BoundedSemaphore(3)
+# A server that does not answer must not keep other sources from opening.
+_OPENING_WAIT_SECONDS = 5.0
+
+
+class NvdecSource(VideoSource):
+    """A `VideoSource` whose pictures are on a card."""
+
+    def __init__(
+        self,
+        device: CudaDevice,
+        *,
+        source_id: str,
+        uri: str,
+        admission: DeviceAdmission,
+        frameskip: int = 1,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        is_live: bool = False,
+    ) -> None:
+        """See `VideoSource`. `device` was made before anything else used the card: its context's flags are FFmpeg's."""
+        super().__init__(
+            source_id=source_id,
+            uri=uri,
+            admission=admission,
+            frameskip=frameskip,
+            start_seconds=start_seconds,
+            end_seconds=end_seconds,
+            is_live=is_live,
+            decoder_threads=1,  # each more would hold surfaces, and NVDEC is no faster for it
+            hwaccel=HWAccel("cuda", device=str(device.ordinal), allow_software_fallback=True, is_hw_owned=True),
+        )
+
+    def open(self) -> VideoInfo:
+        may_open = _OPENINGS.acquire(timeout=_OPENING_WAIT_SECONDS)
+        try:
+            return super().open()
+        finally:
+            if may_open:
+                _OPENINGS.release()

@@ -13,7 +13,7 @@ import numpy as np
 from stages.buffers import Event, Lease, Stream
 from stages.buffers.device import DeviceArray
 from stages.imaging.colour import Encoding, YuvSamples
-from stages.imaging.picture import Orientation
+from stages.imaging.orientation import Orientation
 
 __all__ = ["DevicePicture", "SurfaceLayout"]
 

@@ -63,7 +63,7 @@ class DeviceRecords:
             self._owned = owned.pop_all()
 
     def place(self, letterboxes: Sequence[Letterbox], anchors: int, *, stream: CudaStream) -> int:
-        """Tell the card how the frames lie in the input; returns the address. Raises ModelMismatch if it has no room."""
+        """Tell the card how the frames lie in the input; returns the address. Raises ModelMismatch for too many."""
         if len(letterboxes) > self._max_batch or anchors > self._max_anchors:
             raise ModelMismatch(
                 f"{len(letterboxes)} frames of {anchors} anchors are more than the {self._max_batch} of "

@@ -66,7 +66,7 @@ class ParquetTable:
         self._staged.publish()
 
     def discard(self) -> None:
-        # Arrow's writer may still refer to the file; it has nothing to finish in a file that is gone.
+        self._writer.is_open = False  # or its destructor writes a footer into the closed file and complains
         self._staged.discard()
 
     def _write_group(self) -> None:

@@ -13,6 +13,9 @@ pytest_plugins = ["tests.media", *(["tests.models"] if Path(__file__).with_name(
 
 RUNS_PIPELINES = ("runtime", "integration")
 
+ENDING_SECONDS = 5.0
+"""anyio's worker threads are told to end when the loop does, and end a moment later."""
+
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
@@ -25,6 +28,8 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     files = {file.path for file in process.open_files()}
     children = {child.pid for child in process.children()}
     yield
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(ENDING_SECONDS)
     assert not set(threading.enumerate()) - threads, "threads left running"
     assert not {file.path for file in process.open_files()} - files, "files left open"
     assert not {child.pid for child in process.children()} - children, "processes left running"

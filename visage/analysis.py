@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Any
 
 import anyio
@@ -30,7 +30,9 @@ AHEAD = 32
 Sources = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
-def analyze(sources: Sources, settings: Settings | None = None, **overrides: Any) -> Iterator[AnalyzedFrame]:
+def analyze(
+    sources: Sources, settings: Settings | None = None, **overrides: Any
+) -> Generator[AnalyzedFrame, None, None]:
     """Find and embed the faces of videos.
 
     Args:
@@ -51,7 +53,7 @@ def analyze(sources: Sources, settings: Settings | None = None, **overrides: Any
     return _iterate(*_plan(sources, settings, overrides))
 
 
-def _iterate(settings: Settings, specs: Sequence[SourceSpec]) -> Iterator[AnalyzedFrame]:
+def _iterate(settings: Settings, specs: Sequence[SourceSpec]) -> Generator[AnalyzedFrame, None, None]:
     results: BoundedQueue[AnalyzedFrame] = BoundedQueue(AHEAD)
     with contextlib.ExitStack() as stack:
         pipeline = _start(settings, specs, results, stack)
@@ -64,7 +66,9 @@ def _iterate(settings: Settings, specs: Sequence[SourceSpec]) -> Iterator[Analyz
         _raise_failure(pipeline)
 
 
-def analyze_async(sources: Sources, settings: Settings | None = None, **overrides: Any) -> AsyncIterator[AnalyzedFrame]:
+def analyze_async(
+    sources: Sources, settings: Settings | None = None, **overrides: Any
+) -> AsyncGenerator[AnalyzedFrame, None]:
     """`analyze` for an event loop (asyncio or trio): same arguments, results and errors.
 
     Close it when leaving early, as with every asynchronous generator: `async with contextlib.aclosing(...)`.
@@ -72,22 +76,26 @@ def analyze_async(sources: Sources, settings: Settings | None = None, **override
     return _iterate_async(*_plan(sources, settings, overrides))
 
 
-async def _iterate_async(settings: Settings, specs: Sequence[SourceSpec]) -> AsyncIterator[AnalyzedFrame]:
+async def _iterate_async(settings: Settings, specs: Sequence[SourceSpec]) -> AsyncGenerator[AnalyzedFrame, None]:
     results: BoundedQueue[AnalyzedFrame] = BoundedQueue(AHEAD)
-    limiter = anyio.CapacityLimiter(1)  # a slot of its own: a long wait takes none of the loop's shared ones
-    with contextlib.ExitStack() as stack:
-        pipeline = await anyio.to_thread.run_sync(_start, settings, specs, results, stack, limiter=limiter)
+    waiting, closing = anyio.CapacityLimiter(1), anyio.CapacityLimiter(1)  # long calls take no shared slots of the loop
+    stack = contextlib.ExitStack()
+    try:
+        pipeline = await anyio.to_thread.run_sync(_start, settings, specs, results, stack, limiter=waiting)
         while True:
             try:
-                # Abandoned on cancellation: leaving the block aborts the queue, which ends the thread's wait.
+                # Abandoned on cancellation: closing the stack aborts the queue, which ends the thread's wait.
                 batch = await anyio.to_thread.run_sync(
-                    results.get_batch, AHEAD, abandon_on_cancel=True, limiter=limiter
+                    results.get_batch, AHEAD, abandon_on_cancel=True, limiter=waiting
                 )
             except QueueClosed:
                 break
             for frame in batch:
                 yield frame
         _raise_failure(pipeline)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(stack.close, limiter=closing)
 
 
 def _plan(

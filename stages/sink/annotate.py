@@ -146,7 +146,7 @@ class AnnotatedVideoSink:
             if isinstance(exc, SourceError):
                 raise
             raise OutputFailed(
-                f"{self._path}: this container can't hold the source's sound; end the name in .mkv"
+                f"{self._path}: this container can't hold the source's sound; end the name in .mkv or convert the sound"
             ) from exc
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages.backends.base import HostTensor
+from stages.backends.private import import_onnxruntime
 from stages.buffers import Stream
 from stages.errors import BackendError, BackendUnavailable, ModelMismatch
 
@@ -101,8 +102,6 @@ class OnnxRuntimeBackend:
 
 def _import_onnxruntime() -> ModuleType:
     try:
-        import onnxruntime  # noqa: PLC0415 - optional
+        return import_onnxruntime()
     except ImportError as error:
         raise BackendUnavailable("ONNX Runtime is not installed here: pip install onnxruntime") from error
-    module: ModuleType = onnxruntime
-    return module

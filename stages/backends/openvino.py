@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from stages.backends.base import HostTensor
+from stages.backends.private import import_openvino
 from stages.buffers import Stream
 from stages.errors import BackendError, BackendUnavailable, ModelMismatch
 
@@ -72,6 +73,8 @@ class OpenVINOBackend:
             self._model: openvino.Model | None = self._core.read_model(onnx_path)
         except RuntimeError as error:
             raise BackendError(f"OpenVINO can't read {onnx_path}: {_last_line(error)}") from error
+        # Compiled networks forget the names of outputs that they fuse with the layer before.
+        self._names = [port.get_any_name() for port in self._model.outputs]
         height, width = self._check_input(self._model)
         if height and width:
             self._requests_for((height, width))
@@ -142,7 +145,7 @@ class OpenVINOBackend:
             return self._sizes[size]
         single = self._compile((1, *size, 3))
         chunk = single if self._chunk == 1 else self._compile((self._chunk, *size, 3))
-        requests = _Requests(self._ov, {1: single, self._chunk: chunk}, self._max_batch)
+        requests = _Requests(self._ov, {1: single, self._chunk: chunk}, self._names, self._max_batch)
         self._sizes[size] = requests
         if len(self._sizes) > _SIZES_KEPT:
             self._sizes.popitem(last=False)
@@ -195,13 +198,15 @@ class OpenVINOBackend:
 class _Requests:
     """The requests of one picture size, and the arrays of `max_batch` rows that they write to."""
 
-    def __init__(self, ov: ModuleType, networks: dict[int, openvino.CompiledModel], max_batch: int) -> None:
+    def __init__(
+        self, ov: ModuleType, networks: dict[int, openvino.CompiledModel], names: list[str], max_batch: int
+    ) -> None:
         self._ov = ov
         self._networks = networks
         self._requests: dict[tuple[int, int], openvino.InferRequest] = {}
-        self._ports = networks[1].outputs
         self.outputs: dict[str, HostTensor] = {
-            port.get_any_name(): np.empty((max_batch, *port.get_shape()[1:]), np.float32) for port in self._ports
+            name: np.empty((max_batch, *port.get_shape()[1:]), np.float32)
+            for name, port in zip(names, networks[1].outputs, strict=True)
         }
 
     def bound_to(self, rows: slice) -> openvino.InferRequest:
@@ -218,11 +223,9 @@ class _Requests:
 
 def _import_openvino() -> ModuleType:
     try:
-        import openvino  # noqa: PLC0415 - optional
+        return import_openvino()
     except ImportError as error:
         raise BackendUnavailable("OpenVINO is not installed here: pip install openvino") from error
-    module: ModuleType = openvino
-    return module
 
 
 def _last_line(error: RuntimeError) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from cuda import core
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from stages.buffers.device import DeviceArray, PinnedArray
 from stages.errors import PoolClosed, PoolTimeout
 from stages.imaging.colour import Encoding, YuvSamples
 from stages.imaging.orientation import Orientation
+from stages.imaging.planes import yuv_samples
 from stages.imaging.surface import DevicePicture, SurfaceLayout
 
 __all__ = ["DeviceAdmission", "interleave"]
@@ -84,7 +86,7 @@ class DeviceAdmission:
             self._is_current = True
         is_surface = frame.format.name == "cuda" and len(frame.planes) == 2  # noqa: PLR2004 - as all 4:2:0 has
         samples = _surface_samples(frame) if is_surface else _uploaded_samples(frame)
-        pitch = -(-frame.width * np.dtype(samples.dtype).itemsize // PITCH_ALIGNMENT) * PITCH_ALIGNMENT
+        pitch = -(-frame.width * samples.dtype.itemsize // PITCH_ALIGNMENT) * PITCH_ALIGNMENT
         layout = SurfaceLayout(frame.width, frame.height, pitch, samples, Encoding.of(frame), orientation)
         if self._pool is None or layout.nbytes > self._buffer_bytes:
             self._pool = self._replace_pool(layout.nbytes)
@@ -179,26 +181,43 @@ def interleave(
 ) -> None:
     """Write a frame of host memory, whatever its format, as NV12 or P010.
 
+    swscale only makes it 4:2:0 where it is not; interleaving with it loses the last column of odd widths.
+
     Args:
         target: uint8 (layout.nbytes or more,); what lies between rows is left as it is.
     """
-    encoding = layout.encoding
-    # Range and matrix stay as they are: the kernels read them from the layout.
-    semi_planar = reformatter.reformat(
-        frame,
-        format="nv12" if layout.samples == NV12 else "p010le",
-        src_colorspace=encoding.matrix,
-        dst_colorspace=encoding.matrix,
-        src_color_range=encoding.range,
-        dst_color_range=encoding.range,
-        threads=1,
-    )
-    rows = target[: layout.nbytes].reshape(-1, layout.pitch)
-    for plane, placed in zip(semi_planar.planes, (rows[: layout.height], rows[layout.height :]), strict=True):
-        source = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]  # a buffer
-        if frame.interlaced_frame:
-            source = np.repeat(source[::2], 2, axis=0)
-        placed[:, : layout.row_bytes] = source[: len(placed), : layout.row_bytes]
+    encoding, samples = layout.encoding, layout.samples
+    stored = yuv_samples(frame)
+    if stored is None or stored.bits != samples.bits:
+        # Range and matrix stay as they are: the kernels read them from the layout.
+        frame = reformatter.reformat(
+            frame,
+            format="yuv420p" if samples == NV12 else "yuv420p10le",
+            src_colorspace=encoding.matrix,
+            dst_colorspace=encoding.matrix,
+            src_color_range=encoding.range,
+            dst_color_range=encoding.range,
+            threads=1,
+        )
+        stored = YuvSamples(bits=samples.bits, shift=0, is_semi_planar=False)
+    rows = target[: layout.nbytes].view(samples.dtype).reshape(layout.height + layout.chroma_rows, -1)
+    luma, *chroma = (_rows(plane, samples.dtype, step=2 if frame.interlaced_frame else 1) for plane in frame.planes)
+    shift = samples.shift - stored.shift
+    _place(luma, rows[: layout.height, : layout.width], shift)
+    pairs = rows[layout.height :, : layout.width + layout.width % 2]
+    for position, plane in enumerate(chroma):
+        _place(plane, pairs if stored.is_semi_planar else pairs[:, position::2], shift)
+
+
+def _rows(plane: VideoPlane, dtype: np.dtype[np.uint8] | np.dtype[np.uint16], *, step: int) -> NDArray[np.uint8]:
+    """(rows, samples with padding) of a plane; of every `step` rows the first, in the place of all."""
+    rows: NDArray[np.uint8] = np.frombuffer(plane, dtype).reshape(plane.height, -1)  # type: ignore[call-overload]
+    return np.repeat(rows[::step], step, axis=0)[: len(rows)] if step > 1 else rows
+
+
+def _place(source: NDArray[np.uint8], target: NDArray[np.uint8], shift: int) -> None:
+    height, width = target.shape
+    np.left_shift(source[:height, :width], shift, out=target)
 
 
 class _DLTensor(ctypes.Structure):

@@ -99,7 +99,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _report_usage(error: typer.TyperException) -> int:
-    message = error.format_message()
+    message = error.format_message().removeprefix("Invalid value: ")
     if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: the message is its help
         print(message)
     else:

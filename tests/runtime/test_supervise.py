@@ -1,0 +1,109 @@
+"""Signals and progress around a running pipeline, with its stages held where each test needs them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from stages.buffers import BufferPool
+from tests.runtime.latches import BOUND_SECONDS
+from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedSource
+from visage.cli.session import supervise
+from visage.runtime import Pipeline, PipelineLimits, SourceState
+from visage.runtime.state import PipelineState
+from visage.runtime.statistics import PipelineStatistics
+
+
+class Script:
+    """A progress display that takes each step once its condition holds, in order; the control loop calls it."""
+
+    def __init__(self, *steps: tuple[Callable[[PipelineStatistics], bool], Callable[[], Any]]) -> None:
+        self.steps = list(steps)
+        self.updates = 0
+
+    def update(self, statistics: PipelineStatistics) -> None:
+        self.updates += 1
+        if self.steps and self.steps[0][0](statistics):
+            self.steps.pop(0)[1]()
+
+    def close(self) -> None:
+        pass
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.detect = ScriptedDetect()
+        self.sink = RecordingSink()
+        self.pool = BufferPool(32, lambda: bytearray(1))
+        self.pipeline = Pipeline(
+            detect=self.detect, embed=None, open_sinks=lambda info: [self.sink], limits=PipelineLimits()
+        )
+
+    def run(
+        self, script: Script, *, count: int = 1, endless: bool = False, drain_seconds: float = BOUND_SECONDS
+    ) -> signal.Signals | None:
+        self.pipeline.add("film", ScriptedSource(self.pool, "film", count, endless=endless))
+        self.pipeline.finish()
+        with self.pipeline:
+            self.pipeline.start()
+            received = anyio.run(supervise, self.pipeline, script, drain_seconds)
+            self.detect.gate.set()
+        return received
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def send(number: signal.Signals) -> Callable[[], None]:
+    return lambda: os.kill(os.getpid(), number)
+
+
+def is_in(state: PipelineState) -> Callable[[PipelineStatistics], bool]:
+    return lambda statistics: statistics.state is state
+
+
+def test_an_undisturbed_run_returns_no_signal_and_shows_progress(rig: Rig) -> None:
+    rig.detect.gate.set()
+    script = Script()
+    assert rig.run(script, count=8) is None
+    assert rig.pipeline.outcomes["film"].state is SourceState.DONE
+    assert script.updates >= 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_finishes_what_is_in_flight(rig: Rig, number: signal.Signals) -> None:
+    """An endless source runs; a signal arrives after some frames are done; every frame read is still written."""
+    rig.detect.gate.set()
+    script = Script((lambda statistics: statistics.sources[0].frames_done > 0, send(number)))
+    assert rig.run(script, endless=True) is number
+    outcome = rig.pipeline.outcomes["film"]
+    assert outcome.state is SourceState.INTERRUPTED
+    assert rig.sink.rows == list(range(outcome.frames_decoded))
+    assert rig.sink.ended is not None
+    assert rig.sink.ended.interrupted
+
+
+def test_the_second_signal_drops_what_is_in_flight(rig: Rig) -> None:
+    """Detection is held, so the drain can't end; the second signal ends supervision although detection still hangs."""
+    script = Script(
+        (lambda statistics: rig.detect.entered.is_set(), send(signal.SIGINT)),
+        (is_in(PipelineState.DRAINING), send(signal.SIGTERM)),
+    )
+    assert rig.run(script, count=8) is signal.SIGINT
+    assert rig.pipeline.outcomes["film"].state is SourceState.INTERRUPTED
+    assert rig.sink.rows == []
+    assert rig.pool.statistics().leased == 0
+
+
+def test_a_drain_that_takes_too_long_becomes_an_abort(rig: Rig) -> None:
+    """Detection is held and one signal sent; with no time to drain the pipeline is aborted without a second."""
+    script = Script((lambda statistics: rig.detect.entered.is_set(), send(signal.SIGTERM)))
+    assert rig.run(script, count=8, drain_seconds=0.0) is signal.SIGTERM
+    assert rig.pipeline.outcomes["film"].state is SourceState.INTERRUPTED

@@ -1,0 +1,140 @@
+"""The command line finds its command and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import visage.cli.main
+from stages.errors import OutputFailed
+from visage.cli.main import main, with_command
+
+HEAVY = ("av", "cv2", "h5py", "numpy", "onnxruntime", "openvino", "pyarrow", "pydantic", "structlog")
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from visage.cli.main import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["movie.mkv", "--dst", "out"], ["run", "movie.mkv", "--dst", "out"]),
+        (["--frameskip", "24", "movie.mkv"], ["run", "--frameskip", "24", "movie.mkv"]),
+        (["-q", "movie.mkv"], ["run", "-q", "movie.mkv"]),
+        (["run", "movie.mkv"], ["run", "movie.mkv"]),
+        (["./run"], ["run", "./run"]),
+        (["doctor"], ["doctor"]),
+        (["models", "list"], ["models", "list"]),
+        (["--version"], ["--version"]),
+        ([], ["--help"]),
+    ],
+)
+def test_what_is_no_command_belongs_to_run(typed: list[str], meant: list[str]) -> None:
+    assert with_command(typed) == meant
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["--help"])
+    assert exited.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(command in shown for command in ("run", "demo", "doctor", "models"))
+
+
+def test_both_spellings_of_an_option_are_one(tmp_path: Path) -> None:
+    for option in ("--log_level", "--log-level"):
+        result = run("no-such.mp4", option, "nonsense")
+        assert result.returncode == 2
+        assert result.stderr.startswith("visage: error: Invalid value for '--log-level'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--no-such-option", "movie.mp4"], "No such option: --no-such-option"),
+        (["run"], "Missing argument 'SRC"),
+        (["-"], "standard input"),
+        (["movie.mp4", "--frameskip", "0"], "--frameskip"),
+        (["movie.mp4", "--start", "yesterday"], "'yesterday' is not a time"),
+        (["movie.mp4", "--device", "gpu"], "--device: 'gpu' is not auto, cpu, cuda or cuda:N"),
+        (["movie.mp4", "--detector-size", "100"], "--detector-size"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(arguments)
+    assert exited.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("visage: error: ")
+    assert complaint in line
+
+
+def test_a_wrong_environment_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VISAGE_FRAMESKIP", "often")
+    with pytest.raises(SystemExit) as exited:
+        main(["movie.mp4"])
+    assert exited.value.code == 2
+    assert "visage: error: VISAGE_FRAMESKIP: " in capsys.readouterr().err
+
+
+def test_nothing_to_analyse_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main([str(tmp_path), str(tmp_path / "*.mp4")])
+    assert exited.value.code == 1
+    folder, pattern = capsys.readouterr().err.splitlines()
+    assert folder == (
+        f"visage: error: {tmp_path}: no videos in this folder or below it; name files or a pattern to say which"
+    )
+    assert pattern == f"visage: error: {tmp_path}/*.mp4: no file matches this pattern"
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (OutputFailed("out: disk full;\n free some"), "visage: error: out: disk full; free some", 1),
+        (OSError("rtsp://admin:secret@cam: refused"), "visage: error: rtsp://***@cam: refused", 1),
+        (KeyError("x"), "visage: error: KeyError: 'x' (this is a bug; --log-level debug shows where)", 1),
+        (KeyboardInterrupt(), "visage: interrupted", 130),
+    ],
+)
+def test_every_error_is_one_line(
+    error: BaseException, line: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(visage.cli.main, "app", fail)
+    monkeypatch.setattr(visage.cli.main, "with_command", list)
+    with pytest.raises(SystemExit) as exited:
+        main(["x"])
+    assert exited.value.code == code
+    assert capsys.readouterr().err == line + "\n"
+
+
+def test_debug_logging_adds_the_traceback(tmp_path: Path) -> None:
+    result = run(str(tmp_path), "--log-level", "debug")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[0].startswith(f"visage: error: {tmp_path}")
+    assert "NotAVideo" in result.stderr
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """A program that takes a second to print its help feels broken."""
+    code = f"import sys, visage.cli.main; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

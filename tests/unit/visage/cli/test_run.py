@@ -1,0 +1,45 @@
+"""Flags become settings; what is not given is left to the environment and the defaults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from visage.cli.run import run
+from visage.cli.session import make_settings
+from visage.config.settings import Settings
+
+
+def flags() -> dict[str, Any]:
+    """The typer options of `run` by parameter name."""
+    hints = get_type_hints(run, include_extras=True).items()
+    return {name: get_args(hint)[1] for name, hint in hints if get_args(hint)}
+
+
+def test_what_is_not_given_keeps_its_default() -> None:
+    assert make_settings({"frameskip": None, "device": None}) == Settings()
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAGE_FRAMESKIP", "5")
+    monkeypatch.setenv("VISAGE_MIN_FACE", "20")
+    settings = make_settings({"frameskip": 24, "min_face": None})
+    assert (settings.frameskip, settings.min_face) == (24, 20)
+
+
+def test_the_defaults_that_help_shows_are_the_settings_own() -> None:
+    """They are written out in the options, so that help need not load the settings."""
+    defaults = Settings()
+    shown = {
+        name: option.show_default
+        for name, option in flags().items()
+        if name in Settings.model_fields and isinstance(option.show_default, str)
+    }
+    literal = {name: text for name, text in shown.items() if re.fullmatch(r"[\w.~/]+", text)}
+    assert {name: str(Path(text).expanduser()) for name, text in literal.items()} == {
+        name: str(getattr(defaults, name)) for name in literal
+    }
+    assert {"frameskip", "detector", "device", "model_dir"} <= literal.keys()

@@ -81,7 +81,7 @@ class AnnotatedVideoSink:
         self._last_interval = round(1 / TIME_BASE / FALLBACK_FPS)
 
     def open(self, info: VideoInfo) -> None:
-        """Stage the file and set up the encoder. Raises OutputExists, OutputFailed."""
+        """Stage the file and set up the encoder. Raises OutputExists, OutputFailed, SourceError for the sound."""
         self._staged = StagedFile(self._path, force=self._force)
         with self._errors():
             self._output = av.open(self._staged.file, "w", format=CONTAINERS[self._path.suffix.lower()])

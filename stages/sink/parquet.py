@@ -7,6 +7,7 @@ without landmarks gives nulls there. What the last incomplete row group holds is
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +39,7 @@ class ParquetTable:
         """
         self._dimension = embedding_dimension
         self._schema = _schema(embedding_dimension)
-        self._waiting: list[tuple[Observation, str]] = []
+        self._waiting: list[_FrameRows] = []
         self._waiting_rows = 0
         self._staged = StagedFile(path, force=force)
         with output_errors(path):
@@ -51,7 +52,7 @@ class ParquetTable:
             return
         if self._dimension is not None and faces.embeddings is None:
             raise ValueError("this table has embeddings, these faces have none")
-        self._waiting.append((observation, source))
+        self._waiting.append(_FrameRows(source, observation.frame.index, observation.frame.pts_seconds, faces))
         self._waiting_rows += len(faces)
         if self._waiting_rows >= ROW_GROUP_ROWS:
             self._write_group()
@@ -79,13 +80,14 @@ class ParquetTable:
             self._writer.write_batch(batch)
 
     def _columns(self) -> list[pa.Array]:
-        all_faces = [observation.faces for observation, _ in self._waiting]
+        waiting = self._waiting
+        all_faces = [rows.faces for rows in waiting]
         counts = [len(faces) for faces in all_faces]
         boxes = np.concatenate([faces.boxes_xyxy for faces in all_faces])
-        indices = np.array([observation.frame.index for observation, _ in self._waiting], np.int64)
-        times = np.array([observation.frame.pts_seconds for observation, _ in self._waiting], np.float64)
+        indices = np.array([rows.frame_index for rows in waiting], np.int64)
+        times = np.array([rows.pts_seconds for rows in waiting], np.float64)
         columns = [
-            pa.array([source for (_, source), count in zip(self._waiting, counts, strict=True) for _ in range(count)]),
+            pa.array([rows.source for rows in waiting for _ in range(len(rows.faces))]),
             pa.array(np.repeat(indices, counts)),
             pa.array(np.concatenate([np.arange(count, dtype=np.int32) for count in counts])),
             *(pa.array(boxes[:, column]) for column in range(4)),
@@ -97,6 +99,15 @@ class ParquetTable:
             embeddings = np.concatenate([faces.embeddings for faces in all_faces if faces.embeddings is not None])
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(embeddings.ravel()), self._dimension))
         return columns
+
+
+class _FrameRows(NamedTuple):
+    """What is kept of an observation until its row group is written: all but the picture."""
+
+    source: str
+    frame_index: int
+    pts_seconds: float
+    faces: Faces
 
 
 def _schema(embedding_dimension: int | None) -> pa.Schema:

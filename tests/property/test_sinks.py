@@ -1,0 +1,102 @@
+"""Every format tells the same faces, whatever they are."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from stages.frames import Faces, Frame, Observation
+from stages.sink.csv import CsvTable
+from stages.sink.hdf5 import EmbeddingsFile
+from stages.sink.jsonl import JsonLinesTable
+from stages.sink.parquet import ParquetTable
+from stages.sink.rows import Table
+
+DIMENSION = 3
+
+pixels = st.floats(-4096, 16384, width=32)
+sources = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
+
+
+class NoPicture:
+    width = height = 1
+    pixel_aspect = 1.0
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> list[Observation]:
+    counts = draw(st.lists(st.integers(0, 4), max_size=6))
+    return [
+        Observation(
+            Frame("clip", index, draw(st.floats(0, 1e5)), NoPicture()),
+            Faces(
+                boxes_xyxy=draw(arrays(np.float32, (count, 4), elements=pixels)),
+                scores=draw(arrays(np.float32, count, elements=st.floats(0, 1, width=32))),
+                landmarks=draw(arrays(np.float32, (count, 5, 2), elements=pixels)),
+                embeddings=draw(arrays(np.float32, (count, DIMENSION), elements=st.floats(-1, 1, width=32))),
+            ),
+        )
+        for index, count in enumerate(counts)
+    ]
+
+
+@settings(max_examples=50, deadline=None)
+@given(observations(), sources)
+def test_every_format_tells_the_same_faces(items: list[Observation], source: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tables: list[Table] = [
+            CsvTable(folder / "csv", with_source=True),
+            ParquetTable(folder / "parquet", embedding_dimension=DIMENSION),
+            JsonLinesTable(folder / "jsonl"),
+            EmbeddingsFile(folder / "hdf5", dimension=DIMENSION),
+        ]
+        for table in tables:
+            for item in items:
+                table.append(item, source)
+            table.seal()
+            table.publish()
+        with (folder / "csv").open(newline="", encoding="utf-8") as file:
+            as_csv = list(csv.DictReader(file))
+        as_parquet = pq.read_table(folder / "parquet").to_pylist()
+        frames = [json.loads(line) for line in (folder / "jsonl").read_text().splitlines()]
+        with h5py.File(folder / "hdf5") as hdf5:
+            embeddings, frame_nums, face_nums = (hdf5[key][:] for key in ("embeddings", "frame_nums", "face_nums"))
+
+    expected = [(item.frame.index, number) for item in items for number in range(len(item.faces))]
+    assert [(int(row["frame_num"]), int(row["face_num"])) for row in as_csv] == expected
+    assert [(row["frame_num"], row["face_num"]) for row in as_parquet] == expected
+    assert list(zip(frame_nums.tolist(), face_nums.tolist(), strict=True)) == expected
+    assert [frame["frame_num"] for frame in frames] == [item.frame.index for item in items]
+    assert {row["source"] for row in [*as_csv, *as_parquet, *frames]} <= {source}
+
+    as_json = [face for frame in frames for face in frame["faces"]]
+    faces = [(item, number) for item in items for number in range(len(item.faces))]
+    for row, (item, number) in enumerate(faces):
+        box, embedding = item.faces.boxes_xyxy[number], item.faces.embeddings
+        assert embedding is not None
+        for found in (
+            as_csv[row],
+            as_parquet[row],
+            dict(zip(("x1", "y1", "x2", "y2"), as_json[row]["box"], strict=True)),
+        ):
+            np.testing.assert_allclose([float(found[key]) for key in ("x1", "y1", "x2", "y2")], box, atol=0.0051)
+        for score in (as_csv[row]["confidence"], as_parquet[row]["confidence"], as_json[row]["confidence"]):
+            np.testing.assert_allclose(float(score), item.faces.scores[number], atol=5.1e-7)
+        assert "e" not in as_csv[row]["confidence"]
+        np.testing.assert_allclose(float(as_csv[row]["timestamp"]), item.frame.pts_seconds, atol=5.1e-7)
+        np.testing.assert_array_equal(embeddings[row], embedding[number])
+        np.testing.assert_array_equal(as_parquet[row]["embedding"], embedding[number])
+        np.testing.assert_allclose(as_json[row]["embedding"], embedding[number], atol=5.1e-7)

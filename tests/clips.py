@@ -39,7 +39,9 @@ def read_number(image: Image) -> int:
     height, width = image.shape[:2]
     row = image[height // 20 : height // 7].mean(axis=(0, 2))
     side = width / BITS
-    return sum(int(row[round((bit + 0.3) * side) : round((bit + 0.7) * side)].mean() > 128) << bit for bit in range(BITS))
+    return sum(
+        int(row[round((bit + 0.3) * side) : round((bit + 0.7) * side)].mean() > 128) << bit for bit in range(BITS)
+    )
 
 
 def write_clip(
@@ -52,7 +54,7 @@ def write_clip(
     fps: int = 24,
     options: dict[str, str] | None = None,
     rotation_degrees: int = 0,
-    pixel_aspect: Fraction | None = None,
+    pixel_aspect: Fraction = Fraction(1),
     colorspace: int = 5,
     color_range: int = 1,
     is_interlaced: bool = False,
@@ -69,27 +71,25 @@ def write_clip(
     """
     images = (picture(number) for number in range(frames)) if images is None else images
     with av.open(str(path), "w", container_options=container_options or {}) as container:
-        stream: av.VideoStream | None = None
+        stream = container.add_stream(codec, rate=fps, options=options or {})
+        assert isinstance(stream, av.VideoStream)
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.color_range = color_range
+        stream.codec_context.colorspace = {1: 1, 5: 6, 9: 9}[colorspace]
+        stream.codec_context.sample_aspect_ratio = pixel_aspect
+        if is_interlaced:
+            stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
+        if rotation_degrees:
+            stream.set_display_rotation(-rotation_degrees)
         for number, upright in enumerate(images):
             coded = np.ascontiguousarray(np.rot90(upright, rotation_degrees // 90))
-            if stream is None:
-                stream = container.add_stream(codec, rate=fps, options=options or {})
+            if number == 0:
                 stream.height, stream.width = coded.shape[:2]
-                stream.pix_fmt = pix_fmt
-                stream.codec_context.color_range = color_range
-                stream.codec_context.colorspace = {1: 1, 5: 6, 9: 9}[colorspace]
-                if pixel_aspect is not None:
-                    stream.codec_context.sample_aspect_ratio = pixel_aspect
-                if is_interlaced:
-                    stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
-                if rotation_degrees:
-                    stream.set_display_rotation(-rotation_degrees)
             frame = av.VideoFrame.from_ndarray(coded, "bgr24").reformat(
                 format=pix_fmt, dst_colorspace=colorspace, dst_color_range=color_range
             )
             frame.pts = number if pts is None else pts[number]
             frame.time_base = Fraction(1, fps)
             container.mux(stream.encode(frame))
-        if stream is not None:
-            container.mux(stream.encode())
+        container.mux(stream.encode())
     return path

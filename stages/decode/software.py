@@ -2,7 +2,8 @@
 
 Frame numbers count the decoder's output from the start of the file. Where time stamps can be trusted the numbers are
 known before decoding (see `numbering`): pictures that nobody looks at and no other picture needs are skipped by the
-decoder, and what lies before the start is read but not decoded. Elsewhere everything is decoded and counted.
+decoder, what lies before the start is read but not decoded, and a picture lost to damage leaves its number unused, so
+that those after it keep theirs. Elsewhere everything is decoded and counted.
 """
 
 from __future__ import annotations
@@ -43,10 +44,6 @@ class Selection:
     frameskip: int = 1
     start_seconds: float = 0.0
 
-    @property
-    def is_everything(self) -> bool:
-        return self.frameskip == 1 and self.start_seconds <= 0
-
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
@@ -68,7 +65,7 @@ class SoftwareDecoder:
     Attributes:
         demuxer: what it reads from.
         first_number: rank among the packets of the first picture that can be decoded; None until it was.
-        frames_passed: index of the next frame, so the number of those decoded or skipped.
+        frames_passed: index of the next frame: of those so far, decoded, skipped or lost, how many there were.
         packets_damaged: packets that FFmpeg could make nothing of.
         error: why decoding had to be given up, or None.
     """
@@ -99,7 +96,7 @@ class SoftwareDecoder:
         self._codec.thread_type = ThreadType.SLICE if is_live else ThreadType.AUTO
         self._codec.copy_opaque = True
         self._is_intra_only = self._codec.codec.intra_only
-        self.knows_numbers = not (is_live or selection.is_everything) and self._packets_are_pictures()
+        self.knows_numbers = not is_live and self._packets_are_pictures()
         self._begins_late = first_number is not None and selection.start_seconds > 0
         self._start_pts = None if is_live else demuxer.stream.start_time
         self._time_base = demuxer.stream.time_base or Fraction(1, av.time_base)  # the frames' own is lost when draining
@@ -130,7 +127,7 @@ class SoftwareDecoder:
             if self.error is not None:
                 return
         yield from self._decode(None)
-        if self.knows_numbers and numbering.is_exact:
+        if self.knows_numbers and numbering.is_exact and self.demuxer.error is None:
             self.frames_passed = max(self.frames_passed, self._index(numbering.count))
 
     def _packets_are_pictures(self) -> bool:
@@ -141,7 +138,7 @@ class SoftwareDecoder:
     def _from_last_key_frame(self, packets: NumberedPackets) -> NumberedPackets:
         """Leave out what comes before the key frame from which the start can be decoded."""
         held: list[tuple[VideoPacket, int | None]] = []
-        for packet, number in packets:
+        for packet, number in packets:  # numbers count from the file's start, so its packets are all read
             has_arrived = number is None or self._seconds_of(packet) >= self._selection.start_seconds
             if packet.is_keyframe and not has_arrived:
                 held.clear()
@@ -151,6 +148,7 @@ class SoftwareDecoder:
         else:
             return  # it ends before the start
         yield from held
+        held.clear()
         yield from packets
 
     def _is_wanted(self, packet: VideoPacket, number: int) -> bool:
@@ -161,8 +159,7 @@ class SoftwareDecoder:
         return self._index(number) % self._selection.frameskip == 0
 
     def _index(self, number: int) -> int:
-        # A packet that decodes to nothing is no frame of the decoder's output.
-        return number - (self.first_number or 0) - self.packets_damaged
+        return number - (self.first_number or 0)
 
     def _seconds_of(self, packet: VideoPacket) -> float:
         return float(((packet.pts or 0) - (self._start_pts or 0)) * self._time_base)
@@ -181,7 +178,9 @@ class SoftwareDecoder:
             number = frame.opaque if isinstance(frame.opaque, int) else None
             if self.first_number is None:
                 self.first_number = number or 0
-            index = self.frames_passed if number is None else max(self._index(number), self.frames_passed)
+            index = self.frames_passed if number is None else self._index(number)
+            if index < self.frames_passed:  # after damage a decoder may show a picture twice or late
+                continue
             self.frames_passed = index + 1
             self._last_seconds = self._time(frame)
             yield DecodedFrame(frame, index, self._last_seconds)

@@ -75,9 +75,9 @@ class OpenVINOBackend:
             raise BackendError(f"OpenVINO can't read {onnx_path}: {_last_line(error)}") from error
         # Compiled networks forget the names of outputs that they fuse with the layer before.
         self._names = [port.get_any_name() for port in self._model.outputs]
-        height, width = self._check_input(self._model)
-        if height and width:
-            self._requests_for((height, width))
+        self._fixed_size = self._check_input(self._model)
+        if self._fixed_size is not None:
+            self._requests_for(self._fixed_size)
 
     def __repr__(self) -> str:
         return (
@@ -154,6 +154,8 @@ class OpenVINOBackend:
     def _compile(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         if self._model is None:
             raise BackendError(f"the backend of {self._network} is closed")
+        if self._fixed_size not in (None, shape[1:3]):  # OpenVINO would reshape it, to a network nobody has trained
+            raise BackendError(f"{self._network} takes pictures of {self._fixed_size}, not of {shape[1:3]}")
         model = self._model.clone()
         try:
             model.reshape(list(shape))
@@ -179,8 +181,8 @@ class OpenVINOBackend:
             raise BackendUnavailable("this processor has no bf16 arithmetic; use precision fp32 or auto")
         return precision
 
-    def _check_input(self, model: openvino.Model) -> tuple[int, int]:
-        """Height and width of the input, 0 where they are free."""
+    def _check_input(self, model: openvino.Model) -> tuple[int, int] | None:
+        """Height and width of the input, None where they are free."""
         inputs = model.inputs
         shape = inputs[0].get_partial_shape() if len(inputs) == 1 else None
         is_picture = (
@@ -191,8 +193,9 @@ class OpenVINOBackend:
         )
         if shape is None or not is_picture:
             raise ModelMismatch(f"{self._network} should have one input, uint8 (N, H, W, 3), found {inputs}")
-        height, width = (0 if side.is_dynamic else side.get_length() for side in (shape[1], shape[2]))
-        return height, width
+        if shape[1].is_dynamic or shape[2].is_dynamic:
+            return None
+        return shape[1].get_length(), shape[2].get_length()
 
 
 class _Requests:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from visage.models.errors import ModelDamaged, ModelError, ModelUnavailable, OriginFailed, UnknownModel
 from visage.models.lock import file_lock
@@ -203,7 +204,7 @@ class ModelStore:
     def _prepare(self, spec: ModelSpec, file: ModelFile, source: Path, input_layout: InputLayout) -> Path:
         try:
             published = onnx.load(source)
-        except (OSError, ValueError) as error:
+        except DecodeError as error:
             raise ModelDamaged(f"{source} is not an ONNX file: {error}") from error
         network = prepare(
             published, spec.input, has_dynamic_size=spec.has_dynamic_size, input_layout=input_layout

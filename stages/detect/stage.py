@@ -6,7 +6,7 @@ alone, so a frame's faces do not depend on its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -23,8 +23,12 @@ __all__ = ["DetectStage"]
 TensorT = TypeVar("TensorT")
 
 
+def _nothing() -> None:
+    pass
+
+
 class DetectStage(Generic[TensorT]):
-    """Finds the faces of frames. Owns its backend, its imaging workspace and its stream."""
+    """Finds the faces of frames. Owns its backend; `dispose` closes its other parts."""
 
     name = "detect"
 
@@ -38,12 +42,16 @@ class DetectStage(Generic[TensorT]):
         min_face: int = 0,
         release_pixels: bool = False,
         stream: Stream | None = None,
+        attach: Callable[[], object] = _nothing,
+        dispose: Callable[[], object] = _nothing,
     ) -> None:
         """
         Args:
             min_face: faces whose box is narrower or lower than this many source pixels are dropped.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
             stream: where device work is queued; the host's by default.
+            attach: called on the stage's thread before its first batch: a card has to be made current there.
+            dispose: called on the stage's thread after its last: frees what the collaborators hold.
         """
         self._input = detector_input
         self._imaging = imaging
@@ -52,9 +60,11 @@ class DetectStage(Generic[TensorT]):
         self._min_face = min_face
         self._release_pixels = release_pixels
         self._stream = stream or HostStream()
+        self._attach = attach
+        self._dispose = dispose
 
     def open(self) -> None:
-        pass
+        self._attach()
 
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
         """Detect in every frame; results are in the batch's order."""
@@ -75,6 +85,7 @@ class DetectStage(Generic[TensorT]):
 
     def close(self) -> None:
         self._backend.close()
+        self._dispose()
 
     def _rows_by_shape(self, batch: Sequence[Frame]) -> dict[tuple[int, int], list[int]]:
         rows: dict[tuple[int, int], list[int]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -32,8 +32,12 @@ def host_readback(tensor: HostTensor, *, stream: Stream) -> HostTensor:
     return tensor
 
 
+def _nothing() -> None:
+    pass
+
+
 class EmbedStage(Generic[TensorT]):
-    """Gives every face an embedding of norm 1. Owns its backend, its imaging workspace and its stream."""
+    """Gives every face an embedding of norm 1. Owns its backend; `dispose` closes its other parts."""
 
     name = "embed"
 
@@ -48,6 +52,8 @@ class EmbedStage(Generic[TensorT]):
         dimension: int,
         release_pixels: bool = True,
         stream: Stream | None = None,
+        attach: Callable[[], object] = _nothing,
+        dispose: Callable[[], object] = _nothing,
     ) -> None:
         """
         Args:
@@ -55,6 +61,9 @@ class EmbedStage(Generic[TensorT]):
             template: float32 (5, 2), where the landmarks belong in the crop; None crops by the box.
             dimension: length of an embedding.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
+            stream: where device work is queued; the host's by default.
+            attach: called on the stage's thread before its first batch: a card has to be made current there.
+            dispose: called on the stage's thread after its last: frees what the collaborators hold.
         """
         self._imaging = imaging
         self._backend = backend
@@ -64,9 +73,11 @@ class EmbedStage(Generic[TensorT]):
         self._dimension = dimension
         self._release_pixels = release_pixels
         self._stream = stream or HostStream()
+        self._attach = attach
+        self._dispose = dispose
 
     def open(self) -> None:
-        pass
+        self._attach()
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
         """Embed every face of every observation; results are in the batch's order."""
@@ -89,6 +100,7 @@ class EmbedStage(Generic[TensorT]):
 
     def close(self) -> None:
         self._backend.close()
+        self._dispose()
 
     def _transforms(self, item: Observation) -> FloatArray:
         faces, aspect = item.faces, item.frame.picture.pixel_aspect

@@ -58,6 +58,7 @@ def build(
         ),
         hooks=hooks,
     )
+    pipeline.on_stopped(platform.close)
     for spec in sources:
         policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
         pipeline.add(spec.source_id, platform.frame_source(spec, concurrent=concurrent), policy)

@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from stages.backends.onnxruntime import OnnxRuntimeBackend
 
 from stages.backends.base import Backend, HostTensor
+from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import OpenVINOBackend
 from stages.contract import FrameSource, Stage
 from stages.decode.video import VideoSource
@@ -93,6 +93,9 @@ class HostPlatform:
 
     def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
         return self._imaging.to_bgr(picture)
+
+    def close(self) -> None:
+        """Nothing of its own."""
 
     def _backend(self, model: str, max_batch: int) -> Backend[HostTensor]:
         settings = self._settings

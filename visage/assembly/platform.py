@@ -44,3 +44,6 @@ class Platform(Protocol):
 
     def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
         """The upright picture as uint8 (H, W, 3), BGR, in host memory."""
+
+    def close(self) -> None:
+        """Free what the platform itself holds; its stages and sources belong to the pipeline."""

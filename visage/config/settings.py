@@ -71,6 +71,11 @@ class Settings(BaseSettings):
         return device
 
     @property
+    def cuda_ordinal(self) -> int:
+        """The number of the card that `device` means; the first one for auto and cuda."""
+        return int(self.device.partition(":")[2] or 0)
+
+    @property
     def cpu_threads(self) -> int:
         """The number of CPU threads to use: `threads`, or all processors that this process may run on."""
         return self.threads or len(os.sched_getaffinity(0))

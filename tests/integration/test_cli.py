@@ -1,0 +1,163 @@
+"""The command line on real videos: outputs, refusals, failures, signals, as another program would see them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import h5py
+import pytest
+
+from tests.media import Media
+from visage.models import ModelStore
+
+TIMEOUT_SECONDS = 100
+
+
+class Visage:
+    """The `visage` program in a folder of its own."""
+
+    def __init__(self, folder: Path, models: ModelStore) -> None:
+        self.folder = folder
+        self._environment = {**os.environ, "VISAGE_MODEL_DIR": str(models.model_dir)}
+        self._program = str(Path(sys.executable).with_name("visage"))
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self._program, *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [self._program, *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def visage(tmp_path: Path, media: Media, models: ModelStore) -> Iterator[Visage]:
+    """In a folder with `film.mp4`, 72 frames of one face; at the end nothing half-written is left."""
+    shutil.copy(media.path("single_face.mp4"), tmp_path / "film.mp4")
+    yield Visage(tmp_path, models)
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_film_becomes_a_folder_of_tables(visage: Visage) -> None:
+    result = visage("film.mp4", "--dst", "out", "--log_level", "info")
+    assert result.returncode == 0, result.stderr
+    with (visage.folder / "out" / "detections.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["frame_num"]) for row in rows] == list(range(72))
+    with h5py.File(visage.folder / "out" / "embeddings.hdf5") as file:
+        assert file["embeddings"].shape == (72, 128)
+        assert file["frame_nums"][:].tolist() == list(range(72))
+    metadata = json.loads((visage.folder / "out" / "metadata.json").read_text())
+    assert (metadata["complete"], metadata["framecount"], metadata["faces"]) == (True, 72, 72)
+    assert "film" in result.stdout
+    assert result.stdout.splitlines()[-1] == "written to out"
+
+
+def test_frameskip_keeps_the_numbers_of_the_frames(visage: Visage) -> None:
+    assert visage("film.mp4", "--dst", "faces.csv", "--frameskip", "24", "--no-embed").returncode == 0
+    with (visage.folder / "faces.csv").open() as file:
+        assert [row["frame_num"] for row in csv.DictReader(file)] == ["0", "24", "48"]
+
+
+def test_an_output_that_exists_is_refused_and_kept(visage: Visage) -> None:
+    assert visage("film.mp4", "--dst", "out", "--frameskip", "24").returncode == 0
+    before = (visage.folder / "out" / "detections.csv").read_bytes()
+    refused = visage("film.mp4", "--dst", "out")
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith("visage: error: out")
+    assert "--force" in line
+    assert (visage.folder / "out" / "detections.csv").read_bytes() == before
+    assert visage("film.mp4", "--dst", "out", "--force").returncode == 0
+    assert (visage.folder / "out" / "detections.csv").read_bytes() != before
+
+
+def test_what_is_no_video_is_named_and_the_rest_is_done(visage: Visage) -> None:
+    (visage.folder / "empty.mp4").touch()
+    (visage.folder / "words.mp4").write_text("not a video at all\n" * 100)
+    result = visage("empty.mp4", "words.mp4", "missing.mp4", "film.mp4", "--dst", "out", "--quiet")
+    assert result.returncode == 1
+    lines = result.stderr.splitlines()
+    assert len(lines) == 3
+    for name, line in zip(("empty.mp4", "words.mp4", "missing.mp4"), lines, strict=True):
+        assert line.startswith("visage: error: ")
+        assert name in line
+    assert result.stdout == ""
+    assert (visage.folder / "out" / "film" / "metadata.json").exists()
+    assert not (visage.folder / "out" / "empty").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_destination_that_cannot_be_written_is_one_line(visage: Visage) -> None:
+    (visage.folder / "locked").mkdir(mode=0o500)
+    result = visage("film.mp4", "--dst", "locked/out")
+    assert result.returncode == 1
+    assert result.stderr.startswith("visage: error: locked/out")
+
+
+def test_a_destination_under_a_file_is_one_line(visage: Visage) -> None:
+    result = visage("film.mp4", "--dst", "film.mp4/out")
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("visage: error: film.mp4")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_whole_outputs(visage: Visage, media: Media, number: signal.Signals, code: int) -> None:
+    """Far more video than can be done before the first line of progress; the signal follows that line."""
+    (visage.folder / "films").mkdir()
+    for count in range(20):
+        (visage.folder / "films" / f"{count:02}.mp4").symlink_to(media.path("WolfgangLanger_Pexels.mp4"))
+    with visage.start("films", "--dst", "out") as process:
+        assert process.stderr is not None
+        assert "frames" in process.stderr.readline()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == code, errors
+    assert "visage: finishing what is in flight" in errors
+    ends = [json.loads(path.read_text()) for path in (visage.folder / "out").glob("*/metadata.json")]
+    assert any(end["interrupted"] for end in ends)
+    assert all(end["complete"] != end["interrupted"] for end in ends)
+
+
+def test_annotation_is_a_video_of_the_same_length(visage: Visage) -> None:
+    assert visage("film.mp4", "--annotate", "marked.mp4", "--no-embed").returncode == 0
+    with av.open(str(visage.folder / "marked.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 72
+        assert len(container.streams.audio) == 1
+
+
+def test_the_demo_tells_people_apart(visage: Visage, media: Media) -> None:
+    result = visage("demo", "--cache", str(media.path("obama.jpg").parents[1]), "--dst", "demo")
+    assert result.returncode == 0, result.stderr
+    assert "The clip shows a face in 472 frames." in result.stdout
+    assert (visage.folder / "demo" / "WolfgangLanger_Pexels.mp4").stat().st_size > 100_000
+
+
+def test_the_doctor_finds_this_machine_fit(visage: Visage) -> None:
+    result = visage("doctor")
+    assert result.returncode == 0, result.stderr
+    assert "yunet and sface in" in result.stdout
+    assert result.stdout.endswith("This machine can analyse videos. Try: visage demo\n")

@@ -1,0 +1,74 @@
+"""What the README tells people to type works."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.media import Media
+from visage.models import ModelStore
+
+README = Path(__file__).parents[2] / "README.md"
+SHELL_TIMEOUT_SECONDS = 100
+
+# Not run here, and why.
+ELSEWHERE = {
+    "make": "makes an environment of its own; .ci/run does the same",
+    "pip": "changes this environment",
+    "visage rtsp://user:password@camera/stream --dst door/": "needs a camera",
+}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    lines = [line.partition("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line not in ELSEWHERE and line.split()[0] not in ELSEWHERE]
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, media: Media) -> Path:
+    """A folder with the files that the README's commands name."""
+    shutil.copy(media.path("single_face.mp4"), tmp_path / "movie.mkv")
+    (tmp_path / "clips").mkdir()
+    for name in ("one.mp4", "two.mp4"):
+        shutil.copy(media.path("single_face.mp4"), tmp_path / "clips" / name)
+    return tmp_path
+
+
+def run(command: list[str], folder: Path, models: ModelStore) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "VISAGE_MODEL_DIR": str(models.model_dir)}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SHELL_TIMEOUT_SECONDS,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_works(command: str, workplace: Path, models: ModelStore) -> None:
+    result = run(shlex.split(command), workplace, models)
+    assert result.returncode == 0, result.stderr
+    if "--dst" in command:
+        assert (workplace / command.split("--dst ")[1].split(maxsplit=1)[0]).exists()
+
+
+@pytest.mark.parametrize("number", range(len(blocks("python"))))
+def test_a_program_works(number: int, workplace: Path, models: ModelStore) -> None:
+    result = run([sys.executable, "-W", "error", "-c", blocks("python")[number]], workplace, models)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()

@@ -25,6 +25,9 @@ __all__ = ["Demuxer", "without_address", "without_credentials"]
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and chapter previews."""
 
+NETWORK_SECONDS = 10.0
+"""Longest silence of a server, when connecting and when reading, before the source counts as lost."""
+
 
 class Demuxer:
     """One pass over a source's packets."""
@@ -42,7 +45,7 @@ class Demuxer:
         if not _is_address(uri):
             _check_file(uri)
         try:
-            self.container: InputContainer = av.open(_address(uri), hwaccel=hwaccel)
+            self.container: InputContainer = av.open(_address(uri), hwaccel=hwaccel, options=_network_options(uri))
         except av.error.FFmpegError as error:
             raise _translated(error, self.label) from without_address(error)
         try:
@@ -157,6 +160,17 @@ def _address(uri: str) -> str:
     return uri if _is_address(uri) else f"file:{uri}"
 
 
+def _network_options(uri: str) -> dict[str, str]:
+    """FFmpeg's own time-outs, which protocols name differently; PyAV's takes the interpreter's lock at every poll."""
+    if not _is_address(uri):
+        return {}
+    microseconds = str(int(NETWORK_SECONDS * 1e6))
+    if uri.startswith(("rtsp://", "rtsps://")):
+        # Over TCP a lost packet is sent again; over UDP it is a torn picture.
+        return {"rtsp_transport": "tcp", "timeout": microseconds}
+    return {"timeout": microseconds, "rw_timeout": microseconds}
+
+
 def _check_file(path: str) -> None:
     try:
         status = os.stat(path)
@@ -176,6 +190,8 @@ def _translated(error: av.error.FFmpegError, label: str) -> SourceError:
     if isinstance(error, PermissionError):
         return SourceUnreadable(f"{label} can't be read: no permission; change its mode or owner")
     if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
+        if _is_address(label):
+            return SourceUnreadable(f"{label} can't be opened: nothing came, or no video; check address and server")
         return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
     return SourceUnreadable(f"{label} can't be opened: {error.strerror}")
 

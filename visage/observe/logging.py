@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
-from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -74,19 +73,14 @@ def configure_logging(level: LogLevel = "info", log_format: LogFormat = "auto") 
         logging.getLogger(name).setLevel(LOG_LEVELS[level])
 
 
-class _StandardError(logging.StreamHandler[TextIO]):
+class _StandardError(logging.Handler):
     """Looks `sys.stderr` up for every record: a progress bar puts itself there to keep its line below the log."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
-
-    @stream.setter
-    def stream(self, stream: TextIO) -> None:
-        raise AttributeError("this handler follows sys.stderr")
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+        except Exception:  # a log line must not stop what it tells of
+            self.handleError(record)
 
 
 def _renderers(log_format: LogFormat) -> Iterable[Processor]:

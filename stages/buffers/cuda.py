@@ -114,6 +114,11 @@ class CudaDevice:
         except CUDAError as exc:
             _raise(exc, "creating a stream")
 
+    def preload(self, kernel: core.Kernel) -> None:
+        """Load a kernel's code now. Left to its first launch, loading would wait for all work of the card."""
+        function = _check(driver.cuKernelGetFunction(kernel.handle), "loading a kernel")
+        _check(driver.cuFuncLoad(function), "loading a kernel")
+
     def allocate(self, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> DeviceArray:
         """Device memory, not initialised, aligned to 256 bytes. The caller passes it to `free`."""
         dtype = np.dtype(dtype)

@@ -6,6 +6,7 @@ uploads behind; `Readback` waits for the copy, and thereby for everything queued
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,21 +74,31 @@ class Readback:
     def __init__(self, device: CudaDevice, nbytes: int) -> None:
         """
         Args:
-            nbytes: of the largest array that will be read.
+            nbytes: of the arrays that one call reads, each rounded up to 16 bytes.
         """
         self._device = device
         self._pinned: PinnedArray | None = device.allocate_pinned((nbytes,))
 
     def __call__(self, tensor: DeviceArray, *, stream: Stream) -> NDArray[np.generic]:
         """The array as it is after everything queued on `stream` so far; valid until the next call."""
+        (array,) = self.several([tensor], stream=stream)
+        return array
+
+    def several(self, tensors: Sequence[DeviceArray], *, stream: Stream) -> list[NDArray[np.generic]]:
+        """As many arrays, waited for once."""
         pinned = self._pinned
         if pinned is None:
             raise ValueError("this readback was closed")
         stream = CudaStream.of(stream)
-        stream.download(tensor, pinned)
+        arrays: list[NDArray[np.generic]] = []
+        start = 0
+        for tensor in tensors:
+            part = pinned.array[start : start + tensor.nbytes]
+            stream.download(tensor, PinnedArray(pinned.pointer + start, part))
+            arrays.append(part.view(tensor.dtype).reshape(tensor.shape))
+            start += -(-tensor.nbytes // ALIGNMENT) * ALIGNMENT
         stream.record().synchronize()
-        array: NDArray[np.generic] = pinned.array[: tensor.nbytes].view(tensor.dtype).reshape(tensor.shape)
-        return array
+        return arrays
 
     def close(self) -> None:
         pinned, self._pinned = self._pinned, None

@@ -40,7 +40,7 @@ def picture_records(pictures: list[DevicePicture]) -> Records:
     records = np.empty(len(pictures), PICTURE)
     for row, picture in enumerate(pictures):
         records[row] = _picture_template(picture.layout)
-        _set_planes(records[row], picture)
+    _set_planes(records, pictures)
     return records
 
 
@@ -49,32 +49,30 @@ def letterbox_records(pictures: list[DevicePicture], letterboxes: list[Letterbox
     records = np.empty(len(pictures), LETTERBOX)
     for row, (picture, letterbox) in enumerate(zip(pictures, letterboxes, strict=True)):
         records[row] = _letterbox_template(picture.layout, letterbox)
-        _set_planes(records[row]["picture"], picture)
+    _set_planes(records["picture"], pictures)
     return records
 
 
 def crop_records(pictures: list[DevicePicture], transforms: list[FloatArray]) -> Records:
     """CROP (sum of n,): float32 (n, 2, 3) for each picture, as `Imaging.crop` takes them."""
-    records = np.empty(sum(map(len, transforms)), CROP)
-    start = 0
-    for row, (picture, maps) in enumerate(zip(pictures, transforms, strict=True)):
-        part = records[start : start + len(maps)]
-        linear = maps[:, :, :2].astype(np.float64)
-        covered = np.sqrt(np.abs(linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]))
-        part["map"] = _in_stored(picture.layout, maps)
-        part["picture"] = row
-        part["samples"] = np.clip(np.rint(covered), 1, MOST_SAMPLES)
-        start += len(maps)
+    maps = np.concatenate(transforms).astype(np.float64)
+    rows = np.repeat(np.arange(len(pictures)), [len(some) for some in transforms])
+    # A crop pixel covers as much as its unit square becomes: the square root of the determinant is its side.
+    side = np.sqrt(np.abs(maps[:, 0, 0] * maps[:, 1, 1] - maps[:, 0, 1] * maps[:, 1, 0]))
+    records = np.empty(len(maps), CROP)
+    records["map"] = _in_stored(np.stack([_to_stored(picture.layout) for picture in pictures])[rows], maps)
+    records["picture"] = rows
+    records["samples"] = np.clip(np.rint(side), 1, MOST_SAMPLES)
     return records
 
 
-def _set_planes(record: np.void, picture: DevicePicture) -> None:
-    record["luma"] = picture.luma
-    record["chroma"] = picture.chroma
+def _set_planes(records: Records, pictures: list[DevicePicture]) -> None:
+    records["luma"] = [picture.luma for picture in pictures]
+    records["chroma"] = [picture.chroma for picture in pictures]
 
 
 @functools.lru_cache(maxsize=256)
-def _picture_template(layout: SurfaceLayout) -> np.void:
+def _picture_template(layout: SurfaceLayout) -> Records:
     record = np.zeros((), PICTURE)
     black, neutral, _ = layout.samples.black(layout.encoding)
     record["pitch"] = layout.pitch
@@ -82,11 +80,11 @@ def _picture_template(layout: SurfaceLayout) -> np.void:
     record["sample_bytes"] = layout.sample_bytes
     record["black_neutral"] = black, neutral
     record["to_bgr"] = layout.samples.to_bgr(layout.encoding)[:, :3]
-    return _only(record)
+    return record
 
 
 @functools.lru_cache(maxsize=256)
-def _letterbox_template(layout: SurfaceLayout, letterbox: Letterbox) -> np.void:
+def _letterbox_template(layout: SurfaceLayout, letterbox: Letterbox) -> Records:
     # The centre of input pixel c is at (c + 0.5 - offset) / scale from the picture's outer corner, half a pixel before
     # which lies index 0.
     upright = np.array(
@@ -98,10 +96,10 @@ def _letterbox_template(layout: SurfaceLayout, letterbox: Letterbox) -> np.void:
     left, top = letterbox.offset_x, letterbox.offset_y
     record = np.zeros((), LETTERBOX)
     record["picture"] = _picture_template(layout)
-    record["map"] = _in_stored(layout, upright[None])[0]
+    record["map"] = _in_stored(_to_stored(layout), upright)
     record["content"] = left, top, left + letterbox.content_width, top + letterbox.content_height
     record["samples"] = [_samples(letterbox.scale_x), _samples(letterbox.scale_y)]
-    return _only(record)
+    return record
 
 
 def _samples(scale: float) -> int:
@@ -109,14 +107,13 @@ def _samples(scale: float) -> int:
     return min(MOST_SAMPLES, max(1, math.ceil(1 / scale - 1e-6)))
 
 
-def _in_stored(layout: SurfaceLayout, maps: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(n, 2, 3) maps to the upright picture, as maps to the stored one."""
-    to_stored = layout.orientation.to_coded(layout.width, layout.height)
-    stored: NDArray[np.float64] = to_stored[:, :2] @ maps.astype(np.float64)
-    stored[:, :, 2] += to_stored[:, 2]
+@functools.lru_cache(maxsize=256)
+def _to_stored(layout: SurfaceLayout) -> NDArray[np.float64]:
+    return layout.orientation.to_coded(layout.width, layout.height)
+
+
+def _in_stored(to_stored: NDArray[np.float64], maps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., 2, 3) maps to the upright picture, as maps to the stored one."""
+    stored: NDArray[np.float64] = to_stored[..., :2] @ maps
+    stored[..., 2] += to_stored[..., 2]
     return stored
-
-
-def _only(record: NDArray[np.void]) -> np.void:
-    value: np.void = record[()]
-    return value

@@ -6,6 +6,7 @@ request beyond what was announced then is refused with ValueError. Only `to_bgr`
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,6 +55,7 @@ class DeviceImaging:
         """
         self._device = device
         self._detector_input = detector_input
+        self._fit = functools.lru_cache(maxsize=256)(detector_input.fit)
         self._max_batch = max_batch
         self._max_crops = max_crops
         self._crop_size = crop_size
@@ -79,9 +81,8 @@ class DeviceImaging:
         stream = CudaStream.of(stream)
         owned = [_on_card(picture) for picture in pictures]
         height, width = self._detector_input.shape(owned[0].width, owned[0].height, owned[0].pixel_aspect)
-        letterboxes = [self._detector_input.fit(p.width, p.height, p.pixel_aspect) for p in owned]
-        for picture in owned:
-            picture.await_on(stream)
+        letterboxes = [self._fit(p.width, p.height, p.pixel_aspect) for p in owned]
+        _await(owned, stream)
         (records,) = self._uploads.send(letterbox_records(owned, letterboxes), stream=stream)
         tensor = self._inputs.view(self._format.shape(len(owned), height, width))
         pad = np.float32(self._detector_input.pad_value)
@@ -115,8 +116,7 @@ class DeviceImaging:
         tensor = self._crops.view(self._format.shape(count, size, size))
         if not count:
             return tensor
-        for picture in owned:
-            picture.await_on(stream)
+        _await(owned, stream)
         described, crops = self._uploads.send(
             picture_records(owned), crop_records(owned, list(transforms)), stream=stream
         )
@@ -156,7 +156,7 @@ class _Preview:
 
     def show(self, picture: DevicePicture) -> NDArray[np.uint8]:
         width, height = picture.width, picture.height
-        picture.await_on(self._stream)
+        _await([picture], self._stream)
         unscaled = Letterbox(1.0, 1.0, 0, 0, width, height)
         (record,) = self._uploads.send(letterbox_records([picture], [unscaled]), stream=self._stream)
         pixels = self._buffer.view((height, width, 3))
@@ -180,6 +180,12 @@ class _Preview:
         self._readback.close()
         self._device.free(self._buffer)
         self._stream.close()
+
+
+def _await(pictures: list[DevicePicture], stream: CudaStream) -> None:
+    # Pictures that shared a batch share its event.
+    for event in {picture.last_use for picture in pictures}:
+        stream.wait(event)
 
 
 def _mark_used(pictures: list[DevicePicture], stream: CudaStream) -> None:

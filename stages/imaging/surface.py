@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.buffers import Event, Lease, Stream
+from stages.buffers import Event, Lease
 from stages.buffers.device import DeviceArray
 from stages.imaging.colour import Encoding, YuvSamples
 from stages.imaging.orientation import Orientation
@@ -104,9 +104,10 @@ class DevicePicture:
         """Device address of the first U. Raises PoolClosed after `release`."""
         return self._lease.buffer.pointer + self.layout.chroma_offset
 
-    def await_on(self, stream: Stream) -> None:
-        """Before reading: order `stream` after whoever wrote or read the picture last."""
-        stream.wait(self._last_use)
+    @property
+    def last_use(self) -> Event:
+        """Before reading, let your stream wait for this: whoever wrote or read the picture last."""
+        return self._last_use
 
     def used_until(self, event: Event) -> None:
         """After reading: the buffer may be overwritten once `event` has passed."""

@@ -62,9 +62,11 @@ def load_kernel(
     """The kernel `name` of `<name>.cu`, ready to launch on a card that is current. Raises as `compile_cubin`."""
     code = compile_cubin(name, device.arch, defines, cache_folder=cache_folder)
     try:
-        return ObjectCode.from_cubin(code, name=name).get_kernel(name)
+        kernel = ObjectCode.from_cubin(code, name=name).get_kernel(name)
     except CUDAError as exc:
         raise BackendError(f"{name}.cu does not load on {device.name}; update the NVIDIA driver ({exc})") from exc
+    device.preload(kernel)
+    return kernel
 
 
 def _compile(name: str, arch: str, defines: Mapping[str, str]) -> bytes:

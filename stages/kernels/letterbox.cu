@@ -4,26 +4,66 @@
 // Each pixel of the content is the mean of samples_x x samples_y bilinear samples of the picture, samples = ceil(1 /
 // scale), at most 8 each way: an area mean for every scale down to 1/8.
 
+#include "separable.cuh"
 #include "tensor.cuh"
+
+constexpr int COLUMNS = 32, ROWS = 8;  // of a block
+constexpr float MOST_SLOPE = 8.0f;     // source pixels a pixel; beyond, 8 samples leave gaps and MOST_TAPS is too few
 
 // Laid out as numpy's `LETTERBOX` in stages/imaging/descriptors.py.
 struct Letterbox {
     Picture picture;
-    Map map;                            // upright scaling and the stored picture's rotation, in one
-    int left, top, right, bottom;       // the content, in pixels of the tensor; right and bottom excluded
-    int samples_x, samples_y;           // along the tensor's axes
+    Map map;                       // upright scaling and the stored picture's rotation, in one
+    int left, top, right, bottom;  // the content, in pixels of the tensor; right and bottom excluded
+    int samples_x, samples_y;      // along the tensor's axes
 };
 static_assert(sizeof(Letterbox) == 128, "laid out as numpy's LETTERBOX");
 
 extern "C" __global__ void letterbox(const Letterbox* __restrict__ letterboxes, Element* __restrict__ tensor,
                                      int height, int width, float pad) {
-    const int column = blockIdx.x * blockDim.x + threadIdx.x;
-    const int row = blockIdx.y * blockDim.y + threadIdx.y;
-    if (column >= width || row >= height) return;
+    __shared__ Axis<COLUMNS> luma_across, chroma_across;
+    __shared__ Axis<ROWS> luma_down, chroma_down;
     const Letterbox& box = letterboxes[blockIdx.z];
+    const Picture& picture = box.picture;
+    const int column = blockIdx.x * COLUMNS + threadIdx.x;
+    const int row = blockIdx.y * ROWS + threadIdx.y;
+
+    // Turned by a quarter, the tensor's columns run along the stored picture's rows.
+    const bool is_turned = box.map.xx == 0.0f;
+    const Line across = is_turned ? Line(box.map.yx, box.map.y0, box.samples_x, picture.height)
+                                  : Line(box.map.xx, box.map.x0, box.samples_x, picture.width);
+    const Line down = is_turned ? Line(box.map.xy, box.map.x0, box.samples_y, picture.width)
+                                : Line(box.map.yy, box.map.y0, box.samples_y, picture.height);
+    const Line across_chroma = across.of_chroma(), down_chroma = down.of_chroma();
+    const bool is_dense = fabsf(across.slope) <= MOST_SLOPE && fabsf(down.slope) <= MOST_SLOPE;
+    if (is_dense) {
+        switch (threadIdx.y) {  // a warp each
+            case 0: weigh(luma_across, threadIdx.x, across, column); break;
+            case 1: weigh(chroma_across, threadIdx.x, across_chroma, column); break;
+            case 2: if (threadIdx.x < ROWS) weigh(luma_down, threadIdx.x, down, blockIdx.y * ROWS + threadIdx.x); break;
+            case 3: if (threadIdx.x < ROWS) weigh(chroma_down, threadIdx.x, down_chroma, blockIdx.y * ROWS + threadIdx.x);
+        }
+    }
+    __syncthreads();
+    if (column >= width || row >= height) return;
+
     Colour colour = {pad, pad, pad};
     if (column >= box.left && column < box.right && row >= box.top && row < box.bottom) {
-        colour = mean_colour<false>(box.picture, box.map, column, row, box.samples_x, box.samples_y);
+        if (is_dense) {
+            const Weights a(luma_across, threadIdx.x, across), d(luma_down, threadIdx.y, down);
+            const Weights ca(chroma_across, threadIdx.x, across_chroma), cd(chroma_down, threadIdx.y, down_chroma);
+            // By value: a reference to either would keep them in local memory.
+            const Weights x = is_turned ? d : a, y = is_turned ? a : d;
+            const Weights cx = is_turned ? cd : ca, cy = is_turned ? ca : cd;
+            const bool is_wide = picture.sample_bytes == 2;
+            const float luma = is_wide ? weighted_luma<unsigned short>(picture, x, y)
+                                       : weighted_luma<unsigned char>(picture, x, y);
+            const float2 chroma = is_wide ? weighted_chroma<unsigned short>(picture, cx, cy)
+                                          : weighted_chroma<unsigned char>(picture, cx, cy);
+            colour = colour_of(picture, luma - picture.black, chroma.x - picture.neutral, chroma.y - picture.neutral);
+        } else {
+            colour = mean_colour<false>(picture, box.map, column, row, box.samples_x, box.samples_y);
+        }
     }
     store(tensor, blockIdx.z, height, width, row, column, colour);
 }

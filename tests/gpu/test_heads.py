@@ -93,7 +93,7 @@ def yunet_outputs(seed: int, count: int, *, mean_faces: float) -> Outputs:
     for stride in STRIDES:
         cells = (SHAPE[0] // stride) * (SHAPE[1] // stride)
         is_face = rng.random((count, cells, 1)) < mean_faces / ANCHORS
-        classes = np.where(is_face, rng.integers(7, 13, is_face.shape) / 10, rng.uniform(-0.2, 0.5, is_face.shape))
+        classes = np.where(is_face, rng.integers(7, 13, is_face.shape) / 10, rng.uniform(-0.2, 0.3, is_face.shape))
         outputs[f"cls_{stride}"] = classes.astype(np.float32)
         outputs[f"obj_{stride}"] = np.where(is_face, 0.9, rng.random(is_face.shape)).astype(np.float32)
         outputs[f"bbox_{stride}"] = rng.normal(0, 0.7, (count, cells, 4)).astype(np.float32)

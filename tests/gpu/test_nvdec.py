@@ -36,7 +36,7 @@ class Downloader:
 
     def read(self, shown: DevicePicture) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
         layout = shown.layout
-        shown.await_on(self._stream)
+        self._stream.wait(shown.last_use)
         self._stream.download(shown._lease.buffer, self._pinned, layout.nbytes)
         self._stream.synchronize()
         rows = np.asarray(self._pinned.array[: layout.nbytes], np.uint8).reshape(-1, layout.pitch)

@@ -58,9 +58,14 @@ class DeviceRecords:
             owned.callback(self._uploads.close)
             self._read_first = Readback(device, self._first.nbytes)
             owned.callback(self._read_first.close)
-            self._read_rest = Readback(device, (max_faces - FIRST_RECORDS) * RECORD.itemsize)
+            self._read_rest = Readback(device, rest_bytes)
             owned.callback(self._read_rest.close)
             self._owned = owned.pop_all()
+        # Records beyond a frame's count are copied too; let them be something.
+        stream = device.create_stream()
+        stream.fill(self._first, 0)
+        stream.synchronize()
+        stream.close()
 
     def place(self, letterboxes: Sequence[Letterbox], anchors: int, *, stream: CudaStream) -> int:
         """Tell the card how the frames lie in the input; returns the address. Raises ModelMismatch for too many."""
@@ -92,8 +97,10 @@ class DeviceRecords:
         counts = raw[: count * _COUNT_BYTES].view(np.int32).tolist()
         # A copy: `raw` is overwritten by the next batch, and the faces live on.
         first = raw[start:].view(RECORD).reshape(count, FIRST_RECORDS).copy()
+        crowds = {row: kept for row, kept in enumerate(counts) if kept > FIRST_RECORDS}
+        rest = self._read_crowds(crowds, stream) if crowds else {}
         return [
-            self._faces(first[row, :kept] if kept <= FIRST_RECORDS else self._all_of(row, kept, first[row], stream))
+            self._faces(np.concatenate([first[row], rest[row]]) if row in rest else first[row, :kept])
             for row, kept in enumerate(counts)
         ]
 
@@ -101,10 +108,15 @@ class DeviceRecords:
         """Give the card's memory back. Safe to call twice."""
         self._owned.close()
 
-    def _all_of(self, row: int, kept: int, first: NDArray[np.void], stream: CudaStream) -> NDArray[np.void]:
-        offset = row * (self._max_faces - FIRST_RECORDS) * RECORD.itemsize
-        rest = self._rest.view(((kept - FIRST_RECORDS) * RECORD.itemsize,), offset=offset)
-        return np.concatenate([first, self._read_rest(rest, stream=stream).view(RECORD)])
+    def _read_crowds(self, crowds: dict[int, int], stream: CudaStream) -> dict[int, NDArray[np.void]]:
+        """By row, the records beyond the first, of frames that have them."""
+        row_bytes = (self._max_faces - FIRST_RECORDS) * RECORD.itemsize
+        parts = [
+            self._rest.view(((kept - FIRST_RECORDS) * RECORD.itemsize,), offset=row * row_bytes)
+            for row, kept in crowds.items()
+        ]
+        arrays = self._read_rest.several(parts, stream=stream)
+        return {row: array.view(RECORD) for row, array in zip(crowds, arrays, strict=True)}
 
     def _faces(self, records: NDArray[np.void]) -> Faces:
         return Faces(

@@ -11,10 +11,8 @@ SIGTERM.
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -22,8 +20,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from visage.cli import models
+from visage.cli.bench import bench
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
+from visage.cli.reporting import report
 from visage.cli.run import run
 
 __all__ = ["EXIT_FAILED", "EXIT_USAGE", "app", "main"]
@@ -42,6 +42,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(demo)
 app.command()(doctor)
+app.command()(bench)
 app.add_typer(models.app, name="models")
 
 
@@ -92,9 +93,7 @@ def _run(arguments: list[str]) -> int:
         sys.stdout = None
         return EXIT_FAILED
     except Exception as error:  # the process's edge
-        print(f"visage: error: {_describe(error)}", file=sys.stderr)
-        if logging.getLogger("visage").isEnabledFor(logging.DEBUG):
-            traceback.print_exception(error)
+        report(error)
         return EXIT_FAILED
 
 
@@ -105,18 +104,6 @@ def _report_usage(error: typer.TyperException) -> int:
     else:
         print(f"visage: error: {message} (see visage --help)", file=sys.stderr)
     return EXIT_USAGE
-
-
-def _describe(error: Exception) -> str:
-    from stages.errors import StageError  # noqa: PLC0415
-    from visage.config.sources import redact_text  # noqa: PLC0415
-    from visage.models import ModelError  # noqa: PLC0415
-    from visage.runtime.errors import RuntimeFailure  # noqa: PLC0415
-
-    text = redact_text(" ".join(str(error).split()))
-    if isinstance(error, (StageError, ModelError, RuntimeFailure, OSError)):
-        return text
-    return f"{type(error).__name__}: {text} (this is a bug; --log-level debug shows where)"
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -7,11 +7,9 @@ The first SIGINT or SIGTERM drains: reading stops, what is in flight is finished
 from __future__ import annotations
 
 import contextlib
-import logging
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,8 +23,9 @@ from pydantic import ValidationError
 from stages.sink.metadata import RunDescription
 from visage.assembly import build
 from visage.cli.outputs import OutputOptions, Outputs
+from visage.cli.reporting import report
 from visage.config.settings import Settings
-from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources, redact_text
+from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
 from visage.models import embedder_spec
 from visage.observe.downloads import DownloadProgress
 from visage.observe.machine import library_versions
@@ -153,14 +152,6 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
         flag = FLAGS.get(name, "--" + name.replace("_", "-"))
         origin = flag if name in flags or not name else f"VISAGE_{name.upper()}"
         raise typer.BadParameter(f"{origin}: {first['msg'].removeprefix('Value error, ')}") from error
-
-
-def report(error: BaseException, *, about: str = "") -> None:
-    """One line on standard error that names the input; with debug logging the traceback, too."""
-    text = redact_text(" ".join(str(error).split()))
-    print(f"visage: error: {text if about in text else f'{about}: {text}'}", file=sys.stderr)
-    if logging.getLogger("visage").isEnabledFor(logging.DEBUG):
-        traceback.print_exception(error)
 
 
 def _summarise(pipeline: Pipeline, seconds: float) -> None:

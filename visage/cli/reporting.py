@@ -1,0 +1,34 @@
+"""What a person reads when something went wrong: one line on standard error, and with debug logging the traceback."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+
+from stages.errors import StageError
+
+__all__ = ["report"]
+
+
+def report(error: BaseException, *, about: str = "") -> None:
+    """Write `visage: error: ...`.
+
+    Args:
+        about: the input concerned; put first unless the error names it itself.
+    """
+    text = _describe(error)
+    print(f"visage: error: {text if about in text else f'{about}: {text}'}", file=sys.stderr)
+    if logging.getLogger("visage").isEnabledFor(logging.DEBUG):
+        traceback.print_exception(error)
+
+
+def _describe(error: BaseException) -> str:
+    from visage.config.sources import redact_text  # noqa: PLC0415
+    from visage.models import ModelError  # noqa: PLC0415
+    from visage.runtime.errors import RuntimeFailure  # noqa: PLC0415
+
+    text = redact_text(" ".join(str(error).split()))
+    if isinstance(error, (StageError, ModelError, RuntimeFailure, OSError)):
+        return text
+    return f"{type(error).__name__}: {text} (this is a bug; --log-level debug shows where)"

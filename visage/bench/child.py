@@ -1,0 +1,95 @@
+"""A measurement in a process of its own: peak memory, thread pools and caches start clean.
+
+    python -m visage.bench.child  <job as JSON on standard input  >result as JSON on standard output
+
+The parent's side is `measure`. A child that fails says why in the last line of its standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from visage.bench.clip import Clip
+from visage.bench.measurement import Meter, Run, StageCost, StageCosts
+from visage.config import Settings
+from visage.runtime.errors import RuntimeFailure
+
+__all__ = ["MeasurementFailed", "measure", "measure_costs"]
+
+
+class MeasurementFailed(RuntimeFailure):
+    """A measurement could not be made; names it and says why."""
+
+
+def measure(kind: str, settings: Settings, clip: Clip) -> Run:
+    """Make one pass: "decode", "one thread", "all cores" or "pipeline". Raises MeasurementFailed."""
+    return Run(**_call(kind, settings, clip))
+
+
+def measure_costs(settings: Settings, clip: Clip) -> StageCosts:
+    """Measure each stage alone. Raises MeasurementFailed."""
+    result = _call("stages", settings, clip)
+    stages = {name: StageCost(**cost) for name, cost in result.pop("stages").items()}
+    return StageCosts(stages=stages, **result)
+
+
+def _call(kind: str, settings: Settings, clip: Clip) -> dict[str, Any]:
+    job = {
+        "kind": kind,
+        "clip": str(clip.path),
+        "frames": clip.frames,
+        "settings": settings.model_dump(mode="json"),
+        "started_at": time.monotonic(),
+    }
+    child = subprocess.run(
+        [sys.executable, "-m", __name__], input=json.dumps(job), capture_output=True, text=True, check=False
+    )
+    if child.returncode != 0:
+        lines = child.stderr.strip().splitlines()
+        reason = lines[-1] if lines else f"it ended with code {child.returncode}"
+        raise MeasurementFailed(f"the measurement {kind!r} failed: {reason}")
+    result: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])  # libraries may have printed before
+    return result
+
+
+def _do(job: dict[str, Any]) -> Run | StageCosts:
+    from visage.bench.loops import decode_alone, loop_on_all_cores, loop_on_one_thread  # noqa: PLC0415
+    from visage.bench.pipelines import run_pipeline  # noqa: PLC0415
+    from visage.bench.stages import measure_stages  # noqa: PLC0415
+
+    settings = Settings(**job["settings"])
+    clip, frames, kind = Path(job["clip"]), job["frames"], job["kind"]
+    meter = Meter(frames, process_started_at=job["started_at"])
+    passes: dict[str, Callable[[Settings, Path, Meter, Path], Run]] = {
+        "one thread": loop_on_one_thread,
+        "all cores": loop_on_all_cores,
+        "pipeline": run_pipeline,
+    }
+    with tempfile.TemporaryDirectory(prefix="visage-bench-") as scratch:
+        output = Path(scratch) / "out"
+        if kind == "stages":
+            return measure_stages(settings, clip, frames, output)
+        if kind == "decode":
+            return decode_alone(settings, clip, meter)
+        return passes[kind](settings, clip, meter, output)
+
+
+def main() -> None:
+    """The child's side."""
+    try:
+        result = _do(json.load(sys.stdin))
+    except Exception as error:  # the process's edge
+        sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    sys.stdout.write(json.dumps(asdict(result)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""What is measured, and how a rate is taken from it.
+
+A rate is that of the steady state: from the first frame at or after one sixth of the clip to the last at or before five
+sixths. Filling and emptying the queues and compiling networks for the clip's size stay outside, for pipelines and loops
+alike, and every measurement of a clip covers the same pictures.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Meter", "Run", "StageCost", "StageCosts", "peak_rss_bytes", "steady_range"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One pass over a clip.
+
+    Attributes:
+        frames: of the clip that were passed, looked at or not.
+        faces: found in those looked at.
+        fps: frames a second in the steady state.
+        cpu_seconds_per_frame: of the whole process, in the steady state.
+        seconds: of the whole pass, from loading the networks until everything is written.
+        first_row_seconds: from the start of the process until the first frame was done.
+        peak_rss_bytes: of the process.
+    """
+
+    frames: int
+    faces: int
+    fps: float
+    cpu_seconds_per_frame: float
+    seconds: float
+    first_row_seconds: float
+    peak_rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageCost:
+    """A stage alone, with every library on one thread.
+
+    Attributes:
+        cpu_seconds_per_frame: of the clip, however many items a frame holds.
+        items_per_second: by the clock.
+        unit: what an item is.
+        part_of: the stage whose cost contains this one; None if it adds to the sum.
+    """
+
+    cpu_seconds_per_frame: float
+    items_per_second: float
+    unit: str
+    part_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageCosts:
+    """All stages over the same frames.
+
+    Attributes:
+        backend: what ran the networks.
+        faces_per_frame: in these frames.
+    """
+
+    stages: dict[str, StageCost]
+    backend: str
+    faces_per_frame: float
+
+
+class Meter:
+    """Takes the times of one pass; made before the networks are loaded."""
+
+    def __init__(self, frames: int, *, process_started_at: float) -> None:
+        """
+        Args:
+            frames: of the clip.
+            process_started_at: on `time.monotonic`'s clock, which processes share.
+        """
+        self._frames = frames
+        self._process_started_at = process_started_at
+        self._faces = 0
+        self._marks: list[tuple[int, float, float]] = []
+        self._started = (0, time.monotonic(), time.process_time())
+
+    def mark(self, index: int, faces: int = 0) -> None:
+        """The frame of this index is done, and so are all before it."""
+        self._faces += faces
+        self._marks.append((index + 1, time.monotonic(), time.process_time()))
+
+    def finish(self) -> Run:
+        """Everything is written."""
+        ended = (self._frames, time.monotonic(), time.process_time())
+        first, last = steady_range(self._frames)
+        steady = [mark for mark in self._marks if first <= mark[0] <= last]
+        # Too few marks for a steady state, as in tests: then the whole pass.
+        begin, end = (steady[0], steady[-1]) if len(steady) > 1 else (self._started, ended)
+        frames = end[0] - begin[0]
+        return Run(
+            frames=self._frames,
+            faces=self._faces,
+            fps=frames / (end[1] - begin[1]),
+            cpu_seconds_per_frame=(end[2] - begin[2]) / frames,
+            seconds=ended[1] - self._started[1],
+            first_row_seconds=self._marks[0][1] - self._process_started_at if self._marks else float("nan"),
+            peak_rss_bytes=peak_rss_bytes(),
+        )
+
+
+def steady_range(frames: int) -> tuple[int, int]:
+    """The numbers of frames done between which a pass over so many frames counts as steady."""
+    return frames // 6, frames * 5 // 6
+
+
+def peak_rss_bytes() -> int:
+    """The most memory that this process had resident. `getrusage` would count what its parent had before the exec."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("/proc/self/status has no VmHWM")

@@ -1,0 +1,83 @@
+"""`visage bench`: how fast this machine is, and whether the pipeline makes the most of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from visage.cli.options import ModelDirOption
+
+__all__ = ["bench"]
+
+
+def bench(
+    clip: Annotated[
+        Path | None,
+        typer.Argument(metavar="[CLIP]", help="A video.", show_default="made once, from sample photographs"),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.", show_default=False)
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Figures of before, to compare with.", show_default=False)
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="How much of the clip.")] = 240,
+    rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured; medians count.")] = 3,
+    long: Annotated[
+        bool, typer.Option("--long", help="Also measure memory on a clip 20 times longer; takes minutes.")
+    ] = False,
+    no_embed: Annotated[bool, typer.Option("--no-embed", help="Detect only.")] = False,
+    device: Annotated[Literal["cpu"], typer.Option(help="What to measure.")] = "cpu",
+    backend: Annotated[
+        Literal["auto", "openvino", "onnxruntime"] | None,
+        typer.Option(help="What runs the networks.", show_default="auto"),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"] | None,
+        typer.Option(help="Arithmetic of the networks.", show_default="auto"),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=0, help="CPU threads; 0 for all there are.", show_default="0")
+    ] = None,
+    model_dir: ModelDirOption = None,
+) -> None:
+    """Measure each stage alone, plain loops and the pipeline on a clip, and say how they compare.
+
+    Close other programs first: what they take is missing here.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from visage.bench.bench import Bench  # noqa: PLC0415
+    from visage.bench.record import read_record  # noqa: PLC0415
+    from visage.bench.table import print_comparison, print_record  # noqa: PLC0415
+    from visage.cli.session import make_settings  # noqa: PLC0415
+
+    settings = make_settings(
+        {
+            "embed": False if no_embed else None,
+            "device": device,
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            "model_dir": model_dir,
+        }
+    )
+    old = None
+    if compare is not None:
+        try:
+            old = read_record(compare)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--json: there is no folder {json_file.absolute().parent}")
+    record = Bench(settings, Console(stderr=True)).run(clip, frames=frames, rounds=rounds, with_long=long)
+    console = Console()
+    print_record(console, record)
+    if old is not None:
+        print_comparison(console, record, old)
+    if json_file is not None:
+        json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        print(f"\nwritten to {json_file}")

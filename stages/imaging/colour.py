@@ -7,37 +7,48 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from enum import IntEnum
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 
 from stages.frames import FloatArray
 
-__all__ = ["Encoding", "YuvSamples"]
+__all__ = ["Encoding", "Matrix", "YuvSamples"]
 
 BYTE_BITS = 8
 
 HD_HEIGHT = 720
 """Untagged video is BT.709 from this height on and BT.601 below, as players take it."""
 
+
+class Matrix(IntEnum):
+    """From YCbCr to RGB. The values are swscale's SWS_CS numbers; PyAV 17.1 has no name for the last."""
+
+    ITU709 = 1
+    ITU601 = 5
+    SMPTE240M = 7
+    BT2020 = 9
+
+
 # FFmpeg's AVColorSpace numbers (libavutil/pixfmt.h); the two constant-luminance numbers share their matrix's weights.
 _MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.ITU601,  # FCC: within 0.3 % of BT.601
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
+    1: Matrix.ITU709,
+    4: Matrix.ITU601,  # FCC: within 0.3 % of BT.601
+    5: Matrix.ITU601,
+    6: Matrix.ITU601,
+    7: Matrix.SMPTE240M,
+    9: Matrix.BT2020,
+    10: Matrix.BT2020,
 }
 
 # Weights of red and blue in luma.
 _WEIGHTS = {
-    Colorspace.ITU709: (0.2126, 0.0722),
-    Colorspace.ITU601: (0.299, 0.114),
-    Colorspace.SMPTE240M: (0.212, 0.087),
-    Colorspace.BT2020: (0.2627, 0.0593),
+    Matrix.ITU709: (0.2126, 0.0722),
+    Matrix.ITU601: (0.299, 0.114),
+    Matrix.SMPTE240M: (0.212, 0.087),
+    Matrix.BT2020: (0.2627, 0.0593),
 }
 
 
@@ -45,13 +56,13 @@ _WEIGHTS = {
 class Encoding:
     """Matrix and range of a frame."""
 
-    matrix: Colorspace
+    matrix: Matrix
     is_full_range: bool
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> Encoding:
         """What the frame is tagged with; the common guess where it is not."""
-        untagged = Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
+        untagged = Matrix.ITU709 if frame.height >= HD_HEIGHT else Matrix.ITU601
         is_full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
         return cls(_MATRICES.get(frame.colorspace, untagged), is_full_range)
 

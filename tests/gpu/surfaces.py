@@ -5,12 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 
 import numpy as np
-from av.video.reformatter import Colorspace
 
 from stages.buffers import BufferPool
 from stages.buffers.cuda import CudaDevice, CudaStream
 from stages.buffers.device import DeviceArray, PinnedArray
-from stages.imaging.colour import Encoding, YuvSamples
+from stages.imaging.colour import Encoding, Matrix, YuvSamples
 from stages.imaging.orientation import Orientation
 from stages.imaging.surface import DevicePicture, SurfaceLayout
 from tests.gpu.reference import Planes
@@ -26,7 +25,7 @@ def layout_of(
     height: int,
     *,
     samples: YuvSamples = NV12,
-    matrix: Colorspace = Colorspace.ITU709,
+    matrix: Matrix = Matrix.ITU709,
     is_full_range: bool = False,
     rotation: int = 0,
     pixel_aspect: float = 1.0,

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
 from stages.buffers.cuda import CudaDevice, CudaStream
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.frames import FloatArray
+from stages.imaging.colour import Matrix
 from stages.imaging.device import DeviceImaging
 from stages.imaging.letterbox import DetectorInput
 from stages.imaging.surface import SurfaceLayout
@@ -38,9 +38,9 @@ LAYOUTS = {
     "one pixel": layout_of(1, 1),
     "no padding": layout_of(320, 180, padding=0),
     "ten bit": layout_of(161, 91, samples=P010),
-    "ten bit, full range, BT.2020": layout_of(160, 90, samples=P010, is_full_range=True, matrix=Colorspace.BT2020),
-    "full range, BT.601": layout_of(160, 90, is_full_range=True, matrix=Colorspace.ITU601),
-    "SMPTE 240M": layout_of(160, 90, matrix=Colorspace.SMPTE240M),
+    "ten bit, full range, BT.2020": layout_of(160, 90, samples=P010, is_full_range=True, matrix=Matrix.BT2020),
+    "full range, BT.601": layout_of(160, 90, is_full_range=True, matrix=Matrix.ITU601),
+    "SMPTE 240M": layout_of(160, 90, matrix=Matrix.SMPTE240M),
     "turned by 90": layout_of(201, 99, rotation=90),
     "turned by 180": layout_of(201, 99, rotation=180),
     "turned by 270, ten bit": layout_of(201, 99, rotation=270, samples=P010),
@@ -124,7 +124,7 @@ def test_a_batch_mixes_sizes_depths_and_rotations(
         layout_of(320, 180),
         layout_of(160, 90, samples=P010, is_full_range=True),
         layout_of(181, 321, rotation=90),
-        layout_of(640, 360, rotation=180, matrix=Colorspace.ITU601),
+        layout_of(640, 360, rotation=180, matrix=Matrix.ITU601),
     ]
     made = [surfaces.random(layout) for layout in layouts]
     pictures = [picture for picture, _ in made]

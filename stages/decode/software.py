@@ -133,7 +133,9 @@ class SoftwareDecoder:
     def _packets_are_pictures(self) -> bool:
         formats = set(self.demuxer.container.format.name.split(","))
         is_known = self._codec.codec.canonical_name in _CODECS or self._is_intra_only
-        return bool(formats & _FORMATS) and is_known and self._codec.field_order in _PROGRESSIVE_OR_UNKNOWN
+        # PyAV 17, the last for Python 3.10, does not tell the field order: then every picture is decoded and counted.
+        is_progressive = getattr(self._codec, "field_order", None) in _PROGRESSIVE_OR_UNKNOWN
+        return bool(formats & _FORMATS) and is_known and is_progressive
 
     def _from_last_key_frame(self, packets: NumberedPackets) -> NumberedPackets:
         """Leave out what comes before the key frame from which the start can be decoded."""

@@ -15,6 +15,7 @@ import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from stages.decode.numbering import VideoPacket
@@ -50,6 +51,7 @@ class Demuxer:
             raise _translated(error, self.label) from without_address(error)
         try:
             self.stream = self._picture_stream()
+            self.codec_context = _codec_context(self.stream, hwaccel)
         except BaseException:
             self.container.close()
             raise
@@ -199,6 +201,19 @@ def _translated(error: av.error.FFmpegError, label: str) -> SourceError:
 def without_address(error: av.error.FFmpegError) -> OSError:
     """The cause to chain or keep: FFmpeg's own error carries the address, maybe with a password, and a traceback."""
     return OSError(error.errno, error.strerror)
+
+
+def _codec_context(stream: VideoStream, hwaccel: HWAccel | None) -> VideoCodecContext:
+    """The stream's own, except for AV1 on hardware: FFmpeg would choose libdav1d, which knows none."""
+    own = stream.codec_context
+    if hwaccel is None or own.is_hwaccel or own.codec.canonical_name != "av1":
+        return own
+    try:
+        native = VideoCodecContext.create("av1", "r", hwaccel=hwaccel)
+    except av.error.FFmpegError:  # the device can't be had
+        return own
+    native.extradata = own.extradata
+    return native
 
 
 def _area(stream: VideoStream) -> int:

@@ -13,6 +13,7 @@ from av.codec.hwaccel import HWAccel
 
 from stages.buffers.cuda import CudaDevice
 from stages.decode.video import VideoSource
+from stages.errors import NotAVideo, SourceUnreadable
 from stages.imaging.device_admission import DeviceAdmission
 from stages.sources import VideoInfo
 
@@ -55,7 +56,14 @@ class NvdecSource(VideoSource):
     def open(self) -> VideoInfo:
         may_open = _OPENINGS.acquire(timeout=_OPENING_WAIT_SECONDS)
         try:
-            return super().open()
+            try:
+                return super().open()
+            except (NotAVideo, SourceUnreadable):
+                # FFmpeg has no software behind its own AV1 decoder, and a card may have no session left.
+                if self._is_live:
+                    raise
+                self._hwaccel = None
+                return super().open()
         finally:
             if may_open:
                 _OPENINGS.release()

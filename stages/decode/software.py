@@ -91,7 +91,7 @@ class SoftwareDecoder:
         self.error: Exception | None = None
         self.demuxer = demuxer
         self._selection = selection
-        self._codec = demuxer.stream.codec_context
+        self._codec = demuxer.codec_context
         self._codec.thread_count = threads
         self._codec.thread_type = ThreadType.SLICE if is_live else ThreadType.AUTO
         self._codec.copy_opaque = True

@@ -215,7 +215,7 @@ class VideoSource:
             fps=demuxer.fps,
             frame_count=None if self._is_live else demuxer.frame_count,
             duration_seconds=None if self._is_live else demuxer.duration_seconds,
-            codec=demuxer.stream.codec_context.name,
+            codec=demuxer.codec_context.codec.canonical_name,
             is_live=self._is_live,
         )
 

@@ -7,6 +7,7 @@ gives the same pictures everywhere. Clips appear whole or not at all.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.decode.demux import Demuxer
+from stages.decode.numbering import VideoPacket
 from stages.errors import OutputFailed
 
 __all__ = ["Clip", "ClipRecipe", "excerpt", "make_clip"]
@@ -95,32 +97,39 @@ def make_clip(path: Path, recipe: ClipRecipe, photograph: Callable[[str], Path])
 
 
 def excerpt(source: Path, target: Path, *, frames: int, times: int = 1) -> None:
-    """The first `frames` pictures of a video, `times` over, copied without decoding, as Matroska. Raises OutputFailed.
+    """The first `frames` packets of a video, `times` over, copied without decoding, as Matroska. Raises OutputFailed.
 
-    The pictures are counted in the order of decoding, so the end may lack the last few of a group.
+    Packets come in the order of decoding, so the last few pictures may lack one between them.
     """
+    with _packets(source, frames) as packets:
+        shown = [_pts(packet) for packet in packets]
+    in_order = sorted(shown)
+    period = in_order[-1] - in_order[0] + max(1, (in_order[-1] - in_order[0]) // max(1, len(shown) - 1))
+    # Matroska does not store when to decode; the muxer wants it. Every picture is decoded before it is shown.
+    delay = max(ordered - pts for ordered, pts in zip(in_order, shown, strict=True))
     with _staged(target) as part, av.open(part, "w", format="matroska") as container:
-        copy = None
-        shift = 0
-        for _ in range(times):
-            demuxer = Demuxer(str(source))
-            try:
-                if copy is None:
-                    copy = container.add_stream_from_template(demuxer.stream)
-                first, end = None, 0
-                for count, packet in enumerate(demuxer.packets()):
-                    if count == frames:
-                        break
-                    pts = packet.pts if packet.pts is not None else packet.dts or 0
-                    first = pts if first is None else min(first, pts)
-                    end = max(end, pts + (packet.duration or 1))
-                    packet.pts = pts + shift
-                    packet.dts = None if packet.dts is None else packet.dts + shift
-                    packet.stream = copy
+        stream: av.VideoStream | None = None
+        for number in range(times):
+            with _packets(source, frames) as packets:
+                for packet, ordered in zip(packets, in_order, strict=True):
+                    stream = stream or container.add_stream_from_template(packet.stream)
+                    packet.pts = _pts(packet) + number * period
+                    packet.dts = ordered - delay + number * period
+                    packet.stream = stream
                     container.mux(packet)
-                shift += end - (first or 0)
-            finally:
-                demuxer.close()
+
+
+@contextmanager
+def _packets(source: Path, count: int) -> Iterator[Iterator[VideoPacket]]:
+    demuxer = Demuxer(str(source))
+    try:
+        yield itertools.islice(demuxer.packets(), count)
+    finally:
+        demuxer.close()
+
+
+def _pts(packet: VideoPacket) -> int:
+    return packet.pts if packet.pts is not None else packet.dts or 0
 
 
 class _Scenery:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import psutil
 
 __all__ = ["Meter", "Run", "StageCost", "StageCosts", "peak_rss_bytes", "steady_range"]
 
@@ -23,6 +26,7 @@ class Run:
         faces: found in those looked at.
         fps: frames a second in the steady state.
         cpu_seconds_per_frame: of the whole process, in the steady state.
+        others_cores: processors that other programs on this machine kept busy meanwhile; they make `fps` lower.
         seconds: of the whole pass, from loading the networks until everything is written.
         first_row_seconds: from the start of the process until the first frame was done.
         peak_rss_bytes: of the process.
@@ -32,6 +36,7 @@ class Run:
     faces: int
     fps: float
     cpu_seconds_per_frame: float
+    others_cores: float
     seconds: float
     first_row_seconds: float
     peak_rss_bytes: int
@@ -80,31 +85,47 @@ class Meter:
         self._frames = frames
         self._process_started_at = process_started_at
         self._faces = 0
-        self._marks: list[tuple[int, float, float]] = []
-        self._started = (0, time.monotonic(), time.process_time())
+        self._marks: list[_Mark] = []
+        self._started = _Mark.now(0)
 
     def mark(self, index: int, faces: int = 0) -> None:
         """The frame of this index is done, and so are all before it."""
         self._faces += faces
-        self._marks.append((index + 1, time.monotonic(), time.process_time()))
+        self._marks.append(_Mark.now(index + 1))
 
     def finish(self) -> Run:
         """Everything is written."""
-        ended = (self._frames, time.monotonic(), time.process_time())
+        ended = _Mark.now(self._frames)
         first, last = steady_range(self._frames)
-        steady = [mark for mark in self._marks if first <= mark[0] <= last]
+        steady = [mark for mark in self._marks if first <= mark.frames <= last]
         # Too few marks for a steady state, as in tests: then the whole pass.
         begin, end = (steady[0], steady[-1]) if len(steady) > 1 else (self._started, ended)
-        frames = end[0] - begin[0]
+        frames, seconds, cpu_seconds = end.frames - begin.frames, end.at - begin.at, end.cpu_seconds - begin.cpu_seconds
         return Run(
             frames=self._frames,
             faces=self._faces,
-            fps=frames / (end[1] - begin[1]),
-            cpu_seconds_per_frame=(end[2] - begin[2]) / frames,
-            seconds=ended[1] - self._started[1],
-            first_row_seconds=self._marks[0][1] - self._process_started_at if self._marks else float("nan"),
+            fps=frames / seconds,
+            cpu_seconds_per_frame=cpu_seconds / frames,
+            others_cores=max(0.0, (end.busy_seconds - begin.busy_seconds - cpu_seconds) / seconds),
+            seconds=ended.at - self._started.at,
+            first_row_seconds=self._marks[0].at - self._process_started_at if self._marks else float("nan"),
             peak_rss_bytes=peak_rss_bytes(),
         )
+
+
+class _Mark(NamedTuple):
+    """The clocks when so many frames were done."""
+
+    frames: int
+    at: float
+    cpu_seconds: float
+    busy_seconds: float  # of all processors of the machine
+
+    @classmethod
+    def now(cls, frames: int) -> _Mark:
+        machine = psutil.cpu_times()
+        busy_seconds = machine.user + machine.nice + machine.system + machine.irq + machine.softirq + machine.steal
+        return cls(frames, time.monotonic(), time.process_time(), busy_seconds)
 
 
 def steady_range(frames: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,9 @@ PASSES = (
     ("skipping_decode", "decoding alone, looped", "skipping_decode_fps"),
     ("skipping", "pipeline, every 24th frame", "skipping_fps"),
 )
+
+NOISE_CORES = 0.1
+"""What an idle system's own programs may use."""
 
 
 def print_record(console: Console, record: dict[str, Any]) -> None:
@@ -57,7 +61,10 @@ def print_record(console: Console, record: dict[str, Any]) -> None:
 
     rows = [(target.title, str(target), "ok" if target.is_met else "missed") for target in targets(record)]
     _print_table(console, ("ratio", "", ""), rows)
-    console.print(f"peak memory {record['peak_rss_bytes'] / 2**20:.0f} MiB", highlight=False)
+    console.print(f"\npeak memory {record['peak_rss_bytes'] / 2**20:.0f} MiB", highlight=False)
+    others = statistics.median(run["others_cores"] for runs in record["rounds"].values() for run in runs)
+    if others > NOISE_CORES:
+        console.print(f"other programs used {others:.1f} cores meanwhile; the figures are too low", highlight=False)
 
 
 def print_comparison(console: Console, new: dict[str, Any], old: dict[str, Any]) -> None:

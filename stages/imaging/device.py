@@ -28,6 +28,7 @@ from stages.kernels.compiler import load_kernel
 __all__ = ["DeviceImaging"]
 
 _LETTERBOX_BLOCK = (32, 8, 1)
+_LETTERBOX_TILE = 32
 _CROP_BLOCK = (256, 1, 1)
 
 
@@ -86,8 +87,7 @@ class DeviceImaging:
         (records,) = self._uploads.send(letterbox_records(owned, letterboxes), stream=stream)
         tensor = self._inputs.view(self._format.shape(len(owned), height, width))
         pad = np.float32(self._detector_input.pad_value)
-        columns, rows, _ = _LETTERBOX_BLOCK
-        grid = (-(-width // columns), -(-height // rows), len(owned))
+        grid = (-(-width // _LETTERBOX_TILE), -(-height // _LETTERBOX_TILE), len(owned))
         stream.launch(
             self._letterbox_kernel,
             grid,
@@ -160,8 +160,7 @@ class _Preview:
         unscaled = Letterbox(1.0, 1.0, 0, 0, width, height)
         (record,) = self._uploads.send(letterbox_records([picture], [unscaled]), stream=self._stream)
         pixels = self._buffer.view((height, width, 3))
-        columns, rows, _ = _LETTERBOX_BLOCK
-        grid = (-(-width // columns), -(-height // rows), 1)
+        grid = (-(-width // _LETTERBOX_TILE), -(-height // _LETTERBOX_TILE), 1)
         self._stream.launch(
             self._kernel,
             grid,

@@ -8,8 +8,9 @@
 
 constexpr int MOST_TAPS = 9;  // of a pixel on one axis: 8 samples over less than 8 source pixels
 
-template <int PLACES>
-struct Axis {  // weights for PLACES output columns or rows
+constexpr int PLACES = 32;
+
+struct Axis {           // weights of PLACES output columns or rows
     int first[PLACES];  // the first stored column or row that counts
     float weights[MOST_TAPS][PLACES];
 };
@@ -37,8 +38,7 @@ struct Line {
     __device__ Line of_chroma() const { return Line(slope * 0.5f, origin * 0.5f - 0.25f, samples, (size + 1) / 2); }
 };
 
-template <int PLACES>
-__device__ void weigh(Axis<PLACES>& axis, int slot, const Line& line, int place) {
+__device__ inline void weigh(Axis& axis, int slot, const Line& line, int place) {
     const int first = (int)fminf(line.at(place, 0), line.at(place, line.samples - 1));
     axis.first[slot] = first;
     const int taps = line.taps();
@@ -56,15 +56,13 @@ __device__ void weigh(Axis<PLACES>& axis, int slot, const Line& line, int place)
 // One pixel's weights along one axis of the stored picture.
 struct Weights {
     int first, last;  // `last` is the plane's; weights beyond it are 0
-    int taps, stride;
+    int taps;
     const float* values;
 
-    template <int PLACES>
-    __device__ Weights(const Axis<PLACES>& axis, int slot, const Line& line)
-        : first(axis.first[slot]), last(line.size - 1), taps(line.taps()), stride(PLACES),
-          values(&axis.weights[0][slot]) {}
+    __device__ Weights(const Axis& axis, int slot, const Line& line)
+        : first(axis.first[slot]), last(line.size - 1), taps(line.taps()), values(&axis.weights[0][slot]) {}
 
-    __device__ float operator[](int tap) const { return values[tap * stride]; }
+    __device__ float operator[](int tap) const { return values[tap * PLACES]; }
     __device__ int index(int tap) const { return min(first + tap, last); }
 };
 
@@ -97,4 +95,14 @@ __device__ float2 weighted_chroma(const Picture& picture, const Weights& x, cons
         sum.y += y[j] * along.y;
     }
     return sum;
+}
+
+// `x` and `y` weigh luma samples, `cx` and `cy` chroma samples.
+__device__ inline Colour weighted_colour(const Picture& picture, Weights x, Weights y, Weights cx, Weights cy) {
+    const bool is_wide = picture.sample_bytes == 2;
+    const float luma =
+        is_wide ? weighted_luma<unsigned short>(picture, x, y) : weighted_luma<unsigned char>(picture, x, y);
+    const float2 chroma =
+        is_wide ? weighted_chroma<unsigned short>(picture, cx, cy) : weighted_chroma<unsigned char>(picture, cx, cy);
+    return colour_of(picture, luma - picture.black, chroma.x - picture.neutral, chroma.y - picture.neutral);
 }

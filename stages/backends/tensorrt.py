@@ -56,7 +56,6 @@ class TensorRTBackend:
         self._graphs: dict[tuple[Shape, int], tuple[CudaGraph, Any]] = {}
         self._seen: set[tuple[Shape, int]] = set()
         self._results: dict[Shape, Mapping[str, DeviceArray]] = {}
-        self._last_stream: CudaStream | None = None
         api.take_errors()
         # Kept: TensorRT wants the runtime to outlive its engines.
         self._runtime = api.module.Runtime(api.logger)
@@ -99,7 +98,6 @@ class TensorRTBackend:
         stream = CudaStream.of(stream)
         if batch.dtype != self._input_dtype:
             raise ModelMismatch(f"{self._network} takes {self._input_dtype}, the batch is {batch.dtype}")
-        self._last_stream = stream
         key = (batch.shape, batch.pointer)
         if key in self._graphs:
             self._graphs[key][0].launch(stream)
@@ -115,16 +113,14 @@ class TensorRTBackend:
 
     def close(self) -> None:
         """Free the engine, its graphs and arrays once their work has finished. Safe to call twice."""
-        if self._last_stream is not None:
-            self._last_stream.synchronize()
-            self._last_stream = None
+        # First, because freeing memory waits for the card, and contexts must not go before their work is done.
+        while self._arrays:
+            self._device.free(self._arrays.pop())
         for graph, _ in self._graphs.values():
             graph.close()
         self._graphs.clear()
         self._profiles.clear()
         self._engine = self._runtime = None
-        while self._arrays:
-            self._device.free(self._arrays.pop())
 
     def _read_tensors(self) -> tuple[str, np.dtype[np.generic], list[str]]:
         """The input's name and type, and the outputs' names."""
@@ -142,17 +138,18 @@ class TensorRTBackend:
     def _open_profile(self, index: int) -> _Profile:
         minimum, optimum, maximum = self._engine.get_tensor_profile_shape(self._input_name, index)
         context = self._create_context(index)
+        if context is None:
+            raise BackendError(f"{self._network}: no execution context: {self._api.take_errors()}")
         return _Profile(index, ShapeRange(tuple(minimum), tuple(optimum), tuple(maximum)), context)
 
-    def _create_context(self, profile_index: int) -> Any:
-        context = self._api.create_context(self._engine, self._activations.pointer, self._activations.nbytes)
+    def _create_context(self, profile: int) -> Any:
+        """A context in the shared memory, without its outputs; None if TensorRT fails."""
         stream = self._device.create_stream()
-        try:
-            if context is None or not context.set_optimization_profile_async(profile_index, stream.handle):
-                raise BackendError(f"{self._network}: no execution context: {self._api.take_errors()}")
-            stream.synchronize()
-        finally:
-            stream.close()
+        context = self._api.create_context(
+            self._engine, profile, self._activations.pointer, self._activations.nbytes, stream.handle
+        )
+        stream.synchronize()
+        stream.close()
         return context
 
     def _allocate_outputs(self) -> None:
@@ -197,6 +194,9 @@ class TensorRTBackend:
     def _record(self, profile: _Profile, batch: DeviceArray, stream: CudaStream) -> None:
         """Keep a graph of this shape for the next time; without one, this backend goes on as before."""
         context = self._create_context(profile.index)
+        if context is None:
+            self._use_graphs = False
+            return
         self._bind_outputs(context)
         # The first call after a change of shape does work that a graph can't hold; it computes what `infer` just did.
         self._enqueue(context, batch, stream)

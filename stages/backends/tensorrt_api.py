@@ -4,6 +4,7 @@ What differs between them stands here and nowhere else:
 
 - up to 9, networks want an explicit-batch flag and take their precision from builder flags; from 10 on they are built
   strongly typed, so the types in the model decide (11 and TensorRT for RTX know nothing else);
+- up to 8.6, contexts share an optimisation profile only where the engine was built for that;
 - activation memory is handed to a context by attribute (8.6) or by call (10.1 on);
 - building reports its progress from 10 on;
 - TensorRT for RTX keeps no timing cache.
@@ -109,13 +110,26 @@ class TensorRTApi:
             return int(engine.device_memory_size_v2)
         return int(engine.device_memory_size)
 
-    def create_context(self, engine: Any, activations: int, size: int) -> Any:
-        """A context that works in `size` bytes of device memory at address `activations`; None if TensorRT fails."""
+    def share_profiles(self, config: Any) -> None:
+        """Let several contexts follow one optimisation profile, as they may from 9 on without being asked."""
+        if hasattr(self.module.PreviewFeature, "PROFILE_SHARING_0806"):
+            config.set_preview_feature(self.module.PreviewFeature.PROFILE_SHARING_0806, True)
+
+    def create_context(self, engine: Any, profile: int, activations: int, size: int, stream: int) -> Any:
+        """A context that follows a profile and works in `size` bytes of device memory at address `activations`.
+
+        Returns None if TensorRT fails. Work may be queued on `stream`, a handle.
+        """
         if hasattr(engine, "create_execution_context_without_device_memory"):
             context = engine.create_execution_context_without_device_memory()
         else:
             context = engine.create_execution_context(self.module.ExecutionContextAllocationStrategy.USER_MANAGED)
         if context is None:
+            return None
+        # Before the memory: a context without a profile has no use for any.
+        if context.active_optimization_profile != profile and not context.set_optimization_profile_async(
+            profile, stream
+        ):
             return None
         if hasattr(context, "set_device_memory"):
             context.set_device_memory(activations, size)

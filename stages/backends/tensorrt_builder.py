@@ -111,6 +111,7 @@ class EngineBuilder:
         config = builder.create_builder_config()
         config.builder_optimization_level = self._optimization_level
         self._api.allow_precisions(config, network, half=half)
+        self._api.share_profiles(config)
         for covered in shapes:
             config.add_optimization_profile(_profile(builder, network.get_input(0), covered))
         if self._api.has_timing_cache:

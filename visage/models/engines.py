@@ -111,7 +111,7 @@ class EngineCache:
         stem = self._stem(request)
         for stale in self._folder.glob(f"{stem}-*"):
             stale.unlink()
-        timing = self._folder / f"timing-{self._arch}-{self._api.name}.cache"
+        timing = self._folder / f"{request.name}-timing-{self._arch}-{self._api.name}.cache"
         built = EngineBuilder(self._api, optimization_level=self._optimization_level).build(
             self._network(request),
             list(request.shapes),
@@ -177,7 +177,7 @@ def _digest(content: bytes) -> str:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, rename. The name is this process's own: two may write a timing cache at once."""
+    """Write beside, flush to disk, rename. The name is this process's own: another may write a timing cache too."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:

@@ -51,8 +51,8 @@ def test_the_installed_module_has_every_member_that_a_backend_uses() -> None:
             "get_tensor_profile_shape num_io_tensors num_optimization_profiles"
         ),
         "IExecutionContext": (
-            "execute_async_v3 get_tensor_shape set_device_memory set_input_shape set_optimization_profile_async "
-            "set_tensor_address"
+            "active_optimization_profile execute_async_v3 get_tensor_shape set_device_memory set_input_shape "
+            "set_optimization_profile_async set_tensor_address"
         ),
         "Runtime": "deserialize_cuda_engine",
     }.items():

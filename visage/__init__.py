@@ -1,8 +1,6 @@
 """Visage finds and recognises faces in video.
 
-    for frame in visage.analyze("movie.mkv"):
-        for face in frame.faces:
-            print(frame.index, face.box_xyxy, face.score)
+`for frame in visage.analyze("movie.mkv")` gives every frame with its faces; `visage.analyze_async` does in an event loop.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from stages.buffers import HOST_EVENT, BufferPool, Event, PoolStatistics
 from stages.buffers.cuda import CudaDevice, CudaStream
 from stages.buffers.device import DeviceArray, PinnedArray
+from stages.buffers.slab import Slab
 from stages.errors import PoolClosed, PoolTimeout
 from stages.imaging.colour import Encoding, YuvSamples
 from stages.imaging.orientation import Orientation
@@ -115,6 +116,7 @@ class DeviceAdmission:
             self._is_closed = True
             pool = self._pool
         if pool is not None:
+            self._device.make_current()  # this may be any thread's first call
             pool.close()
 
     def close(self) -> None:
@@ -129,8 +131,8 @@ class DeviceAdmission:
         return self._pool.statistics() if self._pool is not None else PoolStatistics(self._capacity, 0, 0, 0, 0.0)
 
     def _replace_pool(self, buffer_bytes: int) -> BufferPool[DeviceArray]:
-        device = self._device
-        fresh = BufferPool(self._capacity, lambda: device.allocate((buffer_bytes,)), free=device.free)
+        slab = Slab(self._device, self._capacity, buffer_bytes)
+        fresh = BufferPool(self._capacity, slab.take, free=slab.give_back)
         with self._lock:
             stale, self._pool = self._pool, fresh
             is_closed = self._is_closed

@@ -284,6 +284,33 @@ def test_interrupt_ends_a_source_that_waits_for_a_buffer(device: CudaDevice, tmp
     assert admission.statistics().leased == 0
 
 
+def test_frames_may_outlive_their_source_and_end_on_a_thread_that_never_used_the_card(
+    device: CudaDevice, tmp_path: Path
+) -> None:
+    before = device.statistics().bytes_allocated
+    source, _ = on_card(device, write_clip(tmp_path / "clip.mp4", frames=CAPACITY))
+    source.open()
+    held = list(source.frames())
+    stopper = threading.Thread(target=source.close)
+    stopper.start()
+    stopper.join(30)
+    assert device.statistics().bytes_allocated > before
+    errors: list[Exception] = []
+
+    def release() -> None:
+        try:
+            for frame in held:
+                frame.release()
+        except Exception as error:
+            errors.append(error)
+
+    releaser = threading.Thread(target=release)
+    releaser.start()
+    releaser.join(30)
+    assert not errors
+    assert device.statistics().bytes_allocated == before
+
+
 def test_sources_opened_at_once_all_deliver(device: CudaDevice, tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", frames=24)
     sources = [on_card(device, path)[0] for _ in range(10)]

@@ -1,6 +1,6 @@
 """Visage finds and recognises faces in video.
 
-`for frame in visage.analyze("movie.mkv")` gives every frame with its faces; `visage.analyze_async` does in an event loop.
+`for frame in visage.analyze("movie.mkv")` gives every frame with its faces; `analyze_async` does so in an event loop.
 """
 
 from __future__ import annotations

@@ -42,22 +42,37 @@ def test_names_tell_versions_and_products_apart() -> None:
     assert TensorRTApi(module_of("tensorrt_rtx", "1.2.0")).name == "tensorrt-rtx-1.2.0"
 
 
-def test_the_installed_module_has_every_member_that_a_backend_uses() -> None:
-    trt = TensorRTApi.load().module
-    assert trt.ExecutionContextAllocationStrategy.USER_MANAGED is not None
-    for owner, members in {
-        "ICudaEngine": (
-            "create_execution_context device_memory_size_v2 get_tensor_dtype get_tensor_mode get_tensor_name "
-            "get_tensor_profile_shape num_io_tensors num_optimization_profiles"
-        ),
-        "IExecutionContext": (
-            "active_optimization_profile execute_async_v3 get_tensor_shape set_device_memory set_input_shape "
-            "set_optimization_profile_async set_tensor_address"
-        ),
-        "Runtime": "deserialize_cuda_engine",
-    }.items():
-        missing = [member for member in members.split() if not hasattr(getattr(trt, owner), member)]
-        assert not missing, owner
+# What a backend uses in every version, and what before and from 10 on.
+ALWAYS = {
+    "ICudaEngine": "get_tensor_dtype get_tensor_mode get_tensor_name get_tensor_profile_shape num_optimization_profiles",
+    "IExecutionContext": (
+        "active_optimization_profile execute_async_v3 get_tensor_shape set_input_shape set_optimization_profile_async "
+        "set_tensor_address"
+    ),
+    "Runtime": "deserialize_cuda_engine",
+}
+WEAKLY_TYPED = {
+    "ICudaEngine": "create_execution_context_without_device_memory device_memory_size",
+    "IExecutionContext": "device_memory",
+    "BuilderFlag": "FP16 INT8",
+    "NetworkDefinitionCreationFlag": "EXPLICIT_BATCH",
+    "PreviewFeature": "PROFILE_SHARING_0806",
+}
+STRONGLY_TYPED = {
+    "ICudaEngine": "create_execution_context device_memory_size_v2",
+    "IExecutionContext": "set_device_memory",
+    "ExecutionContextAllocationStrategy": "USER_MANAGED",
+    "NetworkDefinitionCreationFlag": "STRONGLY_TYPED",
+    "IProgressMonitor": "phase_start step_complete phase_finish",
+}
+
+
+def test_the_installed_module_has_every_member_that_is_used() -> None:
+    api = TensorRTApi.load()
+    for wanted in (ALWAYS, STRONGLY_TYPED if api.is_strongly_typed else WEAKLY_TYPED):
+        for owner, members in wanted.items():
+            missing = [member for member in members.split() if not hasattr(getattr(api.module, owner), member)]
+            assert not missing, owner
 
 
 def test_errors_are_quoted_once_in_one_line() -> None:

@@ -44,7 +44,10 @@ def test_names_tell_versions_and_products_apart() -> None:
 
 # What a backend uses in every version, and what before and from 10 on.
 ALWAYS = {
-    "ICudaEngine": "get_tensor_dtype get_tensor_mode get_tensor_name get_tensor_profile_shape num_optimization_profiles",
+    "ICudaEngine": (
+        "get_tensor_dtype get_tensor_mode get_tensor_name get_tensor_profile_shape num_io_tensors "
+        "num_optimization_profiles"
+    ),
     "IExecutionContext": (
         "active_optimization_profile execute_async_v3 get_tensor_shape set_input_shape set_optimization_profile_async "
         "set_tensor_address"

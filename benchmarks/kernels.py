@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from av.video.reformatter import Colorspace
 from cuda.bindings import driver
 
 from stages.buffers import BufferPool
 from stages.buffers.cuda import CudaDevice
 from stages.detect.heads.device_yunet import DeviceYuNetHead
 from stages.detect.heads.yunet import STRIDES
-from stages.imaging.colour import Encoding, YuvSamples
+from stages.imaging.colour import Encoding, Matrix, YuvSamples
 from stages.imaging.device import DeviceImaging
 from stages.imaging.letterbox import DetectorInput
 from stages.imaging.orientation import Orientation
@@ -77,9 +76,7 @@ class Bench:
     def pictures(self, samples: YuvSamples, seed: int = 0) -> list[DevicePicture]:
         """A batch of noise."""
         sample_bytes = np.dtype(samples.dtype).itemsize
-        layout = SurfaceLayout(
-            1920, 1080, 2048 * sample_bytes, samples, Encoding(Colorspace.ITU709, False), Orientation()
-        )
+        layout = SurfaceLayout(1920, 1080, 2048 * sample_bytes, samples, Encoding(Matrix.ITU709, False), Orientation())
         pool = BufferPool(BATCH, lambda: self.device.allocate((layout.nbytes,)), free=self.device.free)
         noise = self.device.allocate_pinned((layout.nbytes,))
         noise.array[:] = np.random.default_rng(seed).integers(0, 256, layout.nbytes, np.uint8)

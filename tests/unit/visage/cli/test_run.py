@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -15,8 +15,13 @@ from visage.config.settings import Settings
 
 def flags() -> dict[str, Any]:
     """The typer options of `run` by parameter name."""
-    hints = get_type_hints(run, include_extras=True).items()
-    return {name: get_args(hint)[1] for name, hint in hints if get_args(hint)}
+    found = {}
+    for name, hint in get_type_hints(run, include_extras=True).items():
+        # Before 3.11 a default of None wraps the whole annotation in Optional.
+        for part in (hint, *get_args(hint)):
+            if get_origin(part) is Annotated:
+                found[name] = get_args(part)[1]
+    return found
 
 
 def test_what_is_not_given_keeps_its_default() -> None:

@@ -2,7 +2,7 @@
 
 The made clip costs what film costs: 1080p H.264 with B frames, at a streaming service's bit rate, with grain, so that
 the decoder has residuals to decode everywhere. Its faces are photographs moved by known transforms; the same recipe
-gives the same pictures everywhere. Clips appear whole or not at all.
+composes the same pictures everywhere. Clips appear whole or not at all.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def make_clip(path: Path, recipe: ClipRecipe, photograph: Callable[[str], Path])
         stream = container.add_stream("libx264", rate=recipe.fps)
         stream.width, stream.height, stream.pix_fmt = recipe.width, recipe.height, "yuv420p"
         stream.bit_rate = recipe.bit_rate
-        # x264's decisions depend on its number of threads; a key frame every scene, as services cut their segments.
+        # A key frame every scene, as services cut their segments. x264's decisions depend on its number of threads.
         stream.options = {"preset": "medium", "threads": "2", "g": str(SCENE_SECONDS * recipe.fps)}
         for number in range(recipe.frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(scenery.frame(number), "bgr24")))

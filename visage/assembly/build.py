@@ -13,6 +13,7 @@ from visage.assembly.platform import Platform
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models import Progress
+from visage.models.engines import OnBuild
 from visage.runtime import OverflowPolicy, Pipeline, PipelineLimits
 
 __all__ = ["OpenSinksWith", "build"]
@@ -29,6 +30,7 @@ def build(
     keep_pixels: bool = False,
     hooks: Sequence[Hook] = (),
     progress: Progress | None = None,
+    on_build: OnBuild | None = None,
 ) -> Pipeline:
     """A pipeline over these sources, and no others. Fetches and prepares the models it needs.
 
@@ -36,12 +38,13 @@ def build(
         open_sinks: makes a source's sinks, given its description and the platform (for its pixels and its name).
         keep_pixels: some sink reads pictures, so they are held until the sinks have seen them.
         progress: told of model downloads.
+        on_build: told of the building of engines, which takes minutes at the first run on a card.
 
     Raises:
         ModelError: a model is unknown or can't be fetched.
         BackendError: no network runtime, or the wrong one for the device.
     """
-    platform = choose_platform(settings, ModelPlan.of(settings, progress=progress))
+    platform = choose_platform(settings, ModelPlan.of(settings, progress=progress, on_build=on_build))
     live = sum(spec.is_live for spec in sources)
     concurrent = min(len(sources), platform.concurrent_files + live) or 1
     pipeline = Pipeline(

@@ -26,7 +26,7 @@ from stages.imaging.device_admission import DeviceAdmission
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
 from visage.config.sources import SourceSpec
-from visage.models.engines import EngineCache, OnBuild
+from visage.models.engines import EngineCache
 from visage.models.registry import ModelSpec
 from visage.models.tensorrt import engine_request, open_backend
 
@@ -47,15 +47,12 @@ CONCURRENT_FILES = 16
 class CudaPlatform:
     """Everything on one card. Make it before anything else in the process uses the card."""
 
-    def __init__(
-        self, settings: Settings, plan: ModelPlan, *, ordinal: int = 0, on_build: OnBuild | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, plan: ModelPlan, *, ordinal: int = 0) -> None:
         """Raises BackendUnavailable: no driver, no such card, no TensorRT."""
         if settings.precision == "bf16":
             raise BackendError("bf16 is for CPUs; on a GPU choose --precision fp16 or fp32")
         self._settings = settings
         self._plan = plan
-        self._on_build = on_build
         self.detect_batch = settings.detect_batch or DETECT_BATCH
         self.embed_batch = settings.embed_batch or EMBED_BATCH
         self.concurrent_files = CONCURRENT_FILES
@@ -180,4 +177,6 @@ class CudaPlatform:
             detector_size=self._settings.detector_size,
             precision="fp32" if self._settings.precision == "fp32" else "fp16",
         )
-        return open_backend(request, cache=self._engines, api=self._api, device=self._device, on_build=self._on_build)
+        return open_backend(
+            request, cache=self._engines, api=self._api, device=self._device, on_build=self._plan.on_build
+        )

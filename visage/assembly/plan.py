@@ -10,6 +10,7 @@ from stages.frames import FloatArray
 from stages.imaging.letterbox import DetectorInput
 from visage.config import Settings
 from visage.models import DetectorSpec, EmbedderSpec, ModelStore, Progress, detector_spec, embedder_spec
+from visage.models.engines import OnBuild
 
 __all__ = ["ModelPlan"]
 
@@ -22,6 +23,8 @@ class ModelPlan:
 
     Attributes:
         embedder: None for detection only.
+        progress: told of model downloads.
+        on_build: told of the building of engines, where the platform needs any.
     """
 
     store: ModelStore
@@ -31,9 +34,10 @@ class ModelPlan:
     score_threshold: float
     nms_iou: float
     progress: Progress | None = None
+    on_build: OnBuild | None = None
 
     @classmethod
-    def of(cls, settings: Settings, *, progress: Progress | None = None) -> ModelPlan:
+    def of(cls, settings: Settings, *, progress: Progress | None = None, on_build: OnBuild | None = None) -> ModelPlan:
         """Raises UnknownModel for a name that is not in the catalogue."""
         detector = detector_spec(settings.detector)
         return cls(
@@ -49,6 +53,7 @@ class ModelPlan:
             score_threshold=detector.score_threshold if settings.score_threshold is None else settings.score_threshold,
             nms_iou=detector.nms_iou if settings.nms_iou is None else settings.nms_iou,
             progress=progress,
+            on_build=on_build,
         )
 
     @property

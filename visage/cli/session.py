@@ -27,6 +27,7 @@ from visage.cli.reporting import report
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
 from visage.models import embedder_spec
+from visage.observe.builds import EngineBuilds
 from visage.observe.downloads import DownloadProgress
 from visage.observe.machine import library_versions
 from visage.observe.progress import RunProgress, choose_progress
@@ -81,6 +82,7 @@ class Session:
                 open_sinks=outputs.open_sinks,
                 keep_pixels=outputs.needs_pixels,
                 progress=None if self.quiet else downloads,
+                on_build=None if self.quiet else EngineBuilds(),
             )
         is_whole = self.settings.start_seconds == 0 and self.settings.end_seconds is None
         with pipeline, contextlib.closing(choose_progress(quiet=self.quiet, whole_sources=is_whole)) as progress:

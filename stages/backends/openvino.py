@@ -11,6 +11,7 @@ memory is bounded whatever the videos' sizes.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,9 @@ _SIZES_KEPT = 8
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 """Our names of precisions, and OpenVINO's."""
+
+_core_lock = threading.Lock()
+_cores: list[openvino.Core] = []
 
 
 class OpenVINOBackend:
@@ -67,7 +71,7 @@ class OpenVINOBackend:
         self._streams = threads
         self._chunk = max(1, min(_MAX_CHUNK, max_batch // threads))
         self._sizes: OrderedDict[tuple[int, int], _Requests] = OrderedDict()
-        self._core = self._ov.Core()
+        self._core = _shared_core(self._ov)
         self._precision = self._choose(precision)
         try:
             self._model: openvino.Model | None = self._core.read_model(onnx_path)
@@ -222,6 +226,19 @@ class _Requests:
                 request.set_output_tensor(index, self._ov.Tensor(array[rows], shared_memory=True))
             self._requests[key] = request
         return request
+
+
+def _shared_core(ov: ModuleType) -> openvino.Core:
+    """The process's one core, never freed.
+
+    On processors with AMX its CPU plugin gives the thread that loads it an alternate signal stack and frees that memory
+    with itself, maybe on another thread: the first one is left with a dangling stack, and its next signal (Ctrl-C)
+    ends the process with SIGSEGV. Seen with 2026.4.
+    """
+    with _core_lock:
+        if not _cores:
+            _cores.append(ov.Core())
+        return _cores[0]
 
 
 def _import_openvino() -> ModuleType:

@@ -8,12 +8,12 @@ right, y down, (0, 0) the outer corner of the first pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Faces", "FloatArray", "Frame", "Observation", "Picture"]
+__all__ = ["Faces", "FloatArray", "Frame", "Identity", "Observation", "Picture"]
 
 FloatArray = NDArray[np.float32]
 
@@ -62,6 +62,23 @@ class Frame:
         self.picture.release()
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a face, or a track, was decided to be.
+
+    Attributes:
+        person_id: of the gallery; None for somebody whom the gallery does not know.
+        name: the person's, or what an unknown is called, for example "Unknown 17".
+        similarity: cosine similarity to the person's closest picture, in [-1, 1].
+        decided_at_seconds: the source's time at which this was first decided.
+    """
+
+    person_id: str | None
+    name: str
+    similarity: float
+    decided_at_seconds: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
     """The faces of one frame, N of them, best score first.
@@ -71,26 +88,40 @@ class Faces:
         scores: float32 (N,), in [0, 1].
         landmarks: float32 (N, 5, 2), in the order of the picture, left to right: eye, eye, nose, mouth corner, mouth
             corner. None where the detector has none.
-        embeddings: float32 (N, D), each of L2 norm 1; None until the embed stage has run.
+        embeddings: float32 (N, D), each of L2 norm 1; all zero for a face that was not embedded (`--embed best`). None
+            until the embed stage has run.
+        track_ids: int64 (N,), unique within the source, from 1; 0 for a face of no track. None without tracking.
+        quality: float32 (N,), how good a picture of its face this is, in [0, 1]. None without tracking.
+        propagated: bool (N,), moved here by optical flow instead of detected. None without tracking.
+        identities: who each face is, None for one nobody has been compared with. None without identification.
     """
 
     boxes_xyxy: FloatArray
     scores: FloatArray
     landmarks: FloatArray | None = None
     embeddings: FloatArray | None = None
+    track_ids: NDArray[np.int64] | None = None
+    quality: FloatArray | None = None
+    propagated: NDArray[np.bool_] | None = None
+    identities: tuple[Identity | None, ...] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.scores)
-        expected: list[tuple[str, FloatArray | None, tuple[int, ...]]] = [
+        expected: list[tuple[str, NDArray[Any] | None, tuple[int, ...]]] = [
             ("boxes_xyxy", self.boxes_xyxy, (count, 4)),
             ("scores", self.scores, (count,)),
             ("landmarks", self.landmarks, (count, LANDMARK_COUNT, 2)),
+            ("track_ids", self.track_ids, (count,)),
+            ("quality", self.quality, (count,)),
+            ("propagated", self.propagated, (count,)),
         ]
         if self.embeddings is not None:
             expected.append(("embeddings", self.embeddings, (count, *self.embeddings.shape[1:2])))
         for name, array, shape in expected:
             if array is not None and array.shape != shape:
                 raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+        if self.identities is not None and len(self.identities) != count:
+            raise ValueError(f"there are {len(self.identities)} identities, expected {count}")
 
     @classmethod
     def none(cls, *, with_landmarks: bool = True) -> Faces:
@@ -114,11 +145,16 @@ class Faces:
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Faces:
         """The faces at these rows (a mask or indices), in that order."""
+        chosen = np.arange(len(self))[rows]
         return Faces(
             boxes_xyxy=self.boxes_xyxy[rows],
             scores=self.scores[rows],
             landmarks=None if self.landmarks is None else self.landmarks[rows],
             embeddings=None if self.embeddings is None else self.embeddings[rows],
+            track_ids=None if self.track_ids is None else self.track_ids[rows],
+            quality=None if self.quality is None else self.quality[rows],
+            propagated=None if self.propagated is None else self.propagated[rows],
+            identities=None if self.identities is None else tuple(self.identities[row] for row in chosen),
         )
 
     def with_embeddings(self, embeddings: FloatArray) -> Faces:
@@ -128,10 +164,15 @@ class Faces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """A frame and what the stages have found in it so far."""
+    """A frame and what the stages have found in it so far.
+
+    Attributes:
+        ended_tracks: ids of the tracks of this source that ended before this frame; the rest end with the source.
+    """
 
     frame: Frame
     faces: Faces
+    ended_tracks: tuple[int, ...] = ()
 
     @property
     def source_id(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -88,7 +89,7 @@ class EmbedStage(Generic[TensorT]):
         start = 0
         for item in batch:
             stop = start + len(item.faces)
-            results.append(Observation(item.frame, item.faces.with_embeddings(embeddings[start:stop])))
+            results.append(replace(item, faces=item.faces.with_embeddings(embeddings[start:stop])))
             start = stop
             if self._release_pixels:
                 item.release()

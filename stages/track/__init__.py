@@ -1,0 +1,1 @@
+"""Faces through time: association, motion between looks, quality and best shots."""

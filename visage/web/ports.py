@@ -1,0 +1,217 @@
+"""What the web needs of the rest of the daemon: two protocols and their records.
+
+Methods are plain calls, safe from any thread; the web makes them on worker threads, so they may read a database but
+should answer within a second. They raise `visage.web.errors`: NotFound, Conflict, PictureRefused, Unavailable.
+Records hold nothing secret: addresses come without credentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from pydantic import JsonValue
+
+__all__ = [
+    "Event",
+    "Match",
+    "NewSource",
+    "OnEvent",
+    "PeoplePort",
+    "Person",
+    "Readiness",
+    "ServicePort",
+    "Sighting",
+    "SightingQuery",
+    "SourceStatus",
+    "Unknown",
+    "Unsubscribe",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether frames go through; `reason` says why not, in one line."""
+
+    ready: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """A source at one moment.
+
+    Attributes:
+        state: for example "running", "reconnecting", "paused", "failed", "waiting", "done".
+        reason: one line that explains the state, without credentials; empty where there is nothing to say.
+        address: what it reads, without credentials.
+        fps: frames looked at a second, over the last few seconds.
+        frames, dropped, faces: counted since the daemon started.
+        reconnects: how often it had to be opened again.
+        latency_seconds: from a frame's capture to its results, for the last frames; None where unknown.
+    """
+
+    source_id: str
+    kind: Literal["camera", "folder", "file"]
+    state: str
+    reason: str = ""
+    address: str = ""
+    fps: float = 0.0
+    frames: int = 0
+    dropped: int = 0
+    faces: int = 0
+    reconnects: int = 0
+    latency_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSource:
+    """A source that a caller wants added. `uri` has passed the source rules; it may hold credentials."""
+
+    uri: str = field(repr=False)
+    source_id: str
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        event_id: unique; the same event never has two.
+        kind: "track_started", "track_identified", "track_ended" or "source_state".
+        data: the rest, JSON, in the schema of the event's kind.
+    """
+
+    event_id: str
+    kind: str
+    at: datetime
+    source_id: str
+    data: dict[str, JsonValue]
+
+
+OnEvent: TypeAlias = Callable[[Event], None]
+Unsubscribe: TypeAlias = Callable[[], None]
+
+
+class ServicePort(Protocol):
+    """The daemon as the web sees it."""
+
+    def readiness(self) -> Readiness: ...
+
+    def sources(self) -> Sequence[SourceStatus]: ...
+
+    def add_source(self, source: NewSource) -> SourceStatus:
+        """Begin with a source. Raises Conflict where the name is taken."""
+
+    def pause_source(self, source_id: str) -> SourceStatus:
+        """Read no more of it until `resume_source`. Raises NotFound."""
+
+    def resume_source(self, source_id: str) -> SourceStatus:
+        """Raises NotFound."""
+
+    def remove_source(self, source_id: str) -> None:
+        """Stop it and forget it. Raises NotFound."""
+
+    def reload(self) -> None:
+        """Read the configuration again. Raises Conflict with the message where it is wrong."""
+
+    def subscribe(self, on_event: OnEvent) -> Unsubscribe:
+        """Call `on_event`, which never blocks, from any thread for every event from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with a name."""
+
+    person_id: str
+    name: str
+    pictures: int = 0
+    sightings: int = 0
+    last_seen: datetime | None = None
+    has_portrait: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Somebody seen often enough to be worth a name."""
+
+    unknown_id: str
+    label: str
+    sightings: int
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    sources: tuple[str, ...] = ()
+    has_portrait: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One track of somebody, stored."""
+
+    sighting_id: str
+    source_id: str
+    started_at: datetime
+    ended_at: datetime
+    name: str
+    person_id: str | None = None
+    unknown_id: str | None = None
+    quality: float = 0.0
+    start_seconds: float = 0.0
+    end_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A sighting found by a picture; `similarity` is the cosine, in [-1, 1]."""
+
+    sighting: Sighting
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class SightingQuery:
+    """Which sightings: all conditions together. `source` may be a pattern such as `cam-*`."""
+
+    person_id: str | None = None
+    source: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+
+
+class PeoplePort(Protocol):
+    """The gallery, the unknowns and the sightings as the web sees them. Pictures are encoded: JPEG, PNG or WebP."""
+
+    def people(self) -> Sequence[Person]: ...
+
+    def person(self, person_id: str) -> Person:
+        """Raises NotFound."""
+
+    def add_person(self, name: str, pictures: Sequence[bytes]) -> Person:
+        """Enrol from pictures with one face each. Raises PictureRefused, Conflict."""
+
+    def rename_person(self, person_id: str, name: str) -> Person:
+        """Raises NotFound, Conflict where another has the name."""
+
+    def merge_people(self, kept_id: str, merged_id: str) -> Person:
+        """Make two people one, who keeps the first one's name. Raises NotFound."""
+
+    def forget_person(self, person_id: str) -> dict[str, int]:
+        """Remove everything of a person; says how many of what. Raises NotFound."""
+
+    def portrait(self, identifier: str) -> bytes:
+        """A JPEG of a person's or an unknown's face, where crops are kept. Raises NotFound."""
+
+    def unknowns(self) -> Sequence[Unknown]: ...
+
+    def name_unknown(self, unknown_id: str, name: str) -> Person:
+        """Give an unknown a name, or add it to the person who has that name. Raises NotFound."""
+
+    def sightings(self, query: SightingQuery) -> Sequence[Sighting]:
+        """Newest first."""
+
+    def search(self, picture: bytes, query: SightingQuery) -> Sequence[Match]:
+        """The sightings most like the face in the picture, best first. Raises PictureRefused."""

@@ -1,0 +1,71 @@
+"""How the daemon listens and what callers may do: the section `web` of the service's configuration."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+__all__ = ["AddRules", "WebSettings", "is_loopback"]
+
+
+class AddRules(BaseModel):
+    """Which sources a caller of the API may add. Empty lists allow nothing; what stands in the file is not affected.
+
+    A host is named exactly or as `*.example.org`; an address matches a network. A name is never looked up to see which
+    network it is in: it could mean another machine by the time it is opened.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schemes: tuple[str, ...] = Field(
+        ("rtsp", "rtsps"),
+        description="Schemes that may be opened. http and https follow redirects and playlists to anywhere.",
+    )
+    hosts: tuple[str, ...] = Field((), description="Names of hosts, or `*.domain`.")
+    networks: tuple[str, ...] = Field((), description="Networks of addresses, for example 192.168.1.0/24.")
+    ports: tuple[int, ...] = Field((554, 8554, 322), description="Ports that may be connected to.")
+    folders: tuple[Path, ...] = Field((), description="Folders below which files may be read.")
+
+    @field_validator("networks")
+    @classmethod
+    def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ipaddress.ip_network(network)
+        return networks
+
+
+class WebSettings(BaseModel):
+    """Listening, tokens and limits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(True, description="Serve the API and the page.")
+    host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback only with tokens.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    allowed_hosts: tuple[str, ...] = Field((), description="Names this daemon is called by, besides its address.")
+    token_file: Path = Field(Path("~/.visage/tokens.json"), description="Where `visage token` keeps hashed tokens.")
+    audit_file: Path = Field(Path("~/.visage/audit.jsonl"), description="Who changed or looked at what.")
+    add_source: AddRules = Field(default_factory=AddRules, description="What callers may add.")
+    requests_per_second: float = Field(20.0, gt=0, description="Steady rate of one client.")
+    burst: int = Field(120, ge=1, description="Requests a client may make at once.")
+    upload_bytes: int = Field(16 << 20, ge=1024, description="Largest body of a request.")
+    viewers: int = Field(32, ge=1, description="Live views and event streams at once, each.")
+    live_fps: float = Field(8.0, gt=0, le=30, description="Most pictures a second of a live view.")
+    live_width: int = Field(640, ge=160, le=1920, description="Width of live pictures, pixels.")
+
+    @field_validator("token_file", "audit_file")
+    @classmethod
+    def _expand_home(cls, path: Path) -> Path:
+        return path.expanduser()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,50 @@
+"""Two stages as one, on one thread: what the first returns goes straight into the second.
+
+For a pair whose second stage is too light to deserve a thread and a queue of its own, such as identification behind
+embedding. The chain owns both: whatever goes wrong, each is closed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Generic, TypeVar
+
+from stages.contract import Stage
+
+__all__ = ["Chain"]
+
+In = TypeVar("In")
+Middle = TypeVar("Middle")
+Out = TypeVar("Out")
+
+
+class Chain(Generic[In, Middle, Out]):
+    """Implements `stages.contract.Stage` with a Stage[In, Middle] and a Stage[Middle, Out]. Chains may be chained."""
+
+    def __init__(self, first: Stage[In, Middle], second: Stage[Middle, Out]) -> None:
+        self._first = first
+        self._second = second
+        self.name = first.name
+        """The first stage's: the runtime knows the pair by it."""
+
+    def open(self) -> None:
+        """Open both, in order. A failure leaves closing to the owner, as with every stage."""
+        self._first.open()
+        self._second.open()
+
+    def process(self, batch: Sequence[In]) -> Sequence[Out]:
+        """One result an item, in the batch's order."""
+        return self._second.process(self._first.process(batch))
+
+    def flush(self, source_id: str) -> Sequence[Out]:
+        """What the first held back goes through the second before that forgets the source."""
+        held = self._first.flush(source_id)
+        passed = list(self._second.process(held)) if held else []
+        return [*passed, *self._second.flush(source_id)]
+
+    def close(self) -> None:
+        """Close both, in order; the second also if the first fails."""
+        with ExitStack() as closing:
+            closing.callback(self._second.close)
+            closing.callback(self._first.close)

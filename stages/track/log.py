@@ -1,0 +1,152 @@
+"""Follows the tracks of one source from outside: who is in the picture, and what is told of each once it has left.
+
+Consumes observations in frame order, behind the last stage, and needs no pixels. Memory: one record a track in view, of
+the size of one embedding; nothing is kept of a track that has ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import Faces, FloatArray, Frame, Identity, Observation
+from stages.track.summary import TrackSummary
+
+__all__ = ["TrackLog", "TrackStatistics"]
+
+SUSPICIOUS_COSINE = 0.1
+"""An embedding this far from its track's mean is another person's, or a very bad one; see `suspected_switches`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackStatistics:
+    """What a source's tracks were like so far.
+
+    Attributes:
+        tracks: begun, those in view included.
+        seconds: sum of the lifetimes of those that have ended.
+        ended: how many have.
+        suspected_switches: faces whose embedding disagrees with that of their track's earlier ones: an upper bound of
+            how often a track went over to somebody else, as far as faces were embedded.
+    """
+
+    tracks: int = 0
+    ended: int = 0
+    seconds: float = 0.0
+    suspected_switches: int = 0
+
+    @property
+    def mean_seconds(self) -> float:
+        """Mean lifetime of the tracks that have ended."""
+        return self.seconds / self.ended if self.ended else 0.0
+
+
+class TrackLog:
+    """The tracks of one source. Used by one thread."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[int, _Track] = {}
+        self._begun = 0
+        self._ended = 0
+        self._seconds = 0.0
+        self._suspected = 0
+
+    def __repr__(self) -> str:
+        return f"<TrackLog {len(self._tracks)} in view, {self._ended} ended>"
+
+    def add(self, observation: Observation) -> list[TrackSummary]:
+        """Take the source's next observation; returns the tracks that ended before it, in the order of their ids."""
+        ended = self._end([number for number in observation.ended_tracks if number in self._tracks])
+        faces = observation.faces
+        for row, number in enumerate([] if faces.track_ids is None else faces.track_ids.tolist()):
+            if number > 0:
+                self._take(observation.frame, faces, row, number)
+        return ended
+
+    def close(self) -> list[TrackSummary]:
+        """The source has ended: the tracks still in view, in the order of their ids."""
+        return self._end(list(self._tracks))
+
+    def statistics(self) -> TrackStatistics:
+        return TrackStatistics(self._begun, self._ended, self._seconds, self._suspected)
+
+    def _take(self, frame: Frame, faces: Faces, row: int, number: int) -> None:
+        track = self._tracks.get(number)
+        if track is None:
+            track = self._tracks[number] = _Track(first=frame, last=frame)
+            self._begun += 1
+        if faces.embeddings is not None and track.contradicts(faces.embeddings[row]):
+            self._suspected += 1
+        track.take(frame, faces, row)
+
+    def _end(self, numbers: list[int]) -> list[TrackSummary]:
+        summaries = [self._tracks.pop(number).summary(number) for number in sorted(numbers)]
+        self._ended += len(summaries)
+        self._seconds += sum(summary.end_seconds - summary.start_seconds for summary in summaries)
+        return summaries
+
+
+@dataclass(slots=True)
+class _Track:
+    """A track in view. Frames are kept for their numbers; their pixels are not touched."""
+
+    first: Frame
+    last: Frame
+    frames: int = 0
+    best: tuple[Frame, FloatArray, FloatArray | None] | None = None
+    best_quality: float = -1.0
+    embedding_sum: NDArray[np.float64] | None = None
+    embeddings: int = 0
+    identity: Identity | None = field(default=None)
+
+    def contradicts(self, embedding: FloatArray) -> bool:
+        """Whether this is an embedding, and nothing like the earlier ones."""
+        if self.embedding_sum is None or not embedding.any():
+            return False
+        return float(embedding @ _unit(self.embedding_sum)) < SUSPICIOUS_COSINE
+
+    def take(self, frame: Frame, faces: Faces, row: int) -> None:
+        self.last = frame
+        self.frames += 1
+        quality = 0.0 if faces.quality is None else float(faces.quality[row])
+        is_propagated = faces.propagated is not None and bool(faces.propagated[row])
+        if quality > self.best_quality and not (is_propagated and self.best is not None):
+            landmarks = None if faces.landmarks is None else faces.landmarks[row].copy()
+            self.best = (frame, faces.boxes_xyxy[row].copy(), landmarks)
+            self.best_quality = quality
+        if faces.embeddings is not None and faces.embeddings[row].any():
+            # A face of no quality at all still says more than nothing.
+            weighted = max(quality, 1e-3) * faces.embeddings[row].astype(np.float64)
+            self.embedding_sum = weighted if self.embedding_sum is None else self.embedding_sum + weighted
+            self.embeddings += 1
+        if faces.identities is not None and faces.identities[row] is not None:
+            self.identity = faces.identities[row]
+
+    def summary(self, number: int) -> TrackSummary:
+        assert self.best is not None  # the first face taken is one
+        best, box, landmarks = self.best
+        return TrackSummary(
+            source_id=self.first.source_id,
+            track_id=number,
+            first_frame=self.first.index,
+            last_frame=self.last.index,
+            start_seconds=self.first.pts_seconds,
+            end_seconds=self.last.pts_seconds,
+            frames=self.frames,
+            best_frame=best.index,
+            best_seconds=best.pts_seconds,
+            best_box_xyxy=box,
+            best_landmarks=landmarks,
+            best_quality=self.best_quality,
+            embedding=None if self.embedding_sum is None else _unit(self.embedding_sum).astype(np.float32),
+            embeddings=self.embeddings,
+            started_at=self.first.captured_at,
+            identity=self.identity,
+        )
+
+
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    unit: NDArray[np.float64] = vector / max(float(np.linalg.norm(vector)), np.finfo(np.float64).tiny)
+    return unit

@@ -25,7 +25,7 @@ from visage.runtime.queue import BoundedQueue
 from visage.runtime.sinks import OpenSinks, SinkItem, SinkWorker
 from visage.runtime.source import Outcome, RunningSource, SourceItem
 from visage.runtime.state import PipelineState, SourceState, State
-from visage.runtime.statistics import PipelineStatistics
+from visage.runtime.statistics import PipelineStatistics, SourceTotals
 from visage.runtime.worker import StageWorker
 
 __all__ = ["Pipeline"]
@@ -45,12 +45,17 @@ class Pipeline:
         open_sinks: OpenSinks,
         limits: PipelineLimits,
         hooks: Sequence[Hook] = (),
+        on_ended: Callable[[Outcome], None] | None = None,
     ) -> None:
         """
         Args:
             embed: None leaves faces without embeddings.
             open_sinks: makes the sinks of a source once its size and rate are known.
+            on_ended: told of every source whose outputs are durable or whose failure is known; quick, never raises.
+                Called on the sink thread, or on the one that stops the pipeline.
         """
+        self._on_ended = on_ended
+        self._forgotten = SourceTotals()
         self._limits = limits
         self._state = State(PipelineState.NEW)
         self._lock = threading.Lock()
@@ -122,6 +127,33 @@ class Pipeline:
             self._waiting.append(source)
         self._start_waiting()
 
+    def interrupt(self, source_id: str) -> None:
+        """Read no more of one source; what was read is finished and written. Does nothing if it has ended.
+
+        Raises KeyError for one that is not here.
+        """
+        with self._lock:
+            source = self._sources[source_id]
+            never_started = source in self._waiting
+            if never_started:
+                self._waiting.remove(source)
+        source.interrupt()
+        if never_started:
+            source.finish_unstarted()
+            self._record(source.settle(SourceState.INTERRUPTED))
+            self._close_if_done()
+
+    def forget(self, source_id: str) -> Outcome:
+        """Drop the record of a source that has ended, so that a pipeline that runs for months does not grow.
+
+        Its counts stay in `PipelineStatistics.forgotten` and its name may be used again. Raises KeyError for one that
+        is not here or has not ended.
+        """
+        with self._lock:
+            outcome = self._outcomes.pop(source_id)
+            self._forgotten = self._forgotten.plus(self._sources.pop(source_id).statistics())
+        return outcome
+
     def start(self) -> None:
         """Start the threads."""
         self._state.advance(PipelineState.RUNNING)
@@ -191,8 +223,10 @@ class Pipeline:
     def statistics(self) -> PipelineStatistics:
         with self._lock:
             sources = list(self._sources.values())
+            forgotten = self._forgotten
         return PipelineStatistics(
             state=self._state.current,
+            forgotten=forgotten,
             sources=tuple(source.statistics() for source in sources),
             stages=tuple(worker.statistics() for worker in self._workers),
             queues={name: queue.statistics() for name, queue in self._queues.items()},
@@ -245,6 +279,8 @@ class Pipeline:
     def _record(self, outcome: Outcome) -> None:
         with self._lock:
             self._outcomes[outcome.source_id] = outcome
+        if self._on_ended is not None:
+            self._on_ended(outcome)
 
     def _close_if_done(self) -> None:
         with self._lock:

@@ -98,6 +98,7 @@ class SinkWorker:
         else:
             self._guard(item.source_id, lambda: self._close(item))
             self._sinks.pop(item.source_id, None)
+            self._broken.discard(item.source_id)  # a later source may have its name
             self._on_source_ended(item)
 
     def _open(self, info: VideoInfo) -> None:

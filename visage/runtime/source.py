@@ -113,6 +113,11 @@ class RunningSource:
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
+    def finish_unstarted(self) -> None:
+        """It will never be started: free what it holds already, and its inbox."""
+        self._frames.close()
+        self._inbox.finish()
+
     def count(self, pts_seconds: float, faces: int) -> None:
         """A frame has reached the sinks; called by the sink thread."""
         self._frames_done += 1

@@ -9,14 +9,39 @@ from visage.runtime.source import SourceStatistics
 from visage.runtime.state import PipelineState
 from visage.runtime.worker import StageStatistics
 
-__all__ = ["PipelineStatistics"]
+__all__ = ["PipelineStatistics", "SourceTotals"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTotals:
+    """What sources counted together."""
+
+    sources: int = 0
+    frames_decoded: int = 0
+    frames_done: int = 0
+    frames_dropped: int = 0
+    faces: int = 0
+
+    def plus(self, source: SourceStatistics) -> SourceTotals:
+        """With one source more."""
+        return SourceTotals(
+            self.sources + 1,
+            self.frames_decoded + source.frames_decoded,
+            self.frames_done + source.frames_done,
+            self.frames_dropped + source.frames_dropped,
+            self.faces + source.faces,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineStatistics:
-    """A pipeline at one moment. `queues` are named after the stage that empties them."""
+    """A pipeline at one moment. `queues` are named after the stage that empties them.
+
+    `forgotten` holds what sources counted that `Pipeline.forget` dropped; they are not among `sources`.
+    """
 
     state: PipelineState
     sources: tuple[SourceStatistics, ...]
     stages: tuple[StageStatistics, ...]
     queues: dict[str, QueueStatistics]
+    forgotten: SourceTotals = SourceTotals()

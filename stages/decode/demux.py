@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 import av
@@ -21,7 +22,7 @@ from av.video.stream import VideoStream
 from stages.decode.numbering import VideoPacket
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
 
-__all__ = ["Demuxer", "without_address", "without_credentials"]
+__all__ = ["Demuxer", "InputOptions", "without_address", "without_credentials"]
 
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and chapter previews."""
@@ -30,23 +31,42 @@ NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
 
 
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """How FFmpeg is to open an input.
+
+    Attributes:
+        container_format: FFmpeg's name, for what has no container to tell by: "v4l2" for a camera of this machine.
+        options: laid over ours, for example {"rtsp_transport": "udp"}.
+    """
+
+    container_format: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
 class Demuxer:
     """One pass over a source's packets."""
 
-    def __init__(self, uri: str, *, hwaccel: HWAccel | None = None) -> None:
+    def __init__(self, uri: str, *, hwaccel: HWAccel | None = None, input_options: InputOptions | None = None) -> None:
         """
         Args:
-            uri: a path, or an address with "://" in it.
+            uri: a path, or an address with "://" in it; with a container format whatever that takes.
             hwaccel: what decodes the stream, where it can.
 
         Raises:
             SourceNotFound, SourceUnreadable, NotAVideo
         """
         self.label = without_credentials(uri)
-        if not _is_address(uri):
+        given = input_options or InputOptions()
+        if given.container_format is None and not _is_address(uri):
             _check_file(uri)
         try:
-            self.container: InputContainer = av.open(_address(uri), hwaccel=hwaccel, options=_network_options(uri))
+            self.container: InputContainer = av.open(
+                _address(uri) if given.container_format is None else uri,
+                format=given.container_format,
+                hwaccel=hwaccel,
+                options={**_network_options(uri), **given.options},
+            )
         except av.error.FFmpegError as error:
             raise _translated(error, self.label) from without_address(error)
         try:

@@ -12,6 +12,7 @@ import threading
 from av.codec.hwaccel import HWAccel
 
 from stages.buffers.cuda import CudaDevice
+from stages.decode.demux import InputOptions
 from stages.decode.video import VideoSource
 from stages.errors import NotAVideo, SourceUnreadable
 from stages.imaging.device_admission import DeviceAdmission
@@ -36,9 +37,11 @@ class NvdecSource(VideoSource):
         uri: str,
         admission: DeviceAdmission,
         frameskip: int = 1,
+        delivers_all: bool = False,
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
         is_live: bool = False,
+        input_options: InputOptions | None = None,
     ) -> None:
         """See `VideoSource`. `device` was made before anything else used the card: its context's flags are FFmpeg's."""
         super().__init__(
@@ -46,9 +49,11 @@ class NvdecSource(VideoSource):
             uri=uri,
             admission=admission,
             frameskip=frameskip,
+            delivers_all=delivers_all,
             start_seconds=start_seconds,
             end_seconds=end_seconds,
             is_live=is_live,
+            input_options=input_options,
             decoder_threads=1,  # each more would hold surfaces, and NVDEC is no faster for it
             hwaccel=HWAccel("cuda", device=str(device.ordinal), allow_software_fallback=True, is_hw_owned=True),
         )

@@ -14,7 +14,7 @@ from typing import Protocol
 import av
 from av.codec.hwaccel import HWAccel
 
-from stages.decode.demux import Demuxer
+from stages.decode.demux import Demuxer, InputOptions
 from stages.decode.software import DecodedFrame, Selection, SoftwareDecoder
 from stages.errors import NotAVideo, PoolClosed, SourceBroken
 from stages.frames import Frame, Picture
@@ -27,8 +27,10 @@ __all__ = ["Admission", "VideoSource"]
 class Admission(Protocol):
     """Turns one source's decoded frames into pictures that the pipeline can hold."""
 
-    def admit(self, frame: av.VideoFrame, orientation: Orientation) -> Picture | None:
+    def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> Picture | None:
         """A picture that owns the frame's pixels; None if the source can't wait and no buffer is free.
+
+        `look` says that the detector will want it: what that takes can be done at once.
 
         Raises PoolClosed after `interrupt` or `close`, also while waiting.
         """
@@ -50,30 +52,37 @@ class VideoSource:
         uri: str,
         admission: Admission,
         frameskip: int = 1,
+        delivers_all: bool = False,
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
         decoder_threads: int = 1,
         is_live: bool = False,
         hwaccel: HWAccel | None = None,
+        input_options: InputOptions | None = None,
     ) -> None:
         """
         Args:
             uri: a path, or an address with "://" in it; a password in it never leaves this object.
             admission: closed with the source.
-            frameskip: deliver the frames whose index is a multiple of this.
+            frameskip: look at the frames whose index is a multiple of this.
+            delivers_all: deliver the others as well, marked as not to be looked at; otherwise they are left out, and
+                not even decoded where that can be helped.
             start_seconds, end_seconds: deliver what lies in [start, end) of the stream's time.
             decoder_threads: 0 lets FFmpeg choose. One costs least CPU a frame; more shorten a lone source's time.
             is_live: a camera or stream; it has no end, and no frame of it is held back.
             hwaccel: what decodes (see `stages.decode.nvdec`); by default the CPU.
+            input_options: how FFmpeg opens it, beyond our defaults.
         """
         self._source_id = source_id
         self._uri = uri
         self._admission = admission
-        self._selection = Selection(frameskip, start_seconds)
+        self._selection = Selection(1 if delivers_all else frameskip, start_seconds)
+        self._frameskip = frameskip
         self._end_seconds = end_seconds
         self._decoder_threads = decoder_threads
         self._is_live = is_live
         self._hwaccel = hwaccel
+        self._input_options = input_options
         self._is_interrupted = False
         self._frames_decoded = 0
         self._decoder: SoftwareDecoder | None = None
@@ -161,12 +170,13 @@ class VideoSource:
             self._frames_decoded = decoded.index + 1 - start_index
             if decoded.index % self._selection.frameskip:
                 continue
+            look = decoded.index % self._frameskip == 0
             try:
-                picture = self._admission.admit(decoded.frame, self._orientation(decoded.frame))
+                picture = self._admission.admit(decoded.frame, self._orientation(decoded.frame), look=look)
             except PoolClosed:
                 return
             if picture is not None:
-                yield Frame(self._source_id, decoded.index, seconds, picture, time.time())
+                yield Frame(self._source_id, decoded.index, seconds, picture, time.time(), look)
         if self._is_interrupted:
             return
         index = self._active.frames_passed
@@ -182,7 +192,7 @@ class VideoSource:
 
     def _begin_pass(self, first_number: int | None = None) -> None:
         self._end_pass()
-        demuxer = Demuxer(self._uri, hwaccel=self._hwaccel)
+        demuxer = Demuxer(self._uri, hwaccel=self._hwaccel, input_options=self._input_options)
         self._decoder = SoftwareDecoder(
             demuxer,
             self._selection,

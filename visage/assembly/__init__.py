@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from visage.assembly.build import build
+from visage.assembly.build import build, build_service
 from visage.assembly.choice import choose_platform
 from visage.assembly.plan import ModelPlan
 from visage.assembly.platform import Platform
 
-__all__ = ["ModelPlan", "Platform", "build", "choose_platform"]
+__all__ = ["ModelPlan", "Platform", "build", "build_service", "choose_platform"]

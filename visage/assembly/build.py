@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stages.contract import Hook
+from stages.chain import Chain
+from stages.contract import Hook, Stage
+from stages.frames import Observation
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly.choice import choose_platform
@@ -14,9 +16,12 @@ from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models import Progress
 from visage.models.engines import OnBuild
-from visage.runtime import OverflowPolicy, Pipeline, PipelineLimits
+from visage.runtime import Outcome, OverflowPolicy, Pipeline, PipelineLimits
 
-__all__ = ["OpenSinksWith", "build"]
+__all__ = ["OpenSinksWith", "build", "build_service"]
+
+MOST_SERVICE_SOURCES = 256
+"""Sources decoded at once by the daemon, which itself says how many of them are files."""
 
 
 OpenSinksWith = Callable[[VideoInfo, Platform], Sequence[Sink]]
@@ -31,6 +36,7 @@ def build(
     hooks: Sequence[Hook] = (),
     progress: Progress | None = None,
     on_build: OnBuild | None = None,
+    platform: Platform | None = None,
 ) -> Pipeline:
     """A pipeline over these sources, and no others. Fetches and prepares the models it needs.
 
@@ -39,16 +45,71 @@ def build(
         keep_pixels: some sink reads pictures, so they are held until the sinks have seen them.
         progress: told of model downloads.
         on_build: told of the building of engines, which takes minutes at the first run on a card.
+        platform: where it runs; by default what the settings choose. The pipeline closes it.
 
     Raises:
         ModelError: a model is unknown or can't be fetched.
         BackendError: no network runtime, or the wrong one for the device.
     """
-    platform = choose_platform(settings, ModelPlan.of(settings, progress=progress, on_build=on_build))
+    if platform is None:
+        platform = choose_platform(settings, ModelPlan.of(settings, progress=progress, on_build=on_build))
     live = sum(spec.is_live for spec in sources)
-    concurrent = min(len(sources), platform.concurrent_files + live) or 1
+    files_at_once = settings.concurrent_files or platform.concurrent_files
+    concurrent = min(len(sources), files_at_once + live) or 1
+    pipeline = _assemble(
+        settings, platform, open_sinks=open_sinks, keep_pixels=keep_pixels, hooks=hooks, concurrent=concurrent
+    )
+    for spec in sources:
+        policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
+        pipeline.add(spec.source_id, platform.frame_source(spec, concurrent=concurrent), policy)
+    pipeline.finish()
+    return pipeline
+
+
+def build_service(
+    settings: Settings,
+    platform: Platform,
+    *,
+    open_sinks: OpenSinksWith,
+    on_ended: Callable[[Outcome], None],
+    hide: Stage[Observation, Observation] | None = None,
+    keep_pixels: bool = False,
+    hooks: Sequence[Hook] = (),
+) -> Pipeline:
+    """A pipeline without sources, which takes them as they come until it is drained. It closes the platform.
+
+    Args:
+        open_sinks: as for `build`.
+        on_ended: told of each source that has ended, see `Pipeline`.
+        hide: drops faces before they are embedded; runs behind the detector, on its thread.
+        keep_pixels: as for `build`.
+    """
+    return _assemble(
+        settings,
+        platform,
+        open_sinks=open_sinks,
+        keep_pixels=keep_pixels,
+        hooks=hooks,
+        concurrent=MOST_SERVICE_SOURCES,
+        on_ended=on_ended,
+        hide=hide,
+    )
+
+
+def _assemble(
+    settings: Settings,
+    platform: Platform,
+    *,
+    open_sinks: OpenSinksWith,
+    keep_pixels: bool,
+    hooks: Sequence[Hook],
+    concurrent: int,
+    on_ended: Callable[[Outcome], None] | None = None,
+    hide: Stage[Observation, Observation] | None = None,
+) -> Pipeline:
+    detect = platform.detect_stage(release_pixels=not settings.embed and not keep_pixels)
     pipeline = Pipeline(
-        detect=platform.detect_stage(release_pixels=not settings.embed and not keep_pixels),
+        detect=detect if hide is None else Chain(detect, hide),
         embed=platform.embed_stage(release_pixels=not keep_pixels) if settings.embed else None,
         open_sinks=lambda info: open_sinks(info, platform),
         limits=PipelineLimits(
@@ -60,10 +121,7 @@ def build(
             concurrent_sources=concurrent,
         ),
         hooks=hooks,
+        on_ended=on_ended,
     )
     pipeline.on_stopped(platform.close)
-    for spec in sources:
-        policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
-        pipeline.add(spec.source_id, platform.frame_source(spec, concurrent=concurrent), policy)
-    pipeline.finish()
     return pipeline

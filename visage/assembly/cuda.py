@@ -15,6 +15,7 @@ from stages.buffers.cuda import CudaDevice
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
+from stages.decode.demux import InputOptions
 from stages.decode.nvdec import NvdecSource
 from stages.detect.heads.device_yunet import DeviceYuNetHead
 from stages.detect.stage import DetectStage
@@ -150,6 +151,7 @@ class CudaPlatform:
             start_seconds=settings.start_seconds,
             end_seconds=settings.end_seconds,
             is_live=spec.is_live,
+            input_options=InputOptions(spec.input_format, spec.input_options),
         )
 
     def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:

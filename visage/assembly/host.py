@@ -14,6 +14,7 @@ from stages.backends.base import Backend, HostTensor
 from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import OpenVINOBackend
 from stages.contract import FrameSource, Stage
+from stages.decode.demux import InputOptions
 from stages.decode.video import VideoSource
 from stages.detect.heads.base import Head
 from stages.detect.heads.yunet import YuNetHead
@@ -89,6 +90,7 @@ class HostPlatform:
             end_seconds=settings.end_seconds,
             decoder_threads=max(1, settings.cpu_threads // concurrent),
             is_live=spec.is_live,
+            input_options=InputOptions(spec.input_format, spec.input_options),
         )
 
     def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:

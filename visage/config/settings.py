@@ -49,6 +49,9 @@ class Settings(BaseSettings):
 
     detect_batch: int | None = Field(None, ge=1, le=64, description="Most frames a detector call takes.")
     embed_batch: int | None = Field(None, ge=1, le=256, description="Most faces an embedder call takes.")
+    concurrent_files: int | None = Field(
+        None, ge=1, description="Most files decoded at once; default: what keeps the device's decoders busy."
+    )
     batch_deadline_seconds: float = Field(0.01, ge=0, description="Longest wait for a batch to fill.")
     inbox_capacity: int = Field(8, ge=1, description="Decoded frames that may wait per source.")
     queue_capacity: int = Field(8, ge=1, description="Frames that may wait between later stages.")

@@ -50,6 +50,8 @@ class SourceSpec(BaseModel):
         source_id: unique in a run and fit for a file name.
         is_live: it has no end and can't wait, so frames are dropped under pressure. True for RTSP, RTMP, RTP, SRT and
             UDP; an `http(s)://` address is read like a file, nothing of it is lost.
+        input_format: FFmpeg's name of the container, where the address does not tell ("v4l2").
+        input_options: FFmpeg's options for opening it, over our defaults.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +59,8 @@ class SourceSpec(BaseModel):
     uri: str = Field(repr=False)
     source_id: str
     is_live: bool = False
+    input_format: str | None = None
+    input_options: dict[str, str] = Field(default_factory=dict, repr=False)
 
     @property
     def display_uri(self) -> str:

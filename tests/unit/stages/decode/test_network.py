@@ -6,7 +6,7 @@ import time
 import pytest
 
 from stages.decode import demux
-from stages.decode.demux import Demuxer
+from stages.decode.demux import Demuxer, InputOptions
 from stages.errors import SourceUnreadable
 
 
@@ -21,3 +21,10 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch
             Demuxer(f"{scheme}://ada:secret@127.0.0.1:{port}/door")
         assert time.monotonic() - started < 10
     assert "secret" not in str(caught.value)
+
+
+def test_an_input_without_a_container_is_opened_by_its_format() -> None:
+    """As a camera at /dev/video0 is, which no machine that runs tests need have."""
+    demuxer = Demuxer("testsrc=size=64x48:rate=5", input_options=InputOptions(container_format="lavfi"))
+    assert (demuxer.stream.codec_context.width, demuxer.stream.codec_context.height) == (64, 48)
+    demuxer.close()

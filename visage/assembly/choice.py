@@ -26,9 +26,7 @@ def choose_platform(settings: Settings, plan: ModelPlan) -> Platform:
     status = tensorrt_status(ordinal)
     if status.ok:
         # Imported where a card is: CUDA for Python is an extra.
-        platform: Platform = importlib.import_module("visage.assembly.cuda").CudaPlatform(
-            settings, plan, ordinal=ordinal
-        )
+        platform: Platform = importlib.import_module("visage.assembly.cuda").CudaPlatform(settings, plan)
         return platform
     if settings.device == "auto" and settings.backend == "auto":
         return HostPlatform(settings, plan)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.backends.tensorrt import TensorRTBackend
+from stages.backends.base import Backend
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.device import DeviceArray
@@ -48,20 +49,26 @@ CONCURRENT_FILES = 16
 class CudaPlatform:
     """Everything on one card. Make it before anything else in the process uses the card."""
 
-    def __init__(self, settings: Settings, plan: ModelPlan, *, ordinal: int = 0) -> None:
+    def __init__(self, settings: Settings, plan: ModelPlan) -> None:
         """Raises BackendUnavailable: no driver, no such card, no TensorRT."""
         if settings.precision == "bf16":
             raise BackendError("bf16 is for CPUs; on a GPU choose --precision fp16 or fp32")
         self._settings = settings
-        self._plan = plan
+        # One shape for every source: frames of all sizes share batches, and one engine and few graphs serve them all.
+        self._plan = replace(plan, detector_input=replace(plan.detector_input, square=True))
         self.detect_batch = settings.detect_batch or DETECT_BATCH
         self.embed_batch = settings.embed_batch or EMBED_BATCH
         self.concurrent_files = CONCURRENT_FILES
-        self._device = CudaDevice(ordinal)
+        self._device = CudaDevice(settings.cuda_ordinal)
         self._api = TensorRTApi.load()
         self._engines = EngineCache(plan.store.model_dir, api=self._api, arch=self._device.arch)
         self._kernels = plan.store.model_dir / "kernels"
         self._preview: DeviceImaging | None = None
+
+    @property
+    def device(self) -> CudaDevice:
+        """The card."""
+        return self._device
 
     @property
     def description(self) -> str:
@@ -171,7 +178,7 @@ class CudaPlatform:
     def _precision(self) -> str:
         return "fp32" if self._settings.precision == "fp32" else "fp16"
 
-    def _backend(self, spec: ModelSpec, max_batch: int) -> TensorRTBackend:
+    def _backend(self, spec: ModelSpec, max_batch: int) -> Backend[DeviceArray]:
         request = engine_request(
             spec,
             self._plan.store,

@@ -52,10 +52,12 @@ class ClipRecipe:
     frames: int = 240
     fps: int = 24
     bit_rate: int = 8_000_000
+    encoder: str = "libx264"
 
     @property
     def file_name(self) -> str:
-        return f"faces-{self.width}x{self.height}-{self.frames}-v{VERSION}.mp4"
+        codec = "" if self.encoder == "libx264" else f"-{self.encoder}"
+        return f"faces-{self.width}x{self.height}-{self.frames}{codec}-v{VERSION}.mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,14 @@ def make_clip(path: Path, recipe: ClipRecipe, photograph: Callable[[str], Path])
     """Compose and encode the clip; `photograph` gives a sample's path by its name. Raises OutputFailed."""
     scenery = _Scenery(recipe, [_portrait(photograph(name), part) for name, part in PORTRAITS])
     with _staged(path) as part, av.open(part, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=recipe.fps)
+        stream = container.add_stream(recipe.encoder, rate=recipe.fps)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = recipe.width, recipe.height, "yuv420p"
         stream.bit_rate = recipe.bit_rate
         # A key frame every scene, as services cut their segments. x264's decisions depend on its number of threads.
         stream.options = {"preset": "medium", "threads": "2", "g": str(SCENE_SECONDS * recipe.fps)}
+        if recipe.encoder == "libx265":  # it prints by itself otherwise
+            stream.options = {**stream.options, "x265-params": "log-level=none"}
         for number in range(recipe.frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(scenery.frame(number), "bgr24")))
         container.mux(stream.encode())

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from visage.bench.record import rates, targets
 
-__all__ = ["print_comparison", "print_record"]
+__all__ = ["print_comparison", "print_record", "print_table"]
 
 PASSES = (
     ("decode", "decoding alone", "decode_fps"),
@@ -48,7 +48,7 @@ def print_record(console: Console, record: dict[str, Any]) -> None:
         for name, stage in record["stages"].items()
     ]
     rows.append(("sum", f"{1000 * record['cpu_seconds_per_frame']:.2f}", ""))
-    _print_table(console, ("stage alone, one thread", "CPU ms/frame", "rate"), rows)
+    print_table(console, ("stage alone, one thread", "CPU ms/frame", "rate"), rows)
 
     rows = []
     for run_name, title, key in PASSES:
@@ -57,10 +57,10 @@ def print_record(console: Console, record: dict[str, Any]) -> None:
         runs = record["rounds"].get(run_name, [])
         cpu = min((run["cpu_seconds_per_frame"] for run in runs), default=None)
         rows.append((title, f"{record[key]:.1f}", "" if cpu is None else f"{1000 * cpu:.2f}"))
-    _print_table(console, ("whole", "fps", "CPU ms/frame"), rows)
+    print_table(console, ("whole", "fps", "CPU ms/frame"), rows)
 
     rows = [(target.title, str(target), "ok" if target.is_met else "missed") for target in targets(record)]
-    _print_table(console, ("ratio", "", ""), rows)
+    print_table(console, ("ratio", "", ""), rows)
     console.print(f"\npeak memory {record['peak_rss_bytes'] / 2**20:.0f} MiB", highlight=False)
     others = statistics.median(run["others_cores"] for runs in record["rounds"].values() for run in runs)
     if others > NOISE_CORES:
@@ -75,14 +75,15 @@ def print_comparison(console: Console, new: dict[str, Any], old: dict[str, Any])
         for name, value in rates(new).items()
         if name in before
     ]
-    _print_table(console, ("figure", "old", "new", "new / old"), rows)
+    print_table(console, ("figure", "old", "new", "new / old"), rows)
     for key in ("machine", "versions", "models", "settings", "clip"):
         if new[key] != old[key]:
             differing = sorted(name for name in {*new[key], *old[key]} if new[key].get(name) != old[key].get(name))
             console.print(f"not the same {key}: {', '.join(differing)}", highlight=False)
 
 
-def _print_table(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A first column of names, then figures."""
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for number, title in enumerate(header):
         table.add_column(title, justify="right" if number else "left", no_wrap=True)

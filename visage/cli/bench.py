@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,7 +31,8 @@ def bench(
         bool, typer.Option("--long", help="Also measure memory on a clip 20 times longer; takes minutes.")
     ] = False,
     no_embed: Annotated[bool, typer.Option("--no-embed", help="Detect only.")] = False,
-    device: Annotated[Literal["cpu"], typer.Option(help="What to measure.")] = "cpu",
+    device: Annotated[str, typer.Option(help="What to measure: cpu, cuda or cuda:N.")] = "cpu",
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of each measurement on a card.")] = 4.0,
     backend: Annotated[
         Literal["auto", "openvino", "onnxruntime"] | None,
         typer.Option(help="What runs the networks.", show_default="auto"),
@@ -65,19 +67,28 @@ def bench(
             "model_dir": model_dir,
         }
     )
+    if settings.device == "auto":
+        raise typer.BadParameter("--device: name what to measure: cpu, cuda or cuda:N")
     old = None
     if compare is not None:
+        if settings.device != "cpu":
+            raise typer.BadParameter("--compare compares benchmarks of CPUs; for cards, compare the JSON files")
         try:
             old = read_record(compare)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"--json: there is no folder {json_file.absolute().parent}")
-    record = Bench(settings, Console(stderr=True)).run(clip, frames=frames, rounds=rounds, with_long=long)
-    console = Console()
-    print_record(console, record)
-    if old is not None:
-        print_comparison(console, record, old)
+    progress, console = Console(stderr=True), Console()
+    if settings.device == "cpu":
+        record = Bench(settings, progress).run(clip, frames=frames, rounds=rounds, with_long=long)
+        print_record(console, record)
+        if old is not None:
+            print_comparison(console, record, old)
+    else:
+        # Imported where a card is: CUDA for Python is an extra.
+        card_bench = importlib.import_module("visage.bench.card.bench").CardBench
+        record = card_bench(settings, progress).run(clip, console, seconds=seconds)
     if json_file is not None:
         json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         print(f"\nwritten to {json_file}")

@@ -152,18 +152,14 @@ class EngineCache:
             ) from exc
 
 
-def detector_shapes(longest: int, multiple: int, max_batch: int, *, is_square: bool = False) -> tuple[ShapeRange, ...]:
-    """uint8 (N, H, W, 3) for batches of 1 to max_batch; kernels are chosen for full batches of wide-screen frames."""
-    least = longest if is_square else multiple
-    # 16:9, the side that `DetectorInput.shape` gives it.
-    height = longest if is_square else -(-longest * 9 // (16 * multiple)) * multiple
-    return (
-        ShapeRange(
-            minimum=(1, least, least, 3),
-            optimum=(max_batch, height, longest, 3),
-            maximum=(max_batch, longest, longest, 3),
-        ),
-    )
+def detector_shapes(longest: int, max_batch: int) -> tuple[ShapeRange, ...]:
+    """uint8 (N, longest, longest, 3) for batches of 1 to max_batch; kernels are chosen for full batches.
+
+    Every frame is letterboxed into the square. With free height and width TensorRT 8.6 had not finished after 340 s
+    what takes it 105 s so, and frames of other shapes could not share a batch.
+    """
+    full = (max_batch, longest, longest, 3)
+    return (ShapeRange(minimum=(1, longest, longest, 3), optimum=full, maximum=full),)
 
 
 def embedder_shapes(size: int, max_batch: int) -> tuple[ShapeRange, ...]:

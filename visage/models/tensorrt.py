@@ -34,10 +34,7 @@ def engine_request(
     """
     model = store.prepared(spec.name)
     if isinstance(spec, DetectorSpec):
-        wanted = spec.input
-        shapes = detector_shapes(
-            detector_size or wanted.longest, wanted.multiple, max_batch, is_square=not spec.has_dynamic_size
-        )
+        shapes = detector_shapes(detector_size or spec.input.longest, max_batch)
     elif isinstance(spec, EmbedderSpec):
         shapes = embedder_shapes(spec.input.size, max_batch)
     else:

@@ -1,0 +1,152 @@
+"""One clip many times at once: the decoders alone, and the whole pipeline on top of the same decoders."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from stages.contract import FrameSource
+from stages.frames import Observation
+from stages.sink.base import Sink
+from stages.sources import SourceEnded, VideoInfo
+from visage.assembly import ModelPlan, build
+from visage.assembly.cuda import CudaPlatform
+from visage.bench.card.window import FrameCounter, MeasurementFailed, Window, measure_window
+from visage.config import Settings
+from visage.config.sources import SourceSpec
+from visage.runtime import Pipeline, PipelineStatistics
+
+__all__ = ["MakePlatform", "measure_decoders", "measure_pipeline"]
+
+JOIN_SECONDS = 30.0
+
+MakePlatform = Callable[[Settings, ModelPlan], CudaPlatform]
+
+
+def measure_decoders(settings: Settings, clip: Path, *, sources: int, seconds: float) -> Window:
+    """Decode on the card and copy every surface into our pool, as the pipeline does, then let it go."""
+    platform = CudaPlatform(settings, ModelPlan.of(settings))
+    decoders = [_Decoder(platform.frame_source(spec, concurrent=sources)) for spec in _specs(clip, sources)]
+    with contextlib.ExitStack() as stack:
+        stack.callback(platform.close)
+        for decoder in decoders:
+            stack.callback(decoder.stop)
+            decoder.start()
+        window = measure_window([decoder.counter for decoder in decoders], platform.device, seconds=seconds)
+    for decoder in decoders:
+        if decoder.error is not None:
+            raise decoder.error
+    return window
+
+
+def measure_pipeline(
+    settings: Settings,
+    clip: Path,
+    *,
+    sources: int,
+    seconds: float,
+    make_platform: MakePlatform | None = None,
+) -> Window:
+    """Every frame detected, every face embedded; what comes out is counted.
+
+    Args:
+        make_platform: another platform than a run's, to measure what differs.
+    """
+    plan = ModelPlan.of(settings)
+    platform = (make_platform or CudaPlatform)(settings, plan)
+    counters = {spec.source_id: _CounterSink() for spec in _specs(clip, sources)}
+
+    def open_sinks(info: VideoInfo, _: object) -> Sequence[Sink]:
+        return [counters[info.source_id]]
+
+    pipeline = build(settings, _specs(clip, sources), open_sinks=open_sinks, platform=platform)
+    with pipeline:
+        pipeline.start()
+        try:
+            before = _when_warm(pipeline, counters)
+            window = measure_window([sink.counter for sink in counters.values()], platform.device, seconds=seconds)
+            after = pipeline.statistics()
+        finally:
+            pipeline.abort()
+    if pipeline.failure is not None:
+        raise pipeline.failure
+    return replace(window, waiting=_waiting(before, after, window))
+
+
+def _when_warm(pipeline: Pipeline, counters: dict[str, _CounterSink]) -> PipelineStatistics:
+    for sink in counters.values():
+        sink.counter.is_warm.wait(JOIN_SECONDS)
+    return pipeline.statistics()
+
+
+def _waiting(before: PipelineStatistics, after: PipelineStatistics, window: Window) -> dict[str, float]:
+    """Shares of the time between two moments in which stages did nothing of their own."""
+    decoded = zip(before.sources, after.sources, strict=True)
+    held_back = sum(new.inbox.seconds_waiting_to_put - old.inbox.seconds_waiting_to_put for old, new in decoded)
+    shares = {"decode": held_back / window.sources / window.seconds}
+    for old, new in zip(before.stages, after.stages, strict=True):
+        shares[new.name] = 1 - (new.seconds_busy - old.seconds_busy) / window.seconds
+    waited = after.queues["sink"].seconds_waiting_to_get - before.queues["sink"].seconds_waiting_to_get
+    shares["sink"] = waited / window.seconds
+    return {name: min(1.0, max(0.0, share)) for name, share in shares.items()}
+
+
+def _specs(clip: Path, sources: int) -> list[SourceSpec]:
+    return [SourceSpec(uri=str(clip), source_id=f"copy-{number}") for number in range(sources)]
+
+
+class _Decoder:
+    """A source's decode thread with nothing behind it."""
+
+    def __init__(self, source: FrameSource) -> None:
+        self.counter = FrameCounter()
+        self.error: Exception | None = None
+        self._source = source
+        self._thread = threading.Thread(target=self._run, name="decode")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.ident is None:
+            return
+        self._source.interrupt()
+        self._thread.join(JOIN_SECONDS)
+        if self._thread.is_alive():
+            raise MeasurementFailed(f"a decoder did not stop in {JOIN_SECONDS:.0f} s")
+
+    def _run(self) -> None:
+        try:
+            self._source.open()
+            for frame in self._source.frames():
+                frame.release()
+                self.counter.add()
+        except Exception as exc:  # the thread's edge: raised by whoever measures
+            self.error = exc
+        finally:
+            self.counter.end()
+            self._source.close()
+
+
+class _CounterSink:
+    """A sink that counts."""
+
+    wants_pixels = False
+
+    def __init__(self) -> None:
+        self.counter = FrameCounter()
+
+    def open(self, info: VideoInfo) -> None:
+        pass
+
+    def write(self, observation: Observation) -> None:
+        self.counter.add(len(observation.faces))
+
+    def close(self, ended: SourceEnded) -> None:
+        self.counter.end()
+
+    def abandon(self) -> None:
+        pass

@@ -1,0 +1,101 @@
+"""The card's benchmark as JSON and as tables for people."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from rich.console import Console
+
+from visage.bench.card.suite import CardResults, Width
+from visage.bench.table import print_table
+from visage.config import Settings
+from visage.observe.machine import describe_machine
+
+__all__ = ["make_card_record", "print_card_results"]
+
+SCHEMA = 1
+
+
+def make_card_record(settings: Settings, results: CardResults) -> dict[str, Any]:
+    """Everything, fit for JSON."""
+    machine = describe_machine()
+    return {
+        "schema": SCHEMA,
+        "kind": "card",
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": {"system": machine.system, "cpu": machine.cpu, "gpus": [asdict(gpu) for gpu in machine.gpus]},
+        "versions": {"python": machine.python, "visage": _version(), **machine.libraries},
+        "settings": settings.model_dump(mode="json", exclude={"model_dir"}),
+        "networks": asdict(results.networks),
+        "widths": [{**asdict(width), "share": width.share} for width in results.widths],
+        "overlap": asdict(results.overlap),
+    }
+
+
+def print_card_results(console: Console, results: CardResults) -> None:
+    """Tables of all there is, and how it compares with what it should be."""
+    networks, overlap = results.networks, results.overlap
+    print_table(
+        console,
+        ("networks alone", ""),
+        [
+            ("detect, full batches", f"{networks.detect_fps:,.0f} frames/s"),
+            ("embed, full batches", f"{networks.embed_faces_per_second:,.0f} faces/s"),
+            (f"both, {networks.faces_per_frame:.1f} faces a frame", f"{networks.both_fps:,.0f} frames/s"),
+        ],
+    )
+    print_table(
+        console,
+        ("codec", "videos", "decoders fps", "pipeline fps", "share", "GPU %", "NVDEC %", "B/frame to host", "to card"),
+        [_rates(width) for width in results.widths],
+    )
+    stages = list(results.widths[0].pipeline.waiting)
+    print_table(
+        console,
+        ("codec", "videos", "CPU us/frame", *(f"{name} waits %" for name in stages)),
+        [
+            (
+                width.codec,
+                str(width.pipeline.sources),
+                f"{width.pipeline.cpu_microseconds_per_frame:.0f}",
+                *(f"{100 * width.pipeline.waiting[name]:.0f}" for name in stages),
+            )
+            for width in results.widths
+        ],
+    )
+    print_table(
+        console,
+        (f"one video, the detector run {overlap.repeats} times", "fps"),
+        [
+            ("decoder alone", f"{overlap.decode_fps:.0f}"),
+            ("inference alone", f"{overlap.inference_fps:.0f}"),
+            ("one after the other", f"{overlap.sequential_fps:.0f}"),
+            ("pipeline", f"{overlap.pipeline_fps:.0f}"),
+            ("pipeline / one after the other", f"{overlap.pipeline_fps / overlap.sequential_fps:.2f}"),
+        ],
+    )
+
+
+def _rates(width: Width) -> tuple[str, ...]:
+    used = width.pipeline.utilization
+    return (
+        width.codec,
+        str(width.pipeline.sources),
+        f"{width.decoders.fps:.0f}",
+        f"{width.pipeline.fps:.0f}",
+        f"{width.share:.2f}",
+        "-" if used is None else f"{used.gpu_percent:.0f}",
+        "-" if used is None else f"{used.decoder_percent:.0f}",
+        f"{width.pipeline.bytes_to_host_per_frame:.0f}",
+        f"{width.pipeline.bytes_to_device_per_frame:.0f}",
+    )
+
+
+def _version() -> str:
+    try:
+        return version("visage")
+    except PackageNotFoundError:  # run from a checkout
+        return "unknown"

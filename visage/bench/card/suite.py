@@ -1,0 +1,71 @@
+"""All measurements of one card, in one run: per codec the decoders, the networks, and the pipeline at every width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from visage.bench.card.load import measure_decoders, measure_pipeline
+from visage.bench.card.networks import NetworkRates, measure_networks
+from visage.bench.card.overlap import Overlap, measure_overlap
+from visage.bench.card.window import Window
+from visage.config import Settings
+
+__all__ = ["CardResults", "CardSuite", "Width"]
+
+WIDTHS = (1, 4, 8, 16, 32)
+"""Videos at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """So many copies of one clip at once."""
+
+    codec: str
+    decoders: Window
+    pipeline: Window
+
+    @property
+    def share(self) -> float:
+        """What is left of the decoders' rate when everything else works behind them."""
+        return self.pipeline.fps / self.decoders.fps
+
+
+@dataclass(frozen=True, slots=True)
+class CardResults:
+    """Everything measured on one card."""
+
+    widths: list[Width]
+    networks: NetworkRates
+    overlap: Overlap
+
+
+class CardSuite:
+    """Measures one set of settings."""
+
+    def __init__(self, settings: Settings, *, seconds: float, report: Callable[[str], None]) -> None:
+        """
+        Args:
+            seconds: length of each measurement, apart from its warming up.
+            report: told what is being measured.
+        """
+        self._settings = settings
+        self._seconds = seconds
+        self._report = report
+
+    def run(self, clips: Mapping[str, Path]) -> CardResults:
+        """Measure these clips, by codec: the first alone with the heavy detector. Raises MeasurementFailed."""
+        first = next(iter(clips.values()))
+        self._report("networks alone")
+        networks = measure_networks(self._settings, first)
+        widths = [self._width(codec, clip, sources) for codec, clip in clips.items() for sources in WIDTHS]
+        self._report("one video, a detector as slow as its decoder")
+        return CardResults(widths, networks, measure_overlap(self._settings, first, seconds=self._seconds))
+
+    def _width(self, codec: str, clip: Path, sources: int) -> Width:
+        settings = self._settings.model_copy(update={"concurrent_files": sources})
+        self._report(f"{codec}, {sources} at once: decoders alone")
+        decoders = measure_decoders(settings, clip, sources=sources, seconds=self._seconds)
+        self._report(f"{codec}, {sources} at once: pipeline")
+        return Width(codec, decoders, measure_pipeline(settings, clip, sources=sources, seconds=self._seconds))

@@ -1,0 +1,121 @@
+"""The service's file: what is over what, and that every problem says where it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from visage.config.service import load_service_config
+from visage.config.timetable import Timetable
+from visage.config.yaml_file import ConfigError
+
+EXAMPLES = Path(__file__).parents[4] / "deploy" / "examples"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "visage.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "cameras:\n  front:\n    adress: rtsp://a\n",
+            "visage.yaml:3: cameras.front.adress: there is no such key; did",
+        ),
+        ("cameras:\n  front:\n    fps_cap: 3\n", "visage.yaml:2: cameras.front.address: is missing"),
+        ("web:\n  port: many\n", "visage.yaml:2: web.port: Input should be a valid integer"),
+        ("analysis:\n  min_face: -1\n", "visage.yaml:2: analysis.min_face: Input should be greater than"),
+        (
+            "cameras:\n  a:\n    address: rtsp://x\n  a:\n    address: rtsp://y\n",
+            "visage.yaml:4: cameras.a stands here",
+        ),
+        ("cameras: [\n", "visage.yaml:2: "),
+        ("- a\n", "visage.yaml:1: must hold keys"),
+        ("cameras:\n  a/b:\n    address: rtsp://x\n", "visage.yaml:1: cameras: 'a/b' is no name"),
+        (
+            "cameras:\n  a:\n    address: rtsp://x\n    schedule: [always]\n",
+            "visage.yaml:4: cameras.a.schedule: 'always' is no time",
+        ),
+        (
+            "cameras:\n  a:\n    address: rtsp://x\n    masks: [[[0, 0], [2, 0], [1, 1]]]\n",
+            "visage.yaml:4: cameras.a.masks.0.1.0: Input should be less than",
+        ),
+    ],
+)
+def test_a_problem_names_line_and_key(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_service_config(write(tmp_path, text), environment={})
+    assert expected in str(caught.value)
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_service_config(write(tmp_path, "web:\n  port: x\nfolders:\n  a: {}\n"), environment={})
+    assert len(caught.value.problems) == 2
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "cameras:\n  Front-Door:\n    address: rtsp://x\n    fps_cap: 1\nweb:\n  port: 1\n")
+    environment = {
+        "VISAGE_SERVICE__CAMERAS__FRONT_DOOR__FPS_CAP": "2",
+        "VISAGE_SERVICE__WEB__PORT": "2",
+    }
+    config = load_service_config(path, flags=["web.port=3"], environment=environment)
+    assert (config.cameras["Front-Door"].fps_cap, config.web.port) == (2, 3)
+
+
+def test_a_bad_value_of_the_environment_is_blamed_on_it(tmp_path: Path) -> None:
+    environment = {"VISAGE_SERVICE__WEB__PORT": "x"}
+    with pytest.raises(ConfigError, match=r"^\$VISAGE_SERVICE__WEB__PORT: web.port: "):
+        load_service_config(write(tmp_path, "web:\n  port: 1\n"), environment=environment)
+
+
+def test_single_settings_of_the_environment_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAGE_FRAMESKIP", "7")
+    config = load_service_config(write(tmp_path, "analysis:\n  frameskip: 2\n  min_face: 9\n"))
+    assert (config.analysis.frameskip, config.analysis.min_face) == (7, 9)
+
+
+def test_credentials_are_read_late_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOOR_PASSWORD", "s3:cr@t")
+    text = "cameras:\n  a:\n    address: rtsp://host/x\n    credentials: {user: ada, password: {env: DOOR_PASSWORD}}\n"
+    camera = load_service_config(write(tmp_path, text)).cameras["a"]
+    assert camera.credentials.put_into(camera.address) == "rtsp://ada:s3%3Acr%40t@host/x"
+    assert "s3" not in repr(camera)
+    monkeypatch.delenv("DOOR_PASSWORD")
+    with pytest.raises(ConfigError, match="DOOR_PASSWORD"):
+        camera.credentials.put_into(camera.address)
+
+
+@pytest.mark.parametrize("name", ["archive.yaml", "home.yaml"])
+def test_the_examples_are_right(name: str) -> None:
+    config = load_service_config(EXAMPLES / name, environment={})
+    assert config.cameras or config.folders
+
+
+@pytest.mark.parametrize(
+    ("entries", "when", "is_on"),
+    [
+        ([], "2026-11-24 03:00", True),
+        (["mon-fri 07:00-19:30"], "2026-11-24 07:00", True),  # a Tuesday
+        (["mon-fri 07:00-19:30"], "2026-11-24 19:30", False),
+        (["sat-sun 00:00-24:00"], "2026-11-29 23:59", True),
+        (["fri-mon 10:00-11:00"], "2026-11-24 10:30", False),
+        (["tue 22:00-06:00"], "2026-11-25 05:59", True),
+        (["tue 22:00-06:00"], "2026-11-24 05:59", False),
+        (["08:00-09:00", "10:00-11:00"], "2026-11-24 10:30", True),
+    ],
+)
+def test_timetables(entries: list[str], when: str, is_on: bool) -> None:
+    assert Timetable.parse(entries).is_on(datetime.fromisoformat(when)) is is_on
+
+
+@pytest.mark.parametrize("entry", ["", "25:00-26:00", "mon", "foo 10:00-11:00", "10:00-10:00", "10:70-11:00"])
+def test_bad_times_are_refused(entry: str) -> None:
+    with pytest.raises(ValueError, match="is no"):
+        Timetable.parse([entry])

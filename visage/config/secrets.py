@@ -1,0 +1,64 @@
+"""Secrets that a configuration names without holding them: in the environment, or in a file.
+
+They are read where they are used, never stored in a record that could be shown, and a file's last line break is no part
+of them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from visage.config.yaml_file import ConfigError
+
+__all__ = ["Credentials", "Secret"]
+
+
+class Secret(BaseModel):
+    """A secret's place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    env: str | None = Field(None, description="Environment variable that holds it.")
+    file: Path | None = Field(None, description="File that holds it.")
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Secret:
+        if self.env is not None and self.file is not None:
+            raise ValueError("give env or file, not both")
+        return self
+
+    def read(self) -> str | None:
+        """The secret; None where no place is given. Raises ConfigError where it is not there."""
+        if self.env is not None:
+            if self.env not in os.environ:
+                raise ConfigError([f"the environment has no {self.env}, which the configuration names as a secret"])
+            return os.environ[self.env]
+        if self.file is not None:
+            try:
+                return self.file.expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+            except OSError as error:
+                raise ConfigError([f"the secret in {self.file} can't be read: {error.strerror}"]) from error
+        return None
+
+
+class Credentials(BaseModel):
+    """A user and where the password is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user: str | None = Field(None, repr=False, description="The user's name.")
+    password: Secret = Field(default_factory=Secret, description="Where the password is.")
+
+    def put_into(self, address: str) -> str:
+        """The address with these credentials; as it is where there are none. Raises ConfigError."""
+        if self.user is None:
+            return address
+        parts = urlsplit(address)
+        password = self.password.read()
+        secret = "" if password is None else f":{quote(password, safe='')}"
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{quote(self.user, safe='')}{secret}@{host}"))

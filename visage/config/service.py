@@ -1,0 +1,244 @@
+"""What `visage serve` is told: one YAML file, with the environment and flags over it.
+
+    VISAGE_SERVICE__CAMERAS__FRONT__FPS_CAP=5     visage serve --set cameras.front.fps_cap=5
+
+`load_service_config` reads, lays over and validates; every problem is one line with file, line and key. Passwords stand
+in the environment or in files; an address given with one keeps it out of every `repr`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from visage.config.secrets import Credentials, Secret
+from visage.config.settings import Settings
+from visage.config.sources import VIDEO_SUFFIXES, redact_text
+from visage.config.timetable import Timetable
+from visage.config.yaml_file import ConfigError, KeyPath, YamlFile
+from visage.web.settings import WebSettings
+
+__all__ = [
+    "CameraConfig",
+    "EventsConfig",
+    "FilesConfig",
+    "FolderConfig",
+    "MqttConfig",
+    "ServiceConfig",
+    "WebhookConfig",
+    "load_service_config",
+]
+
+ENVIRONMENT_PREFIX = "VISAGE_SERVICE__"
+NAME = re.compile(r"[\w][\w.-]{0,63}", re.ASCII)
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3)]
+
+
+class Section(BaseModel):
+    """A part of the file: no key that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CameraConfig(Section):
+    """A camera or stream."""
+
+    address: str = Field(repr=False, min_length=1, description="rtsp://, http(s)://..., or a device: /dev/video0.")
+    credentials: Credentials = Field(default_factory=Credentials, description="User and password, if not in address.")
+    transport: Literal["tcp", "udp"] = Field("tcp", description="Of RTSP. Over UDP a lost packet is a torn picture.")
+    timeout_seconds: float = Field(5.0, gt=0, le=60, description="Longest silence, connecting or reading.")
+    retry_first_seconds: float = Field(0.5, gt=0, description="Wait before the first attempt to reconnect.")
+    retry_most_seconds: float = Field(6.0, gt=0, description="Longest wait between attempts.")
+    fps_cap: float | None = Field(None, gt=0, description="Look at no more frames a second than this.")
+    regions: tuple[Polygon, ...] = Field((), description="Look only here: polygons, fractions of width and height.")
+    masks: tuple[Polygon, ...] = Field((), description="Never look here, nor show it.")
+    schedule: tuple[str, ...] = Field((), description="When to look, local time: `mon-fri 07:00-19:30`. Empty: always.")
+    options: dict[str, str] = Field(default_factory=dict, repr=False, description="FFmpeg's options, over ours.")
+
+    @field_validator("schedule")
+    @classmethod
+    def _check_schedule(cls, schedule: tuple[str, ...]) -> tuple[str, ...]:
+        Timetable.parse(schedule)
+        return schedule
+
+
+class FolderConfig(Section):
+    """A folder whose videos are analysed once each."""
+
+    path: Path = Field(description="The folder; its subfolders belong to it.")
+    include: tuple[str, ...] = Field(
+        tuple(f"*{suffix}" for suffix in VIDEO_SUFFIXES), description="Patterns of names or of paths below the folder."
+    )
+    exclude: tuple[str, ...] = Field((), description="Patterns of what to leave alone.")
+    priority: int = Field(0, description="Files of a higher one come first.")
+    output: Path | None = Field(None, description="Mirror tree for results; default: a folder beside each file.")
+    polling: bool = Field(False, description="Ask instead of being told of changes: for network mounts.")
+    settle_seconds: float = Field(5.0, ge=0.1, description="A file is taken when it has not changed for so long.")
+    rescan_seconds: float = Field(300.0, ge=1, description="Look through the whole folder so often.")
+
+    @field_validator("path", "output")
+    @classmethod
+    def _expand_home(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+
+class FilesConfig(Section):
+    """How files are worked on, whichever folder they are from."""
+
+    concurrent: int | None = Field(None, ge=1, description="Files at once; default: what suits the device.")
+    attempts: int = Field(5, ge=1, description="How often a file that fails is tried.")
+    retry_first_seconds: float = Field(30.0, gt=0, description="Wait before the second attempt; then twice as long.")
+    retry_most_seconds: float = Field(3600.0, gt=0, description="Longest wait between attempts.")
+
+
+class MqttConfig(Section):
+    """A broker that gets events and states, found by Home Assistant."""
+
+    host: str = Field(min_length=1, description="The broker.")
+    port: int = Field(1883, ge=1, le=65535, description="8883 is usual with TLS.")
+    tls: bool = Field(False, description="Encrypt, and check the broker's certificate.")
+    credentials: Credentials = Field(default_factory=Credentials, description="User and password, if it asks for any.")
+    client_id: str = Field("visage", min_length=1, description="Unique at the broker.")
+    topic_prefix: str = Field("visage", pattern=r"^[^#+\s]+$", description="Topics begin with it.")
+    discovery_prefix: str | None = Field("homeassistant", description="Home Assistant's; null for no discovery.")
+
+
+class WebhookConfig(Section):
+    """An address that events are posted to."""
+
+    url: str = Field(repr=False, pattern=r"^https?://", description="Where to post.")
+    secret: Secret = Field(default_factory=Secret, description="Key of the HMAC-SHA256 signature.")
+    kinds: tuple[str, ...] = Field((), description="Kinds of events to post; empty: all.")
+    timeout_seconds: float = Field(10.0, gt=0, le=120, description="Longest wait for an answer.")
+
+
+class EventsConfig(Section):
+    """Where events go."""
+
+    jsonl: Path | None = Field(None, description="A file that gets one line an event.")
+    mqtt: MqttConfig | None = Field(None, description="A broker.")
+    webhooks: dict[str, WebhookConfig] = Field(default_factory=dict, description="Receivers, by name.")
+    queue_limit: int = Field(
+        100_000, ge=100, description="Events kept for a receiver that is away; then the oldest go."
+    )
+
+    @field_validator("jsonl")
+    @classmethod
+    def _expand_home(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+
+class ServiceConfig(Section):
+    """The whole file."""
+
+    state_dir: Path = Field(Path("~/.visage/service"), description="Ledger and queues. One daemon each.")
+    analysis: Settings = Field(default_factory=Settings, description="As for `visage run`.")
+    cameras: dict[str, CameraConfig] = Field(default_factory=dict, description="Cameras, by name.")
+    folders: dict[str, FolderConfig] = Field(default_factory=dict, description="Watched folders, by name.")
+    files: FilesConfig = Field(default_factory=FilesConfig, description="How files are worked on.")
+    events: EventsConfig = Field(default_factory=EventsConfig, description="Where events go.")
+    web: WebSettings = Field(default_factory=WebSettings, description="The API and the page.")
+    drain_seconds: float = Field(5.0, gt=0, le=60, description="How long a stop may take to finish what is in flight.")
+
+    @field_validator("state_dir")
+    @classmethod
+    def _expand_home(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @field_validator("cameras", "folders")
+    @classmethod
+    def _check_names(cls, named: dict[str, Section]) -> dict[str, Section]:
+        for name in named:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name: letters, digits, dots, dashes and underscores, 64 at most")
+        return named
+
+    @model_validator(mode="after")
+    def _check_distinct(self) -> ServiceConfig:
+        twice = set(self.cameras) & set(self.folders)
+        if twice:
+            raise ValueError(f"{sorted(twice)[0]!r} is the name of a camera and of a folder; rename one")
+        return self
+
+
+def load_service_config(
+    path: Path, *, flags: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> ServiceConfig:
+    """The configuration.
+
+    Args:
+        flags: `key.key=value` each, laid over everything else.
+        environment: by default the process's. `VISAGE_*` of single settings wins over the section `analysis`.
+
+    Raises:
+        ConfigError: all problems at once.
+    """
+    environment = os.environ if environment is None else environment
+    file = YamlFile(path)
+    for name in sorted(environment):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key_path = tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
+            file.lay_over(_as_spelled(key_path, file.values), environment[name], origin=f"${name}")
+    for flag in flags:
+        keys, equals, text = flag.partition("=")
+        if not equals:
+            raise ConfigError([f"--set {flag}: write key=value"])
+        file.lay_over(tuple(keys.split(".")), text, origin=f"--set {keys}")
+    _prefer_environment(file.values, environment)
+    try:
+        return ServiceConfig.model_validate(file.values)
+    except ValidationError as error:
+        raise ConfigError([_problem(file, item["loc"], item["type"], item["msg"]) for item in error.errors()]) from None
+
+
+def _as_spelled(key_path: KeyPath, values: Mapping[str, object]) -> KeyPath:
+    """Keys of the environment are upper case; names in the file need not be lower."""
+    spelled = []
+    place: object = values
+    for key in key_path:
+        known = {str(name).lower().replace("-", "_"): str(name) for name in place} if isinstance(place, dict) else {}
+        spelled.append(known.get(key, key))
+        place = place.get(spelled[-1]) if isinstance(place, dict) else None
+    return tuple(spelled)
+
+
+def _prefer_environment(values: dict[str, object], environment: Mapping[str, str]) -> None:
+    """`Settings` reads the environment where it is given nothing."""
+    analysis = values.get("analysis")
+    if isinstance(analysis, dict):
+        for name in [name for name in analysis if f"VISAGE_{str(name).upper()}" in environment]:
+            del analysis[name]
+
+
+def _problem(file: YamlFile, location: tuple[int | str, ...], kind: str, message: str) -> str:
+    key_path = tuple(str(part) for part in location if part != "[key]")
+    message = redact_text(message.removeprefix("Value error, "))
+    if kind == "extra_forbidden":
+        message = "there is no such key" + _suggestion(key_path)
+    if kind == "missing":
+        message = "is missing"
+    return f"{file.origin(key_path)}: {'.'.join(key_path) or 'the file'}: {message}"
+
+
+def _suggestion(key_path: KeyPath) -> str:
+    sections: dict[str, type[BaseModel]] = {
+        "analysis": Settings,
+        "cameras": CameraConfig,
+        "folders": FolderConfig,
+        "files": FilesConfig,
+        "events": EventsConfig,
+        "mqtt": MqttConfig,
+        "webhooks": WebhookConfig,
+        "web": WebSettings,
+    }
+    section = next((sections[key] for key in reversed(key_path[:-1]) if key in sections), ServiceConfig)
+    near = difflib.get_close_matches(key_path[-1], section.model_fields, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(section.model_fields)}"

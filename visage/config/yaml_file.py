@@ -1,0 +1,111 @@
+"""Reads one YAML file and remembers on which line each key stands, so that an error can say where it is.
+
+Values from the environment and from flags are laid over the file's; an error in one of those names it instead.
+A key that stands twice is an error: YAML would silently take the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+__all__ = ["ConfigError", "KeyPath", "YamlFile"]
+
+KeyPath: TypeAlias = tuple[str, ...]
+
+
+class ConfigError(ValueError):
+    """The configuration is wrong; one line a problem, each with file, line and key."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class YamlFile:
+    """A mapping read from a file.
+
+    Attributes:
+        values: plain dicts, lists and scalars.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises ConfigError: it can't be read, is no YAML, or is no mapping."""
+        self._path = path
+        self._origins: dict[KeyPath, str] = {}
+        self.values: dict[str, object] = {}
+        try:
+            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        except OSError as error:
+            raise ConfigError([f"{path}: can't be read: {error.strerror}"]) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError([f"{path}: is not UTF-8; save it as such"]) from error
+        except yaml.MarkedYAMLError as error:
+            line = 1 if error.problem_mark is None else error.problem_mark.line + 1
+            raise ConfigError([f"{path}:{line}: {error.problem or 'is not YAML'}"]) from error
+        if root is None:
+            return
+        if not isinstance(root, MappingNode):
+            raise ConfigError([f"{path}:1: must hold keys with values, such as `cameras:`"])
+        problems: list[str] = []
+        value = self._plain(root, (), problems)
+        if problems:
+            raise ConfigError(problems)
+        assert isinstance(value, dict)
+        self.values = value
+
+    def lay_over(self, key_path: KeyPath, text: str, *, origin: str) -> None:
+        """Put a value in place of the file's; `text` is read as YAML. Raises ConfigError."""
+        try:
+            value: object = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError([f"{origin}: {text!r} is not a value"]) from error
+        place: dict[str, object] = self.values
+        for key in key_path[:-1]:
+            below = place.setdefault(key, {})
+            if not isinstance(below, dict):
+                raise ConfigError([f"{origin}: {key} holds no keys"])
+            place = below
+        place[key_path[-1]] = value
+        self._origins = {path: where for path, where in self._origins.items() if path[: len(key_path)] != key_path}
+        self._origins[key_path] = origin
+
+    def origin(self, key_path: KeyPath) -> str:
+        """Where a key was given, or the nearest above it: "visage.yaml:12", or what laid it over."""
+        for length in range(len(key_path), 0, -1):
+            if key_path[:length] in self._origins:
+                return self._origins[key_path[:length]]
+        return str(self._path)
+
+    def _plain(self, node: Node, at: KeyPath, problems: list[str]) -> object:
+        if isinstance(node, MappingNode):
+            return self._mapping(node, at, problems)
+        if isinstance(node, SequenceNode):
+            for number, item in enumerate(node.value):
+                self._origins[(*at, str(number))] = self._where(item)
+            return [self._plain(item, (*at, str(number)), problems) for number, item in enumerate(node.value)]
+        try:
+            return yaml.SafeLoader("").construct_object(node)
+        except yaml.MarkedYAMLError as error:
+            problems.append(f"{self._where(node)}: {error.problem}")
+            return None
+
+    def _mapping(self, node: MappingNode, at: KeyPath, problems: list[str]) -> Mapping[str, object]:
+        values: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                problems.append(f"{self._where(key_node)}: a key must be a word")
+                continue
+            key = str(key_node.value)
+            if key in values:
+                problems.append(f"{self._where(key_node)}: {'.'.join((*at, key))} stands here a second time")
+            self._origins[(*at, key)] = self._where(key_node)
+            values[key] = self._plain(value_node, (*at, key), problems)
+        return values
+
+    def _where(self, node: Node) -> str:
+        return f"{self._path}:{node.start_mark.line + 1}"

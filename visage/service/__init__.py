@@ -1,0 +1,1 @@
+"""What runs for months: cameras, watched folders, the ledger of files, events."""

@@ -19,7 +19,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from visage.cli import models
+from visage.cli import models, token
 from visage.cli.bench import bench
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
@@ -44,6 +44,7 @@ app.command()(demo)
 app.command()(doctor)
 app.command()(bench)
 app.add_typer(models.app, name="models")
+app.add_typer(token.app, name="token")
 
 
 def _show_version(wanted: bool) -> None:

@@ -12,8 +12,8 @@
     │   └── TooMany                 too many requests or viewers
     └── Unavailable                 a part of the daemon that this needs is not there
 
-Ports raise `NotFound`, `Conflict`, `PictureRefused` and `Unavailable`; the app turns every one into an answer of the same
-shape, `{"error": "..."}`. The text is one line for a person, without credentials.
+Ports raise `NotFound`, `Conflict`, `PictureRefused` and `Unavailable`; the app turns every one into an answer of the
+same shape, `{"error": "..."}`. The text is one line for a person, without credentials.
 """
 
 from __future__ import annotations

@@ -1,0 +1,105 @@
+"""Small pictures of what is being seen, for somebody who may be watching.
+
+Costs a question a frame while nobody watches. Otherwise a frame that the gate wants is scaled on the sink's thread, and
+what encodes and sends it works on the copy, on other threads: viewers never hold back the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import Faces, Observation, Picture
+from stages.sources import SourceEnded, VideoInfo
+
+__all__ = ["Preview", "PreviewGate", "PreviewSink"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """A frame made small.
+
+    Attributes:
+        image: uint8 (H, W, 3), BGR, upright, square pixels.
+        faces: with boxes and landmarks in pixels of `image`.
+        captured_at: seconds since the epoch; 0 where the source does not say.
+    """
+
+    source_id: str
+    image: NDArray[np.uint8]
+    faces: Faces
+    frame_index: int
+    pts_seconds: float
+    captured_at: float
+
+
+class PreviewGate(Protocol):
+    """Takes previews. Neither method blocks."""
+
+    def wants(self, source_id: str) -> bool:
+        """Whether somebody watches this source and a new picture is due."""
+
+    def offer(self, preview: Preview) -> None:
+        """Take it, or drop it."""
+
+
+class PreviewSink:
+    """Offers one source's frames. Implements `stages.sink.base.Sink`; leaves nothing behind."""
+
+    wants_pixels = True
+
+    def __init__(self, gate: PreviewGate, *, to_bgr: Callable[[Picture], NDArray[np.uint8]], width: int) -> None:
+        """
+        Args:
+            to_bgr: gives the upright picture as uint8 (H, W, 3).
+            width: of the previews, pixels; smaller pictures keep their size.
+        """
+        self._gate = gate
+        self._to_bgr = to_bgr
+        self._width = width
+
+    def open(self, info: VideoInfo) -> None:
+        """Nothing to stage."""
+
+    def write(self, observation: Observation) -> None:
+        """Offer the frame if it is wanted."""
+        if not self._gate.wants(observation.source_id):
+            return
+        frame = observation.frame
+        picture = self._to_bgr(frame.picture)
+        rows, columns = picture.shape[:2]
+        shown_width = columns * frame.picture.pixel_aspect
+        width = min(self._width, round(shown_width))
+        height = max(1, round(width * rows / shown_width))
+        image = np.empty((height, width, 3), np.uint8)
+        cv2.resize(picture, (width, height), dst=image, interpolation=cv2.INTER_AREA)
+        self._gate.offer(
+            Preview(
+                source_id=frame.source_id,
+                image=image,
+                faces=_scaled(observation.faces, width / columns, height / rows),
+                frame_index=frame.index,
+                pts_seconds=frame.pts_seconds,
+                captured_at=frame.captured_at,
+            )
+        )
+
+    def close(self, ended: SourceEnded) -> None:
+        """Nothing to make durable."""
+
+    def abandon(self) -> None:
+        """Nothing to discard."""
+
+
+def _scaled(faces: Faces, scale_x: float, scale_y: float) -> Faces:
+    scale = np.array([scale_x, scale_y], np.float32)
+    return replace(
+        faces,
+        boxes_xyxy=faces.boxes_xyxy * np.tile(scale, 2),
+        landmarks=None if faces.landmarks is None else faces.landmarks * scale,
+    )

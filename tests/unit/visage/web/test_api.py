@@ -1,0 +1,152 @@
+"""The API's routes over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.unit.visage.web.doubles import NOON, jpeg
+from tests.unit.visage.web.serving import Running, running
+from visage.web.ports import Event, Readiness
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Running]:
+    rules = {"hosts": ["camera.example"], "networks": ["192.168.1.0/24"]}
+    with running(tmp_path, add_source=rules) as state:
+        yield state
+
+
+@pytest.fixture
+def client(site: Running) -> Iterator[httpx.Client]:
+    with site.client() as client:
+        yield client
+
+
+def test_health_and_readiness_follow_the_service(site: Running, client: httpx.Client) -> None:
+    assert client.get("/readyz").status_code == 200
+    site.service.ready = Readiness(False, "the detector is being built")
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/readyz").json() == {"ready": False}
+    assert client.get("/api/v1/status").json()["reason"] == "the detector is being built"
+
+
+def test_a_source_is_added_paused_resumed_and_removed(site: Running, client: httpx.Client) -> None:
+    answer = client.post("/api/v1/sources", json={"uri": "rtsp://u:secret@camera.example/main"})
+    assert answer.status_code == 201
+    assert answer.json()["source_id"] == "camera.example-main"
+    assert site.service.added[0].uri == "rtsp://u:secret@camera.example/main"
+    assert site.service.added[0].is_live
+    path = "/api/v1/sources/camera.example-main"
+    assert client.post(f"{path}/pause").json()["state"] == "paused"
+    assert client.get(path).json()["state"] == "paused"
+    assert client.post(f"{path}/resume").json()["state"] == "running"
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 404
+    assert [source["source_id"] for source in client.get("/api/v1/sources").json()] == ["door"]
+
+
+def test_a_taken_name_is_a_conflict(client: httpx.Client) -> None:
+    answer = client.post("/api/v1/sources", json={"uri": "rtsp://192.168.1.9/x", "source_id": "door"})
+    assert answer.status_code == 409
+    assert "door" in answer.json()["error"]
+
+
+def test_what_is_not_there_is_not_found(client: httpx.Client) -> None:
+    for method, path in [
+        ("POST", "/api/v1/sources/nobody/pause"),
+        ("DELETE", "/api/v1/sources/nobody"),
+        ("GET", "/api/v1/people/nobody"),
+        ("GET", "/api/v1/people/nobody/portrait"),
+        ("DELETE", "/api/v1/people/nobody"),
+        ("GET", "/api/v1/sources/nobody/snapshot.jpg"),
+        ("GET", "/api/v1/sources/nobody/live.mjpg"),
+        ("GET", "/api/v1/nothing"),
+    ]:
+        answer = client.request(method, path)
+        assert (answer.status_code, list(answer.json())) == (404, ["error"]), path
+
+
+def test_people_are_enrolled_renamed_merged_and_forgotten(client: httpx.Client) -> None:
+    files = [("pictures", ("one.jpg", jpeg(shade=90))), ("pictures", ("two.jpg", jpeg(shade=95)))]
+    ada = client.post("/api/v1/people", data={"name": "Ada"}, files=files)
+    assert ada.status_code == 201
+    assert ada.json()["pictures"] == 2
+    other = client.post("/api/v1/people", data={"name": "A. L."}, files=files[:1]).json()
+    path = f"/api/v1/people/{ada.json()['person_id']}"
+    assert client.patch(path, json={"name": "A. L."}).status_code == 409
+    assert client.patch(path, json={"name": "Ada Lovelace"}).json()["name"] == "Ada Lovelace"
+    assert client.post(f"{path}/merge", json={"merged_id": other["person_id"]}).json()["pictures"] == 3
+    assert [person["name"] for person in client.get("/api/v1/people").json()] == ["Ada Lovelace"]
+    assert client.delete(path).json() == {"pictures": 3, "sightings": 0}
+    assert client.get("/api/v1/people").json() == []
+
+
+def test_a_picture_without_a_face_is_refused_with_the_reason(client: httpx.Client) -> None:
+    for data, words in [(jpeg(shade=0), "no face"), (b"GIF89a...", "not a JPEG, PNG or WebP")]:
+        answer = client.post("/api/v1/people", data={"name": "Ada"}, files=[("pictures", ("x", data))])
+        assert answer.status_code == 422
+        assert words in answer.json()["error"]
+
+
+def test_an_unknown_gets_a_name(site: Running, client: httpx.Client) -> None:
+    site.people.see("Unknown 17", "door", 90, unknown=True)
+    site.people.keep_portrait("Unknown 17", jpeg(shade=90))
+    unknown = client.get("/api/v1/unknowns").json()[0]
+    assert (unknown["label"], unknown["sightings"], unknown["sources"]) == ("Unknown 17", 1, ["door"])
+    portrait = client.get(f"/api/v1/unknowns/{unknown['unknown_id']}/portrait")
+    assert portrait.headers["content-type"] == "image/jpeg"
+    named = client.post(f"/api/v1/unknowns/{unknown['unknown_id']}/name", json={"name": "Grace"})
+    assert named.json()["name"] == "Grace"
+    assert client.get("/api/v1/unknowns").json() == []
+
+
+def test_sightings_are_filtered_and_searched(site: Running, client: httpx.Client) -> None:
+    site.people.see("Ada", "door", 90, minutes_ago=5)
+    site.people.see("Grace", "yard", 200, minutes_ago=1)
+    names = [sighting["name"] for sighting in client.get("/api/v1/sightings").json()]
+    assert names == ["Grace", "Ada"]
+    assert [row["name"] for row in client.get("/api/v1/sightings", params={"source": "d*"}).json()] == ["Ada"]
+    answer = client.post("/api/v1/search", files={"picture": ("face.jpg", jpeg(shade=90))}, params={"limit": 1})
+    assert [match["sighting"]["name"] for match in answer.json()] == ["Ada"]
+    assert answer.json()[0]["similarity"] > 0.99
+
+
+def test_without_a_gallery_people_are_unavailable_and_the_rest_works(tmp_path: Path) -> None:
+    with running(tmp_path, with_people=False) as site, site.client() as client:
+        assert client.get("/api/v1/people").status_code == 503
+        assert "gallery" in client.get("/api/v1/people").json()["error"]
+        assert client.get("/api/v1/status").json()["has_gallery"] is False
+
+
+def test_events_are_remembered(site: Running, client: httpx.Client) -> None:
+    for number in range(3):
+        site.service.happen(Event(f"e{number}", "track_started", NOON, "door", {"track_id": number}))
+    recent = client.get("/api/v1/events/recent", params={"limit": 2}).json()
+    assert [event["event_id"] for event in recent] == ["e2", "e1"]
+    assert recent[0]["track_id"] == 2
+
+
+def test_the_api_is_documented_with_examples(client: httpx.Client) -> None:
+    document = client.get("/api/openapi.json").json()
+    paths = document["paths"]
+    assert {"/api/v1/sources", "/api/v1/people", "/api/v1/search", "/api/v1/events"} <= paths.keys()
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            assert operation.get("description"), f"{method} {path} has no description"
+            assert operation.get("tags"), f"{method} {path} belongs nowhere"
+    without = [
+        name
+        for name, schema in document["components"]["schemas"].items()
+        if "Record" in name and "example" not in json.dumps(schema)
+    ]
+    assert not without
+
+
+def test_reload_reaches_the_service(site: Running, client: httpx.Client) -> None:
+    assert client.post("/api/v1/reload").status_code == 204
+    assert site.service.reloads == 1

@@ -1,0 +1,209 @@
+"""Live pictures and events over real HTTP: what viewers get, and that nobody waits for them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from stages.frames import Faces, Identity
+from tests.unit.visage.web.doubles import NOON
+from tests.unit.visage.web.serving import Running, preview, running
+from visage.web.ports import Event, SourceStatus
+
+PATIENCE_SECONDS = 10.0
+FAST = 30.0
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Running]:
+    sources = tuple(SourceStatus(name, "camera", "running") for name in ("door", "yard"))
+    with running(tmp_path, sources=sources, live_fps=FAST, burst=10_000) as state:
+        yield state
+
+
+def feed_until(site: Running, done: threading.Event, source_ids: tuple[str, ...] = ("door",)) -> threading.Thread:
+    """A sink thread: it offers a picture whenever one is wanted, until somebody has seen enough."""
+
+    def sink() -> None:
+        for index in range(1_000_000):
+            for source_id in source_ids:
+                if site.live.wants(source_id):
+                    site.live.offer(preview(source_id, index, faces()))
+            if done.wait(0.001):
+                return
+
+    thread = threading.Thread(target=sink)
+    thread.start()
+    return thread
+
+
+def faces() -> Faces:
+    return Faces(
+        boxes_xyxy=np.array([[16, 12, 32, 36]], np.float32),
+        scores=np.array([0.9], np.float32),
+        track_ids=np.array([7]),
+        identities=(Identity("p-1", "Zoë", 0.8, 0.0),),
+    )
+
+
+def test_nobody_watches_so_nothing_is_wanted(site: Running) -> None:
+    assert not site.live.wants("door")
+    assert site.live.statistics() == {"wanted": 0, "encoded": 0, "replaced": 0}
+
+
+def test_a_snapshot_is_the_next_picture(site: Running) -> None:
+    done = threading.Event()
+    thread = feed_until(site, done)
+    try:
+        with site.client() as client:
+            answer = client.get("/api/v1/sources/door/snapshot.jpg")
+    finally:
+        done.set()
+        thread.join()
+    assert answer.headers["content-type"] == "image/jpeg"
+    image = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    assert image.shape == (48, 64, 3)
+
+
+def test_mjpeg_goes_on_with_newer_pictures(site: Running) -> None:
+    done = threading.Event()
+    thread = feed_until(site, done)
+    received = b""
+    try:
+        with site.client() as client, client.stream("GET", "/api/v1/sources/door/live.mjpg") as answer:
+            assert answer.headers["content-type"].startswith("multipart/x-mixed-replace")
+            for piece in answer.iter_raw():
+                received += piece
+                if received.count(b"content-type: image/jpeg") >= 3:
+                    break
+    finally:
+        done.set()
+        thread.join()
+    assert received.count(b"\xff\xd8\xff") >= 3
+
+
+def test_one_stream_has_all_sources_with_their_faces(site: Running) -> None:
+    done = threading.Event()
+    thread = feed_until(site, done, ("door", "yard"))
+    heads: dict[str, dict[str, object]] = {}
+    received = b""
+    try:
+        with site.client() as client, client.stream("GET", "/api/v1/live") as answer:
+            for piece in answer.iter_raw():
+                received += piece
+                while b"\n" in received:
+                    line, rest = received.split(b"\n", 1)
+                    head = json.loads(line)
+                    if len(rest) < head.get("bytes", 0):
+                        break
+                    jpeg, received = rest[: head.get("bytes", 0)], rest[head.get("bytes", 0) :]
+                    if head:
+                        assert jpeg[:2] == b"\xff\xd8"
+                        heads[head["source"]] = head
+                if heads.keys() == {"door", "yard"}:
+                    break
+    finally:
+        done.set()
+        thread.join()
+    assert heads["door"]["faces"] == [
+        {"box": [0.25, 0.25, 0.25, 0.5], "score": 0.9, "track": 7, "name": "Zoë", "known": True}
+    ]
+
+
+def test_a_viewer_who_reads_nothing_holds_nobody_back(site: Running) -> None:
+    """The viewer's connection is full; the sink offers on and others see on."""
+    done = threading.Event()
+    with site.client() as stuck, stuck.stream("GET", "/api/v1/live"):
+        thread = feed_until(site, done)
+        try:
+            with site.client() as client:
+                for _ in range(5):
+                    assert client.get("/api/v1/sources/door/snapshot.jpg").status_code == 200
+        finally:
+            done.set()
+            thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+def test_more_viewers_than_allowed_are_refused(tmp_path: Path) -> None:
+    with running(tmp_path, viewers=1) as site, site.client() as first, site.client() as second:
+        for path in ("/api/v1/live", "/api/v1/events"):
+            with first.stream("GET", path) as open_one:
+                pieces = open_one.iter_raw()  # named: httpx closes the connection with its last reader
+                next(pieces)
+                refused = second.get(path)
+                assert refused.status_code == 429
+                assert "open already" in refused.json()["error"]
+
+
+def test_a_viewer_who_has_gone_makes_room(tmp_path: Path) -> None:
+    """The source sends nothing, so only the connection tells; one place, taken and left ten times."""
+    with running(tmp_path, viewers=1, burst=10_000) as site, site.client() as client:
+        for _ in range(10):
+            statuses = (watch_once(client) for _ in range(1000))
+            assert 200 in statuses  # 429 until the server has seen the last one go
+
+
+def watch_once(client: httpx.Client) -> int:
+    """Connect, read the first line if there is one, and leave."""
+    with client.stream("GET", "/api/v1/live") as answer:
+        return answer.status_code
+
+
+def test_events_arrive_as_they_happen_and_go_on_where_a_connection_broke(site: Running) -> None:
+    with site.client() as client:
+        with client.stream("GET", "/api/v1/events") as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines = answer.iter_lines()
+            assert next(lines) == "retry: 2000"
+            site.service.happen(Event("e1", "track_started", NOON, "door", {"track_id": 1}))
+            seen = data_of(lines, "track_started")
+            assert json.loads(seen.removeprefix("data: "))["track_id"] == 1
+        site.service.happen(Event("e2", "track_ended", NOON, "door", {"track_id": 1}))
+        with client.stream("GET", "/api/v1/events", headers={"last-event-id": "e1"}) as answer:
+            seen = data_of(answer.iter_lines(), "track_ended")
+            assert json.loads(seen.removeprefix("data: "))["event_id"] == "e2"
+
+
+def data_of(lines: Iterator[str], kind: str) -> str:
+    """The data line of the next event of this kind."""
+    for line in lines:
+        if line == f"event: {kind}":
+            return next(lines)
+    raise AssertionError(f"the stream ended before {kind}")
+
+
+def test_the_state_of_sources_is_told_every_two_seconds(site: Running) -> None:
+    with site.client() as client, client.stream("GET", "/api/v1/events") as answer:
+        data = json.loads(data_of(answer.iter_lines(), "status").removeprefix("data: "))
+    assert [source["source_id"] for source in data["sources"]] == ["door", "yard"]
+
+
+def test_shutdown_ends_streams_at_once(site: Running) -> None:
+    """Twelve viewers and listeners are connected, none of whom closes its connection."""
+    clients = [site.client() for _ in range(12)]
+    streams, readers = [], []
+    try:
+        for number, client in enumerate(clients):
+            path = ("/api/v1/live", "/api/v1/events", "/api/v1/sources/door/live.mjpg")[number % 3]
+            stream = client.stream("GET", path)
+            readers.append(stream.__enter__().iter_raw())
+            streams.append(stream)
+            next(readers[-1])
+        assert site.live.viewers == 8
+        seconds = site.stop()
+    finally:
+        for stream in streams:
+            stream.__exit__(None, None, None)
+        for client in clients:
+            client.close()
+    assert seconds < 10.0
+    assert not [thread for thread in threading.enumerate() if thread.name == "live-encode"]

@@ -1,0 +1,57 @@
+"""`visage token`: who may use a daemon that others can reach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+DEFAULT_FILE = Path("~/.visage/tokens.json")
+
+app = typer.Typer(
+    name="token",
+    help="Make, list and revoke the tokens of people and programs that use a daemon.",
+    no_args_is_help=True,
+    context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is, for the audit log.")]
+TokensOption = Annotated[
+    Path, typer.Option("--tokens", envvar="VISAGE_TOKENS", metavar="FILE", help="The daemon's `web.token_file`.")
+]
+
+
+@app.command()
+def create(
+    name: Name,
+    role: Annotated[str, typer.Option(metavar="viewer|operator|admin", help="What it may do.")] = "viewer",
+    tokens: TokensOption = DEFAULT_FILE,
+) -> None:
+    """Make a token and print it, for the only time: the file keeps a hash."""
+    from visage.web.tokens import Role, TokenStore  # noqa: PLC0415
+
+    if role.upper() not in Role.__members__:
+        raise typer.BadParameter(f"there is no role {role!r}; there is: viewer, operator, admin")
+    print(TokenStore(tokens.expanduser()).create(name, Role[role.upper()]))
+
+
+@app.command("list")
+def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
+    """Show whose tokens there are."""
+    from visage.web.tokens import TokenStore  # noqa: PLC0415
+
+    for token in TokenStore(tokens.expanduser()).tokens():
+        print(f"{token.name}  {token.role.label}  since {token.created_at}")
+
+
+@app.command()
+def revoke(name: Name, tokens: TokensOption = DEFAULT_FILE) -> None:
+    """Make a token worthless, from its next request on."""
+    from visage.web.tokens import TokenStore  # noqa: PLC0415
+
+    if not TokenStore(tokens.expanduser()).revoke(name):
+        raise typer.BadParameter(f"there is no token named {name!r}")
+    print(f"{name}: revoked")

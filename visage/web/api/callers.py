@@ -1,0 +1,28 @@
+"""What routes take as parameters: the app's parts, and the caller by its least role."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Depends
+
+from visage.web.auth import Principal, allow
+from visage.web.context import Context, context_of
+from visage.web.records import ErrorRecord
+from visage.web.tokens import Role
+
+__all__ = ["ERRORS", "AdminCaller", "OperatorCaller", "Parts", "Responses", "ViewerCaller"]
+
+Parts = Annotated[Context, Depends(context_of)]
+ViewerCaller = Annotated[Principal, Depends(allow(Role.VIEWER), scope="function")]
+OperatorCaller = Annotated[Principal, Depends(allow(Role.OPERATOR), scope="function")]
+AdminCaller = Annotated[Principal, Depends(allow(Role.ADMIN), scope="function")]
+
+Responses: TypeAlias = dict[int | str, dict[str, Any]]  # as FastAPI has it
+
+ERRORS: Responses = {
+    401: {"model": ErrorRecord, "description": "No token, or a wrong one."},
+    403: {"model": ErrorRecord, "description": "The role, or a rule, does not allow this."},
+    429: {"model": ErrorRecord, "description": "Too many requests; `Retry-After` says when to come back."},
+    503: {"model": ErrorRecord, "description": "A part of the daemon that this needs is not there."},
+}

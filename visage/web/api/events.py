@@ -1,0 +1,44 @@
+"""Events: tracks that begin, are identified and end, and sources that change, as they happen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+from pydantic import JsonValue
+
+from visage.web.api.callers import ERRORS, Parts, ViewerCaller
+from visage.web.api.streams import stream
+from visage.web.feed import event_record
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/events", tags=["events"], responses=ERRORS)
+
+
+@router.get(
+    "",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"example": "id: 4\nevent: track_started\ndata: {...}\n\n"}}}},
+)
+async def follow(
+    parts: Parts, _caller: ViewerCaller, last_event_id: Annotated[str | None, Header(max_length=200)] = None
+) -> StreamingResponse:
+    """Server-sent events: `track_started`, `track_identified`, `track_ended`, `source_state`; `status` with all sources
+    every two seconds; `lost` with a number when the reader was too slow. `Last-Event-ID` goes on after an event."""
+
+    async def messages() -> AsyncIterator[str]:
+        with listening as listener:
+            async for message in listener.messages():
+                yield message
+
+    listening = parts.feed.listen(last_event_id)
+    return await stream(messages(), "text/event-stream")
+
+
+@router.get("/recent")
+def recent(parts: Parts, _caller: ViewerCaller, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[JsonValue]:
+    """The last events, newest first; gone after a restart."""
+    return [event_record(event) for event in parts.feed.recent(limit)]

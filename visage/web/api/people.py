@@ -1,0 +1,104 @@
+"""People: those who have a name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, File, Form, UploadFile
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from visage.web.api.callers import ERRORS, Parts, Responses, ViewerCaller
+from visage.web.auth import Principal, allow
+from visage.web.pictures import check_picture
+from visage.web.records import ErrorRecord, PersonRecord
+from visage.web.tokens import Role
+
+__all__ = ["NAME_PATTERN", "router"]
+
+NAME_PATTERN = r"^\S(.*\S)?$"
+MISSING: Responses = {404: {"model": ErrorRecord, "description": "There is no such person."}}
+
+router = APIRouter(prefix="/people", tags=["people"], responses=ERRORS)
+
+
+class Naming(BaseModel):
+    """A name."""
+
+    name: str = Field(min_length=1, max_length=120, pattern=NAME_PATTERN, examples=["Ada"])
+
+
+class Merging(BaseModel):
+    """Who is the same person."""
+
+    merged_id: str = Field(max_length=120, examples=["p-9"], description="Becomes part of the person in the path.")
+
+
+@router.get("")
+def list_people(parts: Parts, _caller: ViewerCaller) -> list[PersonRecord]:
+    """Everybody with a name."""
+    return [PersonRecord.of(person) for person in parts.people.people()]
+
+
+@router.get("/{person_id}", responses=MISSING)
+def show_person(person_id: str, parts: Parts, _caller: ViewerCaller) -> PersonRecord:
+    """One person."""
+    return PersonRecord.of(parts.people.person(person_id))
+
+
+@router.get(
+    "/{person_id}/portrait", response_class=Response, responses={**MISSING, 200: {"content": {"image/jpeg": {}}}}
+)
+def portrait(
+    person_id: str,
+    parts: Parts,
+    _caller: ViewerCaller,
+) -> Response:
+    """A person's face as JPEG, where crops are kept."""
+    return Response(parts.people.portrait(person_id), media_type="image/jpeg")
+
+
+@router.post("", status_code=201, responses={422: {"model": ErrorRecord, "description": "No usable face."}})
+def add_person(
+    parts: Parts,
+    name: Annotated[str, Form(min_length=1, max_length=120, pattern=NAME_PATTERN)],
+    pictures: Annotated[list[UploadFile], File(description="JPEG, PNG or WebP, one face each.")],
+    caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.add"), scope="function")],
+) -> PersonRecord:
+    """Enrol somebody from pictures, or add pictures to the person of that name."""
+    caller.concerns.append(name)
+    data = [check_picture(picture.file.read(), f"picture {number}") for number, picture in enumerate(pictures, 1)]
+    return PersonRecord.of(parts.people.add_person(name, data))
+
+
+@router.patch("/{person_id}", responses=MISSING)
+def rename_person(
+    person_id: str,
+    naming: Naming,
+    parts: Parts,
+    _caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.rename"), scope="function")],
+) -> PersonRecord:
+    """Give a person another name."""
+    return PersonRecord.of(parts.people.rename_person(person_id, naming.name))
+
+
+@router.post("/{person_id}/merge", responses=MISSING)
+def merge_people(
+    person_id: str,
+    merging: Merging,
+    parts: Parts,
+    caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.merge"), scope="function")],
+) -> PersonRecord:
+    """Make another person part of this one, who keeps the name."""
+    caller.concerns.append(merging.merged_id)
+    return PersonRecord.of(parts.people.merge_people(person_id, merging.merged_id))
+
+
+@router.delete("/{person_id}", responses=MISSING)
+def forget_person(
+    person_id: str,
+    parts: Parts,
+    _caller: Annotated[Principal, Depends(allow(Role.ADMIN, audit="person.forget"), scope="function")],
+) -> dict[str, int]:
+    """Remove everything that is kept of a person; says how many of what."""
+    return parts.people.forget_person(person_id)

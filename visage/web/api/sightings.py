@@ -1,0 +1,36 @@
+"""Sightings: who was seen where and when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from visage.web.api.callers import ERRORS, Parts, ViewerCaller
+from visage.web.ports import SightingQuery
+from visage.web.records import SightingRecord
+
+__all__ = ["Wanted", "router"]
+
+router = APIRouter(prefix="/sightings", tags=["sightings"], responses=ERRORS)
+
+
+def wanted_sightings(
+    person_id: Annotated[str | None, Query(max_length=120)] = None,
+    source: Annotated[str | None, Query(max_length=120, description="A source, or a pattern such as `cam-*`.")] = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> SightingQuery:
+    """The query's parameters."""
+    return SightingQuery(person_id=person_id, source=source, since=since, until=until, limit=limit)
+
+
+Wanted = Annotated[SightingQuery, Depends(wanted_sightings)]
+
+
+@router.get("")
+def list_sightings(wanted: Wanted, parts: Parts, _caller: ViewerCaller) -> list[SightingRecord]:
+    """Sightings, newest first."""
+    return [SightingRecord.of(sighting) for sighting in parts.people.sightings(wanted)]

@@ -1,0 +1,69 @@
+"""The daemon itself: its state, throughput, configuration and audit log."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from visage.web.api.callers import ERRORS, Parts, ViewerCaller
+from visage.web.auth import Principal, allow
+from visage.web.history import SAMPLE_SECONDS
+from visage.web.records import ErrorRecord
+from visage.web.tokens import Role
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["system"], responses=ERRORS)
+
+
+class StatusRecord(BaseModel):
+    """The daemon at one moment."""
+
+    version: str = Field(examples=["0.1.0"])
+    ready: bool
+    reason: str = Field(examples=["the detector is being built"])
+    has_gallery: bool
+
+
+class ThroughputRecord(BaseModel):
+    """Frames a second of each source over the last minutes, oldest first."""
+
+    interval_seconds: float
+    fps: dict[str, list[float]] = Field(examples=[{"door": [9.8, 10.0, 10.1]}])
+
+
+@router.get("/status")
+def status(parts: Parts, _caller: ViewerCaller) -> StatusRecord:
+    """Whether frames go through, and why not."""
+    readiness = parts.service.readiness()
+    has_gallery = parts.parts.people is not None
+    return StatusRecord(
+        version=version("visage"), ready=readiness.ready, reason=readiness.reason, has_gallery=has_gallery
+    )
+
+
+@router.get("/throughput")
+def throughput(parts: Parts, _caller: ViewerCaller) -> ThroughputRecord:
+    """What went through in the last minutes."""
+    return ThroughputRecord(interval_seconds=SAMPLE_SECONDS, fps=parts.throughput.series())
+
+
+@router.post("/reload", status_code=204, responses={409: {"model": ErrorRecord, "description": "It is wrong."}})
+def reload(
+    parts: Parts, _caller: Annotated[Principal, Depends(allow(Role.ADMIN, audit="reload"), scope="function")]
+) -> None:
+    """Read the configuration again, without dropping sources that did not change."""
+    parts.service.reload()
+
+
+@router.get("/audit")
+def audit(
+    parts: Parts,
+    _caller: Annotated[Principal, Depends(allow(Role.ADMIN, audit="audit.read"), scope="function")],
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[dict[str, str]]:
+    """The last entries of the audit log, newest first."""
+    return parts.audit.latest(limit)

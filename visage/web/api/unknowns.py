@@ -1,0 +1,46 @@
+"""Unknowns: those seen often enough to be worth a name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+
+from visage.web.api.callers import ERRORS, Parts, Responses, ViewerCaller
+from visage.web.api.people import Naming
+from visage.web.auth import Principal, allow
+from visage.web.records import ErrorRecord, PersonRecord, UnknownRecord
+from visage.web.tokens import Role
+
+__all__ = ["router"]
+
+MISSING: Responses = {404: {"model": ErrorRecord, "description": "There is no such unknown."}}
+
+router = APIRouter(prefix="/unknowns", tags=["unknowns"], responses=ERRORS)
+
+
+@router.get("")
+def list_unknowns(parts: Parts, _caller: ViewerCaller) -> list[UnknownRecord]:
+    """Everybody without a name."""
+    return [UnknownRecord.of(unknown) for unknown in parts.people.unknowns()]
+
+
+@router.get(
+    "/{unknown_id}/portrait", response_class=Response, responses={**MISSING, 200: {"content": {"image/jpeg": {}}}}
+)
+def portrait(unknown_id: str, parts: Parts, _caller: ViewerCaller) -> Response:
+    """An unknown's face as JPEG, where crops are kept."""
+    return Response(parts.people.portrait(unknown_id), media_type="image/jpeg")
+
+
+@router.post("/{unknown_id}/name", responses=MISSING)
+def name_unknown(
+    unknown_id: str,
+    naming: Naming,
+    parts: Parts,
+    caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="unknown.name"), scope="function")],
+) -> PersonRecord:
+    """Give an unknown a name, for past and future sightings; a name that exists makes them one person."""
+    caller.concerns.append(naming.name)
+    return PersonRecord.of(parts.people.name_unknown(unknown_id, naming.name))

@@ -1,0 +1,104 @@
+"""The application: routes, what guards them, and the page's files.
+
+Everything under `/api/v1` is described in `/api/openapi.json`. Answers that are no success are `{"error": "..."}`, one
+line for a person.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from visage.web.api import events, health, live, people, search, session, sightings, sources, system, unknowns
+from visage.web.audit import AuditLog
+from visage.web.auth import Authenticator, Unauthenticated
+from visage.web.context import Context, WebParts
+from visage.web.errors import Refused, Unavailable, WebError
+from visage.web.feed import EventFeed
+from visage.web.guard import Guard
+from visage.web.history import Throughput
+from visage.web.limits import RateLimiter
+from visage.web.sessions import Sessions
+from visage.web.settings import WebSettings, is_loopback
+from visage.web.tokens import TokenStore
+
+__all__ = ["WebParts", "create_app"]
+
+STATIC = Path(__file__).with_name("static")
+ABOUT = """Faces in video, as they are seen: sources, people, unknowns, sightings, events and live pictures.
+
+Callers present a token, `Authorization: Bearer visage_...`, made by `visage token create`. A daemon that only its own
+machine can reach, and that has no tokens, needs none.
+"""
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(settings: WebSettings, parts: WebParts) -> FastAPI:
+    """The whole application over these ports; `app.state.context` holds its parts."""
+    app = FastAPI(
+        title="Visage",
+        description=ABOUT,
+        version=version("visage"),
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # their scripts come from elsewhere, which the page's policy forbids
+        redoc_url=None,
+    )
+    context = Context(
+        settings=settings,
+        parts=parts,
+        authenticator=Authenticator(
+            TokenStore(settings.token_file), Sessions(), open_without_tokens=is_loopback(settings.host)
+        ),
+        audit=AuditLog(settings.audit_file),
+        feed=EventFeed(most_listeners=settings.viewers),
+        throughput=Throughput(),
+    )
+    app.state.context = context
+    for routes in (session, sources, people, unknowns, sightings, search, events, live, system):
+        app.include_router(routes.router, prefix="/api/v1")
+    app.include_router(health.router)
+    app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
+    app.add_exception_handler(WebError, _answer_refusal)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(Exception, _answer_bug)
+    app.add_middleware(
+        Guard,
+        limiter=RateLimiter(settings.requests_per_second, settings.burst),
+        most_bytes=settings.upload_bytes,
+        allowed_hosts=settings.allowed_hosts,
+        check_host=lambda: context.authenticator.is_open,
+    )
+    return app
+
+
+async def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
+    status = error.status if isinstance(error, Refused | Unavailable) else 500
+    headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
+    return JSONResponse({"error": str(error)}, status_code=status, headers=headers)
+
+
+async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    # What was sent is not repeated: it may be an address with a password.
+    return JSONResponse({"error": f"{where}: {first['msg']}" if where else first["msg"]}, status_code=422)
+
+
+async def _answer_http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": str(error.detail)}, status_code=error.status_code, headers=error.headers)
+
+
+async def _answer_bug(request: Request, error: Exception) -> JSONResponse:
+    logger.error("%s %s failed: %s", request.method, request.url.path, error, exc_info=error)
+    return JSONResponse({"error": "something went wrong here; the daemon's log says what"}, status_code=500)

@@ -1,0 +1,63 @@
+"""Who looked at, changed and forgot what: one JSON object a line, appended, readable by its owner alone.
+
+Entries name people and sources and never hold an address, a picture or a token. When the file has reached its size it
+becomes `.1` in place of an older one, so the log is bounded. If it can't be written the request fails: what must be
+accounted for does not happen unaccounted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import deque
+from datetime import datetime, timezone
+from pathlib import Path
+
+from visage.web.errors import Unavailable
+
+__all__ = ["AuditLog"]
+
+MOST_BYTES = 32 << 20
+
+
+class AuditLog:
+    """Appends to one file. Safe from any thread."""
+
+    def __init__(self, path: Path, *, most_bytes: int = MOST_BYTES) -> None:
+        self.path = path
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+
+    def record(self, *, who: str, client: str, action: str, subject: str, outcome: str) -> None:
+        """Append an entry. Raises Unavailable where that fails."""
+        entry = {
+            "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            **{"who": who, "client": client, "action": action, "subject": subject, "outcome": outcome},
+        }
+        line = json.dumps(entry, ensure_ascii=False) + "\n"
+        try:
+            with self._lock:
+                self._append(line.encode())
+        except OSError as exc:
+            raise Unavailable(f"the audit log can't be written ({exc.strerror}), so nothing was done") from exc
+
+    def latest(self, limit: int) -> list[dict[str, str]]:
+        """The newest entries, newest first."""
+        try:
+            with self._lock, open(self.path, encoding="utf-8") as file:
+                lines = deque(file, maxlen=limit)
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in reversed(lines)]
+
+    def _append(self, line: bytes) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(descriptor, line)
+            is_full = os.fstat(descriptor).st_size >= self._most_bytes
+        finally:
+            os.close(descriptor)
+        if is_full:
+            os.replace(self.path, f"{self.path}.1")

@@ -1,0 +1,67 @@
+"""What the routes share: the ports, and the web's own parts, made once for an app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+from prometheus_client import CollectorRegistry
+
+from visage.web.audit import AuditLog
+from visage.web.auth import Authenticator
+from visage.web.errors import Unavailable
+from visage.web.feed import EventFeed
+from visage.web.history import Throughput
+from visage.web.live import LiveHub
+from visage.web.ports import PeoplePort, ServicePort
+from visage.web.settings import WebSettings
+
+__all__ = ["Context", "WebParts", "context_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """What the daemon gives.
+
+    Attributes:
+        people: None for a daemon without a gallery.
+        registry: what `/metrics` shows; None for nothing.
+    """
+
+    service: ServicePort
+    live: LiveHub
+    people: PeoplePort | None = None
+    registry: CollectorRegistry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """An app's parts."""
+
+    settings: WebSettings
+    parts: WebParts
+    authenticator: Authenticator
+    audit: AuditLog
+    feed: EventFeed
+    throughput: Throughput
+
+    @property
+    def service(self) -> ServicePort:
+        return self.parts.service
+
+    @property
+    def live(self) -> LiveHub:
+        return self.parts.live
+
+    @property
+    def people(self) -> PeoplePort:
+        """Raises Unavailable for a daemon without a gallery."""
+        if self.parts.people is None:
+            raise Unavailable("this daemon has no gallery; set `gallery` in its configuration")
+        return self.parts.people
+
+
+def context_of(request: Request) -> Context:
+    """The parts of the app that a request came to."""
+    context: Context = request.app.state.context
+    return context

@@ -1,0 +1,139 @@
+"""Events on their way to whoever listens: a bounded queue a listener, and a short memory for those who come back.
+
+`publish` never blocks. A listener who reads too slowly loses its oldest events and is told how many, so that it can
+read the state again. The last events are kept: `Last-Event-ID` goes on where a connection broke.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+
+from pydantic import JsonValue
+
+from visage.web.errors import TooMany
+from visage.web.ports import Event
+from visage.web.wake import Wake
+
+__all__ = ["EventFeed", "Listener", "event_record"]
+
+REMEMBERED = 500
+WAITING = 256
+KEEP_ALIVE_SECONDS = 15.0
+
+
+class EventFeed:
+    """Fans events out. Safe from any thread, apart from `listen`."""
+
+    def __init__(self, *, most_listeners: int) -> None:
+        self._most_listeners = most_listeners
+        self._lock = threading.Lock()
+        self._recent: deque[Event] = deque(maxlen=REMEMBERED)
+        self._listeners: set[Listener] = set()
+        self._is_closed = False
+
+    def publish(self, event: Event) -> None:
+        """Tell everybody, and remember it."""
+        with self._lock:
+            self._recent.append(event)
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener.put(event.event_id, event.kind, event_record(event))
+
+    def tell(self, kind: str, data: JsonValue) -> None:
+        """Tell those who listen now; nothing to remember."""
+        with self._lock:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener.put(None, kind, data)
+
+    def recent(self, limit: int) -> list[Event]:
+        """The newest events, newest first."""
+        with self._lock:
+            return list(self._recent)[: -limit - 1 : -1]
+
+    @contextlib.contextmanager
+    def listen(self, last_event_id: str | None = None) -> Iterator[Listener]:
+        """Listen from now on, or from after an event that is still remembered. Raises TooMany."""
+        listener = Listener()
+        with self._lock:
+            if len(self._listeners) >= self._most_listeners:
+                raise TooMany(f"{self._most_listeners} event streams are open already", retry_after_seconds=5)
+            missed = list(self._recent)
+            ids = [event.event_id for event in missed]
+            missed = missed[ids.index(last_event_id) + 1 :] if last_event_id in ids else []
+            self._listeners.add(listener)
+            if self._is_closed:
+                listener.close()
+        for event in missed:
+            listener.put(event.event_id, event.kind, event_record(event))
+        try:
+            yield listener
+        finally:
+            with self._lock:
+                self._listeners.discard(listener)
+
+    def close(self) -> None:
+        """End every stream, and those to come."""
+        with self._lock:
+            self._is_closed = True
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener.close()
+
+
+class Listener:
+    """One stream of server-sent events. `messages` belongs to the event loop that made it."""
+
+    def __init__(self) -> None:
+        self._wake = Wake()
+        self._lock = threading.Lock()
+        self._waiting: deque[str] = deque()
+        self._lost = 0
+        self._is_closed = False
+
+    def put(self, event_id: str | None, kind: str, data: JsonValue) -> None:
+        """From any thread."""
+        head = f"id: {event_id}\n" if event_id is not None else ""
+        message = f"{head}event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+        with self._lock:
+            if len(self._waiting) >= WAITING:
+                self._waiting.popleft()
+                self._lost += 1
+            self._waiting.append(message)
+        self._wake.set()
+
+    def close(self) -> None:
+        """From any thread: end after what is waiting."""
+        self._is_closed = True
+        self._wake.set()
+
+    async def messages(self) -> AsyncIterator[str]:
+        """Server-sent events as text, with a comment now and then that keeps the connection alive."""
+        yield "retry: 2000\n\n"
+        while True:
+            with self._lock:
+                waiting, self._waiting = self._waiting, deque()
+                lost, self._lost = self._lost, 0
+            if lost:
+                yield f'event: lost\ndata: {{"events": {lost}}}\n\n'
+            if waiting:
+                yield "".join(waiting)
+            elif self._is_closed:
+                return
+            elif not await self._wake.wait(KEEP_ALIVE_SECONDS):
+                yield ": still here\n\n"
+
+
+def event_record(event: Event) -> dict[str, JsonValue]:
+    """An event as JSON."""
+    return {
+        "event_id": event.event_id,
+        "kind": event.kind,
+        "at": event.at.isoformat(),
+        "source_id": event.source_id,
+        **event.data,
+    }

@@ -1,0 +1,50 @@
+"""How much one client may ask for: a token bucket each, in bounded memory.
+
+The clients longest unseen are forgotten first; one that comes back begins with a full bucket, which costs at most one
+burst.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from visage.web.errors import TooMany
+
+__all__ = ["RateLimiter"]
+
+MOST_CLIENTS = 4096
+
+
+class RateLimiter:
+    """`rate` a second on average, `burst` at once, for every client by itself. Safe from any thread."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def spend(self, client: str) -> None:
+        """Take one. Raises TooMany when there is none left."""
+        self._take(client, 1.0)
+
+    def peek(self, client: str) -> None:
+        """Raises TooMany if `spend` would."""
+        self._take(client, 0.0)
+
+    def _take(self, client: str, amount: float) -> None:
+        now = self._clock()
+        with self._lock:
+            left, seen = self._buckets.pop(client, (float(self._burst), now))
+            left = min(self._burst, left + (now - seen) * self._rate)
+            refused = left < 1.0
+            self._buckets[client] = (left if refused else left - amount, now)
+            if len(self._buckets) > MOST_CLIENTS:
+                self._buckets.popitem(last=False)
+        if refused:
+            wait = (1.0 - left) / self._rate
+            raise TooMany(f"too many requests; try again in {wait:.0f} s", retry_after_seconds=wait)

@@ -1,0 +1,185 @@
+"""Live pictures for whoever watches: one encoder, many viewers, none of whom the pipeline waits for.
+
+The sink thread asks `wants`, which is true for a watched source whose next picture is due, and leaves a small copy in
+the source's one place (`offer`); a newer one replaces it. One thread encodes each picture once, however many watch it.
+A viewer holds at most the newest picture of each source: a slow one sees fewer pictures, never older ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import Picture
+from stages.sink.drawing import draw_faces
+from stages.sink.preview import Preview, PreviewSink
+from visage.web.errors import TooMany, Unavailable
+from visage.web.settings import WebSettings
+from visage.web.wake import Wake
+
+__all__ = ["LiveHub", "LivePicture", "Viewer"]
+
+JPEG_QUALITY = 80
+IDLE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LivePicture:
+    """A preview as JPEG: as it is, or with its faces drawn."""
+
+    preview: Preview
+    jpeg: bytes
+
+
+class LiveHub:
+    """Implements `stages.sink.preview.PreviewGate`. Safe from any thread, apart from `watch`."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        self._width = settings.live_width
+        self._interval_seconds = 1.0 / settings.live_fps
+        self._most_viewers = settings.viewers
+        self._condition = threading.Condition()
+        self._viewers: set[Viewer] = set()
+        self._due_at: dict[str, float] = {}
+        self._offered: dict[str, Preview] = {}
+        self._counts: Counter[str] = Counter()
+        self._is_closed = False
+        self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"<LiveHub {self.viewers} viewers, {dict(self._counts)}>"
+
+    def sink(self, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> PreviewSink:
+        """One more sink for a source, which lets it be watched."""
+        return PreviewSink(self, to_bgr=to_bgr, width=self._width)
+
+    @property
+    def viewers(self) -> int:
+        """How many watch now."""
+        return len(self._viewers)
+
+    def statistics(self) -> dict[str, int]:
+        """`wanted`, `encoded`, and `replaced`: dropped because a newer one came before the encoder did."""
+        with self._condition:
+            return {name: self._counts[name] for name in ("wanted", "encoded", "replaced")}
+
+    def wants(self, source_id: str) -> bool:
+        """Called on the sink thread for every frame."""
+        if not self._viewers:
+            return False
+        now = time.monotonic()
+        with self._condition:
+            if now < self._due_at.get(source_id, 0.0) or not any(viewer.sees(source_id) for viewer in self._viewers):
+                return False
+            self._due_at[source_id] = now + self._interval_seconds
+            self._counts["wanted"] += 1
+            return not self._is_closed
+
+    def offer(self, preview: Preview) -> None:
+        """Called on the sink thread with what `wants` asked for."""
+        with self._condition:
+            self._counts["replaced"] += preview.source_id in self._offered
+            self._offered[preview.source_id] = preview
+            self._condition.notify()
+
+    @contextlib.contextmanager
+    def watch(self, source_ids: Collection[str] | None, *, annotated: bool) -> Iterator[Viewer]:
+        """Look at these sources, or at all. Raises TooMany, Unavailable. In an event loop only."""
+        viewer = Viewer(source_ids, annotated=annotated)
+        with self._condition:
+            if self._is_closed:
+                raise Unavailable("the daemon is stopping")
+            if len(self._viewers) >= self._most_viewers:
+                raise TooMany(f"{self._most_viewers} live views are open already", retry_after_seconds=5)
+            self._viewers.add(viewer)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._encode, name="live-encode")
+                self._thread.start()
+        try:
+            yield viewer
+        finally:
+            with self._condition:
+                self._viewers.discard(viewer)
+
+    def close(self) -> None:
+        """End every view and the encoder. Safe to call twice."""
+        with self._condition:
+            self._is_closed = True
+            viewers, thread = list(self._viewers), self._thread
+            self._condition.notify()
+        for viewer in viewers:
+            viewer.close()
+        if thread is not None:
+            thread.join(IDLE_SECONDS)
+
+    def _encode(self) -> None:
+        while True:
+            with self._condition:
+                while not self._offered and not self._is_closed:
+                    self._condition.wait(IDLE_SECONDS)
+                if self._is_closed:
+                    return
+                preview = self._offered.pop(next(iter(self._offered)))  # first come, first served: no source starves
+                viewers = [viewer for viewer in self._viewers if viewer.sees(preview.source_id)]
+            for annotated in {viewer.annotated for viewer in viewers}:
+                picture = LivePicture(preview, _jpeg(preview, annotated=annotated))
+                for viewer in viewers:
+                    if viewer.annotated == annotated:
+                        viewer.put(picture)
+            with self._condition:
+                self._counts["encoded"] += 1
+
+
+class Viewer:
+    """Somebody who watches. `pictures` belongs to the event loop that made it."""
+
+    def __init__(self, source_ids: Collection[str] | None, *, annotated: bool) -> None:
+        self.annotated = annotated
+        self._source_ids = None if source_ids is None else frozenset(source_ids)
+        self._wake = Wake()
+        self._lock = threading.Lock()
+        self._newest: dict[str, LivePicture] = {}
+        self._is_closed = False
+
+    def sees(self, source_id: str) -> bool:
+        return self._source_ids is None or source_id in self._source_ids
+
+    def put(self, picture: LivePicture) -> None:
+        """From any thread; replaces what was not fetched in time."""
+        with self._lock:
+            self._newest[picture.preview.source_id] = picture
+        self._wake.set()
+
+    def close(self) -> None:
+        """From any thread: `pictures` ends."""
+        self._is_closed = True
+        self._wake.set()
+
+    async def pictures(self) -> AsyncIterator[LivePicture]:
+        """The newest pictures as they come, until the hub closes."""
+        while not self._is_closed:
+            with self._lock:
+                newest, self._newest = self._newest, {}
+            for picture in newest.values():
+                yield picture
+            if not newest:
+                await self._wake.wait(IDLE_SECONDS)
+
+
+def _jpeg(preview: Preview, *, annotated: bool) -> bytes:
+    image = preview.image
+    if annotated:
+        image = image.copy()
+        draw_faces(image, preview.faces)
+    encoded, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not encoded:
+        raise Unavailable(f"a picture of {preview.source_id} could not be encoded")
+    return data.tobytes()

@@ -1,0 +1,139 @@
+"""Tokens of callers: made once, shown once, kept as hashes in a file that only its owner may read.
+
+A token is `visage_<id>_<secret>`; the secret has 256 random bits, so one SHA-256 is as good as a slow hash. The file is
+replaced whole, and read again when it has changed: `visage token revoke` works on a running daemon from the next
+request on. Readers and writers may be different processes; two writers at once: the later one wins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import threading
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from enum import IntEnum
+from pathlib import Path
+
+from visage.web.errors import TokenNameTaken, TokenStoreError
+
+__all__ = ["Role", "Token", "TokenStore"]
+
+PREFIX = "visage"
+
+
+class Role(IntEnum):
+    """What a caller may do; each one may do what the ones before it may."""
+
+    VIEWER = 1  # look
+    OPERATOR = 2  # add, pause and remove sources; name, merge and enrol people
+    ADMIN = 3  # forget people, reload, read the audit log
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as it is kept."""
+
+    token_id: str
+    name: str
+    role: Role
+    secret_sha256: str
+    created_at: str
+
+
+class TokenStore:
+    """The tokens in one file. Safe from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int] | None = None
+        self._tokens: dict[str, Token] = {}
+
+    def __repr__(self) -> str:
+        return f"<TokenStore {self.path} {len(self.tokens())} tokens>"
+
+    def tokens(self) -> tuple[Token, ...]:
+        """All of them. Raises TokenStoreError."""
+        with self._lock:
+            return tuple(self._read().values())
+
+    def create(self, name: str, role: Role) -> str:
+        """Make a token and return it, for the only time. Raises TokenNameTaken, TokenStoreError."""
+        token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        token = Token(token_id, name, role, _digest(secret), datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        with self._lock:
+            tokens = self._read()
+            if any(name == other.name for other in tokens.values()):
+                raise TokenNameTaken(f"there is a token named {name!r}; revoke it first or choose another name")
+            self._write({**tokens, token_id: token})
+        return f"{PREFIX}_{token_id}_{secret}"
+
+    def revoke(self, name: str) -> bool:
+        """Remove a token; says whether there was one. Raises TokenStoreError."""
+        with self._lock:
+            tokens = self._read()
+            kept = {token_id: token for token_id, token in tokens.items() if token.name != name}
+            if len(kept) == len(tokens):
+                return False
+            self._write(kept)
+        return True
+
+    def find(self, presented: str) -> Token | None:
+        """The token that a caller presents, if it is one."""
+        prefix, _, rest = presented.partition("_")
+        token_id, _, secret = rest.partition("_")
+        token = self.by_id(token_id) if prefix == PREFIX else None
+        # Compared in any case, so that the time taken does not tell which ids exist.
+        matches = hmac.compare_digest(_digest(secret), token.secret_sha256 if token else _digest(""))
+        return token if matches and secret else None
+
+    def by_id(self, token_id: str) -> Token | None:
+        """A token by its public part; None once it was revoked."""
+        with self._lock:
+            return self._read().get(token_id)
+
+    def _read(self) -> dict[str, Token]:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            self._stamp, self._tokens = None, {}
+            return self._tokens
+        except OSError as exc:
+            raise TokenStoreError(f"{self.path}: {exc.strerror}; check its permissions") from exc
+        stamp = (status.st_mtime_ns, status.st_ino)
+        if stamp != self._stamp:
+            try:
+                rows = json.loads(self.path.read_text(encoding="utf-8"))["tokens"]
+                self._tokens = {row["token_id"]: Token(**{**row, "role": Role(row["role"])}) for row in rows}
+            except (OSError, ValueError, KeyError, TypeError) as exc:
+                raise TokenStoreError(f"{self.path}: not a token file ({exc}); remove it and make new tokens") from exc
+            self._stamp = stamp
+        return self._tokens
+
+    def _write(self, tokens: dict[str, Token]) -> None:
+        text = json.dumps({"tokens": [asdict(token) for token in tokens.values()]}, indent=1)
+        staged = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(self.path)
+        except OSError as exc:
+            staged.unlink(missing_ok=True)
+            raise TokenStoreError(f"{self.path}: {exc.strerror}; check that its folder may be written") from exc
+        self._stamp = None
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,17 +1,26 @@
-"""What turns a detector's raw outputs into faces. One file a family of networks."""
+"""What turns a detector's raw outputs into faces, and how a family of detectors is added.
+
+A family is one module of this folder, called as the catalogue's `head` says, with a `FAMILY`. Nothing else names it:
+`families.py` finds it, the catalogue's entry chooses it, `visage models add` recognises its networks by it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
 
+from stages.backends.base import HostTensor
 from stages.buffers import Stream
 from stages.frames import Faces
 from stages.imaging.letterbox import Letterbox
 
-__all__ = ["Head"]
+__all__ = ["Head", "HeadFamily", "HostHead", "OutputShapes"]
 
 TensorT_contra = TypeVar("TensorT_contra", contravariant=True)
+
+OutputShapes = Mapping[str, tuple[int, ...]]
+"""Shapes of a network's outputs by name, in the network's order."""
 
 
 class Head(Protocol[TensorT_contra]):
@@ -19,7 +28,7 @@ class Head(Protocol[TensorT_contra]):
 
     @property
     def has_landmarks(self) -> bool:
-        """Whether the faces carry five landmarks."""
+        """Whether the faces carry five landmarks. Where only the outputs can tell, False until they did."""
 
     def decode(
         self,
@@ -44,3 +53,34 @@ class Head(Protocol[TensorT_contra]):
         Raises:
             ModelMismatch: an output is missing or has another shape.
         """
+
+
+class HostHead(Protocol):
+    """Makes a head of host arrays."""
+
+    def __call__(self, *, score_threshold: float, nms_iou: float) -> Head[HostTensor]:
+        """Thresholds: least score in [0, 1], and the IoU above which the weaker of two boxes goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFamily:
+    """Detectors that are decoded alike.
+
+    Attributes:
+        head: makes the host's head.
+        recognises: whether outputs of these shapes, for one picture of (height, width), are this family's.
+        colour, mean, scale: the pixels its networks were usually trained on: (value - mean) * scale, value 0-255.
+        longest, multiple, pad_value: its usual `DetectorInput`.
+        score_threshold, nms_iou: its publisher's.
+    """
+
+    head: HostHead
+    recognises: Callable[[OutputShapes, tuple[int, int]], bool]
+    colour: Literal["bgr", "rgb"]
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    longest: int = 640
+    multiple: int = 32
+    pad_value: int = 0
+    score_threshold: float = 0.5
+    nms_iou: float = 0.4

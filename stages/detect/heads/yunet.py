@@ -14,12 +14,13 @@ import numpy as np
 
 from stages.backends.base import HostTensor
 from stages.buffers import Stream
-from stages.detect.nms import suppress
+from stages.detect.heads.base import HeadFamily, OutputShapes
+from stages.detect.heads.candidates import Candidates
 from stages.errors import ModelMismatch
 from stages.frames import LANDMARK_COUNT, Faces, FloatArray
 from stages.imaging.letterbox import Letterbox
 
-__all__ = ["YuNetHead"]
+__all__ = ["FAMILY", "YuNetHead"]
 
 STRIDES = (8, 16, 32)
 
@@ -41,35 +42,11 @@ class YuNetHead:
         *,
         stream: Stream,
     ) -> list[Faces]:
+        """See `Head.decode`."""
         stream.synchronize()
         levels = [_Level.of(outputs, stride, (len(letterboxes), *shape)) for stride in STRIDES]
-        candidates = [level.candidates(self._score_threshold) for level in levels]
-        frames = np.concatenate([c.frames for c in candidates])
-        scores = np.concatenate([c.scores for c in candidates])
-        geometry = np.concatenate([c.geometry for c in candidates])
-        return [
-            self._faces_of(scores[frames == index], geometry[frames == index], letterbox)
-            for index, letterbox in enumerate(letterboxes)
-        ]
-
-    def _faces_of(self, scores: FloatArray, geometry: FloatArray, letterbox: Letterbox) -> Faces:
-        if not len(scores):
-            return Faces.none()
-        kept = suppress(geometry[:, :4], scores, self._nms_iou)
-        points = letterbox.to_source(geometry[kept])
-        return Faces(
-            boxes_xyxy=points[:, :4],
-            scores=scores[kept],
-            landmarks=points[:, 4:].reshape(-1, LANDMARK_COUNT, 2),
-        )
-
-
-class _Candidates(NamedTuple):
-    """Anchors above the threshold: their frame's row in the batch, score, and box and landmarks in input pixels."""
-
-    frames: np.ndarray[tuple[int], np.dtype[np.intp]]
-    scores: FloatArray
-    geometry: FloatArray
+        found = Candidates.joined([level.candidates(self._score_threshold) for level in levels])
+        return found.faces(letterboxes, self._nms_iou)
 
 
 class _Level(NamedTuple):
@@ -96,7 +73,7 @@ class _Level(NamedTuple):
             parts.append(np.asarray(output, np.float32))
         return cls(stride, width // stride, *parts)
 
-    def candidates(self, score_threshold: float) -> _Candidates:
+    def candidates(self, score_threshold: float) -> Candidates:
         squared = self.classes[..., 0].clip(0, 1) * self.objects[..., 0].clip(0, 1)
         frames, anchors = np.nonzero(squared >= score_threshold**2)
         scores = np.sqrt(squared[frames, anchors])
@@ -105,4 +82,16 @@ class _Level(NamedTuple):
         centre = (cell + box[:, :2]) * self.stride
         half = np.exp(box[:, 2:]) * (self.stride / 2)
         points = (np.tile(cell, LANDMARK_COUNT) + self.landmarks[frames, anchors]) * self.stride
-        return _Candidates(frames, scores, np.concatenate([centre - half, centre + half, points], axis=1))
+        return Candidates(frames, scores, np.concatenate([centre - half, centre + half, points], axis=1))
+
+
+def _recognises(shapes: OutputShapes, size: tuple[int, int]) -> bool:
+    height, width = size
+    return all(
+        shapes.get(f"{kind}_{stride}") == (1, (height // stride) * (width // stride), depth)
+        for stride in STRIDES
+        for kind, depth in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 2 * LANDMARK_COUNT))
+    )
+
+
+FAMILY = HeadFamily(head=YuNetHead, recognises=_recognises, colour="bgr", score_threshold=0.6, nms_iou=0.3)

@@ -1,0 +1,79 @@
+"""CenterFace's head: a heat map of face centres on a grid of four pixels.
+
+Xu, Yan, Yang et al.: "CenterFace: Joint Face Detection and Alignment Using Face as Point", 2019; decoding as its
+authors' `centerface.py`. In row r and column c the size is (exp(s1), exp(s0)) * 4, the centre ((c + o1 + 0.5) 4,
+(r + o0 + 0.5) 4), and a landmark lies (l1 width, l0 height) from the box's upper left corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from stages.backends.base import HostTensor
+from stages.buffers import Stream
+from stages.detect.heads.base import HeadFamily, OutputShapes
+from stages.detect.heads.candidates import Candidates
+from stages.errors import ModelMismatch
+from stages.frames import LANDMARK_COUNT, Faces, FloatArray
+from stages.imaging.letterbox import Letterbox
+
+__all__ = ["FAMILY", "CenterFaceHead"]
+
+_STRIDE = 4
+_DEPTHS = (1, 2, 2, 2 * LANDMARK_COUNT)
+
+
+class CenterFaceHead:
+    """Takes heat map, sizes, offsets and landmarks in the network's order, each (N, depth, H / 4, W / 4)."""
+
+    has_landmarks = True
+
+    def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
+        self._score_threshold = score_threshold
+        self._nms_iou = nms_iou
+
+    def decode(
+        self,
+        outputs: Mapping[str, HostTensor],
+        letterboxes: Sequence[Letterbox],
+        shape: tuple[int, int],
+        *,
+        stream: Stream,
+    ) -> list[Faces]:
+        """See `Head.decode`."""
+        stream.synchronize()
+        found = {name: tuple(output.shape) for name, output in outputs.items()}
+        if not _is_centerface(found, len(letterboxes), shape):
+            raise ModelMismatch(f"not a CenterFace for {shape[1]}x{shape[0]} pictures: its outputs are {found}")
+        heat, sizes, offsets, landmarks = (np.asarray(output, np.float32) for output in outputs.values())
+        frames, rows, columns = np.nonzero(heat[:, 0] >= self._score_threshold)
+
+        def at(output: FloatArray) -> FloatArray:
+            """(C, depth / 2, 2): what stands in the cells, y first turned into x first."""
+            values = output[frames, :, rows, columns]
+            return values.reshape(len(values), values.shape[1] // 2, 2)[..., ::-1]
+
+        size = np.exp(at(sizes)[:, 0]) * _STRIDE
+        centre = (np.stack([columns, rows], axis=1) + at(offsets)[:, 0] + np.float32(0.5)) * _STRIDE
+        corner = centre - size / 2
+        points = corner[:, None] + at(landmarks) * size[:, None]
+        geometry = np.concatenate([corner, corner + size, points.reshape(-1, 2 * LANDMARK_COUNT)], axis=1).astype(
+            np.float32
+        )
+        return Candidates(frames, heat[frames, 0, rows, columns], geometry).faces(letterboxes, self._nms_iou)
+
+
+def _is_centerface(shapes: OutputShapes, count: int, size: tuple[int, int]) -> bool:
+    cells = (size[0] // _STRIDE, size[1] // _STRIDE)
+    return list(shapes.values()) == [(count, depth, *cells) for depth in _DEPTHS]
+
+
+FAMILY = HeadFamily(
+    head=CenterFaceHead,
+    recognises=lambda shapes, size: _is_centerface(shapes, 1, size),
+    colour="rgb",
+    score_threshold=0.5,
+    nms_iou=0.3,
+)

@@ -1,0 +1,92 @@
+"""The head of SCRFD: three strides, two anchors a cell, distances to the four sides.
+
+Guo, Deng, Lattas, Zafeiriou: "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022. For the
+anchor in column c and row r of stride s, centred on (c s, r s), the box reaches d0 s to the left, d1 s up, d2 s to the
+right and d3 s down; a landmark lies (x s, y s) away. Scores are probabilities already. Source: insightface, `scrfd.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from stages.backends.base import HostTensor
+from stages.buffers import Stream
+from stages.detect.heads.base import HeadFamily, OutputShapes
+from stages.detect.heads.candidates import Candidates
+from stages.errors import ModelMismatch
+from stages.frames import LANDMARK_COUNT, Faces, FloatArray
+from stages.imaging.letterbox import Letterbox
+
+__all__ = ["FAMILY", "ScrfdHead"]
+
+_STRIDES = (8, 16, 32)
+_ANCHORS_A_CELL = 2
+_DEPTHS = (1, 4, 2 * LANDMARK_COUNT)
+
+
+class ScrfdHead:
+    """Takes outputs by their shapes, since exporters number them.
+
+    Scores (N, A, 1), boxes (N, A, 4) and, in networks that have them, landmarks (N, A, 10), for each stride.
+    """
+
+    def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
+        self._score_threshold = score_threshold
+        self._nms_iou = nms_iou
+        self._has_landmarks = False
+
+    @property
+    def has_landmarks(self) -> bool:
+        """Known once a batch was decoded."""
+        return self._has_landmarks
+
+    def decode(
+        self,
+        outputs: Mapping[str, HostTensor],
+        letterboxes: Sequence[Letterbox],
+        shape: tuple[int, int],
+        *,
+        stream: Stream,
+    ) -> list[Faces]:
+        """See `Head.decode`."""
+        stream.synchronize()
+        found = {name: tuple(output.shape) for name, output in outputs.items()}
+        names = _names(found, len(letterboxes), shape)
+        if names is None:
+            raise ModelMismatch(f"not an SCRFD for {shape[1]}x{shape[0]} pictures: its outputs are {found}")
+        levels = [[np.asarray(outputs[name], np.float32) for name in level] for level in names]
+        self._has_landmarks = len(levels[0]) == len(_DEPTHS)
+        parts = [self._level(level, stride, shape[1]) for stride, level in zip(_STRIDES, levels, strict=True)]
+        return Candidates.joined(parts).faces(letterboxes, self._nms_iou)
+
+    def _level(self, outputs: Sequence[FloatArray], stride: int, width: int) -> Candidates:
+        scores, distances, *landmarks = outputs
+        frames, anchors = np.nonzero(scores[..., 0] >= self._score_threshold)
+        cells, columns = anchors // _ANCHORS_A_CELL, width // stride
+        centre = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32) * stride
+        sides = distances[frames, anchors] * stride
+        parts = [centre - sides[:, :2], centre + sides[:, 2:]]
+        parts += [np.tile(centre, LANDMARK_COUNT) + points[frames, anchors] * stride for points in landmarks]
+        return Candidates(frames, scores[frames, anchors, 0], np.concatenate(parts, axis=1))
+
+
+def _names(shapes: OutputShapes, count: int, size: tuple[int, int]) -> list[list[str]] | None:
+    """Names of scores, boxes and landmarks, for each stride; None for another family's outputs."""
+    by_shape = {shape: name for name, shape in shapes.items()}
+    depths = _DEPTHS[: len(shapes) // len(_STRIDES)]
+    anchors = [(size[0] // stride) * (size[1] // stride) * _ANCHORS_A_CELL for stride in _STRIDES]
+    wanted = [[(count, cells, depth) for depth in depths] for cells in anchors]
+    if len(depths) < 2 or len(by_shape) != len(shapes) or {s for level in wanted for s in level} != set(by_shape):  # noqa: PLR2004 - scores and boxes
+        return None
+    return [[by_shape[shape] for shape in level] for level in wanted]
+
+
+FAMILY = HeadFamily(
+    head=ScrfdHead,
+    recognises=lambda shapes, size: _names(shapes, 1, size) is not None,
+    colour="rgb",
+    mean=(127.5, 127.5, 127.5),
+    scale=(1 / 128, 1 / 128, 1 / 128),
+)

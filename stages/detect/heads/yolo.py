@@ -1,0 +1,86 @@
+"""The head of YOLOv8 and YOLO11 face detectors: one output, decoded by the network itself.
+
+Ultralytics exports float32 (N, 5, A): xc, yc, w, h in input pixels and the score; trained for pose (Jocher et al.,
+"Ultralytics YOLO", 2023; "yolov8-face") (N, 20, A): then x, y and visibility of five landmarks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from stages.backends.base import HostTensor
+from stages.buffers import Stream
+from stages.detect.heads.base import HeadFamily, OutputShapes
+from stages.detect.heads.candidates import Candidates
+from stages.errors import ModelMismatch
+from stages.frames import LANDMARK_COUNT, Faces
+from stages.imaging.letterbox import Letterbox
+
+__all__ = ["FAMILY", "YoloHead"]
+
+_STRIDES = (8, 16, 32)
+_BOX_CHANNELS = 5
+_VISIBILITY = 2  # the third of x, y and visibility
+_LANDMARK_CHANNELS = _BOX_CHANNELS + 3 * LANDMARK_COUNT
+
+
+class YoloHead:
+    """Takes networks with landmarks and without."""
+
+    def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
+        self._score_threshold = score_threshold
+        self._nms_iou = nms_iou
+        self._has_landmarks = False
+
+    @property
+    def has_landmarks(self) -> bool:
+        """Known once a batch was decoded."""
+        return self._has_landmarks
+
+    def decode(
+        self,
+        outputs: Mapping[str, HostTensor],
+        letterboxes: Sequence[Letterbox],
+        shape: tuple[int, int],
+        *,
+        stream: Stream,
+    ) -> list[Faces]:
+        """See `Head.decode`."""
+        stream.synchronize()
+        found = {name: tuple(output.shape) for name, output in outputs.items()}
+        if not _is_yolo(found, len(letterboxes), shape):
+            wanted = (len(letterboxes), _BOX_CHANNELS, _anchors(shape))
+            raise ModelMismatch(
+                f"not a YOLO face detector: its one output should be {wanted} or have {_LANDMARK_CHANNELS} channels, "
+                f"found {found}"
+            )
+        output = np.asarray(next(iter(outputs.values())), np.float32)
+        self._has_landmarks = output.shape[1] == _LANDMARK_CHANNELS
+        frames, anchors = np.nonzero(output[:, 4] >= self._score_threshold)
+        rows = output[frames, :, anchors]
+        centre, half = rows[:, :2], rows[:, 2:4] / 2
+        coordinates = [k for k in range(_BOX_CHANNELS, output.shape[1]) if (k - _BOX_CHANNELS) % 3 != _VISIBILITY]
+        geometry = np.concatenate([centre - half, centre + half, rows[:, coordinates]], axis=1)
+        return Candidates(frames, rows[:, 4], geometry).faces(letterboxes, self._nms_iou)
+
+
+def _anchors(size: tuple[int, int]) -> int:
+    return sum((size[0] // stride) * (size[1] // stride) for stride in _STRIDES)
+
+
+def _is_yolo(shapes: OutputShapes, count: int, size: tuple[int, int]) -> bool:
+    wanted = [(count, channels, _anchors(size)) for channels in (_BOX_CHANNELS, _LANDMARK_CHANNELS)]
+    return len(shapes) == 1 and next(iter(shapes.values())) in wanted
+
+
+FAMILY = HeadFamily(
+    head=YoloHead,
+    recognises=lambda shapes, size: _is_yolo(shapes, 1, size),
+    colour="rgb",
+    scale=(1 / 255, 1 / 255, 1 / 255),
+    pad_value=114,
+    score_threshold=0.5,
+    nms_iou=0.45,
+)

@@ -1,0 +1,294 @@
+"""The ledger of files: each is worked on once for its content and the settings, whatever happens to the process.
+
+    queued ──claim──> running ──complete──> done
+       ^                 │ ├────fail────> queued again after a wait, in the end failed
+       └────release──────┘ └──set_aside─> set aside
+
+A job that is running when the process dies is found by `recover` at the next start and queued again, as a suspect: it
+may have brought the process down. A suspect is tried in a process of its own first (see `visage.service.trial`); if it
+brings that down too it is set aside. If the process died of its own fault, rather than being killed from outside, that
+is counted as well, and a second time sets the file aside. So a poison file never stops the queue, and an innocent one
+that was merely in flight is not blamed.
+
+SQLite in WAL mode with synchronous=FULL: what was recorded survives a power cut. One connection behind one lock; every
+method is one transaction and safe from any thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+__all__ = ["Job", "JobState", "Ledger"]
+
+FAULTS_UNTIL_SET_ASIDE = 2
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, content TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS jobs (
+    number INTEGER PRIMARY KEY,
+    content TEXT NOT NULL, settings TEXT NOT NULL, path TEXT NOT NULL, folder TEXT NOT NULL,
+    priority INTEGER NOT NULL, state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0, faults INTEGER NOT NULL DEFAULT 0,
+    is_suspect INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0, error TEXT,
+    queued_at REAL NOT NULL, started_at REAL, ended_at REAL, completions INTEGER NOT NULL DEFAULT 0,
+    frames INTEGER, faces INTEGER,
+    UNIQUE (content, settings)
+) STRICT;
+CREATE INDEX IF NOT EXISTS jobs_by_turn ON jobs (state, priority DESC, queued_at, number);
+"""
+
+
+class JobState(Enum):
+    """A job's life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SET_ASIDE = "set aside"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to be worked on.
+
+    Attributes:
+        content: see `content_key`.
+        folder: name of the watched folder it was found in.
+        attempts: how often it was begun, this time included.
+        is_suspect: the process died while it was running.
+        completions: how often it was completed: never more than once.
+    """
+
+    number: int
+    content: str
+    settings: str
+    path: Path
+    folder: str
+    priority: int
+    state: JobState
+    attempts: int
+    deaths: int
+    faults: int
+    is_suspect: bool
+    error: str | None
+    completions: int
+
+
+FIELDS = (
+    "number, content, settings, path, folder, priority, state, attempts, deaths, faults, is_suspect, error, completions"
+)
+
+
+class Ledger:
+    """Owns the database file."""
+
+    def __init__(self, path: Path, *, now: Callable[[], float] = time.time) -> None:
+        """Opens or makes it; `now` gives seconds since the epoch."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._now = now
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.executescript(SCHEMA)
+
+    def recover(self, *, by_own_fault: bool) -> list[Job]:
+        """At start, before any `claim`: queue what was running when the last process died, as suspects.
+
+        Args:
+            by_own_fault: the process crashed; otherwise it was killed, or the power went.
+
+        Returns:
+            The jobs that were running, in the state they are in now: QUEUED or SET_ASIDE.
+        """
+        with self._transaction() as database:
+            numbers = [row[0] for row in database.execute("SELECT number FROM jobs WHERE state = 'running'")]
+            for number in numbers:
+                database.execute(
+                    "UPDATE jobs SET state = 'queued', deaths = deaths + 1, faults = faults + ?, is_suspect = 1,"
+                    " not_before = 0 WHERE number = ?",
+                    (int(by_own_fault), number),
+                )
+                database.execute(
+                    "UPDATE jobs SET state = 'set aside', ended_at = ?, error = ? WHERE number = ? AND faults >= ?",
+                    (
+                        self._now(),
+                        "it was running both times when the process crashed",
+                        number,
+                        FAULTS_UNTIL_SET_ASIDE,
+                    ),
+                )
+            return [self._job(database, number) for number in numbers]
+
+    def known_content(self, path: Path, size: int, modified_ns: int) -> str | None:
+        """The content key that was noted for a file of this size and time; None if there is none."""
+        with self._transaction() as database:
+            row = database.execute(
+                "SELECT content FROM files WHERE path = ? AND size = ? AND modified_ns = ?",
+                (str(path), size, modified_ns),
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def enqueue(
+        self, path: Path, *, size: int, modified_ns: int, content: str, settings: str, folder: str, priority: int
+    ) -> Job:
+        """Note a file; queue it unless this content is known with these settings. Returns its job, new or not.
+
+        A job that waits follows its file: the newest path and priority count.
+        """
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO files VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET"
+                " size = excluded.size, modified_ns = excluded.modified_ns, content = excluded.content",
+                (str(path), size, modified_ns, content),
+            )
+            database.execute(
+                "INSERT INTO jobs (content, settings, path, folder, priority, state, queued_at)"
+                " VALUES (?, ?, ?, ?, ?, 'queued', ?) ON CONFLICT (content, settings) DO UPDATE SET"
+                " path = excluded.path, folder = excluded.folder, priority = excluded.priority"
+                " WHERE state = 'queued'",
+                (content, settings, str(path), folder, priority, self._now()),
+            )
+            row = database.execute(
+                f"SELECT {FIELDS} FROM jobs WHERE content = ? AND settings = ?",
+                (content, settings),
+            ).fetchone()
+        return _job_of(row)
+
+    def claim(self, settings: str) -> Job | None:
+        """Take the next job whose time has come, highest priority first; suspects last. None if there is none."""
+        with self._transaction() as database:
+            row = database.execute(
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ?1 WHERE number = ("
+                " SELECT number FROM jobs WHERE state = 'queued' AND settings = ?2 AND not_before <= ?1"
+                " ORDER BY is_suspect, priority DESC, queued_at, number LIMIT 1)"
+                f" RETURNING {FIELDS}",
+                (self._now(), settings),
+            ).fetchone()
+        return None if row is None else _job_of(row)
+
+    def complete(self, number: int, *, frames: int, faces: int) -> None:
+        """Its outputs are whole and durable."""
+        self._end(number, JobState.DONE, None, "completions = completions + 1, frames = ?, faces = ?", (frames, faces))
+
+    def release(self, number: int) -> None:
+        """Interrupted through no fault of its own: queue it again, without counting the attempt."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE jobs SET state = 'queued', attempts = attempts - 1 WHERE number = ? AND state = 'running'",
+                (number,),
+            )
+
+    def acquit(self, number: int) -> None:
+        """A suspect has passed its trial."""
+        with self._transaction() as database:
+            database.execute("UPDATE jobs SET is_suspect = 0 WHERE number = ?", (number,))
+
+    def retry(self, number: int, error: str, *, wait_seconds: float) -> None:
+        """It failed; queue it again after a wait."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE jobs SET state = 'queued', not_before = ?, error = ? WHERE number = ? AND state = 'running'",
+                (self._now() + wait_seconds, error, number),
+            )
+
+    def fail(self, number: int, error: str) -> None:
+        """It failed for good."""
+        self._end(number, JobState.FAILED, error)
+
+    def set_aside(self, number: int, error: str) -> None:
+        """It brings processes down: it is not begun again."""
+        self._end(number, JobState.SET_ASIDE, error)
+
+    def queue_again(self, state: JobState) -> int:
+        """Give jobs that failed or were set aside another chance; says how many."""
+        with self._transaction() as database:
+            return database.execute(
+                "UPDATE jobs SET state = 'queued', attempts = 0, deaths = 0, faults = 0, not_before = 0"
+                " WHERE state = ? AND state IN ('failed', 'set aside')",
+                (state.value,),
+            ).rowcount
+
+    def seconds_until_due(self, settings: str) -> float | None:
+        """How long until a queued job's time comes: 0 for now, None where none is queued."""
+        with self._transaction() as database:
+            row = database.execute(
+                "SELECT MIN(not_before) FROM jobs WHERE state = 'queued' AND settings = ?", (settings,)
+            ).fetchone()
+        return None if row[0] is None else max(0.0, float(row[0]) - self._now())
+
+    def counts(self) -> dict[JobState, int]:
+        """Jobs by state."""
+        with self._transaction() as database:
+            found = dict(database.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall())
+        return {state: int(found.get(state.value, 0)) for state in JobState}
+
+    def jobs(self, state: JobState | None = None) -> list[Job]:
+        """All jobs, or those in a state, in the order they were queued."""
+        where = "" if state is None else "WHERE state = ?"
+        with self._transaction() as database:
+            rows = database.execute(
+                f"SELECT {FIELDS} FROM jobs {where} ORDER BY number",
+                () if state is None else (state.value,),
+            ).fetchall()
+        return [_job_of(row) for row in rows]
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._database.close()
+
+    def _end(
+        self, number: int, state: JobState, error: str | None, also: str = "", values: tuple[int, ...] = ()
+    ) -> None:
+        with self._transaction() as database:
+            database.execute(
+                f"UPDATE jobs SET state = ?, ended_at = ?, error = ?{', ' * bool(also)}{also}"
+                " WHERE number = ? AND state = 'running'",
+                (state.value, self._now(), error, *values, number),
+            )
+
+    def _job(self, database: sqlite3.Connection, number: int) -> Job:
+        return _job_of(database.execute(f"SELECT {FIELDS} FROM jobs WHERE number = ?", (number,)).fetchone())
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+
+def _job_of(row: tuple[object, ...]) -> Job:
+    number, content, settings, path, folder, priority, state, attempts, deaths, faults, suspect, error, completions = (
+        row
+    )
+    return Job(
+        number=int(str(number)),
+        content=str(content),
+        settings=str(settings),
+        path=Path(str(path)),
+        folder=str(folder),
+        priority=int(str(priority)),
+        state=JobState(state),
+        attempts=int(str(attempts)),
+        deaths=int(str(deaths)),
+        faults=int(str(faults)),
+        is_suspect=bool(suspect),
+        error=None if error is None else str(error),
+        completions=int(str(completions)),
+    )

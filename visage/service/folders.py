@@ -1,0 +1,211 @@
+"""A watched folder: gives every video in it once it has stopped growing, and again after each change.
+
+What the kernel tells (`watchfiles`; on network mounts, asking) makes candidates; so does a look through the whole
+folder at the start and every `rescan_seconds`, because notices get lost. A candidate is given when its size and time
+have stayed the same for `settle_seconds`. The ledger behind knows what has been done; this keeps only what it has given
+with which size and time. A folder that is not there, such as a mount that was lost, is waited for.
+
+Everything that asks the file system runs on worker threads, which a hanging mount may hold for as long as it likes.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from watchfiles import Change, awatch
+
+from visage.config.service import FolderConfig
+
+__all__ = ["FolderState", "FoundFile", "WatchedFolder"]
+
+UNREACHABLE_SECONDS = 5.0
+POLL_MILLISECONDS = 1000
+PART_SUFFIX = ".part"
+
+logger = logging.getLogger(__name__)
+
+
+class FolderState(Enum):
+    """What a watched folder does."""
+
+    WATCHING = "watching"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that has stopped growing."""
+
+    path: Path
+    size: int
+    modified_ns: int
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """What a file looked like, and since when."""
+
+    size: int
+    modified_ns: int
+    since: float
+
+
+class WatchedFolder:
+    """Watches one folder. `run` is used by one task; the rest is safe from any thread."""
+
+    def __init__(self, config: FolderConfig, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.state = FolderState.WATCHING
+        self.reason = ""
+        self._config = config
+        self._now = now
+        self._candidates: dict[Path, _Candidate] = {}
+        self._given: dict[Path, tuple[int, int]] = {}
+        self._lock = threading.RLock()
+        self._found = anyio.Event()
+
+    def __repr__(self) -> str:
+        return f"<WatchedFolder {self._config.path} {self.state.value}, {len(self._candidates)} candidates>"
+
+    async def run(self, on_file: Callable[[FoundFile], Awaitable[None]]) -> None:
+        """Give files as they settle, until cancelled."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._watch)
+            group.start_soon(self._rescan)
+            while True:
+                for found in await anyio.to_thread.run_sync(self.settled):
+                    await on_file(found)
+                if self._candidates:
+                    await anyio.sleep(min(1.0, self._config.settle_seconds / 4))
+                else:
+                    self._found = anyio.Event()
+                    with anyio.move_on_after(self._config.rescan_seconds):
+                        await self._found.wait()
+
+    def scan(self) -> None:
+        """Look through the whole folder; what has changed since it was given becomes a candidate."""
+        listing = list(self._walk())
+        for path in listing:
+            self.consider(path)
+        present = set(listing)
+        with self._lock:
+            self._given = {path: seen for path, seen in self._given.items() if path in present}
+
+    def consider(self, path: Path) -> None:
+        """A file may be new or have changed."""
+        if path in self._candidates or not self.wants(path):
+            return
+        seen = _look(path)
+        with self._lock:
+            if seen is not None and seen != self._given.get(path):
+                self._candidates[path] = _Candidate(*seen, since=self._now())
+
+    def settled(self) -> list[FoundFile]:
+        """Candidates that have not changed for long enough, in the order of their names; they are given only once."""
+        with self._lock:
+            candidates = sorted(self._candidates.items())
+        looks = [(path, candidate, _look(path)) for path, candidate in candidates]
+        ready = []
+        with self._lock:
+            for path, candidate, seen in looks:
+                if seen is None:
+                    del self._candidates[path]
+                elif seen != (candidate.size, candidate.modified_ns):
+                    self._candidates[path] = _Candidate(*seen, since=self._now())
+                elif self._now() - candidate.since >= self._config.settle_seconds and candidate.size > 0:
+                    del self._candidates[path]
+                    self._given[path] = seen
+                    ready.append(FoundFile(path, *seen))
+        return ready
+
+    def wants(self, path: Path) -> bool:
+        """Whether the patterns choose this file. Hidden files, and those still being written as `.part`, never."""
+        try:
+            below = path.relative_to(self._config.path)
+        except ValueError:
+            return False
+        if any(part.startswith(".") for part in below.parts) or path.name.endswith(PART_SUFFIX):
+            return False
+        if self._config.output is not None and path.is_relative_to(self._config.output):
+            return False
+        return _matches(below, self._config.include) and not _matches(below, self._config.exclude)
+
+    def _consider_all(self, paths: list[Path]) -> None:
+        for path in paths:
+            self.consider(path)
+
+    async def _watch(self) -> None:
+        """Candidates by notice."""
+        while True:
+            try:
+                async for changes in awatch(
+                    self._config.path,
+                    watch_filter=lambda change, path: change is not Change.deleted and self.wants(Path(path)),
+                    force_polling=self._config.polling,
+                    poll_delay_ms=POLL_MILLISECONDS,
+                    step=200,
+                    ignore_permission_denied=True,
+                ):
+                    await anyio.to_thread.run_sync(self._consider_all, [Path(name) for _, name in changes])
+                    self._found.set()
+                return
+            except (OSError, RuntimeError) as error:  # watchfiles raises either, also where the folder is missing
+                self._note(FolderState.UNREACHABLE, str(error))
+                await anyio.sleep(UNREACHABLE_SECONDS)
+
+    async def _rescan(self) -> None:
+        """Candidates by looking."""
+        while True:
+            try:
+                await anyio.to_thread.run_sync(self.scan)
+                self._note(FolderState.WATCHING, "")
+                wait_seconds = self._config.rescan_seconds
+            except OSError as error:
+                self._note(FolderState.UNREACHABLE, f"{error.filename}: {error.strerror}")
+                wait_seconds = UNREACHABLE_SECONDS
+            self._found.set()
+            await anyio.sleep(wait_seconds)
+
+    def _walk(self) -> Iterator[Path]:
+        """Raises OSError where the folder itself can't be listed; a subfolder that can't is left out."""
+
+        def unreadable(error: OSError) -> None:
+            if Path(error.filename) == self._config.path:
+                raise error
+            logger.warning("%s: %s; skipped", error.filename, error.strerror)
+
+        for parent, folders, names in os.walk(self._config.path, onerror=unreadable):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                path = Path(parent, name)
+                if self.wants(path):
+                    yield path
+
+    def _note(self, state: FolderState, reason: str) -> None:
+        if (state, reason) != (self.state, self.reason):
+            self.state, self.reason = state, reason
+            if state is FolderState.UNREACHABLE:
+                logger.warning("%s can't be watched (%s); trying again", self._config.path, reason)
+
+
+def _look(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _matches(below: Path, patterns: tuple[str, ...]) -> bool:
+    """By name, or by the path below the folder. Case does not matter: cameras write .MP4."""
+    texts = (below.name.lower(), below.as_posix().lower())
+    return any(fnmatch.fnmatchcase(text, pattern.lower()) for pattern in patterns for text in texts)

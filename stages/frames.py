@@ -49,6 +49,7 @@ class Frame:
         pts_seconds: presentation time from the source's start; for live sources, since it was opened.
         picture: the pixels, owned by whoever holds this frame.
         captured_at: wall-clock time (seconds since the epoch) at which the decoder delivered it.
+        look: the detector is to see it. The others are there to follow faces through.
     """
 
     source_id: str
@@ -56,6 +57,7 @@ class Frame:
     pts_seconds: float
     picture: Picture = field(repr=False)
     captured_at: float = 0.0
+    look: bool = True
 
     def release(self) -> None:
         """Give the pixels back; the rest of the record stays valid."""
@@ -93,6 +95,7 @@ class Faces:
         track_ids: int64 (N,), unique within the source, from 1; 0 for a face of no track. None without tracking.
         quality: float32 (N,), how good a picture of its face this is, in [0, 1]. None without tracking.
         propagated: bool (N,), moved here by optical flow instead of detected. None without tracking.
+        to_embed: bool (N,), worth an embedding (`--embed best`). None: every face that was detected is.
         identities: who each face is, None for one nobody has been compared with. None without identification.
     """
 
@@ -103,6 +106,7 @@ class Faces:
     track_ids: NDArray[np.int64] | None = None
     quality: FloatArray | None = None
     propagated: NDArray[np.bool_] | None = None
+    to_embed: NDArray[np.bool_] | None = None
     identities: tuple[Identity | None, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -114,6 +118,7 @@ class Faces:
             ("track_ids", self.track_ids, (count,)),
             ("quality", self.quality, (count,)),
             ("propagated", self.propagated, (count,)),
+            ("to_embed", self.to_embed, (count,)),
         ]
         if self.embeddings is not None:
             expected.append(("embeddings", self.embeddings, (count, *self.embeddings.shape[1:2])))
@@ -154,8 +159,16 @@ class Faces:
             track_ids=None if self.track_ids is None else self.track_ids[rows],
             quality=None if self.quality is None else self.quality[rows],
             propagated=None if self.propagated is None else self.propagated[rows],
+            to_embed=None if self.to_embed is None else self.to_embed[rows],
             identities=None if self.identities is None else tuple(self.identities[row] for row in chosen),
         )
+
+    @property
+    def worth_embedding(self) -> NDArray[np.intp]:
+        """Rows that are to be embedded: those chosen by the tracker, or every one that was not followed here."""
+        if self.to_embed is not None:
+            return np.flatnonzero(self.to_embed)
+        return np.arange(len(self)) if self.propagated is None else np.flatnonzero(~self.propagated)
 
     def with_embeddings(self, embeddings: FloatArray) -> Faces:
         """The same faces with embeddings, float32 (N, D)."""
@@ -168,11 +181,13 @@ class Observation:
 
     Attributes:
         ended_tracks: ids of the tracks of this source that ended before this frame; the rest end with the source.
+        looked_at: the detector has seen the frame; otherwise its faces were followed here.
     """
 
     frame: Frame
     faces: Faces
     ended_tracks: tuple[int, ...] = ()
+    looked_at: bool = True
 
     @property
     def source_id(self) -> str:

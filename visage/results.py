@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stages.frames import FloatArray, Observation
+from stages.frames import Faces, FloatArray, Observation
 
 __all__ = ["AnalyzedFrame", "Face"]
 
@@ -18,24 +18,32 @@ class Face:
         score: the detector's confidence, 0 to 1.
         landmarks: float32 (5, 2), pixels: eye, eye, nose, mouth corner, mouth corner, left to right in the picture.
             None where the detector has none.
-        embedding: float32 (D,), L2 norm 1; the dot product of two is their cosine similarity. None without embedder.
+        embedding: float32 (D,), L2 norm 1; the dot product of two is their cosine similarity. None without embedder,
+            and for a face that was not embedded: followed between looks, or not among a track's best shots.
+        track_id: the same for one face through time, from 1, unique within the source. None without tracking.
+        quality: how good a picture of its face this is, 0 to 1. None without tracking.
+        propagated: followed here by optical flow instead of detected.
     """
 
     box_xyxy: tuple[float, float, float, float]
     score: float
     landmarks: FloatArray | None = field(default=None, repr=False)
     embedding: FloatArray | None = field(default=None, repr=False)
+    track_id: int | None = None
+    quality: float | None = None
+    propagated: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalyzedFrame:
-    """One looked-at frame and its faces, best score first.
+    """One frame and its faces, best score first.
 
     Attributes:
         source_id: which source, where several are analysed.
         index: 0-based number of the frame in its source.
         pts_seconds: its time from the source's start.
         width, height: pixels of the upright frame.
+        looked_at: the detector has seen it; otherwise faces were followed here from an earlier frame.
     """
 
     source_id: str
@@ -44,6 +52,7 @@ class AnalyzedFrame:
     width: int
     height: int
     faces: tuple[Face, ...]
+    looked_at: bool = True
 
     @classmethod
     def of(cls, observation: Observation) -> AnalyzedFrame:
@@ -60,8 +69,17 @@ class AnalyzedFrame:
                     box_xyxy=(box[0], box[1], box[2], box[3]),
                     score=score,
                     landmarks=None if faces.landmarks is None else faces.landmarks[row],
-                    embedding=None if faces.embeddings is None else faces.embeddings[row],
+                    embedding=_embedding(faces, row),
+                    track_id=None if faces.track_ids is None else int(faces.track_ids[row]),
+                    quality=None if faces.quality is None else float(faces.quality[row]),
+                    propagated=faces.propagated is not None and bool(faces.propagated[row]),
                 )
                 for row, (box, score) in enumerate(zip(faces.boxes_xyxy.tolist(), faces.scores.tolist(), strict=True))
             ),
+            looked_at=observation.looked_at,
         )
+
+
+def _embedding(faces: Faces, row: int) -> FloatArray | None:
+    """None for a row of zeros: that face was not embedded."""
+    return None if faces.embeddings is None or not faces.embeddings[row].any() else faces.embeddings[row]

@@ -12,7 +12,7 @@ from stages.backends.base import Backend, HostTensor
 from stages.buffers import HostStream, Stream
 from stages.embed.align import box_transforms, landmark_transforms
 from stages.errors import ModelMismatch
-from stages.frames import FloatArray, Frame, Observation
+from stages.frames import Faces, FloatArray, Frame, Observation
 from stages.imaging.base import Imaging
 
 __all__ = ["EmbedStage", "Readback"]
@@ -38,7 +38,7 @@ def _nothing() -> None:
 
 
 class EmbedStage(Generic[TensorT]):
-    """Gives every face an embedding of norm 1. Owns its backend; `dispose` closes its other parts."""
+    """Gives faces an embedding of norm 1, zeros to those not worth it. Owns its backend; `dispose` closes the rest."""
 
     name = "embed"
 
@@ -81,15 +81,27 @@ class EmbedStage(Generic[TensorT]):
         self._attach()
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
-        """Embed every face of every observation; results are in the batch's order."""
-        requests = [(item.frame, self._transforms(item)) for item in batch if len(item.faces)]
+        """Embed the faces worth it of every observation; results are in the batch's order."""
+        chosen = [item.faces.worth_embedding for item in batch]
+        requests = [
+            (
+                item.frame,
+                self._transforms(item.frame, item.faces if len(rows) == len(item.faces) else item.faces.select(rows)),
+            )
+            for item, rows in zip(batch, chosen, strict=True)
+            if len(rows)
+        ]
         found = [self._embed(chunk) for chunk in _chunks(requests, self._backend.max_batch)]
         embeddings = np.concatenate([np.empty((0, self._dimension), np.float32), *found])
         results: list[Observation] = []
         start = 0
-        for item in batch:
-            stop = start + len(item.faces)
-            results.append(replace(item, faces=item.faces.with_embeddings(embeddings[start:stop])))
+        for item, rows in zip(batch, chosen, strict=True):
+            stop = start + len(rows)
+            own = embeddings[start:stop]
+            if len(rows) < len(item.faces):
+                own = np.zeros((len(item.faces), self._dimension), np.float32)
+                own[rows] = embeddings[start:stop]
+            results.append(replace(item, faces=item.faces.with_embeddings(own)))
             start = stop
             if self._release_pixels:
                 item.release()
@@ -103,8 +115,8 @@ class EmbedStage(Generic[TensorT]):
         self._backend.close()
         self._dispose()
 
-    def _transforms(self, item: Observation) -> FloatArray:
-        faces, aspect = item.faces, item.frame.picture.pixel_aspect
+    def _transforms(self, frame: Frame, faces: Faces) -> FloatArray:
+        aspect = frame.picture.pixel_aspect
         if self._template is None or faces.landmarks is None:
             return box_transforms(faces.boxes_xyxy, self._crop_size, pixel_aspect=aspect)
         return landmark_transforms(faces.landmarks, self._template, pixel_aspect=aspect)

@@ -1,12 +1,13 @@
 """Makes pictures of decoded frames, on the decode thread.
 
-One swscale call a frame, from the decoder's format to the detector's small BGR input in a leased buffer. The pool's
-capacity bounds the frames that a source can have in flight. Under pressure a file waits for a buffer; a live source
-drops the frame and counts it.
+One swscale call a frame, from the decoder's format to the detector's small BGR input in a leased buffer; for a frame
+that is not to be looked at not even that, unless somebody looks after all. The pool's capacity bounds the frames that a
+source can have in flight. Under pressure a file waits for a buffer; a live source drops the frame and counts it.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 
 import av
@@ -42,13 +43,14 @@ class HostAdmission:
         self._timeout_seconds = None if waits else 0.0
         # Kept: it reuses its swscale context while sizes and formats stay; VideoFrame.reformat makes one a call.
         self._reformatter = VideoReformatter()
+        self._late_reformatter = VideoReformatter()  # the detector's thread's
         self._lock = threading.Lock()
         self._is_closed = False
         self._letterbox: Letterbox | None = None
         self._pool: BufferPool[NDArray[np.uint8]] | None = None
         self.frames_dropped = 0
 
-    def admit(self, frame: av.VideoFrame, orientation: Orientation) -> HostPicture | None:
+    def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> HostPicture | None:
         width, height = orientation.upright_size(frame.width, frame.height)
         letterbox = self._detector_input.fit(width, height, orientation.upright_pixel_aspect)
         if self._pool is None or letterbox != self._letterbox:
@@ -61,8 +63,11 @@ class HostAdmission:
             return None
         try:
             encoding = Encoding.of(frame)
-            self._paste(frame, encoding, orientation, letterbox, lease.buffer)
-            return HostPicture(frame, orientation=orientation, encoding=encoding, lease=lease)
+            paste = functools.partial(self._paste, frame, encoding, orientation, letterbox)
+            if look:
+                paste(lease.buffer, self._reformatter)
+            late = None if look else functools.partial(paste, reformatter=self._late_reformatter)
+            return HostPicture(frame, orientation=orientation, encoding=encoding, lease=lease, shrink=late)
         except BaseException:
             lease.release()
             raise
@@ -102,9 +107,10 @@ class HostAdmission:
         orientation: Orientation,
         letterbox: Letterbox,
         buffer: NDArray[np.uint8],
+        reformatter: VideoReformatter,
     ) -> None:
         size = orientation.upright_size(letterbox.content_width, letterbox.content_height)
-        small = self._shrink(frame, encoding, size)
+        small = _shrink(reformatter, frame, encoding, size)
         top, left = letterbox.offset_y, letterbox.offset_x
         content = buffer[top : top + letterbox.content_height, left : left + letterbox.content_width]
         if orientation.rotation_degrees:
@@ -112,14 +118,17 @@ class HostAdmission:
         else:
             np.copyto(content, small)
 
-    def _shrink(self, frame: av.VideoFrame, encoding: Encoding, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """The coded frame as uint8 BGR of size (width, height)."""
-        yuv = yuv_samples(frame) if frame.interlaced_frame else None
-        if yuv is None:
-            # AREA: YuNet finds as many faces as with BILINEAR at two thirds of the time, and 4K does not alias.
-            return packed_bgr(self._reformatter, frame, encoding, size, Interpolation.AREA)
-        planes = yuv_planes(frame, yuv, encoding)
-        small = np.empty((size[1], size[0], 3), np.uint8)
-        fields = [cv2.resize(plane.samples, size, interpolation=cv2.INTER_AREA) for plane in planes]
-        merge_to_bgr(fields, yuv.to_bgr(encoding), small)
-        return small
+
+def _shrink(
+    reformatter: VideoReformatter, frame: av.VideoFrame, encoding: Encoding, size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """The coded frame as uint8 BGR of size (width, height)."""
+    yuv = yuv_samples(frame) if frame.interlaced_frame else None
+    if yuv is None:
+        # AREA: YuNet finds as many faces as with BILINEAR at two thirds of the time, and 4K does not alias.
+        return packed_bgr(reformatter, frame, encoding, size, Interpolation.AREA)
+    planes = yuv_planes(frame, yuv, encoding)
+    small = np.empty((size[1], size[0], 3), np.uint8)
+    fields = [cv2.resize(plane.samples, size, interpolation=cv2.INTER_AREA) for plane in planes]
+    merge_to_bgr(fields, yuv.to_bgr(encoding), small)
+    return small

@@ -81,7 +81,7 @@ class DeviceAdmission:
         self.frames_uploaded = 0
         self.frames_dropped = 0
 
-    def admit(self, frame: av.VideoFrame, orientation: Orientation) -> DevicePicture | None:
+    def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> DevicePicture | None:
         if not self._is_current:
             self._device.make_current()
             self._is_current = True

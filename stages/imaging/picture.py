@@ -7,6 +7,7 @@ place is converted to BGR once, when it is first looked at closely.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import av
 import numpy as np
@@ -24,18 +25,26 @@ __all__ = ["HostPicture"]
 class HostPicture:
     """Pixels of one frame in host memory. Implements `stages.frames.Picture`."""
 
-    __slots__ = ("_frame", "_lease", "_lock", "_packed", "encoding", "height", "orientation", "width")
+    __slots__ = ("_frame", "_lease", "_lock", "_packed", "_shrink", "encoding", "height", "orientation", "width")
 
     def __init__(
-        self, frame: av.VideoFrame, *, orientation: Orientation, encoding: Encoding, lease: Lease[NDArray[np.uint8]]
+        self,
+        frame: av.VideoFrame,
+        *,
+        orientation: Orientation,
+        encoding: Encoding,
+        lease: Lease[NDArray[np.uint8]],
+        shrink: Callable[[NDArray[np.uint8]], None] | None = None,
     ) -> None:
         """
         Args:
             frame: as the decoder delivered it; the picture shares its memory.
             lease: uint8 (H, W, 3), BGR: the letterboxed detector input.
+            shrink: writes the frame into the lease when the input is first asked for; None if it is there already.
         """
         self._frame: av.VideoFrame | None = frame
         self._lease = lease
+        self._shrink = shrink
         self._packed: NDArray[np.uint8] | None = None
         self._lock = threading.Lock()
         self.orientation = orientation
@@ -62,7 +71,12 @@ class HostPicture:
     @property
     def detector_input(self) -> NDArray[np.uint8]:
         """uint8 (H, W, 3), BGR, letterboxed. Raises PoolClosed after `release`."""
-        return self._lease.buffer
+        buffer = self._lease.buffer
+        with self._lock:
+            shrink, self._shrink = self._shrink, None
+            if shrink is not None:
+                shrink(buffer)
+        return buffer
 
     @property
     def yuv(self) -> YuvSamples | None:
@@ -80,6 +94,7 @@ class HostPicture:
         """Give the decoder's frame and the detector input back. Safe to call twice and from any thread."""
         self._frame = None
         self._packed = None
+        self._shrink = None
         self._lease.release()
 
     def _to_packed(self, frame: av.VideoFrame) -> NDArray[np.uint8]:

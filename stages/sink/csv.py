@@ -9,15 +9,17 @@ import csv
 import io
 from pathlib import Path
 
-from stages.frames import Observation
-from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS
+from stages.frames import Faces, Observation
+from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS, TRACK_COLUMNS
 from stages.sink.staged import StagedFile, output_errors
 
 __all__ = ["CsvTable"]
 
 FACE_FORMAT = "%d,%d,%.2f,%.2f,%.2f,%.2f,%s,%s"
-LANDMARK_FORMAT = ",%.2f" * len(LANDMARK_COLUMNS) + "\n"
-NO_LANDMARKS = "," * len(LANDMARK_COLUMNS) + "\n"
+LANDMARK_FORMAT = ",%.2f" * len(LANDMARK_COLUMNS)
+NO_LANDMARKS = "," * len(LANDMARK_COLUMNS)
+TRACK_FORMAT = ",%d,%.4f,%d\n"
+NO_TRACK = "," * len(TRACK_COLUMNS) + "\n"
 
 
 class CsvTable:
@@ -28,7 +30,7 @@ class CsvTable:
         self._staged = StagedFile(path, force=force)
         self._with_source = with_source
         self._prefix = ("", "")
-        header = [*(["source"] if with_source else []), *FACE_COLUMNS, *LANDMARK_COLUMNS]
+        header = [*(["source"] if with_source else []), *FACE_COLUMNS, *LANDMARK_COLUMNS, *TRACK_COLUMNS]
         self._write(",".join(header) + "\n")
 
     def append(self, observation: Observation, source: str) -> None:
@@ -40,10 +42,12 @@ class CsvTable:
         timestamp = _plain(frame.pts_seconds)
         boxes = faces.boxes_xyxy.tolist()
         landmarks = None if faces.landmarks is None else faces.landmarks.reshape(len(faces), -1).tolist()
+        tracks = _track_fields(faces)
         lines = []
         for number, score in enumerate(faces.scores.tolist()):
             lines.append(prefix + FACE_FORMAT % (frame.index, number, *boxes[number], _plain(score), timestamp))
             lines.append(NO_LANDMARKS if landmarks is None else LANDMARK_FORMAT % tuple(landmarks[number]))
+            lines.append(tracks[number])
         self._write("".join(lines))
 
     def seal(self) -> None:
@@ -66,6 +70,16 @@ class CsvTable:
             csv.writer(line).writerow([source, ""])
             self._prefix = (source, line.getvalue().removesuffix("\r\n"))
         return self._prefix[1]
+
+
+def _track_fields(faces: Faces) -> list[str]:
+    """The last fields of each face's line."""
+    if faces.track_ids is None or faces.quality is None or faces.propagated is None:
+        return [NO_TRACK] * len(faces)
+    return [
+        TRACK_FORMAT % fields
+        for fields in zip(faces.track_ids.tolist(), faces.quality.tolist(), faces.propagated.tolist(), strict=True)
+    ]
 
 
 def _plain(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Faces drawn for people's eyes: box, score, landmarks."""
+"""Faces drawn for people's eyes: box, track, score, landmarks. A track keeps its colour; followed faces are thinner."""
 
 from __future__ import annotations
 
@@ -11,6 +11,17 @@ from stages.frames import Faces
 __all__ = ["draw_faces"]
 
 BOX_BGR = (80, 220, 60)
+TRACK_BGR = (
+    (80, 220, 60),
+    (60, 160, 255),
+    (255, 160, 60),
+    (220, 80, 220),
+    (60, 220, 230),
+    (230, 210, 60),
+    (120, 110, 255),
+    (200, 200, 200),
+)
+"""By turns."""
 LANDMARK_BGR = (40, 200, 255)
 TEXT_BGR = (255, 255, 255)
 
@@ -23,8 +34,13 @@ def draw_faces(image: NDArray[np.uint8], faces: Faces) -> None:
     thickness = max(1, round(image.shape[0] / LINES_PER_HEIGHT))
     for number, score in enumerate(faces.scores.tolist()):
         left, top, right, bottom = _fixed_point(faces.boxes_xyxy[number])
-        cv2.rectangle(image, (left, top), (right, bottom), BOX_BGR, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
-        _draw_label(image, f"{score:.2f}", left >> SUBPIXEL_BITS, top >> SUBPIXEL_BITS, thickness)
+        track = 0 if faces.track_ids is None else int(faces.track_ids[number])
+        colour = TRACK_BGR[(track - 1) % len(TRACK_BGR)] if track else BOX_BGR
+        is_followed = faces.propagated is not None and bool(faces.propagated[number])
+        width = max(1, thickness // 2) if is_followed else thickness
+        cv2.rectangle(image, (left, top), (right, bottom), colour, width, cv2.LINE_AA, SUBPIXEL_BITS)
+        label = f"#{track} {score:.2f}" if track else f"{score:.2f}"
+        _draw_label(image, label, (left >> SUBPIXEL_BITS, top >> SUBPIXEL_BITS), thickness, colour)
         for x, y in [] if faces.landmarks is None else faces.landmarks[number]:
             column, row = _fixed_point(np.array([x, y]))
             radius = thickness << SUBPIXEL_BITS
@@ -37,10 +53,13 @@ def _fixed_point(coordinates: NDArray[np.float32]) -> list[int]:
     return fixed
 
 
-def _draw_label(image: NDArray[np.uint8], text: str, left: int, top: int, thickness: int) -> None:
+def _draw_label(
+    image: NDArray[np.uint8], text: str, corner: tuple[int, int], thickness: int, colour: tuple[int, int, int]
+) -> None:
     """Text on a filled strip that sits on the box's upper edge, or below it where the picture ends."""
+    left, top = corner
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * thickness
     (width, height), baseline = cv2.getTextSize(text, font, scale, thickness)
     bottom = top if top >= height + baseline else top + height + baseline
-    cv2.rectangle(image, (left, bottom - height - baseline), (left + width, bottom), BOX_BGR, cv2.FILLED)
+    cv2.rectangle(image, (left, bottom - height - baseline), (left + width, bottom), colour, cv2.FILLED)
     cv2.putText(image, text, (left, bottom - baseline // 2), font, scale, TEXT_BGR, thickness, cv2.LINE_AA)

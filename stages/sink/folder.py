@@ -1,6 +1,6 @@
-"""The folder of one source: `detections.csv`, `embeddings.hdf5`, `metadata.json`, committed together.
+"""The folder of one source: `detections.csv`, `embeddings.hdf5`, `tracks.*`, `metadata.json`, committed together.
 
-All three are staged and on disk before the first gets its name; `metadata.json` comes last, so that its presence means
+All are staged and on disk before the first gets its name; `metadata.json` comes last, so that its presence means
 that all is there. A run killed between the renames leaves `metadata.json.part`: the next run sees by it that what lies
 beside is not whole, and replaces that without being forced. A source without a face gives empty tables, one that broke
 keeps its rows until then.
@@ -8,6 +8,7 @@ keeps its rows until then.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,17 +19,22 @@ from stages.sink.hdf5 import EmbeddingsFile
 from stages.sink.metadata import RunDescription, SourceCounts, metadata_json
 from stages.sink.rows import Table
 from stages.sink.staged import StagedFile, output_errors, part_path
+from stages.sink.tracks import TracksCsv, TracksParquet
 from stages.sources import SourceEnded, VideoInfo
+from stages.track.log import TrackLog
+from stages.track.summary import TrackSummary
 
 __all__ = ["FolderSink", "refuse_existing_outputs"]
 
 DETECTIONS = "detections.csv"
 EMBEDDINGS = "embeddings.hdf5"
+TRACKS_CSV = "tracks.csv"
+TRACKS_PARQUET = "tracks.parquet"
 METADATA = "metadata.json"
 
 
 class FolderSink:
-    """Writes one source's folder. Without an embedder there is no `embeddings.hdf5`."""
+    """Writes one source's folder. Without an embedder there is no `embeddings.hdf5`, without tracking no `tracks.*`."""
 
     wants_pixels = False
 
@@ -39,57 +45,79 @@ class FolderSink:
         self._force = force
         self._made_folder = False
         self._tables: list[Table] = []
+        self._track_tables: list[TracksCsv | TracksParquet] = []
+        self._track_log = TrackLog()
         self._metadata: StagedFile | None = None
 
     def open(self, info: VideoInfo) -> None:
-        """Stage the three files. Raises OutputExists, OutputFailed."""
+        """Stage the files. Raises OutputExists, OutputFailed."""
         if not self._force:
             refuse_existing_outputs(self._folder)
         self._info = info
         self._counts = SourceCounts(started=datetime.now(timezone.utc))
         self._made_folder = not self._folder.exists()
-        # First of the three: its lock keeps a second run out of the folder.
+        # First of them: its lock keeps a second run out of the folder.
         self._metadata = StagedFile(self._folder / METADATA, force=self._force)
         replace = self._force or self._metadata.took_over
         self._tables.append(CsvTable(self._folder / DETECTIONS, force=replace))
         if self._run.embedding_dimension is not None:
             dimension = self._run.embedding_dimension
             self._tables.append(EmbeddingsFile(self._folder / EMBEDDINGS, dimension=dimension, force=replace))
+        if self._run.tracks:
+            dimension_or_none = self._run.embedding_dimension
+            self._track_tables.append(TracksCsv(self._folder / TRACKS_CSV, force=replace))
+            self._track_tables.append(
+                TracksParquet(self._folder / TRACKS_PARQUET, embedding_dimension=dimension_or_none, force=replace)
+            )
 
     def write(self, observation: Observation) -> None:
         """Add a frame's faces. Raises OutputFailed."""
         self._counts.frames += 1
+        self._counts.frames_looked_at += observation.looked_at
         self._counts.faces += len(observation.faces)
         for table in self._tables:
             table.append(observation, self._info.uri)
+        if self._run.tracks:
+            self._write_tracks(self._track_log.add(observation))
 
     def close(self, ended: SourceEnded) -> None:
         """Commit. Raises OutputExists, OutputFailed."""
         if self._metadata is None:
             raise RuntimeError("the folder is not open")
-        for table in self._tables:
+        if self._run.tracks:
+            self._write_tracks(self._track_log.close())
+            self._counts.tracks = self._track_log.statistics()
+        tables = [*self._tables, *self._track_tables]
+        for table in tables:
             table.seal()
         text = metadata_json(self._info, self._run, self._counts, ended, datetime.now(timezone.utc))
         with output_errors(self._metadata.path):
             self._metadata.file.write(text.encode())
         self._metadata.seal()
         self._remove_outdated()
-        for table in self._tables:
+        for table in tables:
             table.publish()
         self._metadata.publish()
 
     def abandon(self) -> None:
         """Discard what is staged, and the folder where it was made for that."""
-        for table in self._tables:
+        for table in [*self._tables, *self._track_tables]:
             table.discard()
         if self._metadata is not None:
             self._metadata.discard()
         if self._made_folder:
             _remove_if_empty(self._folder)
 
+    def _write_tracks(self, tracks: Sequence[TrackSummary]) -> None:
+        for table in self._track_tables:
+            for track in tracks:
+                table.append(track)
+
     def _remove_outdated(self) -> None:
         """Old metadata would vouch for new tables, and old embeddings would be taken for this run's."""
-        names = [METADATA] if self._run.embedding_dimension is not None else [METADATA, EMBEDDINGS]
+        names = [METADATA]
+        names += [] if self._run.embedding_dimension is not None else [EMBEDDINGS]
+        names += [] if self._run.tracks else [TRACKS_CSV, TRACKS_PARQUET]
         for name in names if self._force else []:
             with output_errors(self._folder / name):
                 (self._folder / name).unlink(missing_ok=True)
@@ -100,7 +128,7 @@ def refuse_existing_outputs(folder: Path) -> None:
     metadata = folder / METADATA
     if part_path(metadata).exists() and not metadata.exists():
         return
-    for name in (METADATA, DETECTIONS, EMBEDDINGS):
+    for name in (METADATA, DETECTIONS, EMBEDDINGS, TRACKS_CSV, TRACKS_PARQUET):
         if (folder / name).exists():
             raise OutputExists(
                 f"{folder / name}: exists already; choose another folder or give --force to replace the outputs in it"

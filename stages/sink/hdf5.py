@@ -1,4 +1,7 @@
-"""Embeddings as HDF5, row by row the faces of `detections.csv`: `/embeddings`, `/frame_nums`, `/face_nums`.
+"""Embeddings as HDF5: `/embeddings`, `/frame_nums`, `/face_nums`, and `/track_ids` (0 without tracking).
+
+A row a face that was embedded, in the order of `detections.csv`: row by row its lines unless faces were followed
+(`--frameskip`) or chosen (`--embed best`).
 
 Rows are appended in blocks of bounded size, so memory stays constant. Without a face the datasets are there and empty.
 On a full disk the HDF5 library crashes the process when it closes the file (h5py issue 914, still so in HDF5 2.0), so
@@ -27,13 +30,14 @@ BLOCK_ROWS = 1024
 
 
 class EmbeddingsFile:
-    """Writes `/embeddings` float32 (N, D), `/frame_nums` and `/face_nums` int32 (N,) to a staged HDF5 file."""
+    """Writes `/embeddings` float32 (N, D) and `/frame_nums`, `/face_nums`, `/track_ids` int32 (N,) to a staged file."""
 
     def __init__(self, path: Path, *, dimension: int, force: bool = False) -> None:
         """Stage the file; `dimension` is D. Raises OutputExists, OutputFailed."""
         self._embeddings = np.empty((BLOCK_ROWS, dimension), np.float32)
         self._frame_nums = np.empty(BLOCK_ROWS, np.int32)
         self._face_nums = np.empty(BLOCK_ROWS, np.int32)
+        self._track_ids = np.empty(BLOCK_ROWS, np.int32)
         self._filled = 0
         self._staged = StagedFile(path, force=force)
         self._disk = _UnfailingFile(self._staged.file)
@@ -51,13 +55,16 @@ class EmbeddingsFile:
             return
         if faces.embeddings is None:
             raise ValueError("these faces have no embeddings")
+        face_nums = np.flatnonzero(faces.embeddings.any(axis=1))
         start = 0
-        while start < len(faces):
-            stop = min(start + BLOCK_ROWS - self._filled, len(faces))
+        while start < len(face_nums):
+            stop = min(start + BLOCK_ROWS - self._filled, len(face_nums))
             rows = slice(self._filled, self._filled + stop - start)
-            self._embeddings[rows] = faces.embeddings[start:stop]
+            numbers = face_nums[start:stop]
+            self._embeddings[rows] = faces.embeddings[numbers]
             self._frame_nums[rows] = observation.frame.index
-            self._face_nums[rows] = np.arange(start, stop)
+            self._face_nums[rows] = numbers
+            self._track_ids[rows] = 0 if faces.track_ids is None else faces.track_ids[numbers]
             self._filled = rows.stop
             start = stop
             if self._filled == BLOCK_ROWS:
@@ -91,7 +98,12 @@ class EmbeddingsFile:
                 raise self._disk.error
 
     def _buffers(self) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
-        return {"embeddings": self._embeddings, "frame_nums": self._frame_nums, "face_nums": self._face_nums}
+        return {
+            "embeddings": self._embeddings,
+            "frame_nums": self._frame_nums,
+            "face_nums": self._face_nums,
+            "track_ids": self._track_ids,
+        }
 
 
 class _UnfailingFile:

@@ -1,12 +1,14 @@
-"""Frames as JSON lines: one object for every frame looked at, also those without a face.
+"""Frames as JSON lines: one object for every frame, also those without a face.
 
 So a reader tells "nobody there" from "not looked at", and can follow along.
 
     {"source": "movie.mkv", "frame_num": 24, "timestamp": 0.96, "faces": [
-        {"box": [x1, y1, x2, y2], "confidence": 0.93, "landmarks": [[x, y], ...], "embedding": [...]}]}
+        {"box": [x1, y1, x2, y2], "confidence": 0.93, "landmarks": [[x, y], ...], "track_id": 1, "quality": 0.81,
+         "propagated": false, "embedding": [...]}]}
 
-(on one line). The faces come best score first; `landmarks` and `embedding` are missing where the run has none. Pixels
-have two decimals, everything else six: an embedding of norm 1 loses less than 1e-6 of its cosine.
+(on one line). The faces come best score first; what the run has not, a face has not: landmarks, what belongs to its
+track, an embedding. A frame that nobody looked at, though faces were followed through it, has `"looked_at": false`.
+Pixels have two decimals, everything else six: an embedding of norm 1 loses less than 1e-6 of its cosine.
 """
 
 from __future__ import annotations
@@ -39,13 +41,20 @@ class JsonLinesTable:
         }
         if faces.landmarks is not None:
             parts["landmarks"] = _rounded(faces.landmarks, 2)
+        if faces.track_ids is not None and faces.quality is not None and faces.propagated is not None:
+            parts["track_id"] = faces.track_ids.tolist()
+            parts["quality"] = _rounded(faces.quality, 6)
+            parts["propagated"] = faces.propagated.tolist()
+        records = [dict(zip(parts, values, strict=True)) for values in zip(*parts.values(), strict=True)]
         if faces.embeddings is not None:
-            parts["embedding"] = _rounded(faces.embeddings, 6)
+            for row in np.flatnonzero(faces.embeddings.any(axis=1)).tolist():
+                records[row]["embedding"] = _rounded(faces.embeddings[row], 6)
         record = {
             "source": source,
             "frame_num": frame.index,
             "timestamp": round(frame.pts_seconds, 6),
-            "faces": [dict(zip(parts, values, strict=True)) for values in zip(*parts.values(), strict=True)],
+            **({} if observation.looked_at else {"looked_at": False}),
+            "faces": records,
         }
         # ASCII with escapes: a path that is no UTF-8 stays readable JSON.
         with output_errors(self._staged.path):

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from stages.errors import SourceBroken
 from stages.sources import SourceEnded, VideoInfo
+from stages.track.log import TrackStatistics
 
 __all__ = ["RunDescription", "SourceCounts", "metadata_json"]
 
@@ -25,7 +26,8 @@ class RunDescription:
         detector: catalogue name.
         embedder: catalogue name, or None where only faces are detected.
         embedding_dimension: length of an embedding, or None likewise.
-        frameskip: every Nth frame is looked at.
+        frameskip: every Nth frame is looked at; "auto" where the tracks decide.
+        tracks: faces have tracks.
         versions: of the libraries that shape the result.
         settings: everything else the run was told; fit for JSON, free of credentials.
     """
@@ -33,7 +35,8 @@ class RunDescription:
     detector: str
     embedder: str | None = None
     embedding_dimension: int | None = None
-    frameskip: int = 1
+    frameskip: int | str = 1
+    tracks: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
 
@@ -45,6 +48,8 @@ class SourceCounts:
     started: datetime
     frames: int = 0
     faces: int = 0
+    frames_looked_at: int = 0
+    tracks: TrackStatistics | None = None
 
 
 def metadata_json(
@@ -66,8 +71,10 @@ def metadata_json(
         "rotation": info.rotation_degrees,
         "pixel_aspect": info.pixel_aspect,
         "frames_decoded": ended.frames_decoded,
-        "frames_looked_at": counts.frames,
+        "frames_looked_at": counts.frames_looked_at,
+        "frames_followed": counts.frames - counts.frames_looked_at,
         "faces": counts.faces,
+        "tracks": _tracks(counts.tracks),
         "complete": ended.error is None and not ended.interrupted,
         "interrupted": ended.interrupted,
         "error": _error(ended.error),
@@ -77,6 +84,16 @@ def metadata_json(
         "settings": dict(run.settings),
     }
     return json.dumps(record, indent=2) + "\n"
+
+
+def _tracks(tracks: TrackStatistics | None) -> dict[str, object] | None:
+    if tracks is None:
+        return None
+    return {
+        "count": tracks.tracks,
+        "mean_seconds": round(tracks.mean_seconds, 3),
+        "suspected_switches": tracks.suspected_switches,
+    }
 
 
 def _error(error: Exception | None) -> dict[str, object] | None:

@@ -1,7 +1,8 @@
 """Faces as Parquet: one row a face, in row groups of bounded size, so that memory stays constant.
 
 Columns as in `rows`, `source` first; geometry is float32, the embedding a fixed-size list of float32. A detector
-without landmarks gives nulls there. What the last incomplete row group holds is lost with the process, as is the file.
+without landmarks gives nulls there; so does a face that was not embedded, and a run without tracking. What the last
+incomplete row group holds is lost with the process, as is the file.
 """
 
 from __future__ import annotations
@@ -94,10 +95,14 @@ class ParquetTable:
             pa.array(np.concatenate([faces.scores for faces in all_faces])),
             pa.array(np.repeat(times, counts)),
             *_landmark_columns(all_faces),
+            *_track_columns(all_faces),
         ]
         if self._dimension is not None:
             embeddings = np.concatenate([faces.embeddings for faces in all_faces if faces.embeddings is not None])
-            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(embeddings.ravel()), self._dimension))
+            is_missing = pa.array(~embeddings.any(axis=1))
+            columns.append(
+                pa.FixedSizeListArray.from_arrays(pa.array(embeddings.ravel()), self._dimension, mask=is_missing)
+            )
         return columns
 
 
@@ -118,6 +123,9 @@ def _schema(embedding_dimension: int | None) -> pa.Schema:
         *((name, pa.float32()) for name in ("x1", "y1", "x2", "y2", "confidence")),
         ("timestamp", pa.float64()),
         *((name, pa.float32()) for name in LANDMARK_COLUMNS),
+        ("track_id", pa.int64()),
+        ("quality", pa.float32()),
+        ("propagated", pa.bool_()),
     ]
     if embedding_dimension is not None:
         fields.append(("embedding", pa.list_(pa.float32(), embedding_dimension)))
@@ -135,3 +143,20 @@ def _landmark_columns(all_faces: list[Faces]) -> list[pa.Array]:
         ]
     )
     return [pa.array(points[:, column], from_pandas=True) for column in range(width)]  # NaN becomes null
+
+
+def _track_columns(all_faces: list[Faces]) -> list[pa.Array]:
+    kinds: list[tuple[pa.DataType, list[NDArray[np.generic] | None]]] = [
+        (pa.int64(), [faces.track_ids for faces in all_faces]),
+        (pa.float32(), [faces.quality for faces in all_faces]),
+        (pa.bool_(), [faces.propagated for faces in all_faces]),
+    ]
+    return [
+        pa.concat_arrays(
+            [
+                pa.nulls(len(faces), kind) if values is None else pa.array(values, kind)
+                for faces, values in zip(all_faces, arrays, strict=True)
+            ]
+        )
+        for kind, arrays in kinds
+    ]

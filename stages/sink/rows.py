@@ -8,6 +8,9 @@ confidence  the detector's score, in [0, 1]
 timestamp   seconds from the source's start
 right_eye_x .. left_mouth_y
             landmarks in pixels, named from the person's view: in the picture, the right eye is on the left
+track_id    the same for one face through time, from 1, unique within the source; empty without tracking
+quality     how good a picture of its face this is, in [0, 1]; empty without tracking
+propagated  1 where the face was followed here by optical flow, 0 where it was detected; empty without tracking
 """
 
 from __future__ import annotations
@@ -16,13 +19,15 @@ from typing import Protocol
 
 from stages.frames import Observation
 
-__all__ = ["FACE_COLUMNS", "LANDMARK_COLUMNS", "Table"]
+__all__ = ["FACE_COLUMNS", "LANDMARK_COLUMNS", "TRACK_COLUMNS", "Table"]
 
 FACE_COLUMNS = ("frame_num", "face_num", "x1", "y1", "x2", "y2", "confidence", "timestamp")
 
 LANDMARK_COLUMNS = tuple(
     f"{point}_{axis}" for point in ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth") for axis in "xy"
 )
+
+TRACK_COLUMNS = ("track_id", "quality", "propagated")
 
 
 class Table(Protocol):

@@ -76,9 +76,22 @@ def test_a_film_becomes_a_folder_of_tables(visage: Visage) -> None:
 
 
 def test_frameskip_keeps_the_numbers_of_the_frames(visage: Visage) -> None:
-    assert visage("film.mp4", "--dst", "faces.csv", "--frameskip", "24", "--no-embed").returncode == 0
+    options = ("--frameskip", "24", "--no-embed", "--no-propagate")
+    assert visage("film.mp4", "--dst", "faces.csv", *options).returncode == 0
     with (visage.folder / "faces.csv").open() as file:
         assert [row["frame_num"] for row in csv.DictReader(file)] == ["0", "24", "48"]
+
+
+def test_frames_between_looks_have_their_faces_followed(visage: Visage) -> None:
+    assert visage("film.mp4", "--dst", "out", "--frameskip", "24").returncode == 0
+    with (visage.folder / "out" / "detections.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["frame_num"]) for row in rows] == list(range(len(rows)))
+    assert [row["frame_num"] for row in rows if row["propagated"] == "0"] == ["0", "24", "48"]
+    assert {row["track_id"] for row in rows} == {"1"}
+    with (visage.folder / "out" / "tracks.csv").open() as file:
+        (track,) = csv.DictReader(file)
+    assert (track["frames"], track["embeddings"]) == (str(len(rows)), "3")
 
 
 def test_an_output_that_exists_is_refused_and_kept(visage: Visage) -> None:

@@ -24,6 +24,7 @@ from stages.sink.rows import Table
 DIMENSION = 3
 
 pixels = st.floats(-4096, 16384, width=32)
+embedded = st.floats(0.125, 1, width=32)  # all zero means not embedded
 sources = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 
 
@@ -45,7 +46,10 @@ def observations(draw: st.DrawFn) -> list[Observation]:
                 boxes_xyxy=draw(arrays(np.float32, (count, 4), elements=pixels)),
                 scores=draw(arrays(np.float32, count, elements=st.floats(0, 1, width=32))),
                 landmarks=draw(arrays(np.float32, (count, 5, 2), elements=pixels)),
-                embeddings=draw(arrays(np.float32, (count, DIMENSION), elements=st.floats(-1, 1, width=32))),
+                embeddings=draw(arrays(np.float32, (count, DIMENSION), elements=embedded)),
+                track_ids=draw(arrays(np.int64, count, elements=st.integers(1, 2**31 - 1))),
+                quality=draw(arrays(np.float32, count, elements=st.floats(0, 1, width=32))),
+                propagated=draw(arrays(np.bool_, count)),
             ),
         )
         for index, count in enumerate(counts)
@@ -74,6 +78,7 @@ def test_every_format_tells_the_same_faces(items: list[Observation], source: str
         frames = [json.loads(line) for line in (folder / "jsonl").read_text().splitlines()]
         with h5py.File(folder / "hdf5") as hdf5:
             embeddings, frame_nums, face_nums = (hdf5[key][:] for key in ("embeddings", "frame_nums", "face_nums"))
+            tracks_in_hdf5 = hdf5["track_ids"][:].tolist()
 
     expected = [(item.frame.index, number) for item in items for number in range(len(item.faces))]
     assert [(int(row["frame_num"]), int(row["face_num"])) for row in as_csv] == expected
@@ -98,5 +103,15 @@ def test_every_format_tells_the_same_faces(items: list[Observation], source: str
         assert "e" not in as_csv[row]["confidence"]
         np.testing.assert_allclose(float(as_csv[row]["timestamp"]), item.frame.pts_seconds, atol=5.1e-7)
         np.testing.assert_array_equal(embeddings[row], embedding[number])
+        assert item.faces.track_ids is not None
+        assert item.faces.quality is not None
+        assert item.faces.propagated is not None
+        track, is_propagated = int(item.faces.track_ids[number]), bool(item.faces.propagated[number])
+        assert tracks_in_hdf5[row] == as_parquet[row]["track_id"] == as_json[row]["track_id"] == track
+        assert int(as_csv[row]["track_id"]) == track
+        assert as_parquet[row]["propagated"] == as_json[row]["propagated"] == is_propagated
+        assert as_csv[row]["propagated"] == str(int(is_propagated))
+        for found_quality in (as_csv[row]["quality"], as_parquet[row]["quality"], as_json[row]["quality"]):
+            np.testing.assert_allclose(float(found_quality), item.faces.quality[number], atol=5.1e-5)
         np.testing.assert_array_equal(as_parquet[row]["embedding"], embedding[number])
         np.testing.assert_allclose(as_json[row]["embedding"], embedding[number], atol=5.1e-7)

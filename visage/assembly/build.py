@@ -12,6 +12,7 @@ from stages.sources import VideoInfo
 from visage.assembly.choice import choose_platform
 from visage.assembly.plan import ModelPlan
 from visage.assembly.platform import Platform
+from visage.assembly.tracking import detecting_stage
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models import Progress
@@ -107,7 +108,7 @@ def _assemble(
     on_ended: Callable[[Outcome], None] | None = None,
     hide: Stage[Observation, Observation] | None = None,
 ) -> Pipeline:
-    detect = platform.detect_stage(release_pixels=not settings.embed and not keep_pixels)
+    detect = detecting_stage(settings, platform, release_pixels=not settings.embed and not keep_pixels)
     pipeline = Pipeline(
         detect=detect if hide is None else Chain(detect, hide),
         embed=platform.embed_stage(release_pixels=not keep_pixels) if settings.embed else None,

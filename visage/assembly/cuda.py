@@ -25,6 +25,7 @@ from stages.errors import BackendError
 from stages.frames import Frame, Observation, Picture
 from stages.imaging.device import DeviceImaging
 from stages.imaging.device_admission import DeviceAdmission
+from visage.assembly.looking import delivers_all, look_every
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -73,6 +74,11 @@ class CudaPlatform:
     @property
     def description(self) -> str:
         return f"{self._api.name} {self._precision} on {self._device.name}"
+
+    @property
+    def luma(self) -> None:
+        """No kernel reads it yet: faces are carried between looks by their last movement."""
+        return
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         plan, device = self._plan, self._device
@@ -154,7 +160,8 @@ class CudaPlatform:
                     "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels
                 ),
             ),
-            frameskip=settings.frameskip,
+            frameskip=look_every(settings),
+            delivers_all=delivers_all(settings),
             start_seconds=settings.start_seconds,
             end_seconds=settings.end_seconds,
             is_live=spec.is_live,

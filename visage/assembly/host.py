@@ -24,6 +24,8 @@ from stages.errors import BackendError, BackendUnavailable
 from stages.frames import Frame, Observation, Picture
 from stages.imaging.admission import HostAdmission
 from stages.imaging.host import HostImaging
+from stages.imaging.luma import HostLuma
+from visage.assembly.looking import delivers_all, look_every
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -51,6 +53,10 @@ class HostPlatform:
     @property
     def description(self) -> str:
         return ", ".join(backend.name for backend in (self._detector, self._embedder) if backend)
+
+    @property
+    def luma(self) -> HostLuma:
+        return HostLuma()
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         plan = self._plan
@@ -85,7 +91,8 @@ class HostPlatform:
             source_id=spec.source_id,
             uri=spec.uri,
             admission=HostAdmission(self._plan.detector_input, capacity=in_flight, waits=not spec.is_live),
-            frameskip=settings.frameskip,
+            frameskip=look_every(settings),
+            delivers_all=delivers_all(settings),
             start_seconds=settings.start_seconds,
             end_seconds=settings.end_seconds,
             decoder_threads=max(1, settings.cpu_threads // concurrent),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stages.contract import FrameSource, Stage
 from stages.frames import Frame, Observation, Picture
+from stages.imaging.window import Luma
 from visage.config.sources import SourceSpec
 
 __all__ = ["Platform"]
@@ -32,6 +33,10 @@ class Platform(Protocol):
     @property
     def concurrent_files(self) -> int:
         """How many files it pays to decode at once."""
+
+    @property
+    def luma(self) -> Luma | None:
+        """What tracking reads pictures with; None leaves it to detections and movement alone."""
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         """The stage that finds faces; its owner closes it."""

@@ -22,6 +22,7 @@ def make_sinks(settings: Settings, spec: SourceSpec, info: VideoInfo, output: Pa
         embedder=settings.embedder if settings.embed else None,
         embedding_dimension=embedder_spec(settings.embedder).embedding_dim if settings.embed else None,
         frameskip=settings.frameskip,
+        tracks=settings.track,
     )
     return destination_for(output, run, source_ids=[spec.source_id]).sinks_for(info)
 

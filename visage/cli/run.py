@@ -46,8 +46,18 @@ def run(
         bool, typer.Option("--show", help="Play in a window (needs visage\\[show]).", rich_help_panel=OUTPUT)
     ] = False,
     frameskip: Annotated[
-        int | None, typer.Option(min=1, help="Look at every Nth frame.", show_default="1", rich_help_panel=INPUT)
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="Look at every Nth frame and follow faces through the others; auto: look when there is reason to.",
+            show_default="1",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
+    no_propagate: Annotated[
+        bool,
+        typer.Option("--no-propagate", help="Leave out the frames that --frameskip skips.", rich_help_panel=INPUT),
+    ] = False,
     start: Annotated[
         float | None,
         typer.Option(
@@ -66,6 +76,17 @@ def run(
         float | None,
         typer.Option(
             min=0.0, max=1.0, help="Least score.", show_default="the detector's own", rich_help_panel=ANALYSIS
+        ),
+    ] = None,
+    no_track: Annotated[
+        bool, typer.Option("--no-track", help="Faces of one frame only.", rich_help_panel=ANALYSIS)
+    ] = False,
+    embed: Annotated[
+        Literal["all", "best"] | None,
+        typer.Option(
+            help="Embed all detected faces, or the best shots of each track.",
+            show_default="all",
+            rich_help_panel=ANALYSIS,
         ),
     ] = None,
     no_embed: Annotated[bool, typer.Option("--no-embed", help="Detect only.", rich_help_panel=ANALYSIS)] = False,
@@ -132,7 +153,9 @@ def run(
             "end_seconds": end,
             "min_face": min_face,
             "score_threshold": score_threshold,
-            "embed": False if no_embed else None,
+            "embed": False if no_embed else embed,
+            "track": False if no_track else None,
+            "propagate": False if no_propagate or (no_track and frameskip != "auto") else None,
             "detector": detector,
             "detector_size": detector_size,
             "embedder": embedder,

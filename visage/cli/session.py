@@ -103,6 +103,7 @@ class Session:
             embedder=settings.embedder if settings.embed else None,
             embedding_dimension=embedder_spec(settings.embedder).embedding_dim if settings.embed else None,
             frameskip=settings.frameskip,
+            tracks=settings.track,
             versions={"visage": version("visage"), **library_versions()},
             settings=settings.model_dump(mode="json", exclude={"model_dir"}),
         )
@@ -158,13 +159,14 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
 
 def _summarise(pipeline: Pipeline, seconds: float) -> None:
     sources = pipeline.statistics().sources
-    header = ("source", "frames", "looked at", "faces", "fps", "")
+    header = ("source", "frames", "looked at", "faces", "tracks", "fps", "")
     rows = [
         (
             source.source_id,
             f"{source.frames_decoded:,}",
-            f"{source.frames_done:,}",
+            f"{source.frames_looked_at:,}",
             f"{source.faces:,}",
+            f"{source.tracks:,}",
             f"{source.fps:.1f}",
             "" if source.state is SourceState.DONE else source.state.value,
         )

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing_extensions import Self
 
 __all__ = ["Settings"]
 
@@ -22,13 +23,20 @@ class Settings(BaseSettings):
 
     detector: str = Field("yunet", description="Catalogue name of the face detector.")
     embedder: str = Field("sface", description="Catalogue name of the face embedder.")
-    embed: bool = Field(True, description="Compute embeddings; without, detection only.")
+    embed: Literal["all", "best"] | None = Field(
+        "all",
+        description="Embed every detected face, or a track's best shots; none: detection only. True means all.",
+    )
+    track: bool = Field(True, description="Give faces that are one person's through time one number.")
+    propagate: bool = Field(True, description="Follow faces through the frames that frameskip leaves out.")
     device: str = Field("auto", description="auto, cpu or cuda:N.")
     backend: Literal["auto", "openvino", "onnxruntime", "tensorrt"] = Field("auto", description="What runs networks.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="Arithmetic of the networks.")
     model_dir: Path = Field(Path("~/.visage/models"), description="Where models are kept.")
 
-    frameskip: int = Field(1, ge=1, description="Look at every Nth frame.")
+    frameskip: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        1, description="Look at every Nth frame; auto: when movement, doubt or a cut asks for it."
+    )
     start_seconds: float = Field(0.0, ge=0, description="Skip what comes before this time.")
     end_seconds: float | None = Field(None, gt=0, description="Stop at this time.")
     detector_size: int | None = Field(
@@ -64,6 +72,21 @@ class Settings(BaseSettings):
     @classmethod
     def _expand_home(cls, path: Path) -> Path:
         return path.expanduser()
+
+    @field_validator("embed", mode="before")
+    @classmethod
+    def _name_embedding(cls, value: object) -> object:
+        """True and False, as code says it, and the words that an environment variable can hold."""
+        words = {"true": "all", "1": "all", "false": None, "0": None, "none": None, "": None}
+        return words.get(str(value).lower(), value)
+
+    @model_validator(mode="after")
+    def _check_tracking(self) -> Self:
+        if self.frameskip == "auto" and not (self.track and self.propagate):
+            raise ValueError("frameskip auto follows faces: it needs track and propagate")
+        if self.embed == "best" and not self.track:
+            raise ValueError("embed best chooses a track's best shots: it needs track")
+        return self
 
     @field_validator("device")
     @classmethod

@@ -260,7 +260,7 @@ class Pipeline:
             source.start()
 
     def _count(self, item: Observation) -> None:
-        self._sources[item.source_id].count(item.frame.pts_seconds, len(item.faces))
+        self._sources[item.source_id].count(item)
 
     def _fail_source(self, source_id: str, error: BaseException) -> None:
         self._sink_errors[source_id] = error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from stages.contract import FrameSource
-from stages.frames import Frame
+from stages.frames import Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import Inbox
@@ -47,6 +47,8 @@ class SourceStatistics:
         frames_done: reached the sinks.
         frames_dropped: dropped because the inbox was full (live sources only).
         faces: seen so far.
+        frames_looked_at: of those done, the ones that the detector has seen; in the rest faces were followed.
+        tracks: begun so far.
         frame_count: frames in the whole source, where known.
         pts_seconds: time of the last frame done.
         seconds_running: since it was opened, until now or its end.
@@ -62,6 +64,8 @@ class SourceStatistics:
     pts_seconds: float
     seconds_running: float
     inbox: QueueStatistics
+    frames_looked_at: int = 0
+    tracks: int = 0
 
     @property
     def fps(self) -> float:
@@ -86,6 +90,8 @@ class RunningSource:
         self._started_at = 0.0
         self._ended_at: float | None = None
         self._frames_done = 0
+        self._frames_looked_at = 0
+        self._tracks = 0
         self._faces = 0
         self._pts_seconds = 0.0
 
@@ -118,11 +124,15 @@ class RunningSource:
         self._frames.close()
         self._inbox.finish()
 
-    def count(self, pts_seconds: float, faces: int) -> None:
+    def count(self, observation: Observation) -> None:
         """A frame has reached the sinks; called by the sink thread."""
         self._frames_done += 1
-        self._faces += faces
-        self._pts_seconds = pts_seconds
+        self._frames_looked_at += observation.looked_at
+        self._faces += len(observation.faces)
+        self._pts_seconds = observation.frame.pts_seconds
+        track_ids = observation.faces.track_ids
+        if track_ids is not None and len(track_ids):
+            self._tracks = max(self._tracks, int(track_ids.max()))  # they are numbered from 1, without gaps
 
     def settle(self, state: SourceState, error: BaseException | None = None) -> Outcome:
         """Give the source its last state; called once, by whoever saw its end."""
@@ -143,6 +153,8 @@ class RunningSource:
             pts_seconds=self._pts_seconds,
             seconds_running=now - self._started_at if self._started_at else 0.0,
             inbox=self._inbox.statistics(),
+            frames_looked_at=self._frames_looked_at,
+            tracks=self._tracks,
         )
 
     def _run(self) -> None:

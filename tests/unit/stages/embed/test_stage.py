@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,6 +60,23 @@ def test_every_face_gets_the_embedding_of_its_own_frame(counts: list[int], limit
     total = sum(counts)
     assert sum(backend.batch_sizes) == total
     assert len(backend.batch_sizes) == -(-total // limit), "batches are full but for the last"
+
+
+def test_only_faces_worth_it_are_embedded() -> None:
+    """Those chosen where somebody chose, else those detected here; the rest gets zeros."""
+    chosen, followed, none = (observation(tag, 3) for tag in range(3))
+    is_propagated = np.array([True, False, True])
+    to_embed = np.array([True, False, False])
+    batch = [
+        replace(chosen, faces=replace(chosen.faces, propagated=is_propagated, to_embed=to_embed)),
+        replace(followed, faces=replace(followed.faces, propagated=is_propagated)),
+        replace(none, faces=replace(none.faces, propagated=np.ones(3, bool))),
+    ]
+    backend = ScriptedBackend(directions)
+    found = make_stage(backend).process(batch)
+    is_embedded = [item.faces.embeddings.any(axis=1).tolist() for item in found if item.faces.embeddings is not None]
+    assert is_embedded == [[True, False, False], [False, True, False], [False, False, False]]
+    assert sum(backend.batch_sizes) == 2
 
 
 def test_faces_are_aligned_by_their_landmarks_where_there_are_any() -> None:

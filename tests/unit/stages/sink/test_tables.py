@@ -8,6 +8,7 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.errors import OutputFailed
+from stages.frames import Observation
 from stages.sink.csv import CsvTable
 from stages.sink.hdf5 import BLOCK_ROWS, EmbeddingsFile
 from stages.sink.jsonl import JsonLinesTable
@@ -49,7 +51,7 @@ def test_csv_begins_with_the_columns_of_the_cpp_visage(tmp_path: Path) -> None:
     commit(table)
     (header,) = (tmp_path / "a.csv").read_text().splitlines()
     assert header.startswith(CPP_COLUMNS + ",timestamp,right_eye_x,right_eye_y,left_eye_x,")
-    assert header.endswith(",nose_x,nose_y,right_mouth_x,right_mouth_y,left_mouth_x,left_mouth_y")
+    assert header.endswith(",right_mouth_x,right_mouth_y,left_mouth_x,left_mouth_y,track_id,quality,propagated")
 
 
 def test_csv_rows_in_frame_order_best_face_first(tmp_path: Path) -> None:
@@ -58,7 +60,7 @@ def test_csv_rows_in_frame_order_best_face_first(tmp_path: Path) -> None:
     table.append(observation(3, 2), "")
     commit(table)
     lines = (tmp_path / "a.csv").read_text().splitlines()
-    assert lines[1] == "3,0,30.00,31.00,50.25,60.13,0.9,0.12,3.00,4.00,5.00,6.00,7.00,8.00,9.00,10.00,11.00,12.00"
+    assert lines[1] == "3,0,30.00,31.00,50.25,60.13,0.9,0.12,3.00,4.00,5.00,6.00,7.00,8.00,9.00,10.00,11.00,12.00,,,"
     assert lines[2].startswith("3,1,31.00,32.00,51.25,61.13,0.8,0.12,13.00,")
     assert len(lines) == 3
 
@@ -143,12 +145,46 @@ def test_hdf5_rows_match_the_detections_across_blocks(tmp_path: Path) -> None:
         table.append(observation(index, count), "")
     commit(table)
     with h5py.File(tmp_path / "a.hdf5") as file:
-        assert set(file) == {"embeddings", "frame_nums", "face_nums"}
+        assert set(file) == {"embeddings", "frame_nums", "face_nums", "track_ids"}
         assert file["embeddings"].dtype == np.float32
         assert file["frame_nums"].dtype == file["face_nums"].dtype == np.int32
         np.testing.assert_array_equal(file["frame_nums"][:], np.repeat(np.arange(len(counts)), counts))
         np.testing.assert_array_equal(file["face_nums"][:], np.concatenate([np.arange(count) for count in counts]))
         np.testing.assert_array_equal(file["embeddings"][:, 0], file["frame_nums"][:] + np.float32(0.5))
+
+
+def followed() -> Observation:
+    """Two faces of tracks 7 and 9; the second was followed here and not embedded."""
+    seen = observation(3, 2)
+    embeddings = np.zeros((2, DIMENSION), np.float32)
+    embeddings[0] = 0.5
+    faces = replace(
+        seen.faces,
+        embeddings=embeddings,
+        track_ids=np.array([7, 9]),
+        quality=np.array([0.75, 0.5], np.float32),
+        propagated=np.array([False, True]),
+    )
+    return replace(seen, faces=faces, looked_at=False)
+
+
+def test_tracks_have_columns_of_their_own_at_the_end(tmp_path: Path) -> None:
+    for name, make in TABLES.items():
+        table = make(tmp_path / name)
+        table.append(followed(), "clip")
+        commit(table)
+    lines = (tmp_path / "csv").read_text().splitlines()
+    assert lines[1].endswith(",7,0.7500,0")
+    assert lines[2].endswith(",9,0.5000,1")
+    first, second = pq.read_table(tmp_path / "parquet").to_pylist()
+    assert (first["track_id"], first["quality"], first["propagated"]) == (7, 0.75, False)
+    assert (second["track_id"], second["propagated"], second["embedding"]) == (9, True, None)
+    frame = json.loads((tmp_path / "jsonl").read_text())
+    assert frame["looked_at"] is False
+    assert [face["track_id"] for face in frame["faces"]] == [7, 9]
+    assert ["embedding" in face for face in frame["faces"]] == [True, False]
+    with h5py.File(tmp_path / "hdf5") as file:
+        assert (file["face_nums"][:].tolist(), file["track_ids"][:].tolist()) == ([0], [7])
 
 
 def test_without_a_face_every_table_is_there_and_empty(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Luma patches and thumbnails from the decoder's planes, with OpenCV. Only what is shown is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
+
+from stages.frames import Picture
+from stages.imaging.picture import HostPicture
+from stages.imaging.planes import Plane
+from stages.imaging.window import PATCH_SIDE, THUMBNAIL_SIZE, Gray, Window
+
+__all__ = ["HostLuma"]
+
+_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+class HostLuma:
+    """Implements `stages.imaging.window.Luma` for pictures in host memory."""
+
+    def patches(self, picture: Picture, windows: Sequence[Window]) -> list[Gray]:
+        """See `Luma.patches`."""
+        host = _host(picture)
+        plane = _luma(host)
+        upright_to_coded = host.orientation.to_coded(host.frame.width, host.frame.height)
+        return [_bytes(_cut(plane, upright_to_coded, window), host) for window in windows]
+
+    def thumbnail(self, picture: Picture) -> Gray:
+        """See `Luma.thumbnail`."""
+        host = _host(picture)
+        samples = _luma(host).samples
+        # Every fourth sample of a large picture says as much about a shot as all of them, for a tenth of the time.
+        stride = max(1, min(samples.shape) // (4 * THUMBNAIL_SIZE[1]))
+        size = host.orientation.upright_size(*THUMBNAIL_SIZE)
+        thumbnail = cv2.resize(np.ascontiguousarray(samples[::stride, ::stride]), size, interpolation=cv2.INTER_AREA)
+        if host.orientation.rotation_degrees:
+            thumbnail = cv2.rotate(thumbnail, _TURNS[host.orientation.rotation_degrees])
+        return _bytes(thumbnail, host)
+
+
+def _cut(plane: Plane, upright_to_coded: NDArray[np.float64], window: Window) -> MatLike:
+    """Shrink by a whole factor what the window covers, then sample that bilinearly."""
+    # (column, row) of the patch to pixel indices: the upright frame's, the coded frame's, the plane's.
+    to_upright = np.array(
+        [
+            [window.step_x, 0, window.left + window.step_x / 2 - 0.5],
+            [0, window.step_y, window.top + window.step_y / 2 - 0.5],
+            [0, 0, 1],
+        ]
+    )
+    to_plane = np.diag([plane.scale_x, plane.scale_y]) @ upright_to_coded @ to_upright
+    to_plane += np.array([[0, 0, plane.shift_x], [0, 0, plane.shift_y]])
+    factor = max(1, int(np.abs(to_plane[:, :2]).sum(axis=1).min()))
+    height, width = plane.samples.shape[:2]
+    corners = to_plane @ np.array([[0, PATCH_SIDE, 0, PATCH_SIDE], [0, 0, PATCH_SIDE, PATCH_SIDE], [1, 1, 1, 1]])
+    margin = 2 * factor
+    left, top = np.clip(np.floor(corners.min(axis=1)).astype(int) - margin, 0, [width, height])
+    right, bottom = np.clip(np.ceil(corners.max(axis=1)).astype(int) + margin, 0, [width, height])
+    columns, rows = (right - left) // factor, (bottom - top) // factor
+    if columns < 1 or rows < 1:  # wholly outside
+        return np.zeros((PATCH_SIDE, PATCH_SIDE), np.uint8)
+    region: MatLike = plane.samples[top : top + rows * factor, left : left + columns * factor]
+    if factor > 1:
+        region = cv2.resize(region, (columns, rows), interpolation=cv2.INTER_AREA)
+    # The middle of a shrunken sample's pixels: index i there is (i + 0.5) * factor - 0.5 here.
+    to_region = to_plane.copy()
+    to_region[:, 2] += 0.5 - np.array([left, top])
+    to_region /= factor
+    to_region[:, 2] -= 0.5
+    return cv2.warpAffine(
+        region,
+        to_region,
+        (PATCH_SIDE, PATCH_SIDE),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=plane.black[0],
+    )
+
+
+def _luma(picture: HostPicture) -> Plane:
+    """The luma plane; of pictures without one, their gray."""
+    plane = picture.planes()[0]
+    if picture.yuv is not None:
+        return plane
+    return Plane(np.asarray(cv2.cvtColor(plane.samples, cv2.COLOR_BGR2GRAY), np.uint8), black=(0,))
+
+
+def _bytes(samples: MatLike, picture: HostPicture) -> Gray:
+    yuv = picture.yuv
+    if samples.dtype == np.uint8 or yuv is None:
+        return np.asarray(samples, np.uint8)
+    return np.asarray(np.asarray(samples, np.uint16) >> (yuv.bits - 8 + yuv.shift), np.uint8)
+
+
+def _host(picture: Picture) -> HostPicture:
+    if not isinstance(picture, HostPicture):
+        raise TypeError(f"{type(picture).__name__} is not in host memory; use what belongs to it")
+    return picture

@@ -1,0 +1,76 @@
+"""What tracking reads of a picture: small gray patches around faces, and a thumbnail of the whole.
+
+The seam between tracking and where pixels are. Everything after it is the same for every device, so a card needs one
+kernel that cuts patches out of the luma plane; `stages.imaging.luma.HostLuma` cuts them in host memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import FloatArray, Picture
+
+__all__ = ["FACE_SIDE", "PATCH_SIDE", "THUMBNAIL_SIZE", "Gray", "Luma", "Window"]
+
+Gray = NDArray[np.uint8]
+
+PATCH_SIDE = 128
+"""Pixels of a patch's side, whatever the face's size: flow then costs the same for every face."""
+
+FACE_SIDE = 64
+"""Patch pixels of the face's longer side; the rest is room to move: a third of a face in each direction a frame."""
+
+
+THUMBNAIL_SIZE = (64, 36)
+"""Width and height of a thumbnail: enough to tell shots apart, little enough to compare every frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of the upright frame that a patch shows: x = left + column * step_x for a corner, y likewise.
+
+    Pixels of a patch are square as seen, so `step_x` and `step_y` differ where the frame's are not.
+    """
+
+    left: float
+    top: float
+    step_x: float
+    step_y: float
+
+    @classmethod
+    def around(cls, box_xyxy: FloatArray, pixel_aspect: float) -> Window:
+        """The window with this box in its middle."""
+        x1, y1, x2, y2 = (float(side) for side in box_xyxy)
+        step_y = max((x2 - x1) * pixel_aspect, y2 - y1, 1.0) / FACE_SIDE
+        step_x = step_y / pixel_aspect
+        return cls((x1 + x2 - PATCH_SIDE * step_x) / 2, (y1 + y2 - PATCH_SIDE * step_y) / 2, step_x, step_y)
+
+    def to_patch(self, points: FloatArray) -> FloatArray:
+        """float32 (..., 2), from frame to patch."""
+        return np.asarray((points - (self.left, self.top)) / (self.step_x, self.step_y), np.float32)
+
+    def to_frame(self, points: FloatArray) -> FloatArray:
+        """float32 (..., 2), from patch to frame."""
+        return np.asarray(points * (self.step_x, self.step_y) + (self.left, self.top), np.float32)
+
+    def holds(self, box_xyxy: FloatArray) -> bool:
+        """Whether the box is still near the middle and of about the size that the window was made for."""
+        corners = self.to_patch(box_xyxy.reshape(2, 2))
+        side = float((corners[1] - corners[0]).max())
+        off_centre = float(np.abs(corners.mean(axis=0) - PATCH_SIDE / 2).max())
+        return off_centre <= FACE_SIDE / 8 and FACE_SIDE / 1.15 <= side <= FACE_SIDE * 1.15
+
+
+class Luma(Protocol):
+    """Reads the luma of pictures of one kind of memory. Pictures of another kind are refused with TypeError."""
+
+    def patches(self, picture: Picture, windows: Sequence[Window]) -> list[Gray]:
+        """Each window as uint8 (PATCH_SIDE, PATCH_SIDE), averaged where it shrinks; black outside the picture."""
+
+    def thumbnail(self, picture: Picture) -> Gray:
+        """The upright picture as uint8 (36, 64)."""

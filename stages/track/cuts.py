@@ -1,0 +1,91 @@
+"""Where one shot ends and the next begins, and how much the picture has changed, from thumbnails.
+
+A cut changes what is where and how bright it is; a moving camera changes mostly the first, a flash mostly the second.
+So a cut is declared only if both the correlation of two neighbouring thumbnails and the overlap of their histograms are
+low. Fades and dissolves are no cuts: faces fade with them and end by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import FloatArray
+from stages.imaging.window import Gray
+
+__all__ = ["SceneWatch"]
+
+MOST_CORRELATION = 0.5
+MOST_OVERLAP = 0.75
+"""Both measured on the clips of `benchmarks/tracking.py`: see docs/tracking.md."""
+
+HISTOGRAM_BINS = 16
+BLOCK = 4
+"""Thumbnail pixels of a block's side: 16 x 9 blocks, of the size of a small face."""
+
+FLAT = 3.0
+"""Standard deviation below which a thumbnail is one colour: a black frame between two shots."""
+
+
+class SceneWatch:
+    """Compares a source's thumbnails with each other. Holds one, and the block means of another."""
+
+    def __init__(self) -> None:
+        self._previous: Gray | None = None
+        self._looked_at: NDArray[np.float32] | None = None
+
+    def is_cut(self, thumbnail: Gray) -> bool:
+        """Whether a new shot begins with this frame. To be called for every frame; the first is none."""
+        previous, self._previous = self._previous, thumbnail
+        if previous is None:
+            return False
+        before, after = previous.astype(np.float32), thumbnail.astype(np.float32)
+        if before.std() < FLAT or after.std() < FLAT:
+            return bool((before.std() < FLAT) != (after.std() < FLAT))
+        return _correlation(before, after) < MOST_CORRELATION and _overlap(before, after) < MOST_OVERLAP
+
+    def looked(self, thumbnail: Gray) -> None:
+        """Somebody looked at this frame: `change` counts from here."""
+        self._looked_at = _blocks(thumbnail)
+
+    def change(self, thumbnail: Gray, known_xyxy: Sequence[FloatArray]) -> float:
+        """How much the most changed block differs from what it was at the last look, in gray levels of 255.
+
+        Brightness that changed everywhere alike does not count, nor does what lies in or next to a known box: where a
+        face moves, its surroundings do.
+
+        Args:
+            known_xyxy: boxes, float32 (4,), as parts of the picture's width and height.
+        """
+        now = _blocks(thumbnail)
+        if self._looked_at is None or self._looked_at.shape != now.shape:
+            return 0.0
+        difference = now - self._looked_at
+        difference = np.abs(difference - np.median(difference))
+        rows, columns = difference.shape
+        for box in known_xyxy:
+            x1, y1, x2, y2 = (float(side) for side in box)
+            margin_x, margin_y = (x2 - x1) / 2, (y2 - y1) / 2
+            top, bottom = max(0, int((y1 - margin_y) * rows)), int((y2 + 2 * margin_y) * rows) + 1
+            left, right = max(0, int((x1 - margin_x) * columns)), int((x2 + margin_x) * columns) + 1
+            difference[top : max(0, bottom), left : max(0, right)] = 0
+        return float(difference.max())
+
+
+def _blocks(thumbnail: Gray) -> NDArray[np.float32]:
+    height, width = thumbnail.shape
+    blocks = thumbnail.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
+
+
+def _correlation(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+    return float(((before - before.mean()) * (after - after.mean())).mean() / (before.std() * after.std()))
+
+
+def _overlap(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+    """Histogram intersection of the two, each in [0, 1]."""
+    first, _ = np.histogram(before, HISTOGRAM_BINS, (0, 256))
+    second, _ = np.histogram(after, HISTOGRAM_BINS, (0, 256))
+    return float(np.minimum(first, second).sum()) / before.size

@@ -1,0 +1,60 @@
+"""The best shots of one track: few, good, and not all of the same moment. Refreshed while the track lasts.
+
+Used on both ends: the tracker asks which faces are worth an embedding, the tables aggregate what was embedded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+__all__ = ["BestShots", "Shot"]
+
+T = TypeVar("T")
+
+MOST_SHOTS = 5
+"""Kept a track. A mean over more changes little: see docs/tracking.md."""
+
+APART_SECONDS = 0.5
+"""Shots closer than this show the same: only the better one is kept."""
+
+LEAST_GAIN = 1.05
+"""A shot replaces another one only if it is better by this factor: each costs an embedding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot(Generic[T]):
+    """A face at a moment, and whatever belongs to it."""
+
+    quality: float
+    pts_seconds: float
+    content: T = field(repr=False)
+
+
+class BestShots(Generic[T]):
+    """Holds at most `MOST_SHOTS` shots."""
+
+    def __init__(self) -> None:
+        self._shots: list[Shot[T]] = []
+
+    def __len__(self) -> int:
+        return len(self._shots)
+
+    @property
+    def shots(self) -> list[Shot[T]]:
+        """Best first."""
+        return sorted(self._shots, key=lambda shot: -shot.quality)
+
+    def offer(self, shot: Shot[T]) -> bool:
+        """Keep the shot if it is worth it; whether it was."""
+        near = [kept for kept in self._shots if abs(kept.pts_seconds - shot.pts_seconds) < APART_SECONDS]
+        if near:
+            replaced = near  # it stands for their moment
+        elif len(self._shots) < MOST_SHOTS:
+            replaced = []
+        else:
+            replaced = [min(self._shots, key=lambda kept: kept.quality)]
+        if replaced and shot.quality < LEAST_GAIN * max(kept.quality for kept in replaced):
+            return False
+        self._shots = [kept for kept in self._shots if kept not in replaced] + [shot]
+        return True

@@ -1,0 +1,135 @@
+"""Frames in, observations with tracks out: around detection, because tracking decides what is worth looking at.
+
+A frame marked `look` is looked at, and so is the first of every shot; the rest is followed. With `adaptive` the tracks'
+own state asks for more looks. All that is decided from the source's own frames in their order, never from what shares a
+batch: results do not depend on timing. What is known before (marks, cuts) goes to the detector in one call; what only
+following shows is looked at by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stages.contract import Stage
+from stages.frames import Faces, Frame, Observation
+from stages.imaging.window import Gray, Luma
+from stages.track.cuts import SceneWatch
+from stages.track.looking import Looking
+from stages.track.track import Track
+from stages.track.tracker import Tracker
+
+__all__ = ["TrackStage"]
+
+
+class TrackStage:
+    """Gives every face a track. Owns the detecting stage; state per source ends with `flush`."""
+
+    def __init__(
+        self,
+        detect: Stage[Frame, Observation],
+        *,
+        luma: Luma | None,
+        follows: bool = False,
+        adaptive: bool = False,
+        chooses: bool = False,
+        release_pixels: bool = False,
+    ) -> None:
+        """
+        Args:
+            detect: finds faces and leaves the frames their pixels.
+            luma: reads pictures; None where their memory can't be read: then there is no flow, no appearance, no cut,
+                and faces are carried between looks by their last movement.
+            follows: frames that are not marked `look` will come.
+            adaptive: look at more than the marked ones; needs `follows`.
+            chooses: mark the best shots as worth an embedding; otherwise every detected face is.
+            release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
+        """
+        self._detect = detect
+        self._luma = luma
+        self._follows = follows
+        self._adaptive = adaptive
+        self._chooses = chooses
+        self._release_pixels = release_pixels
+        self._sources: dict[str, _Source] = {}
+        self.name = detect.name
+        """The detecting stage's: the runtime knows both by it."""
+
+    def open(self) -> None:
+        self._detect.open()
+
+    def process(self, batch: Sequence[Frame]) -> list[Observation]:
+        """Look or follow; results are in the batch's order."""
+        sources = [self._source(frame.source_id) for frame in batch]
+        thumbnails = [None if self._luma is None else self._luma.thumbnail(frame.picture) for frame in batch]
+        is_cut = [source.is_cut(thumbnail) for source, thumbnail in zip(sources, thumbnails, strict=True)]
+        rows = [row for row, frame in enumerate(batch) if frame.look or is_cut[row] or not self._follows]
+        found = dict(zip(rows, self._look([batch[row] for row in rows]), strict=True))
+        results = [
+            self._handle(frame, sources[row], thumbnails[row], found.get(row), is_cut=is_cut[row])
+            for row, frame in enumerate(batch)
+        ]
+        if self._release_pixels:
+            for frame in batch:
+                frame.release()
+        return results
+
+    def flush(self, source_id: str) -> Sequence[Observation]:
+        """Forget the source's tracks."""
+        self._sources.pop(source_id, None)
+        return self._detect.flush(source_id)
+
+    def close(self) -> None:
+        self._detect.close()
+
+    def _handle(
+        self, frame: Frame, source: _Source, thumbnail: Gray | None, found: Faces | None, *, is_cut: bool
+    ) -> Observation:
+        tracker = source.tracker
+        ended = tracker.cut() if is_cut else ()
+        if found is None:
+            faces, gone = tracker.follow(frame)
+            if not self._adaptive or not source.wants_look(frame, thumbnail):
+                return Observation(frame, faces, ended + gone, looked_at=False)
+            ended += gone
+            (found,) = self._look([frame])
+        faces, gone = tracker.look(frame, found)
+        source.looked(frame, thumbnail)
+        return Observation(frame, faces, ended + gone)
+
+    def _look(self, frames: Sequence[Frame]) -> list[Faces]:
+        return [observation.faces for observation in self._detect.process(frames)] if frames else []
+
+    def _source(self, source_id: str) -> _Source:
+        source = self._sources.get(source_id)
+        if source is None:
+            tracker = Tracker(self._luma, follows=self._follows, chooses=self._chooses)
+            source = self._sources[source_id] = _Source(tracker)
+        return source
+
+
+@dataclass(slots=True)
+class _Source:
+    """What is kept of one source."""
+
+    tracker: Tracker
+    scene: SceneWatch = field(default_factory=SceneWatch)
+    looking: Looking = field(default_factory=Looking)
+
+    def is_cut(self, thumbnail: Gray | None) -> bool:
+        return thumbnail is not None and self.scene.is_cut(thumbnail)
+
+    def wants_look(self, frame: Frame, thumbnail: Gray | None) -> bool:
+        size = np.array([frame.picture.width, frame.picture.height] * 2, np.float32)
+
+        def change(tracks: Sequence[Track]) -> float:
+            return 0.0 if thumbnail is None else self.scene.change(thumbnail, [t.box_xyxy / size for t in tracks])
+
+        return self.looking.wants(frame.index, self.tracker.tracks, change)
+
+    def looked(self, frame: Frame, thumbnail: Gray | None) -> None:
+        self.looking.looked(frame.index, self.tracker.tracks)
+        if thumbnail is not None:
+            self.scene.looked(thumbnail)

@@ -1,0 +1,147 @@
+"""One face through time, as the tracker holds it: where it is, how it moves, what it looks like.
+
+A track is SEEN while every look finds it and flow can follow it. Otherwise it is LOST: it goes on as it last moved,
+ever slower, and is reported to nobody until a detection that fits brings it back, or its time is over.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from stages.frames import FloatArray
+from stages.imaging.window import Gray, Window
+from stages.track.appearance import Appearance
+from stages.track.shots import BestShots
+
+__all__ = ["Track", "TrackState", "View"]
+
+VELOCITY_SECONDS = 0.1
+"""Movement older than this counts for less than 1/e: long enough that a detector's jitter does not throw a track."""
+
+SLOWING_SECONDS = 0.6
+"""A lost face's speed falls to 1/e in this time: nobody walks straight for long."""
+
+APPEARANCE_GAIN = 0.2
+
+
+class TrackState(Enum):
+    """Whether the face is in the picture now."""
+
+    SEEN = "seen"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a window showed of a face in the last frame; the next frame is compared with it."""
+
+    window: Window
+    patch: Gray
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """A face.
+
+    Attributes:
+        box_xyxy, landmarks: float32 (4,) and (5, 2), source pixels, in the last frame.
+        score: the detector's, of the last detection.
+        seconds: time of the last frame.
+        seen_seconds: the last time at which it was seen.
+        velocity: float64 (2,), of the box's middle, source pixels a second.
+        sharpness: of the last detection, see `stages.track.quality`.
+        travelled: way and growth since the last detection, in sides of the box.
+        confidence: of the last following; 1 after a detection.
+    """
+
+    track_id: int
+    box_xyxy: FloatArray
+    landmarks: FloatArray | None
+    score: float
+    seconds: float
+    seen_seconds: float
+    state: TrackState = TrackState.SEEN
+    velocity: FloatArray = field(default_factory=lambda: np.zeros(2, np.float32))
+    looks_like: Appearance | None = None
+    view: View | None = None
+    sharpness: float = 1.0
+    travelled: float = 0.0
+    confidence: float = 1.0
+    shots: BestShots[None] = field(default_factory=BestShots)
+    _found_middle: FloatArray = field(init=False)
+    _found_seconds: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._found_middle = _middle(self.box_xyxy)
+        self._found_seconds = self.seconds
+
+    def __repr__(self) -> str:
+        return f"<Track {self.track_id} {self.state.name}, last seen at {self.seen_seconds:.2f} s>"
+
+    @property
+    def side(self) -> float:
+        """Longer side of the box in pixels, at least 1."""
+        return max(1.0, float((self.box_xyxy[2:] - self.box_xyxy[:2]).max()))
+
+    def coast(self, seconds: float) -> FloatArray:
+        """float32 (2,): how far the face will have gone at that time if it goes on as it did."""
+        elapsed = max(0.0, seconds - self.seconds)
+        way = self.velocity * np.float32(SLOWING_SECONDS * (1 - math.exp(-elapsed / SLOWING_SECONDS)))
+        return np.asarray(way, np.float32)
+
+    def move(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
+        """To where it was followed."""
+        elapsed = seconds - self.seconds
+        shift = _middle(box_xyxy) - _middle(self.box_xyxy)
+        growth = abs(math.log(max(1e-3, float(np.prod(box_xyxy[2:] - box_xyxy[:2]))) / max(1e-3, self._area())))
+        self.travelled += float(np.abs(shift).max()) / self.side + growth / 2
+        self._learn(shift, elapsed)
+        self._place(box_xyxy, landmarks, seconds)
+
+    def find(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
+        """To where it was detected."""
+        middle = _middle(box_xyxy)
+        self._learn(middle - self._found_middle, seconds - self._found_seconds)
+        self._found_middle, self._found_seconds = middle, seconds
+        self.travelled, self.confidence = 0.0, 1.0
+        self.state, self.seen_seconds = TrackState.SEEN, seconds
+        self._place(box_xyxy, landmarks, seconds)
+
+    def drift(self, seconds: float) -> None:
+        """To where it is guessed to be."""
+        way = self.coast(seconds)
+        elapsed = max(0.0, seconds - self.seconds)
+        self.velocity = self.velocity * np.float32(math.exp(-elapsed / SLOWING_SECONDS))
+        landmarks = None if self.landmarks is None else self.landmarks + way
+        self._place(self.box_xyxy + np.tile(way, 2), landmarks, seconds)
+
+    def resemble(self, found: Appearance | None) -> None:
+        """Learn what it looks like now."""
+        if found is None:
+            return
+        if self.looks_like is None:
+            self.looks_like = found
+            return
+        mixed = (1 - APPEARANCE_GAIN) * self.looks_like + APPEARANCE_GAIN * found
+        self.looks_like = np.asarray(mixed / max(float(np.linalg.norm(mixed)), 1e-6), np.float32)
+
+    def _learn(self, shift: FloatArray, elapsed: float) -> None:
+        if elapsed > 0:
+            gain = np.float32(1 - math.exp(-elapsed / VELOCITY_SECONDS))
+            self.velocity = np.asarray((1 - gain) * self.velocity + gain * shift / np.float32(elapsed), np.float32)
+
+    def _place(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
+        self.box_xyxy = np.asarray(box_xyxy, np.float32)
+        self.landmarks = landmarks
+        self.seconds = seconds
+
+    def _area(self) -> float:
+        return float(np.prod(self.box_xyxy[2:] - self.box_xyxy[:2]))
+
+
+def _middle(box_xyxy: FloatArray) -> FloatArray:
+    return np.asarray((box_xyxy[:2] + box_xyxy[2:]) / 2, np.float32)

@@ -1,0 +1,291 @@
+"""The tracks of one source: detections in, the same faces with ids out; between detections they are followed.
+
+Invariant: ids grow from 1 and are never used again; a face has one track and a track one face. A looked-at frame's
+faces stay as the detector found them. Followed faces move by optical flow from where detection and flow agreed last, so
+that a detector's jitter is smoothed without lag. Where flow fails, the last movement carries a face for as long as what
+is there resembles it. State is bounded: at most `MOST_TRACKS`, each forgotten after a second out of sight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from stages.frames import Faces, FloatArray, Frame
+from stages.imaging.window import Luma, Window
+from stages.track.appearance import Appearance, appearance, resemblance
+from stages.track.association import associate
+from stages.track.flow import Movement, follow
+from stages.track.quality import quality, sharpness
+from stages.track.shots import Shot
+from stages.track.track import Track, TrackState, View
+
+__all__ = ["Tracker"]
+
+SURVIVAL_SECONDS = 1.2
+"""Longest time out of sight: an occlusion of a second and the detector's delay in finding the face again."""
+SURVIVED_LOOKS = 2.5
+"""And at least so many intervals between looks."""
+
+MOST_TRACKS = 128
+"""Of one source; the longest unseen go first."""
+
+LEAST_CONFIDENCE = 0.4
+"""Share of points that have to agree before flow is believed."""
+
+SAME_RESEMBLANCE = 0.5
+"""What is where a face should be has to resemble it by as much: otherwise something is in front of it."""
+
+DETECTION_GAIN = 0.7
+"""Weight of a detection against where flow had brought the face; see docs/tracking.md."""
+
+
+class Tracker:
+    """State of one source, used by one thread."""
+
+    def __init__(self, luma: Luma | None, *, follows: bool, chooses: bool) -> None:
+        """
+        Args:
+            luma: None leaves out what needs pixels: flow, appearance, sharpness.
+            follows: frames between looks will be asked for.
+            chooses: mark the faces worth an embedding; otherwise all detected ones are.
+        """
+        self._luma = luma
+        self._follows = follows
+        self._chooses = chooses
+        self._tracks: list[Track] = []
+        self._last_id = 0
+        self._looked_seconds: float | None = None
+        self._look_interval = 0.0
+
+    def __repr__(self) -> str:
+        seen = sum(track.state is TrackState.SEEN for track in self._tracks)
+        return f"<Tracker {seen} seen, {len(self._tracks) - seen} lost, {self._last_id} so far>"
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """Those that have not ended."""
+        return self._tracks
+
+    def cut(self) -> tuple[int, ...]:
+        """A new shot begins: every track ends. Returns their ids."""
+        ended, self._tracks = tuple(track.track_id for track in self._tracks), []
+        self._looked_seconds = None
+        return ended
+
+    def look(self, frame: Frame, faces: Faces) -> tuple[Faces, tuple[int, ...]]:
+        """A frame that was looked at.
+
+        Returns its faces, as they were found, with their tracks, and the ids of the tracks that have ended.
+        """
+        seconds = frame.pts_seconds
+        if self._looked_seconds is not None:
+            self._look_interval = max(0.0, seconds - self._looked_seconds)
+        self._looked_seconds = seconds
+        if self._follows and self._luma is not None:
+            self._advance(frame)
+        predicted = [track.box_xyxy + np.tile(track.coast(seconds), 2) for track in self._tracks]
+        views = self._views(frame, faces)
+        looks = [_looks(view, box) for view, box in zip(views, faces.boxes_xyxy, strict=True)]
+        pairs = associate(
+            self._tracks, np.array(predicted, np.float32).reshape(-1, 4), faces.boxes_xyxy, looks, seconds
+        )
+        owner: list[Track | None] = [None] * len(faces)
+        for index, row in pairs:
+            owner[row] = self._tracks[index]
+        for track in self._tracks:
+            if track not in owner:
+                track.state = TrackState.LOST
+        ended = self._end(seconds)
+        owners = [track or self._begin(faces, row, seconds) for row, track in enumerate(owner)]
+        return self._take(frame, faces, owners, views, looks), ended
+
+    def follow(self, frame: Frame) -> tuple[Faces, tuple[int, ...]]:
+        """A frame that nobody looked at: where the seen faces are now, best score first; and the tracks that ended."""
+        self._advance(frame)
+        ended = self._end(frame.pts_seconds)
+        seen = [track for track in self._tracks if track.state is TrackState.SEEN]
+        seen.sort(key=lambda track: -track.score)
+        if not seen:
+            return _with_tracks(Faces.none(), [], np.empty(0, np.float32), True), ended
+        with_landmarks = all(track.landmarks is not None for track in seen)
+        faces = Faces(
+            boxes_xyxy=np.stack([track.box_xyxy for track in seen]),
+            scores=np.array([track.score for track in seen], np.float32),
+            landmarks=np.stack([track.landmarks for track in seen if track.landmarks is not None])
+            if with_landmarks
+            else None,
+        )
+        aspect = frame.picture.pixel_aspect
+        qualities = [_quality(faces, row, track.sharpness, aspect) for row, track in enumerate(seen)]
+        return _with_tracks(faces, seen, np.array(qualities, np.float32), True), ended
+
+    def _advance(self, frame: Frame) -> None:
+        """Every track to this frame."""
+        for track in self._tracks:
+            if track.seconds >= frame.pts_seconds:
+                continue  # it was followed to this frame, then somebody wanted to look
+            movement = self._movement(track, frame)
+            if movement is not None:
+                track.confidence = movement.confidence
+            elif track.state is TrackState.SEEN:
+                track.confidence = 0.0 if self._luma is not None else 1.0
+                track.drift(frame.pts_seconds)
+                track.state = self._judge(track, frame)
+            else:
+                track.view = None
+                track.drift(frame.pts_seconds)
+            if track.state is TrackState.SEEN and not _is_inside(track.box_xyxy, frame):
+                track.state = TrackState.LOST
+            if track.state is TrackState.SEEN:
+                track.seen_seconds = frame.pts_seconds
+
+    def _movement(self, track: Track, frame: Frame) -> Movement | None:
+        """Follow by flow; None if that can't be believed. Leaves a view of this frame behind."""
+        view = track.view
+        if view is None or self._luma is None or track.state is TrackState.LOST:
+            return None
+        (patch,) = self._luma.patches(frame.picture, [view.window])
+        box = view.window.to_patch(track.box_xyxy.reshape(2, 2)).ravel()
+        landmarks = None if track.landmarks is None else view.window.to_patch(track.landmarks)
+        movement = follow(view.patch, patch, box, landmarks)
+        if movement.confidence < LEAST_CONFIDENCE:
+            return None
+        moved = _move_box(box, movement)
+        alike = resemblance(track.looks_like, appearance(patch, moved))
+        if alike is not None and alike < SAME_RESEMBLANCE:
+            return None
+        box_xyxy = view.window.to_frame(moved.reshape(2, 2)).ravel()
+        points = None if landmarks is None else view.window.to_frame(movement.apply(landmarks))
+        track.move(box_xyxy, points, frame.pts_seconds)
+        if view.window.holds(box_xyxy):
+            track.view = View(view.window, patch)
+        else:
+            track.view = self._view(frame, box_xyxy)
+        return movement
+
+    def _judge(self, track: Track, frame: Frame) -> TrackState:
+        """Whether a face that flow has lost is where it was guessed to be."""
+        if self._luma is None:
+            return TrackState.SEEN  # nothing but the next look can tell
+        track.view = self._view(frame, track.box_xyxy)
+        alike = resemblance(track.looks_like, _looks(track.view, track.box_xyxy))
+        return TrackState.SEEN if alike is not None and alike >= SAME_RESEMBLANCE else TrackState.LOST
+
+    def _begin(self, faces: Faces, row: int, seconds: float) -> Track:
+        self._last_id += 1
+        landmarks = None if faces.landmarks is None else faces.landmarks[row]
+        track = Track(
+            self._last_id, faces.boxes_xyxy[row].copy(), landmarks, float(faces.scores[row]), seconds, seconds
+        )
+        self._tracks.append(track)
+        return track
+
+    def _end(self, seconds: float) -> tuple[int, ...]:
+        patience = max(SURVIVAL_SECONDS, SURVIVED_LOOKS * self._look_interval)
+        kept = [track for track in self._tracks if seconds - track.seen_seconds <= patience]
+        if len(kept) > MOST_TRACKS:
+            kept.sort(key=lambda track: -track.seen_seconds)
+            del kept[MOST_TRACKS:]
+        ended = tuple(sorted(track.track_id for track in self._tracks if track not in kept))
+        self._tracks = kept
+        return ended
+
+    def _take(
+        self,
+        frame: Frame,
+        faces: Faces,
+        owners: Sequence[Track],
+        views: Sequence[View | None],
+        looks: Sequence[Appearance | None],
+    ) -> Faces:
+        """Bring the tracks to their detections."""
+        qualities = np.empty(len(faces), np.float32)
+        is_chosen = np.ones(len(faces), bool)
+        is_hidden = _is_hidden(faces.boxes_xyxy)
+        aspect = frame.picture.pixel_aspect
+        for row, (track, view) in enumerate(zip(owners, views, strict=True)):
+            track.sharpness = 1.0 if view is None else sharpness(view.patch)
+            qualities[row] = _quality(faces, row, track.sharpness, aspect)
+            if self._chooses:
+                is_chosen[row] = track.shots.offer(Shot(float(qualities[row]), frame.pts_seconds, None))
+            box = faces.boxes_xyxy[row]
+            landmarks = None if faces.landmarks is None else faces.landmarks[row]
+            if track.seconds == frame.pts_seconds and track.confidence >= LEAST_CONFIDENCE:  # flow has brought it here
+                box, landmarks = _fuse(track, box, landmarks)
+            track.find(box, landmarks, frame.pts_seconds)
+            track.score = float(faces.scores[row])
+            track.view = view if self._follows else None
+            if not is_hidden[row]:
+                track.resemble(looks[row])
+        marked = _with_tracks(faces, owners, qualities, False)
+        return replace(marked, to_embed=is_chosen) if self._chooses else marked
+
+    def _views(self, frame: Frame, faces: Faces) -> list[View | None]:
+        if self._luma is None:
+            return [None] * len(faces)
+        windows = [Window.around(box, frame.picture.pixel_aspect) for box in faces.boxes_xyxy]
+        patches = self._luma.patches(frame.picture, windows)
+        return [View(window, patch) for window, patch in zip(windows, patches, strict=True)]
+
+    def _view(self, frame: Frame, box_xyxy: FloatArray) -> View | None:
+        if self._luma is None:
+            return None
+        window = Window.around(box_xyxy, frame.picture.pixel_aspect)
+        (patch,) = self._luma.patches(frame.picture, [window])
+        return View(window, patch)
+
+
+def _with_tracks(faces: Faces, owners: Sequence[Track], qualities: FloatArray, is_propagated: bool) -> Faces:
+    return replace(
+        faces,
+        track_ids=np.array([track.track_id for track in owners], np.int64),
+        quality=qualities,
+        propagated=np.full(len(faces), is_propagated),
+    )
+
+
+def _quality(faces: Faces, row: int, sharp: float, pixel_aspect: float) -> float:
+    landmarks = None if faces.landmarks is None else faces.landmarks[row]
+    return quality(faces.boxes_xyxy[row], float(faces.scores[row]), landmarks, sharp, pixel_aspect=pixel_aspect)
+
+
+def _looks(view: View | None, box_xyxy: FloatArray) -> Appearance | None:
+    return None if view is None else appearance(view.patch, view.window.to_patch(box_xyxy.reshape(2, 2)).ravel())
+
+
+def _move_box(box_xyxy: FloatArray, movement: Movement) -> FloatArray:
+    """A box stays upright: its middle moves, its sides grow, and a turning head does not widen it."""
+    middle = movement.apply(np.asarray((box_xyxy[:2] + box_xyxy[2:]) / 2, np.float32))
+    half = (box_xyxy[2:] - box_xyxy[:2]) / 2 * np.float32(movement.scale)
+    return np.concatenate([middle - half, middle + half])
+
+
+def _fuse(track: Track, box_xyxy: FloatArray, landmarks: FloatArray | None) -> tuple[FloatArray, FloatArray | None]:
+    """Between where flow had brought a face and where it was found."""
+    gain = np.float32(DETECTION_GAIN)
+    box = gain * box_xyxy + (1 - gain) * track.box_xyxy
+    if landmarks is None or track.landmarks is None:
+        return box, landmarks
+    return box, gain * landmarks + (1 - gain) * track.landmarks
+
+
+def _is_inside(box_xyxy: FloatArray, frame: Frame) -> bool:
+    x, y = ((box_xyxy[:2] + box_xyxy[2:]) / 2).tolist()
+    return bool(0 <= x < frame.picture.width and 0 <= y < frame.picture.height)
+
+
+def _is_hidden(boxes_xyxy: FloatArray) -> list[bool]:
+    """Whether another face may cover a part of each: what it looks like then is not its own."""
+    if len(boxes_xyxy) < 2:  # noqa: PLR2004 - nobody else there
+        return [False] * len(boxes_xyxy)
+    left, top, right, bottom = boxes_xyxy.T
+    width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+    height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    shared = width.clip(0) * height.clip(0)
+    np.fill_diagonal(shared, 0)
+    area = ((right - left) * (bottom - top)).clip(1e-6)
+    hidden: list[bool] = (shared.max(axis=1) > 0.1 * area).tolist()
+    return hidden

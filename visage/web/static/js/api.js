@@ -1,0 +1,69 @@
+// The API. Every failure is an `ApiError` whose message is one line for a person.
+
+const BASE = "/api/v1";
+
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Called with an ApiError when the daemon asks for a token. */
+let onUnauthenticated = () => {};
+
+export function whenUnauthenticated(handler) {
+  onUnauthenticated = handler;
+}
+
+export const get = (path) => request("GET", path);
+export const post = (path, body) => request("POST", path, body);
+export const patch = (path, body) => request("PATCH", path, body);
+export const remove = (path) => request("DELETE", path);
+
+/** A path with its parts escaped: path`/people/${id}`. */
+export function path(parts, ...values) {
+  return parts.reduce((whole, part, number) => whole + encodeURIComponent(values[number - 1]) + part);
+}
+
+/** A stream's response; the caller reads it, and aborts it with the signal. */
+export async function open(where, signal) {
+  const response = await fetch(BASE + where, { signal });
+  return response.ok ? response : fail(response);
+}
+
+export const address = (where) => BASE + where;
+
+async function request(method, where, body) {
+  const options = { method };
+  if (body instanceof FormData) {
+    options.body = body;
+  } else if (body !== undefined) {
+    options.body = JSON.stringify(body);
+    options.headers = { "content-type": "application/json" };
+  }
+  let response;
+  try {
+    response = await fetch(BASE + where, options);
+  } catch {
+    throw new ApiError(0, "The daemon does not answer.");
+  }
+  if (!response.ok) {
+    return fail(response);
+  }
+  return response.status === 204 ? null : response.json();
+}
+
+async function fail(response) {
+  let message = response.statusText;
+  try {
+    message = (await response.json()).error ?? message;
+  } catch {
+    // not JSON: a proxy's answer
+  }
+  const error = new ApiError(response.status, message.charAt(0).toUpperCase() + message.slice(1));
+  if (response.status === 401) {
+    onUnauthenticated(error);
+  }
+  throw error;
+}

@@ -1,0 +1,72 @@
+// Who was seen recently: tracks as events tell them, newest first.
+
+import { get } from "./api.js";
+import { byId, element, follow } from "./dom.js";
+import { on, onConnection } from "./events.js";
+import { ago, moment, seconds } from "./format.js";
+import { attempt } from "./toast.js";
+
+const SHOWN = 30;
+const REFRESH_MILLISECONDS = 5000;
+
+const tracks = new Map();
+
+export function begin() {
+  for (const kind of ["track_started", "track_identified", "track_ended"]) {
+    on(kind, (event) => {
+      take(event);
+      render();
+    });
+  }
+  on("lost", () => attempt(load));
+  // Read again whenever the stream begins: what happened before it does not come with it.
+  onConnection((isConnected) => isConnected && attempt(load));
+  setInterval(render, REFRESH_MILLISECONDS);
+}
+
+async function load() {
+  const recent = await get("/events/recent?limit=200");
+  recent.reverse().forEach(take);
+  render();
+}
+
+function take(event) {
+  if (!event.kind.startsWith("track_")) {
+    return;
+  }
+  const key = `${event.source_id}/${event.track_id}/${event.run_id ?? ""}`;
+  const track = tracks.get(key) ?? { key, source: event.source_id, number: event.track_id, began: event.at };
+  tracks.delete(key); // to the end: maps keep the order of insertion
+  tracks.set(key, track);
+  track.at = event.at;
+  track.name = event.name ?? event.identity?.name ?? track.name;
+  track.known = Boolean(event.person_id ?? event.identity?.person_id ?? track.known);
+  track.ended = event.kind === "track_ended";
+  track.seconds = event.duration_seconds ?? (new Date(track.at) - new Date(track.began)) / 1000;
+  if (tracks.size > 4 * SHOWN) {
+    tracks.delete(tracks.keys().next().value);
+  }
+}
+
+function render() {
+  const newest = [...tracks.values()].reverse().slice(0, SHOWN);
+  follow(byId("tracks"), newest, (track) => track.key, makeRow);
+  byId("no-tracks").hidden = newest.length > 0;
+}
+
+function makeRow() {
+  const dot = element("span", { className: "dot", "aria-hidden": "true" });
+  const name = element("strong");
+  const where = element("small");
+  const when = element("time");
+  const row = element("li", {}, dot, element("div", { className: "what" }, name, where), when);
+  row.update = (track) => {
+    name.textContent = track.name || `Somebody (#${track.number})`;
+    where.textContent = track.ended ? `${track.source}, for ${seconds(track.seconds)}` : `${track.source}, in view`;
+    dot.className = `dot ${track.known ? "known" : "unknown"} ${track.ended ? "" : "now"}`;
+    when.dateTime = track.at;
+    when.title = moment(track.at);
+    when.textContent = ago(track.at);
+  };
+  return row;
+}

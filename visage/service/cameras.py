@@ -4,8 +4,8 @@
 
 Wraps the decoders that one connection after another gets. Frame numbers and times go on over an outage, so everything
 behind sees one source. Waiting ends at once on `interrupt`; a connection that hangs ends by FFmpeg's own time-out.
-Under pressure frames are dropped behind this, oldest first, by the source's inbox; frames above the rate that was asked for
-are dropped here. Both are counted.
+Under pressure frames are dropped behind this, oldest first, by the source's inbox; frames above the rate that was asked
+for are dropped here. Both are counted.
 """
 
 from __future__ import annotations

@@ -1,0 +1,145 @@
+"""What is told of tracks, to whom, and that nothing of it is lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.sources import SourceEnded
+from tests.unit.visage.service.scenes import ADA, BOB, observe
+from visage.service.bus import EventBus
+from visage.service.events import EventFactory, ServiceEvent
+from visage.service.journal import Journal
+from visage.service.outbox import Outbox
+from visage.service.track_events import TrackEventSink
+
+
+def play(session: str = "boot", *, end: bool = True) -> list[ServiceEvent]:
+    """Ada comes, is identified, is taken for Bob; another comes and stays; Ada leaves."""
+    events: list[ServiceEvent] = []
+    sink = TrackEventSink(EventFactory("door", "camera", session), events.append, now=lambda: 1_700_000_009.0)
+    sink.write(observe(0, [1]))
+    sink.write(observe(1, [1], identities=[None]))
+    sink.write(observe(2, [1, 2], identities=[ADA, None]))
+    sink.write(observe(3, [1, 2], identities=[ADA, None]))
+    sink.write(observe(4, [1, 0], identities=[BOB, None]))
+    sink.write(observe(5, [2], ended=(1,)))
+    if end:
+        sink.close(SourceEnded("door", 6))
+    return events
+
+
+def test_a_track_begins_gets_a_name_and_ends() -> None:
+    told = [(event.type, event.data["track"]["id"], event.data["person"]) for event in play()]  # type: ignore[call-overload,index]
+    assert [(kind, number, person and person["name"]) for kind, number, person in told] == [  # type: ignore[call-overload,index]
+        ("track_started", 1, None),
+        ("track_identified", 1, "Ada"),
+        ("track_started", 2, None),
+        ("track_identified", 1, "Bob"),
+        ("track_ended", 1, "Bob"),
+        ("track_ended", 2, None),
+    ]
+
+
+def test_the_schema_is_stable() -> None:
+    """A change of this text breaks receivers."""
+    events = play()
+    assert json.loads(events[1].to_json()) == {
+        "schema": "visage.event/1",
+        "id": events[1].event_id,
+        "type": "track_identified",
+        "time": "2023-11-14T22:13:20.200Z",
+        "source": "door",
+        "kind": "camera",
+        "track": {"id": 1, "frame": 2, "seconds": 0.2, "box": [1, 2, 11, 12], "score": 0.9, "quality": 0.5},
+        "person": {"id": "p1", "name": "Ada", "similarity": 0.71},
+    }
+    assert json.loads(events[4].to_json())["track"] == {
+        "id": 1,
+        "frame": 0,
+        "last_frame": 4,
+        "seconds": 0.0,
+        "end_seconds": 0.4,
+        "frames": 5,
+        "best_frame": 0,
+        "box": [1, 2, 11, 12],
+        "quality": 0.5,
+    }
+
+
+def test_a_repeat_has_the_same_ids_and_another_session_others() -> None:
+    first, again, other = play(), play(), play("next boot")
+    assert [event.event_id for event in first] == [event.event_id for event in again]
+    assert len({event.event_id for event in first + other}) == 12
+
+
+def test_latency_is_from_capture_to_here() -> None:
+    seconds: list[float] = []
+    sink = TrackEventSink(
+        EventFactory("door", "camera", "s"), lambda _: None, on_latency=seconds.append, now=lambda: 1_700_000_000.25
+    )
+    sink.write(observe(0, []))
+    assert seconds == [0.25]
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    return Outbox(tmp_path / "outbox.sqlite", limit=3)
+
+
+def test_every_receiver_gets_what_it_wants(tmp_path: Path, outbox: Outbox) -> None:
+    journal = Journal(tmp_path / "events.jsonl")
+    bus = EventBus(journal=journal, outbox=outbox, receivers={"all": None, "names": frozenset({"track_identified"})})
+    heard: list[ServiceEvent] = []
+    unsubscribe = bus.subscribe(heard.append)
+    events = play()[:3]
+    for event in events:
+        bus.publish(event)
+    unsubscribe()
+    bus.publish(play()[3])
+    journal.close()
+    assert heard == events
+    assert [len(outbox.oldest(name)) for name in ("all", "names")] == [3, 2]
+    assert outbox.dropped() == {"all": 1}
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["type"] for line in lines] == [event.type for event in play()[:4]]
+    assert bus.counts() == {"track_started": 2, "track_identified": 2}
+
+
+def test_a_listener_that_fails_harms_nobody(outbox: Outbox) -> None:
+    def fail(_: ServiceEvent) -> None:
+        raise ValueError("a bug")
+
+    heard: list[ServiceEvent] = []
+    bus = EventBus(journal=None, outbox=outbox, receivers={})
+    bus.subscribe(fail)
+    bus.subscribe(heard.append)
+    bus.publish(play()[0])
+    assert len(heard) == 1
+
+
+def test_letters_outlive_their_process_until_they_are_delivered(tmp_path: Path) -> None:
+    first = Outbox(tmp_path / "o.sqlite", limit=10)
+    for number in range(3):
+        first.put(["hook"], f"e{number}", "{}")
+    first.close()
+    second = Outbox(tmp_path / "o.sqlite", limit=10)
+    letters = second.oldest("hook")
+    assert [letter.event_id for letter in letters] == ["e0", "e1", "e2"]
+    second.delivered("hook", letters[0].number)
+    second.delivered("hook", letters[0].number)
+    assert second.depths() == {"hook": 2}
+    second.forget(known=())
+    assert second.oldest("hook") == []
+    second.close()
+
+
+def test_a_full_journal_is_turned_over(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "e.jsonl", most_bytes=20)
+    for text in ("a" * 9, "b" * 9, "c" * 9):
+        journal.write(text)
+    journal.close()
+    assert (tmp_path / "e.jsonl").read_text() == "c" * 9 + "\n"
+    assert (tmp_path / "e.jsonl.1").read_text() == "a" * 9 + "\n" + "b" * 9 + "\n"

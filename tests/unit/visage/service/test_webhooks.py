@@ -1,0 +1,124 @@
+"""A receiver gets every event in order, signed, however often it is away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import anyio
+import pytest
+
+from visage.config.service import WebhookConfig
+from visage.service.backoff import Backoff
+from visage.service.outbox import Outbox
+from visage.service.webhooks import WebhookSender, signature
+
+BOUND_SECONDS = 20
+
+
+@dataclass
+class Receiver:
+    """A real server that answers as scripted, then 200."""
+
+    answers: list[int] = field(default_factory=list)
+    taken: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    asked: int = 0
+    url: str = ""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    script = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            script.asked += 1
+            status = script.answers.pop(0) if script.answers else 200
+            if status == 200:
+                script.taken.append((self.headers["X-Visage-Event"], body))
+                script.headers.append(dict(self.headers))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    script.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield script
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def send(outbox: Outbox, config: WebhookConfig) -> WebhookSender:
+    """Run a sender until the outbox is empty."""
+    sender = WebhookSender("hook", config, outbox, receiver="hook", backoff=Backoff(0.001, 0.01), now=lambda: 1234.5)
+
+    async def run() -> None:
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(sender.run)
+                while outbox.depths().get("hook"):  # noqa: ASYNC110  # nothing tells of the last delivery
+                    await anyio.sleep(0.01)
+                group.cancel_scope.cancel()
+
+    anyio.run(run)
+    return sender
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    outbox = Outbox(tmp_path / "outbox.sqlite", limit=100)
+    for number in range(4):
+        outbox.put(["hook"], f"e{number}", f'{{"n":{number}}}')
+    yield outbox
+    outbox.close()
+
+
+def test_events_come_in_order_through_failures(outbox: Outbox, receiver: Receiver) -> None:
+    receiver.answers = [500, 503, 200, 429, 408, 200]
+    sender = send(outbox, WebhookConfig(url=receiver.url))
+    assert receiver.taken == [(f"e{number}", f'{{"n":{number}}}') for number in range(4)]
+    assert (sender.delivered, sender.rejected, receiver.asked) == (4, 0, 8)
+
+
+def test_what_a_receiver_refuses_is_dropped(outbox: Outbox, receiver: Receiver) -> None:
+    receiver.answers = [400, 301]
+    sender = send(outbox, WebhookConfig(url=receiver.url))
+    assert [event for event, _ in receiver.taken] == ["e2", "e3"]
+    assert sender.rejected == 2
+
+
+def test_bodies_are_signed(outbox: Outbox, receiver: Receiver, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("tell nobody\n")
+    send(outbox, WebhookConfig.model_validate({"url": receiver.url, "secret": {"file": tmp_path / "secret"}}))
+    headers = receiver.headers[0]
+    assert headers["X-Visage-Timestamp"] == "1234"
+    assert headers["X-Visage-Signature"] == signature("tell nobody", "1234", b'{"n":0}')
+    assert signature("another", "1234", b'{"n":0}') != headers["X-Visage-Signature"]
+
+
+def test_a_receiver_that_is_away_gets_everything_later(tmp_path: Path, outbox: Outbox, receiver: Receiver) -> None:
+    """Nobody listens at first; the events stay on disk, for another process even."""
+    sender = WebhookSender("hook", WebhookConfig(url="http://127.0.0.1:9/"), outbox, receiver="hook")
+
+    async def run() -> None:
+        with anyio.move_on_after(0.3):
+            await sender.run()
+
+    anyio.run(run)
+    assert sender.delivered == 0
+    assert outbox.depths() == {"hook": 4}
+    again = Outbox(tmp_path / "outbox.sqlite", limit=100)
+    send(again, WebhookConfig(url=receiver.url))
+    again.close()
+    assert len(receiver.taken) == 4

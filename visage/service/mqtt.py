@@ -1,0 +1,191 @@
+"""Tells an MQTT broker what happens, so that Home Assistant finds every source by itself.
+
+    PREFIX/status            retained: online, offline (the broker says offline where we vanish)
+    PREFIX/SOURCE/event      every event's JSON, QoS 1
+    PREFIX/SOURCE/state      retained: running, reconnecting, ...
+    PREFIX/SOURCE/faces      retained: tracks in the picture
+    PREFIX/SOURCE/person     retained: who was identified last
+    DISCOVERY/.../config     retained: what Home Assistant needs to show presence, faces, person and connection
+
+Events wait in the outbox while the broker is away; retained topics are put right after every connection. MQTT has no
+rights on names: a source's name becomes a topic with everything but letters, digits, - and _ replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import ssl
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+
+import aiomqtt
+import anyio
+import anyio.to_thread
+
+from visage.config.service import MqttConfig
+from visage.service.backoff import Backoff
+from visage.service.events import ServiceEvent
+from visage.service.outbox import Outbox
+from visage.service.wake import Wake
+
+__all__ = ["MqttPublisher"]
+
+RETRY_FIRST_SECONDS = 1.0
+RETRY_MOST_SECONDS = 60.0
+IDLE_SECONDS = 30.0
+NO_PERSON = ""
+QOS = 1
+
+logger = logging.getLogger(__name__)
+
+
+class MqttPublisher:
+    """Keeps a connection and empties its part of the outbox."""
+
+    def __init__(self, config: MqttConfig, outbox: Outbox, *, receiver: str, backoff: Backoff | None = None) -> None:
+        """Raises ConfigError where the password is not there."""
+        self.delivered = 0
+        self.is_connected = False
+        self._config = config
+        self._outbox = outbox
+        self._receiver = receiver
+        self._backoff = backoff or Backoff(RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS)
+        self._password = config.credentials.password.read()
+        self._lock = threading.Lock()
+        self._in_view: defaultdict[str, set[int]] = defaultdict(set)
+        self._retained: dict[str, str] = {}
+        self._announced: set[str] = set()
+        self._cameras: set[str] = set()
+        self._wake = Wake()
+        outbox.on_put(self._wake.set)
+
+    def note(self, event: ServiceEvent) -> None:
+        """From any thread, for every event: what the retained topics are to say.
+
+        Only cameras have them: a file is over when somebody looks.
+        """
+        if event.kind == "camera":
+            with self._lock:
+                self._note_camera(event)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled; then the broker hears that we are offline."""
+        while True:
+            try:
+                async with self._client() as client:
+                    logger.info("MQTT: connected to %s:%d", self._config.host, self._config.port)
+                    self._backoff.reset()
+                    self.is_connected = True
+                    try:
+                        await self._serve(client)
+                    finally:
+                        with anyio.CancelScope(shield=True), anyio.move_on_after(1.0):
+                            await client.publish(self._status_topic, "offline", qos=QOS, retain=True)
+            except (aiomqtt.MqttError, OSError) as error:
+                if not self._backoff.failures:
+                    logger.warning("MQTT: %s:%d: %s; trying again", self._config.host, self._config.port, error)
+            finally:
+                self.is_connected = False
+            await anyio.sleep(self._backoff.next_seconds())
+
+    def _note_camera(self, event: ServiceEvent) -> None:
+        source, in_view = _topic(event.source_id), self._in_view[event.source_id]
+        self._cameras.add(event.source_id)
+        track = event.data.get("track")
+        number = track.get("id") if isinstance(track, dict) else None
+        if event.type == "source_state":
+            self._retained[f"{source}/state"] = str(event.data.get("state"))
+        elif event.type == "track_ended":
+            in_view.discard(int(str(number)))
+        else:
+            in_view.add(int(str(number)))
+        person = event.data.get("person")
+        if event.type == "track_identified" and isinstance(person, dict):
+            self._retained[f"{source}/person"] = str(person.get("name"))
+        self._retained[f"{source}/faces"] = str(len(in_view))
+        self._retained.setdefault(f"{source}/person", NO_PERSON)
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        self._announced.clear()
+        sent: dict[str, str] = {}
+        await client.publish(self._status_topic, "online", qos=QOS, retain=True)
+        while True:
+            with self._lock:
+                unannounced, retained = sorted(self._cameras - self._announced), list(self._retained.items())
+            for source_id in unannounced:
+                await self._announce(client, source_id)
+            for topic, text in retained:
+                if sent.get(topic) != text:
+                    await client.publish(f"{self._config.topic_prefix}/{topic}", text, qos=QOS, retain=True)
+                    sent[topic] = text
+            letters = await anyio.to_thread.run_sync(self._outbox.oldest, self._receiver)
+            for letter in letters:
+                source = _topic(str(json.loads(letter.body)["source"]))
+                # Returns when the broker has acknowledged it.
+                await client.publish(f"{self._config.topic_prefix}/{source}/event", letter.body, qos=QOS)
+                self.delivered += 1
+                await anyio.to_thread.run_sync(self._outbox.delivered, self._receiver, letter.number)
+            if not letters:
+                await self._wake.wait(IDLE_SECONDS)
+
+    async def _announce(self, client: aiomqtt.Client, source_id: str) -> None:
+        if self._config.discovery_prefix is not None:
+            for component, key, config in self._discovery(source_id):
+                topic = f"{self._config.discovery_prefix}/{component}/visage_{_topic(source_id)}_{key}/config"
+                await client.publish(topic, json.dumps(config), qos=QOS, retain=True)
+        self._announced.add(source_id)
+
+    def _discovery(self, source_id: str) -> Iterator[tuple[str, str, dict[str, object]]]:
+        """Home Assistant's MQTT discovery: one device a source, four entities."""
+        source = _topic(source_id)
+        entities: dict[str, tuple[str, str, dict[str, object]]] = {
+            "presence": (
+                "binary_sensor",
+                "faces",
+                {"device_class": "occupancy", "value_template": "{{ 'ON' if value | int(0) > 0 else 'OFF' }}"},
+            ),
+            "faces": ("sensor", "faces", {"state_class": "measurement", "icon": "mdi:face-recognition"}),
+            "person": ("sensor", "person", {"icon": "mdi:account"}),
+            "connected": (
+                "binary_sensor",
+                "state",
+                {"device_class": "connectivity", "value_template": "{{ 'ON' if value == 'running' else 'OFF' }}"},
+            ),
+        }
+        for key, (component, topic, extra) in entities.items():
+            yield (
+                component,
+                key,
+                {
+                    "name": key.capitalize(),
+                    "unique_id": f"visage_{source}_{key}",
+                    "state_topic": f"{self._config.topic_prefix}/{source}/{topic}",
+                    "availability_topic": self._status_topic,
+                    "device": {"identifiers": [f"visage_{source}"], "name": source_id, "manufacturer": "Visage"},
+                    **extra,
+                },
+            )
+
+    def _client(self) -> aiomqtt.Client:
+        return aiomqtt.Client(
+            self._config.host,
+            self._config.port,
+            username=self._config.credentials.user,
+            password=self._password,
+            identifier=self._config.client_id,
+            tls_context=ssl.create_default_context() if self._config.tls else None,
+            will=aiomqtt.Will(self._status_topic, "offline", qos=QOS, retain=True),
+            timeout=10.0,
+        )
+
+    @property
+    def _status_topic(self) -> str:
+        return f"{self._config.topic_prefix}/status"
+
+
+def _topic(source_id: str) -> str:
+    return re.sub(r"[^\w-]", "_", source_id, flags=re.ASCII)

@@ -1,0 +1,116 @@
+"""Events that wait for receivers, on disk: nobody who was away for a night misses one.
+
+At least once: an event goes from here only when its receiver has said that it has it, or when there are more than
+`limit` for one receiver, and then the oldest goes and is counted. SQLite in WAL mode behind one lock; safe from any
+thread. `put` costs the sink thread one short transaction for all receivers.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Letter", "Outbox"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS letters (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, receiver TEXT NOT NULL, event_id TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS letters_by_receiver ON letters (receiver, number);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An event on its way to a receiver."""
+
+    number: int
+    event_id: str
+    body: str
+
+
+class Outbox:
+    """Owns the database file."""
+
+    def __init__(self, path: Path, *, limit: int) -> None:
+        """`limit`: most events kept for a receiver."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(SCHEMA)
+        self._depths: Counter[str] = Counter(
+            dict(self._database.execute("SELECT receiver, COUNT(*) FROM letters GROUP BY receiver").fetchall())
+        )
+        self._dropped: Counter[str] = Counter()
+        self._on_put: list[Callable[[], None]] = []
+
+    def on_put(self, callback: Callable[[], None]) -> None:
+        """Have it called, on whatever thread puts, after each `put`. To be said before the first."""
+        self._on_put.append(callback)
+
+    def put(self, receivers: Collection[str], event_id: str, body: str) -> None:
+        """Keep an event for these receivers."""
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(
+                "INSERT INTO letters (receiver, event_id, body) VALUES (?, ?, ?)",
+                [(receiver, event_id, body) for receiver in receivers],
+            )
+            for receiver in receivers:
+                self._depths[receiver] += 1
+                if self._depths[receiver] > self._limit:
+                    self._drop_oldest(receiver)
+            self._database.execute("COMMIT")
+        for callback in self._on_put:
+            callback()
+
+    def oldest(self, receiver: str, count: int = 32) -> list[Letter]:
+        """What a receiver is to get next, in order."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT number, event_id, body FROM letters WHERE receiver = ? ORDER BY number LIMIT ?",
+                (receiver, count),
+            ).fetchall()
+        return [Letter(*row) for row in rows]
+
+    def delivered(self, receiver: str, number: int) -> None:
+        """The receiver has it, or will never take it."""
+        with self._lock:
+            gone = self._database.execute("DELETE FROM letters WHERE number = ?", (number,)).rowcount
+            self._depths[receiver] -= gone
+
+    def forget(self, known: Collection[str]) -> None:
+        """Drop what waits for receivers that are configured no more."""
+        with self._lock:
+            for receiver in [name for name in self._depths if name not in known]:
+                self._database.execute("DELETE FROM letters WHERE receiver = ?", (receiver,))
+                del self._depths[receiver]
+
+    def depths(self) -> dict[str, int]:
+        """Events that wait, by receiver."""
+        with self._lock:
+            return dict(self._depths)
+
+    def dropped(self) -> dict[str, int]:
+        """Events dropped for want of room since the start, by receiver."""
+        with self._lock:
+            return dict(self._dropped)
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._database.close()
+
+    def _drop_oldest(self, receiver: str) -> None:
+        self._database.execute(
+            "DELETE FROM letters WHERE number = (SELECT MIN(number) FROM letters WHERE receiver = ?)", (receiver,)
+        )
+        self._depths[receiver] -= 1
+        self._dropped[receiver] += 1

@@ -1,0 +1,127 @@
+"""Posts events to a receiver, in order, each until it is taken.
+
+The body is the event's JSON. `X-Visage-Event` is its id and `X-Visage-Timestamp` the seconds since the epoch at which
+it is sent; `X-Visage-Signature` is `sha256=` and the hex HMAC-SHA256, with the receiver's secret, of the timestamp, a
+dot and the body, so that neither can be changed or sent again later.
+
+2xx takes an event; 408, 429, 5xx and silence are tried again with growing waits, keeping those behind it waiting; any
+other answer means that the receiver will never take it, so it is dropped and counted. Redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import time
+from collections.abc import Callable
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from visage.config.service import WebhookConfig
+from visage.service.backoff import Backoff
+from visage.service.outbox import Letter, Outbox
+from visage.service.wake import Wake
+
+__all__ = ["WebhookSender", "signature"]
+
+RETRY_FIRST_SECONDS = 1.0
+RETRY_MOST_SECONDS = 300.0
+IDLE_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class WebhookSender:
+    """Empties one receiver's part of the outbox.
+
+    Attributes:
+        delivered, rejected: events taken and dropped so far.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: WebhookConfig,
+        outbox: Outbox,
+        *,
+        receiver: str,
+        backoff: Backoff | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        Args:
+            receiver: its name in the outbox.
+            transport: by default the network.
+
+        Raises ConfigError where the secret is not there.
+        """
+        self.delivered = 0
+        self.rejected = 0
+        self._name = name
+        self._config = config
+        self._outbox = outbox
+        self._receiver = receiver
+        self._backoff = backoff or Backoff(RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS)
+        self._transport = transport
+        self._now = now
+        self._secret = config.secret.read()
+        self._wake = Wake()
+        outbox.on_put(self._wake.set)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with httpx.AsyncClient(
+            transport=self._transport, timeout=self._config.timeout_seconds, follow_redirects=False, trust_env=False
+        ) as client:
+            while True:
+                letters = await anyio.to_thread.run_sync(self._outbox.oldest, self._receiver)
+                if not letters:
+                    await self._wake.wait(IDLE_SECONDS)
+                for letter in letters:
+                    await self._deliver(client, letter)
+
+    async def _deliver(self, client: httpx.AsyncClient, letter: Letter) -> None:
+        while True:
+            problem = await self._post(client, letter)
+            if problem is None:
+                if self._backoff.failures:
+                    logger.info("webhook %s: answers again", self._name)
+                self._backoff.reset()
+                await anyio.to_thread.run_sync(self._outbox.delivered, self._receiver, letter.number)
+                return
+            if not self._backoff.failures:
+                logger.warning("webhook %s: %s; trying again", self._name, problem)
+            await anyio.sleep(self._backoff.next_seconds())
+
+    async def _post(self, client: httpx.AsyncClient, letter: Letter) -> str | None:
+        """Send it once; why it has to be sent again, if so."""
+        body = letter.body.encode()
+        timestamp = str(int(self._now()))
+        headers = {
+            "Content-Type": "application/json",
+            "X-Visage-Event": letter.event_id,
+            "X-Visage-Timestamp": timestamp,
+        }
+        if self._secret is not None:
+            headers["X-Visage-Signature"] = signature(self._secret, timestamp, body)
+        try:
+            answer = await client.post(self._config.url, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        if answer.is_success:
+            self.delivered += 1
+            return None
+        if answer.status_code in (408, 429) or answer.is_server_error:
+            return f"answered {answer.status_code}"
+        self.rejected += 1
+        logger.error("webhook %s: refused event %s with %d", self._name, letter.event_id, answer.status_code)
+        return None
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """What a receiver compares `X-Visage-Signature` with."""
+    return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

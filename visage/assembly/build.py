@@ -118,7 +118,7 @@ def _assemble(
             embed_batch=platform.embed_batch,
             batch_deadline_seconds=settings.batch_deadline_seconds,
             inbox_capacity=settings.inbox_capacity,
-            queue_capacity=settings.queue_capacity,
+            queue_capacity=platform.queue_capacity,
             concurrent_sources=concurrent,
         ),
         hooks=hooks,

@@ -43,6 +43,9 @@ HEADS: Mapping[str, Callable[..., DeviceYuNetHead]] = {"yunet": DeviceYuNetHead}
 DETECT_BATCH = 32
 EMBED_BATCH = 64
 
+# Pictures of one source that may be on their way behind its inbox; 80 MB of 1080p. A lone source seldom fills a batch.
+IN_STAGES = 24
+
 # Its seven NVDEC engines are busy with 14 files; the rest keeps them so while others open.
 CONCURRENT_FILES = 16
 
@@ -59,6 +62,7 @@ class CudaPlatform:
         self._plan = replace(plan, detector_input=replace(plan.detector_input, square=True))
         self.detect_batch = settings.detect_batch or DETECT_BATCH
         self.embed_batch = settings.embed_batch or EMBED_BATCH
+        self.queue_capacity = settings.queue_capacity or 2 * self.detect_batch
         self.concurrent_files = CONCURRENT_FILES
         self._device = CudaDevice(settings.cuda_ordinal)
         self._api = TensorRTApi.load()
@@ -154,7 +158,7 @@ class CudaPlatform:
             uri=spec.uri,
             admission=DeviceAdmission(
                 self._device,
-                capacity=settings.inbox_capacity + 2 * settings.queue_capacity,
+                capacity=settings.inbox_capacity + IN_STAGES,
                 waits=not spec.is_live,
                 on_upload=lambda pixels: logger.warning(
                     "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels

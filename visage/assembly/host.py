@@ -43,6 +43,7 @@ class HostPlatform:
         self._plan = plan
         self.detect_batch = settings.detect_batch or 4
         self.embed_batch = settings.embed_batch or 8
+        self.queue_capacity = settings.queue_capacity or 2 * self.detect_batch
         self.concurrent_files = max(2, settings.cpu_threads)
         # Networks and decoders keep all processors busy; OpenCV's own pool would only take turns with them.
         cv2.setNumThreads(1)
@@ -86,7 +87,7 @@ class HostPlatform:
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
         settings = self._settings
-        in_flight = settings.inbox_capacity + self.detect_batch + 2 * settings.queue_capacity
+        in_flight = settings.inbox_capacity + self.detect_batch + 2 * self.queue_capacity
         return VideoSource(
             source_id=spec.source_id,
             uri=spec.uri,

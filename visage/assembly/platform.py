@@ -31,6 +31,10 @@ class Platform(Protocol):
         """Most faces an embed call gets."""
 
     @property
+    def queue_capacity(self) -> int:
+        """Frames that may wait between two stages."""
+
+    @property
     def concurrent_files(self) -> int:
         """How many files it pays to decode at once."""
 

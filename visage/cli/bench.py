@@ -31,6 +31,7 @@ def bench(
         bool, typer.Option("--long", help="Also measure memory on a clip 20 times longer; takes minutes.")
     ] = False,
     no_embed: Annotated[bool, typer.Option("--no-embed", help="Detect only.")] = False,
+    track: Annotated[bool, typer.Option("--track", help="Track faces, too; by default detect and embed only.")] = False,
     device: Annotated[str, typer.Option(help="What to measure: cpu, cuda or cuda:N.")] = "cpu",
     seconds: Annotated[float, typer.Option(min=0.5, help="Length of each measurement on a card.")] = 4.0,
     backend: Annotated[
@@ -60,6 +61,7 @@ def bench(
     settings = make_settings(
         {
             "embed": False if no_embed else None,
+            "track": track,
             "device": device,
             "backend": backend,
             "precision": precision,

@@ -35,12 +35,15 @@ class Inboxes(Generic[T]):
         self._lock = threading.Lock()
         self._has_items = threading.Condition(self._lock)
         self._turn: deque[Inbox[T]] = deque()
+        self._depth = 0
+        # The consumer sleeps until so many items wait: being woken for each would cost it more than taking them.
+        self._wanted = 1
         self._is_closed = False
         self._is_aborted = False
 
     def __repr__(self) -> str:
         state = "aborted" if self._is_aborted else "closed" if self._is_closed else "open"
-        return f"<Inboxes {state}, {len(self._turn)} sources, {sum(map(len, self._turn))} items>"
+        return f"<Inboxes {state}, {len(self._turn)} sources, {self._depth} items>"
 
     def add(self, capacity: int, policy: OverflowPolicy) -> Inbox[T]:
         """An inbox for a new source. Raises QueueClosed, QueueAborted."""
@@ -61,8 +64,8 @@ class Inboxes(Generic[T]):
             QueueAborted
         """
         with self._lock:
-            self._has_items.wait_for(lambda: any(map(len, self._turn)) or self._is_closed or self._is_aborted)
-            if self._is_aborted or not any(map(len, self._turn)):
+            self._has_items.wait_for(lambda: self._depth or self._is_closed or self._is_aborted)
+            if self._is_aborted or not self._depth:
                 self._check_open()
             until = time.monotonic() + deadline_seconds
             batch: list[T] = []
@@ -71,7 +74,9 @@ class Inboxes(Generic[T]):
                 remaining = until - time.monotonic()
                 if len(batch) >= limit or remaining <= 0 or self._is_closed or self._is_aborted:
                     return batch
+                self._wanted = limit - len(batch)
                 self._has_items.wait(remaining)
+                self._wanted = 1
 
     def close(self) -> None:
         """No source will be added and none has more to put. What waits can still be taken."""
@@ -84,6 +89,7 @@ class Inboxes(Generic[T]):
         with self._lock:
             self._is_aborted = True
             left = [item for inbox in self._turn for item in inbox.clear()]
+            self._depth = 0
             self._wake_all()
         return left
 
@@ -94,6 +100,7 @@ class Inboxes(Generic[T]):
             self._turn.rotate(-1)
             if len(inbox):
                 batch.append(inbox.pop())
+                self._depth -= 1
                 idle = 0
             elif inbox.is_finished:
                 self._turn.pop()
@@ -155,7 +162,9 @@ class Inbox(Generic[T]):
             owner._check_open()
             self._items.append((item, droppable))
             self._high_water = max(self._high_water, len(self._items))
-            owner._has_items.notify()
+            owner._depth += 1
+            if owner._depth >= owner._wanted:
+                owner._has_items.notify()
         return dropped
 
     def finish(self) -> None:
@@ -195,6 +204,7 @@ class Inbox(Generic[T]):
     def _wait_for_room(self) -> None:
         owner = self._owner
         started = time.monotonic()
+        owner._has_items.notify()  # it may be waiting for more than fits
         self.has_room.wait_for(lambda: len(self._items) < self._capacity or owner._is_closed or owner._is_aborted)
         self._seconds_waiting_to_put += time.monotonic() - started
 
@@ -202,6 +212,7 @@ class Inbox(Generic[T]):
         for position, (item, droppable) in enumerate(self._items):
             if droppable:
                 del self._items[position]
+                self._owner._depth -= 1
                 self._dropped += 1
                 return item
         return None

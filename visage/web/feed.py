@@ -22,6 +22,7 @@ __all__ = ["EventFeed", "Listener", "event_record"]
 
 REMEMBERED = 500
 WAITING = 256
+SCHEMA = "visage.event/1"
 KEEP_ALIVE_SECONDS = 15.0
 
 
@@ -129,11 +130,7 @@ class Listener:
 
 
 def event_record(event: Event) -> dict[str, JsonValue]:
-    """An event as JSON."""
-    return {
-        "event_id": event.event_id,
-        "kind": event.kind,
-        "at": event.at.isoformat(),
-        "source_id": event.source_id,
-        **event.data,
-    }
+    """An event as JSON, in the schema that all of the daemon's outputs share."""
+    time = event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    head: dict[str, JsonValue] = {"schema": SCHEMA, "id": event.event_id, "type": event.kind, "time": time}
+    return {**head, "source": event.source_id, **event.data}

@@ -82,7 +82,7 @@ class Event:
     Attributes:
         event_id: unique; the same event never has two.
         kind: "track_started", "track_identified", "track_ended" or "source_state".
-        data: the rest, JSON, in the schema of the event's kind.
+        data: the rest of its record: `track` and `person`, or `state` and `reason`.
     """
 
     event_id: str

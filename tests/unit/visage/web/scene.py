@@ -63,6 +63,7 @@ SOURCES = (
     ),
 )
 KNOWN = (("Ada", "door"), ("Grace", "yard"), ("Alan", "door"), ("Katherine", "yard"))
+TRACKS = (("Grace", "yard", 41, 640, True), ("", "door", 6, 95, True), ("Ada", "door", 7, 12, False))
 STRANGERS = (("Unknown 17", "door"), ("Unknown 21", "yard"))
 
 
@@ -73,21 +74,15 @@ def furnish(site: Running) -> None:
         for minutes in range(3 + number):
             is_unknown = (name, source) in STRANGERS
             site.people.see(name, source, 60 + 25 * number, minutes_ago=minutes * 7, unknown=is_unknown)
-    tracks = [("Grace", "yard", 41, 640, True), ("", "door", 6, 95, True), ("Ada", "door", 7, 12, False)]
-    for name, source, number, seconds_ago, has_ended in tracks:
+    for name, source, number, seconds_ago, has_ended in TRACKS:
         began = now - timedelta(seconds=seconds_ago)
-        told: dict[str, JsonValue] = {
-            "track_id": number,
-            "name": name or None,
-            "person_id": f"p-{name}" if name else None,
-        }
-        site.service.happen(Event(f"s{number}", "track_started", began, source, {"track_id": number}))
-        if name:
-            at = began + timedelta(seconds=1)
-            site.service.happen(Event(f"i{number}", "track_identified", at, source, told))
-        if has_ended:
-            at = began + timedelta(seconds=9)
-            site.service.happen(Event(f"e{number}", "track_ended", at, source, told))
+        person: JsonValue = {"id": f"p-{name}", "name": name, "similarity": 0.7} if name else None
+        track: JsonValue = {"id": number, "frame": 10, "seconds": 1.0, "end_seconds": 10.0}
+        told: dict[str, JsonValue] = {"kind": "camera", "track": track, "person": person}
+        kinds = ["track_started", "track_identified" if name else None, "track_ended" if has_ended else None]
+        for step, kind in enumerate(filter(None, kinds)):
+            at = began + timedelta(seconds=4.5 * step)
+            site.service.happen(Event(f"{kind}-{number}", kind, at, source, told))
     random = np.random.default_rng(7)
     for _ in range(60):
         site.context.throughput.add(

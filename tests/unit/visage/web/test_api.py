@@ -125,10 +125,10 @@ def test_without_a_gallery_people_are_unavailable_and_the_rest_works(tmp_path: P
 
 def test_events_are_remembered(site: Running, client: httpx.Client) -> None:
     for number in range(3):
-        site.service.happen(Event(f"e{number}", "track_started", NOON, "door", {"track_id": number}))
+        site.service.happen(Event(f"e{number}", "track_started", NOON, "door", {"track": {"id": number}}))
     recent = client.get("/api/v1/events/recent", params={"limit": 2}).json()
-    assert [event["event_id"] for event in recent] == ["e2", "e1"]
-    assert recent[0]["track_id"] == 2
+    assert [event["id"] for event in recent] == ["e2", "e1"]
+    assert recent[0]["track"] == {"id": 2}
 
 
 def test_the_api_is_documented_with_examples(client: httpx.Client) -> None:

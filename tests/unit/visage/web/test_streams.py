@@ -164,13 +164,13 @@ def test_events_arrive_as_they_happen_and_go_on_where_a_connection_broke(site: R
             assert answer.headers["content-type"].startswith("text/event-stream")
             lines = answer.iter_lines()
             assert next(lines) == "retry: 2000"
-            site.service.happen(Event("e1", "track_started", NOON, "door", {"track_id": 1}))
+            site.service.happen(Event("e1", "track_started", NOON, "door", {"track": {"id": 1}}))
             seen = data_of(lines, "track_started")
-            assert json.loads(seen.removeprefix("data: "))["track_id"] == 1
-        site.service.happen(Event("e2", "track_ended", NOON, "door", {"track_id": 1}))
+            assert json.loads(seen.removeprefix("data: "))["track"] == {"id": 1}
+        site.service.happen(Event("e2", "track_ended", NOON, "door", {"track": {"id": 1}}))
         with client.stream("GET", "/api/v1/events", headers={"last-event-id": "e1"}) as answer:
             seen = data_of(answer.iter_lines(), "track_ended")
-            assert json.loads(seen.removeprefix("data: "))["event_id"] == "e2"
+            assert json.loads(seen.removeprefix("data: "))["id"] == "e2"
 
 
 def data_of(lines: Iterator[str], kind: str) -> str:

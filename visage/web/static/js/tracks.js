@@ -31,18 +31,22 @@ async function load() {
 }
 
 function take(event) {
-  if (!event.kind.startsWith("track_")) {
+  if (!event.track) {
     return;
   }
-  const key = `${event.source_id}/${event.track_id}/${event.run_id ?? ""}`;
-  const track = tracks.get(key) ?? { key, source: event.source_id, number: event.track_id, began: event.at };
+  const key = `${event.source}/${event.track.id}`;
+  // A source that was opened anew counts its tracks from 1 again.
+  const before = event.type === "track_started" ? undefined : tracks.get(key);
+  const track = before ?? { key, source: event.source, number: event.track.id, began: event.time, seconds: 0 };
   tracks.delete(key); // to the end: maps keep the order of insertion
   tracks.set(key, track);
-  track.at = event.at;
-  track.name = event.name ?? event.identity?.name ?? track.name;
-  track.known = Boolean(event.person_id ?? event.identity?.person_id ?? track.known);
-  track.ended = event.kind === "track_ended";
-  track.seconds = event.duration_seconds ?? (new Date(track.at) - new Date(track.began)) / 1000;
+  track.at = event.time;
+  track.name = event.person?.name ?? track.name;
+  track.known = event.person ? Boolean(event.person.id) : track.known;
+  track.ended = event.type === "track_ended";
+  if (track.ended) {
+    track.seconds = event.track.end_seconds - event.track.seconds;
+  }
   if (tracks.size > 4 * SHOWN) {
     tracks.delete(tracks.keys().next().value);
   }

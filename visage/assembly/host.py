@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from stages.backends.openvino import OpenVINOBackend
 from stages.contract import FrameSource, Stage
 from stages.decode.demux import InputOptions
 from stages.decode.video import VideoSource
-from stages.detect.heads.base import Head
-from stages.detect.heads.yunet import YuNetHead
+from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
 from stages.embed.stage import EmbedStage, host_readback
 from stages.errors import BackendError, BackendUnavailable
@@ -31,8 +29,6 @@ from visage.config import Settings
 from visage.config.sources import SourceSpec
 
 __all__ = ["HostPlatform"]
-
-HEADS: Mapping[str, Callable[..., Head[HostTensor]]] = {"yunet": YuNetHead}
 
 
 class HostPlatform:
@@ -61,7 +57,7 @@ class HostPlatform:
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         plan = self._plan
-        head = HEADS[plan.detector.head](score_threshold=plan.score_threshold, nms_iou=plan.nms_iou)
+        head = head_family(plan.detector.head).head(score_threshold=plan.score_threshold, nms_iou=plan.nms_iou)
         return DetectStage[NDArray[Any]](
             detector_input=plan.detector_input,
             imaging=HostImaging(max_batch=self.detect_batch),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from stages.embed.align import ARCFACE_112
 from stages.frames import FloatArray
@@ -14,7 +15,7 @@ from visage.models.engines import OnBuild
 
 __all__ = ["ModelPlan"]
 
-TEMPLATES: Mapping[str, FloatArray] = {"arcface-112": ARCFACE_112}
+ARCFACE_SIDE = 112  # the crop that ARCFACE_112 is for
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class ModelPlan:
     @classmethod
     def of(cls, settings: Settings, *, progress: Progress | None = None, on_build: OnBuild | None = None) -> ModelPlan:
         """Raises UnknownModel for a name that is not in the catalogue."""
-        detector = detector_spec(settings.detector)
+        detector = detector_spec(settings.detector, settings.model_dir)
         return cls(
             store=ModelStore(settings.model_dir),
             detector=detector,
-            embedder=embedder_spec(settings.embedder) if settings.embed else None,
+            embedder=embedder_spec(settings.embedder, settings.model_dir) if settings.embed else None,
             detector_input=DetectorInput(
                 longest=settings.detector_size or detector.input.longest,
                 multiple=detector.input.multiple,
@@ -59,4 +60,8 @@ class ModelPlan:
     @property
     def template(self) -> FloatArray | None:
         """Where the embedder wants the landmarks; None if it wants the box."""
-        return TEMPLATES[self.embedder.template] if self.embedder and self.embedder.template != "box" else None
+        if self.embedder is None or self.embedder.template == "box":
+            return None
+        if self.embedder.template == "arcface-112":
+            return ARCFACE_112 * np.float32(self.embedder.input.size / ARCFACE_SIDE)
+        return np.array(self.embedder.template, np.float32)

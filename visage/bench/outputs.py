@@ -20,7 +20,9 @@ def make_sinks(settings: Settings, spec: SourceSpec, info: VideoInfo, output: Pa
     run = RunDescription(
         detector=settings.detector,
         embedder=settings.embedder if settings.embed else None,
-        embedding_dimension=embedder_spec(settings.embedder).embedding_dim if settings.embed else None,
+        embedding_dimension=embedder_spec(settings.embedder, settings.model_dir).embedding_dim
+        if settings.embed
+        else None,
         frameskip=settings.frameskip,
         tracks=settings.track,
     )

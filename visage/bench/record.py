@@ -134,7 +134,10 @@ def read_record(path: Path) -> Record:
 
 def _models(settings: Settings) -> Mapping[str, Mapping[str, str]]:
     store = ModelStore(settings.model_dir)
-    specs = [detector_spec(settings.detector), *([embedder_spec(settings.embedder)] if settings.embed else [])]
+    specs = [
+        detector_spec(settings.detector, settings.model_dir),
+        *([embedder_spec(settings.embedder, settings.model_dir)] if settings.embed else []),
+    ]
     return {spec.task: {"name": spec.name, "sha256": _sha256(store.fetch(spec.name))} for spec in specs}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from visage.cli.licences import AcceptLicenseOption, agree_to_licences
 from visage.cli.options import ModelDirOption
+from visage.models.registry import USER_CATALOG
 
 if TYPE_CHECKING:
-    from visage.models import ModelStore
+    from visage.models import ModelSpec, ModelStore
 
 __all__ = ["app"]
 
@@ -25,7 +28,12 @@ app = typer.Typer(
     context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
 )
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models; all by default.")]
+DEFAULTS = ("yunet", "sface")
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models; by default those that are here.")]
+DefaultNames = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME", help=f"Models; by default {' and '.join(DEFAULTS)}.")
+]
 
 
 @app.command("list")
@@ -34,24 +42,28 @@ def list_models(model_dir: ModelDirOption = None) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from visage.models import load_catalog  # noqa: PLC0415
-
     store = _store(model_dir)
     table = Table("name", "task", "licence", "size", "cached", "about", box=None, pad_edge=False)
-    for spec in load_catalog().values():
-        size = f"{spec.files[0].size_bytes / 1e6:.1f} MB"
+    for spec in store.catalog.values():
+        size = f"{spec.files[0].size_bytes / 1e6:.1f} MB" if spec.files[0].size_bytes else "?"
         about = f"{spec.title}. {spec.licence_note}"
         table.add_row(spec.name, spec.task, spec.licence, size, _cached(store, spec.name), about.strip())
     Console().print(table)
 
 
 @app.command()
-def fetch(names: Names = None, model_dir: ModelDirOption = None) -> None:
-    """Fetch and prepare models, so that nothing has to be fetched later."""
+def fetch(
+    names: DefaultNames = None, model_dir: ModelDirOption = None, accept_license: AcceptLicenseOption = False
+) -> None:
+    """Fetch and prepare models, so that nothing has to be fetched later.
+
+    Weights that are not free for every use are shown with their licence, and fetched once it was accepted.
+    """
     from visage.observe.downloads import DownloadProgress  # noqa: PLC0415
 
     store = _store(model_dir)
-    chosen = _chosen(names)
+    chosen = _chosen(names or DEFAULTS, store)
+    agree_to_licences(store, chosen, accepted=accept_license)
     with contextlib.closing(DownloadProgress()) as progress:
         paths = [store.prepared(name, progress=progress) for name in chosen]
     for name, path in zip(chosen, paths, strict=True):
@@ -59,10 +71,56 @@ def fetch(names: Names = None, model_dir: ModelDirOption = None) -> None:
 
 
 @app.command()
+def add(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.onnx", help="A network of your own.", exists=True, dir_okay=False)
+    ],
+    name: Annotated[str | None, typer.Option(help="What to call it.", show_default="from the file's name")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="With faces, to try it on.", show_default="none", exists=True, dir_okay=False)
+    ] = None,
+    model_dir: ModelDirOption = None,
+) -> None:
+    """Look into a network, propose its catalogue entry, keep it under a name, and try it on a picture.
+
+    The entry goes to catalog.toml in the model folder, where it can be corrected. Exit code 1 if it finds no face.
+    """
+    from visage.models.own import add_model, propose, to_toml  # noqa: PLC0415
+
+    folder = _store(model_dir).model_dir
+    proposal = propose(file, folder, name=name)
+    spec = proposal.spec
+    add_model(spec, file, folder)
+    print(to_toml(spec))
+    print("".join(f"# {reason}\n" for reason in proposal.reasons), end="")
+    option = "--detector" if spec.task == "detect" else "--embedder"
+    print(f"# Kept. Use it with {option} {spec.name}; its entry stands in {folder / USER_CATALOG}.")
+    if picture is not None and not _try(spec, picture, folder):
+        print("# No face was found: are the entry's colour, mean, scale and score_threshold right?")
+        raise typer.Exit(1)
+
+
+def _try(spec: ModelSpec, picture: Path, model_dir: Path) -> int:
+    """Run it on a picture and say what came out; returns the number of faces."""
+    import visage  # noqa: PLC0415
+
+    networks = {"detector": spec.name, "embed": None} if spec.task == "detect" else {"embedder": spec.name}
+    faces = [
+        face for frame in visage.analyze(picture, model_dir=model_dir, track=False, **networks) for face in frame.faces
+    ]
+    for face in faces:
+        box = ", ".join(f"{side:.0f}" for side in face.box_xyxy)
+        print(f"# {picture.name}: a face at {box}, score {face.score:.2f}")
+    for first, second in itertools.combinations([face.embedding for face in faces if face.embedding is not None], 2):
+        print(f"# two of its faces are alike to {float(first @ second):.2f}")
+    return len(faces)
+
+
+@app.command()
 def verify(names: Names = None, model_dir: ModelDirOption = None) -> None:
     """Compare the files on this machine with their digests. Exit code 1 if one is damaged or missing."""
     store = _store(model_dir)
-    verifications = [store.verify(name) for name in _chosen(names)]
+    verifications = [store.verify(name) for name in _chosen(names or _present(store), store)]
     for verification in verifications:
         for file in verification.files:
             print(f"{verification.name}: {file.state.value}: {file.path}")
@@ -74,7 +132,7 @@ def verify(names: Names = None, model_dir: ModelDirOption = None) -> None:
 
 @app.command()
 def build(
-    names: Names = None,
+    names: DefaultNames = None,
     model_dir: ModelDirOption = None,
     device: Annotated[str | None, typer.Option(metavar="cuda:N", help="Which GPU; the first by default.")] = None,
     precision: Annotated[str | None, typer.Option(metavar="fp16|fp32", help="Arithmetic; fp16 by default.")] = None,
@@ -88,7 +146,8 @@ def build(
 
     flags = {"device": device, "precision": precision, "model_dir": model_dir, "detector_size": detector_size}
     settings = make_settings({**flags, "detect_batch": detect_batch, "embed_batch": embed_batch})
-    chosen = _chosen(names)
+    store = _store(model_dir)
+    chosen = _chosen(names or DEFAULTS, store)
     status = tensorrt_status(settings.cuda_ordinal)
     if not status.ok:
         print(f"visage: error: {status.detail}; {status.hint}", file=sys.stderr)
@@ -100,7 +159,7 @@ def build(
 
     paths = build_engines(
         chosen,
-        store=_store(model_dir),
+        store=store,
         ordinal=settings.cuda_ordinal,
         detect_batch=settings.detect_batch or DETECT_BATCH,
         embed_batch=settings.embed_batch or EMBED_BATCH,
@@ -119,15 +178,18 @@ def _store(model_dir: Path | None) -> ModelStore:
     return ModelStore(make_settings({"model_dir": model_dir}).model_dir)
 
 
-def _chosen(names: Sequence[str] | None) -> Sequence[str]:
-    """The names given, or all. Raises typer.BadParameter."""
-    from visage.models import load_catalog  # noqa: PLC0415
-
-    known = load_catalog()
-    for name in names or ():
+def _chosen(names: Sequence[str], store: ModelStore) -> Sequence[str]:
+    """The names, all known. Raises typer.BadParameter."""
+    known = store.catalog
+    for name in names:
         if name not in known:
             raise typer.BadParameter(f"there is no model {name!r}; there is: {', '.join(known)}")
-    return names or list(known)
+    return names
+
+
+def _present(store: ModelStore) -> Sequence[str]:
+    """The defaults, and whatever else is in the folder."""
+    return [name for name in store.catalog if name in DEFAULTS or _cached(store, name) != "no"]
 
 
 def _cached(store: ModelStore, name: str) -> str:

@@ -101,7 +101,9 @@ class Session:
         return RunDescription(
             detector=settings.detector,
             embedder=settings.embedder if settings.embed else None,
-            embedding_dimension=embedder_spec(settings.embedder).embedding_dim if settings.embed else None,
+            embedding_dimension=embedder_spec(settings.embedder, settings.model_dir).embedding_dim
+            if settings.embed
+            else None,
             frameskip=settings.frameskip,
             tracks=settings.track,
             versions={"visage": version("visage"), **library_versions()},

@@ -4,6 +4,8 @@
     ├── UnknownModel        also KeyError: not in the catalogue
     ├── ModelUnavailable    also OSError: no origin could be reached, or the folder can't be written
     │   └── OriginFailed    one origin failed; the next is tried
+    ├── LicenceNotAccepted  also PermissionError: the weights are not free for every use, and nobody has agreed yet
+    ├── CatalogDamaged      also ValueError: the user's own catalogue can't be read
     └── ModelDamaged        also ValueError: the bytes are not those the catalogue promises
 
 Messages are one line for a person and say what to do; the cause is chained.
@@ -11,7 +13,15 @@ Messages are one line for a person and say what to do; the cause is chained.
 
 from __future__ import annotations
 
-__all__ = ["ModelDamaged", "ModelError", "ModelUnavailable", "OriginFailed", "UnknownModel"]
+__all__ = [
+    "CatalogDamaged",
+    "LicenceNotAccepted",
+    "ModelDamaged",
+    "ModelError",
+    "ModelUnavailable",
+    "OriginFailed",
+    "UnknownModel",
+]
 
 
 class ModelError(Exception):
@@ -31,6 +41,14 @@ class ModelUnavailable(ModelError, OSError):
 
 class OriginFailed(ModelUnavailable):
     """One of several origins failed."""
+
+
+class LicenceNotAccepted(ModelError, PermissionError):
+    """The weights' licence does not allow every use; their user has to agree first."""
+
+
+class CatalogDamaged(ModelError, ValueError):
+    """The user's own catalogue is no TOML, or has a mistake in an entry."""
 
 
 class ModelDamaged(ModelError, ValueError):

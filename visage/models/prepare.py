@@ -28,6 +28,7 @@ PREPARATION_VERSION = 1
 
 _OPSET, _IR_VERSION = 17, 8  # the pair of ONNX 1.12
 _BATCH, _HEIGHT, _WIDTH = "N", "H", "W"
+_CHANNELS = 3
 
 
 def prepare(
@@ -40,7 +41,7 @@ def prepare(
     """Fold, free the batch, and put the input layers in front.
 
     Args:
-        model: as published: one float32 (1, 3, H, W) input; not changed.
+        model: as published: one float32 input, (1, 3, H, W) or (1, H, W, 3); not changed.
         network_input: what that input wants.
         has_dynamic_size: free height and width too.
         input_layout: "uint8_nhwc" takes pictures, uint8 (N, H, W, 3), BGR: cast, transposition, channel order and
@@ -60,6 +61,7 @@ def prepare(
         fold_constants(prepared.graph)
         prepared = version_converter.convert_version(prepared, _OPSET)
         prepared.ir_version = _IR_VERSION
+        _put_channels_first(prepared.graph)
         _free_batch(prepared.graph, has_dynamic_size=has_dynamic_size)
         if input_layout == "uint8_nhwc":
             _prepend_picture_layers(prepared.graph, network_input)
@@ -71,14 +73,33 @@ def prepare(
     return prepared
 
 
+def _put_channels_first(graph: onnx.GraphProto) -> None:
+    """Give a network that takes (1, H, W, 3), as TensorFlow's do, an input (1, 3, H, W)."""
+    dims = graph.input[0].type.tensor_type.shape.dim if len(graph.input) == 1 else []
+    if len(dims) != 4 or dims[3].dim_value != _CHANNELS or dims[1].dim_value == _CHANNELS:  # noqa: PLR2004 - N, H, W, C
+        return
+    name = graph.input[0].name
+    channels_first = f"{name}_channels_first"
+    nodes = [helper.make_node("Transpose", [channels_first], [name], name="picture/to_nhwc", perm=[0, 2, 3, 1])]
+    nodes.extend(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    sides = [dim.dim_param or dim.dim_value for dim in dims]
+    value = helper.make_tensor_value_info(channels_first, TensorProto.FLOAT, [sides[0], sides[3], sides[1], sides[2]])
+    graph.input[0].CopyFrom(value)
+
+
 def _free_batch(graph: onnx.GraphProto, *, has_dynamic_size: bool) -> None:
     """Let the batch dimension, and height and width if asked, be anything."""
     if len(graph.input) != 1 or len(graph.input[0].type.tensor_type.shape.dim) != 4:  # noqa: PLR2004 - N, C, H, W
         raise ValueError(f"expected one input (N, 3, H, W), found {[value.name for value in graph.input]}")
     dims = graph.input[0].type.tensor_type.shape.dim
+    is_free = not dims[0].dim_value  # then its reshapes are right for any batch
     dims[0].dim_param = _BATCH
     if has_dynamic_size:
         dims[2].dim_param, dims[3].dim_param = _HEIGHT, _WIDTH
+    if is_free:
+        return
     constants = {tensor.name: tensor for tensor in graph.initializer}
     freed: dict[str, str] = {}
     for node in graph.node:
@@ -87,12 +108,28 @@ def _free_batch(graph: onnx.GraphProto, *, has_dynamic_size: bool) -> None:
         name = node.input[1]
         shape = numpy_helper.to_array(constants[name])
         if shape[0] != 1:
+            _free_joined_batch(graph, node, shape)
             continue
         if name not in freed:  # a new tensor: a weight's reshape may read the old one
             freed[name] = f"{name}_any_batch"
             any_batch = np.concatenate([[0], shape[1:]]).astype(np.int64)  # 0: as in the input
             graph.initializer.append(numpy_helper.from_array(any_batch, freed[name]))
         node.input[1] = freed[name]
+
+
+def _free_joined_batch(graph: onnx.GraphProto, reshape: onnx.NodeProto, shape: NDArray[Any]) -> None:
+    """Part what a detector for one picture joins: (H, W, N, C) reshaped to (-1, C), as SCRFD's exporter writes it."""
+    if len(shape) != 2 or shape[0] != -1:  # noqa: PLR2004 - (-1, C)
+        return
+    transpose = next((node for node in graph.node if node.output[:1] == reshape.input[:1]), None)
+    if transpose is None or transpose.op_type != "Transpose" or list(transpose.attribute[0].ints) != [2, 3, 0, 1]:
+        return
+    transpose.attribute[0].ints[:] = [0, 2, 3, 1]
+    name = f"{reshape.input[1]}_any_batch"
+    if all(tensor.name != name for tensor in graph.initializer):
+        parted = np.array([0, -1, shape[1]], np.int64)
+        graph.initializer.append(numpy_helper.from_array(parted, name))
+    reshape.input[1] = name
 
 
 def _prepend_picture_layers(graph: onnx.GraphProto, network_input: NetworkInput) -> None:

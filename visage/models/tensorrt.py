@@ -12,7 +12,7 @@ from stages.backends.tensorrt_api import TensorRTApi
 from stages.buffers.cuda import CudaDevice
 from stages.errors import EngineRejected
 from visage.models.engines import EngineCache, EngineRequest, OnBuild, detector_shapes, embedder_shapes
-from visage.models.registry import DetectorSpec, EmbedderSpec, ModelSpec, load_catalog
+from visage.models.registry import DetectorSpec, EmbedderSpec, ModelSpec
 from visage.models.store import ModelStore
 
 __all__ = ["build_engines", "engine_request", "open_backend"]
@@ -90,7 +90,7 @@ def build_engines(
             detector_size=detector_size,
             precision=precision,
         )
-        for spec in (load_catalog()[name] for name in names)
+        for spec in (store.spec(name) for name in names)
     ]
     for request in requests:
         # Loaded, too: an engine of another driver's making shows itself here and not in the first run.

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
 from tests.unit.visage.models.networks import SIDE, quantised_embedder, run
 from visage.models.errors import ModelDamaged
@@ -96,3 +97,44 @@ def test_a_network_with_two_inputs_is_refused() -> None:
 
     with pytest.raises(ModelDamaged, match="expected one input"):
         prepare(model, NetworkInput(colour="rgb"), has_dynamic_size=False)
+
+
+def test_a_network_that_takes_channels_last_is_given_them() -> None:
+    graph = helper.make_graph(
+        [helper.make_node("ReduceMean", ["picture"], ["mean"], axes=[1, 2], keepdims=0)],
+        "channels last",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, SIDE, SIDE, 3])],
+        [helper.make_tensor_value_info("mean", TensorProto.FLOAT, [1, 3])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    pictures = np.random.default_rng(5).integers(0, 256, (3, SIDE, SIDE, 3), np.uint8)
+
+    prepared = prepare(model, NetworkInput(colour="rgb", scale=(0.5, 0.5, 0.5)), has_dynamic_size=False)
+
+    expected = pictures[..., ::-1].astype(np.float32).mean(axis=(1, 2)) / 2
+    np.testing.assert_allclose(run(prepared, picture_bgr_uint8=pictures), expected, rtol=1e-5)
+
+
+def test_a_detector_that_joins_the_batch_with_the_anchors_parts_them() -> None:
+    """As SCRFD is exported: (N, C, H, W) -> (H, W, N, C) -> (-1, 1)."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceSum", ["picture", "axes"], ["score"], keepdims=1),
+            helper.make_node("Transpose", ["score"], ["last"], perm=[2, 3, 0, 1]),
+            helper.make_node("Reshape", ["last", "rows"], ["scores"]),
+        ],
+        "joined",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [SIDE * SIDE, 1])],
+        [
+            onnx.numpy_helper.from_array(np.array([1], np.int64), "axes"),
+            onnx.numpy_helper.from_array(np.array([-1, 1], np.int64), "rows"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    pictures = np.random.default_rng(6).integers(0, 256, (3, SIDE, SIDE, 3), np.uint8)
+
+    prepared = prepare(model, NetworkInput(colour="bgr"), has_dynamic_size=False)
+
+    expected = pictures.astype(np.float32).sum(axis=3).reshape(3, SIDE * SIDE, 1)
+    np.testing.assert_allclose(run(prepared, picture_bgr_uint8=pictures), expected)

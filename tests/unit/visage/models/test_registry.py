@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from stages.detect.heads.families import families
 from visage.models import DetectorSpec, EmbedderSpec, UnknownModel, detector_spec, embedder_spec, load_catalog
 from visage.models.origins import PackageOrigin, UrlOrigin, parse_origin
 
@@ -14,11 +15,23 @@ def test_the_defaults_are_a_detector_and_an_embedder_with_free_licences() -> Non
     assert "document" in embedder.licence_note
 
 
-def test_every_file_has_an_origin_on_the_package_index_and_one_on_the_web() -> None:
-    for spec in load_catalog().values():
+def test_every_file_of_the_defaults_has_an_origin_on_the_package_index_and_one_on_the_web() -> None:
+    for spec in (detector_spec("yunet"), embedder_spec("sface")):
         for file in spec.files:
             assert {type(parse_origin(origin)) for origin in file.origins} == {PackageOrigin, UrlOrigin}
             assert all(origin.startswith(("pypi:", "https://")) for origin in file.origins)
+
+
+def test_every_entry_can_be_decoded_and_has_an_origin() -> None:
+    for spec in load_catalog().values():
+        assert all(file.origins for file in spec.files)
+        if isinstance(spec, DetectorSpec):
+            assert spec.head in families()
+
+
+def test_what_is_not_free_for_every_use_says_why() -> None:
+    assert {spec.name for spec in load_catalog().values() if not spec.is_permissive} >= {"yolov11m-face", "scrfd-10g"}
+    assert all(spec.is_permissive or spec.licence_note for spec in load_catalog().values())
 
 
 def test_entries_are_typed_by_their_task() -> None:

@@ -1,0 +1,45 @@
+"""Protocol buffers read field by field, without a schema; see protobuf.dev, "Encoding"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+__all__ = ["fields"]
+
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+_LONGEST_VARINT = 64
+
+
+def fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
+    """Number and value of every field: an int for a varint, else the bytes. Raises ValueError, IndexError."""
+    position = 0
+    while position < len(message):
+        key, position = _varint(message, position)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == _VARINT:
+            value, position = _varint(message, position)
+            yield number, value
+            continue
+        if wire_type == _LENGTH:
+            length, position = _varint(message, position)
+        elif wire_type in (_FIXED32, _FIXED64):
+            length = 4 if wire_type == _FIXED32 else 8
+        else:
+            raise ValueError(f"wire type {wire_type} at byte {position}")
+        if position + length > len(message):
+            raise ValueError(f"a field of {length} bytes reaches beyond the end")
+        yield number, message[position : position + length]
+        position += length
+
+
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:  # noqa: PLR2004 - the highest bit says that more follows
+            return value, position
+        if shift > _LONGEST_VARINT:
+            raise ValueError(f"an endless number at byte {position}")

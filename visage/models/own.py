@@ -1,0 +1,120 @@
+"""The user's own models: `catalog.toml` and copies of their files in the model folder.
+
+A file that is named by its path is looked into once; its entry is found again by its digest. The catalogue appears
+whole, and its entries may be edited by hand: they are of the same form as Visage's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from visage.models.errors import ModelUnavailable
+from visage.models.inspect import Proposal, inspect_network
+from visage.models.lock import file_lock
+from visage.models.pins import digest_of
+from visage.models.registry import USER_CATALOG, ModelSpec, load_catalog
+
+__all__ = ["add_model", "own_model", "propose", "to_toml"]
+
+_LOCK_SECONDS = 60.0
+
+
+def own_model(path: Path, model_dir: Path) -> ModelSpec:
+    """The entry of this file; proposed and added, if there is none yet. Raises what `propose` and `add_model` do."""
+    sha256 = digest_of(path)
+    for spec in load_catalog(model_dir).values():
+        for file in spec.files:
+            if sha256 is not None and file.sha256 == sha256:
+                with _writing(model_dir):
+                    _copy(path, model_dir / file.name, sha256)
+                return spec
+    proposal = propose(path, model_dir)
+    add_model(proposal.spec, path, model_dir)
+    return proposal.spec
+
+
+def propose(path: Path, model_dir: Path, *, name: str | None = None) -> Proposal:
+    """An entry for the file, with a name that is not taken; by default made from the file's.
+
+    Raises what `visage.models.inspect.inspect_network` does.
+    """
+    taken = load_catalog(model_dir)
+    stem = re.sub(r"[^a-z0-9-]+", "-", (name or path.stem).lower()).strip("-") or "model"
+    free = next(candidate for candidate in _names(stem) if candidate not in taken)
+    return inspect_network(path, name=free)
+
+
+def add_model(spec: ModelSpec, path: Path, model_dir: Path) -> None:
+    """Copy the file into the model folder, and write its entry into the user's catalogue.
+
+    Raises:
+        ModelUnavailable: the folder can't be written.
+        ValueError: the name is taken.
+    """
+    with _writing(model_dir):
+        if spec.name in load_catalog(model_dir):
+            raise ValueError(f"there is a model {spec.name!r} already; choose another --name")
+        _copy(path, model_dir / spec.files[0].name, spec.files[0].sha256)
+        catalog = model_dir / USER_CATALOG
+        entries = catalog.read_text(encoding="utf-8") if catalog.exists() else ""
+        _write_whole(catalog, f"{entries}{to_toml(spec)}\n")
+
+
+def to_toml(spec: ModelSpec) -> str:
+    """The entry as the catalogue writes it."""
+    fields = spec.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
+    tables = {key: fields.pop(key) for key in ("input", "files")}
+    lines = [f"[{spec.name}]", *_assignments({"task": spec.task, **fields}), ""]
+    lines += [f"[{spec.name}.input]", *_assignments(tables["input"]), ""]
+    for file in tables["files"]:
+        lines += [f"[[{spec.name}.files]]", *_assignments(file), ""]
+    return "\n".join(lines)
+
+
+@contextmanager
+def _writing(model_dir: Path) -> Iterator[None]:
+    """Alone in the folder. Raises ModelUnavailable."""
+    try:
+        model_dir.mkdir(parents=True, exist_ok=True)
+        with file_lock(model_dir / ".lock", timeout_seconds=_LOCK_SECONDS):
+            yield
+    except OSError as error:
+        raise ModelUnavailable(
+            f"can't keep models in {model_dir}: {error.strerror or error}; choose a folder with --model-dir"
+        ) from error
+
+
+def _copy(path: Path, copy: Path, sha256: str | None) -> None:
+    if digest_of(copy) == sha256:
+        return
+    part = copy.with_name(f"{copy.name}.part")
+    shutil.copyfile(path, part)
+    part.replace(copy)
+
+
+def _assignments(fields: dict[str, object]) -> Iterator[str]:
+    """JSON's strings, numbers, booleans and arrays are TOML's too."""
+    return (f"{key} = {json.dumps(value)}" for key, value in fields.items())
+
+
+def _names(stem: str) -> Iterator[str]:
+    yield stem
+    number = 2
+    while True:
+        yield f"{stem}-{number}"
+        number += 1
+
+
+def _write_whole(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -10,9 +10,10 @@ import logging
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -37,6 +38,9 @@ ABOUT = """Faces in video, as they are seen: sources, people, unknowns, sighting
 Callers present a token, `Authorization: Bearer visage_...`, made by `visage token create`. A daemon that only its own
 machine can reach, and that has no tokens, needs none.
 """
+
+# For the documentation: who a caller is, `visage.web.auth` finds out.
+BEARER = HTTPBearer(auto_error=False, description="A token of `visage token create`; the page uses a session instead.")
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +67,7 @@ def create_app(settings: WebSettings, parts: WebParts) -> FastAPI:
     )
     app.state.context = context
     for routes in (session, sources, people, unknowns, sightings, search, events, live, system):
-        app.include_router(routes.router, prefix="/api/v1")
+        app.include_router(routes.router, prefix="/api/v1", dependencies=[Depends(BEARER)])
     app.include_router(health.router)
     app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     app.add_exception_handler(WebError, _answer_refusal)

@@ -1,6 +1,6 @@
 """Who a caller is and what it may do.
 
-A caller presents a token (`Authorization: Bearer ...`) or a session's cookie. Without any token in the store, whoever
+A caller presents a token (`Authorization: Bearer ...`) or a session's cookie. While no token was ever made, whoever
 reaches a loopback address is this machine's user and may do everything; on any other address nobody may do anything.
 Ten wrong tokens a minute from one address, and it has to wait.
 """
@@ -62,8 +62,8 @@ class Authenticator:
 
     @property
     def is_open(self) -> bool:
-        """Nobody needs a token."""
-        return self._open_without_tokens and not self.tokens.tokens()
+        """Nobody needs a token. Once there was one this is over, so that revoking the last one lets nobody in."""
+        return self._open_without_tokens and not self.tokens.path.exists()
 
     def identify(self, request: Request) -> Principal:
         """Raises Unauthenticated, TooMany."""

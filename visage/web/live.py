@@ -8,6 +8,7 @@ A viewer holds at most the newest picture of each source: a slow one sees fewer 
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections import Counter
@@ -29,6 +30,9 @@ __all__ = ["LiveHub", "LivePicture", "Viewer"]
 
 JPEG_QUALITY = 80
 IDLE_SECONDS = 10.0
+MOST_SOURCES = 1024
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,9 +71,9 @@ class LiveHub:
         return len(self._viewers)
 
     def statistics(self) -> dict[str, int]:
-        """`wanted`, `encoded`, and `replaced`: dropped because a newer one came before the encoder did."""
+        """`wanted`, `encoded`, `failed`, and `replaced`: dropped because a newer one came before the encoder did."""
         with self._condition:
-            return {name: self._counts[name] for name in ("wanted", "encoded", "replaced")}
+            return {name: self._counts[name] for name in ("wanted", "encoded", "failed", "replaced")}
 
     def wants(self, source_id: str) -> bool:
         """Called on the sink thread for every frame."""
@@ -79,6 +83,8 @@ class LiveHub:
         with self._condition:
             if now < self._due_at.get(source_id, 0.0) or not any(viewer.sees(source_id) for viewer in self._viewers):
                 return False
+            if len(self._due_at) > MOST_SOURCES:  # files come and go for months
+                self._due_at.clear()
             self._due_at[source_id] = now + self._interval_seconds
             self._counts["wanted"] += 1
             return not self._is_closed
@@ -129,13 +135,21 @@ class LiveHub:
                     return
                 preview = self._offered.pop(next(iter(self._offered)))  # first come, first served: no source starves
                 viewers = [viewer for viewer in self._viewers if viewer.sees(preview.source_id)]
-            for annotated in {viewer.annotated for viewer in viewers}:
-                picture = LivePicture(preview, _jpeg(preview, annotated=annotated))
-                for viewer in viewers:
-                    if viewer.annotated == annotated:
-                        viewer.put(picture)
+            try:
+                self._show(preview, viewers)
+                outcome = "encoded"
+            except Exception:  # the thread's edge: one picture is lost, the views go on
+                logger.exception("a picture of %s could not be shown", preview.source_id)
+                outcome = "failed"
             with self._condition:
-                self._counts["encoded"] += 1
+                self._counts[outcome] += 1
+
+    def _show(self, preview: Preview, viewers: Collection[Viewer]) -> None:
+        for annotated in {viewer.annotated for viewer in viewers}:
+            picture = LivePicture(preview, _jpeg(preview, annotated=annotated))
+            for viewer in viewers:
+                if viewer.annotated == annotated:
+                    viewer.put(picture)
 
 
 class Viewer:

@@ -41,7 +41,11 @@ def list_people(parts: Parts, _caller: ViewerCaller) -> list[PersonRecord]:
 
 
 @router.get("/{person_id}", responses=MISSING)
-def show_person(person_id: str, parts: Parts, _caller: ViewerCaller) -> PersonRecord:
+def show_person(
+    person_id: str,
+    parts: Parts,
+    _caller: Annotated[Principal, Depends(allow(Role.VIEWER, audit="person.look"), scope="function")],
+) -> PersonRecord:
     """One person."""
     return PersonRecord.of(parts.people.person(person_id))
 

@@ -7,9 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from visage.web.api.callers import ERRORS, Parts, ViewerCaller
+from visage.web.api.callers import ERRORS, Parts
+from visage.web.auth import Principal, allow
 from visage.web.ports import SightingQuery
 from visage.web.records import SightingRecord
+from visage.web.tokens import Role
 
 __all__ = ["Wanted", "router"]
 
@@ -31,6 +33,11 @@ Wanted = Annotated[SightingQuery, Depends(wanted_sightings)]
 
 
 @router.get("")
-def list_sightings(wanted: Wanted, parts: Parts, _caller: ViewerCaller) -> list[SightingRecord]:
+def list_sightings(
+    wanted: Wanted,
+    parts: Parts,
+    caller: Annotated[Principal, Depends(allow(Role.VIEWER, audit="sightings.look"), scope="function")],
+) -> list[SightingRecord]:
     """Sightings, newest first."""
+    caller.concerns.append(wanted.person_id or "everybody")
     return [SightingRecord.of(sighting) for sighting in parts.people.sightings(wanted)]

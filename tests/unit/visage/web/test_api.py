@@ -134,6 +134,7 @@ def test_events_are_remembered(site: Running, client: httpx.Client) -> None:
 def test_the_api_is_documented_with_examples(client: httpx.Client) -> None:
     document = client.get("/api/openapi.json").json()
     paths = document["paths"]
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     assert {"/api/v1/sources", "/api/v1/people", "/api/v1/search", "/api/v1/events"} <= paths.keys()
     for path, methods in paths.items():
         for method, operation in methods.items():

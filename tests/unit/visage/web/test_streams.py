@@ -7,14 +7,19 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import cv2
 import httpx
 import numpy as np
 import pytest
 
 from stages.frames import Faces, Identity
-from tests.unit.visage.web.doubles import NOON
+from stages.sink.preview import Preview
+from tests.unit.visage.web.doubles import NOON, MemoryService
 from tests.unit.visage.web.serving import Running, preview, running
+from visage.web import WebParts, WebServer, WebSettings
+from visage.web.errors import BindRefused
+from visage.web.live import LiveHub
 from visage.web.ports import Event, SourceStatus
 
 PATIENCE_SECONDS = 10.0
@@ -55,7 +60,7 @@ def faces() -> Faces:
 
 def test_nobody_watches_so_nothing_is_wanted(site: Running) -> None:
     assert not site.live.wants("door")
-    assert site.live.statistics() == {"wanted": 0, "encoded": 0, "replaced": 0}
+    assert site.live.statistics() == {"wanted": 0, "encoded": 0, "failed": 0, "replaced": 0}
 
 
 def test_a_snapshot_is_the_next_picture(site: Running) -> None:
@@ -207,3 +212,37 @@ def test_shutdown_ends_streams_at_once(site: Running) -> None:
             client.close()
     assert seconds < 10.0
     assert not [thread for thread in threading.enumerate() if thread.name == "live-encode"]
+
+
+def test_a_picture_that_can_not_be_encoded_costs_one_picture(site: Running) -> None:
+    done = threading.Event()
+    thread = feed_until(site, done)
+    try:
+        with site.client() as client, client.stream("GET", "/api/v1/live"):
+            site.live.offer(Preview("door", np.empty((0, 0, 3), np.uint8), faces(), 0, 0.0, 0.0))
+            assert client.get("/api/v1/sources/door/snapshot.jpg").status_code == 200
+    finally:
+        done.set()
+        thread.join()
+
+
+async def serve_and_cancel(server: WebServer) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(server.run)
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            assert (await client.get("/healthz")).status_code == 200
+        group.cancel_scope.cancel()
+
+
+def test_a_cancelled_server_frees_its_port(tmp_path: Path) -> None:
+    settings = WebSettings(port=0, token_file=tmp_path / "t", audit_file=tmp_path / "a")
+    server = WebServer(settings, WebParts(service=MemoryService(), live=LiveHub(settings)))
+    anyio.run(serve_and_cancel, server)
+    again = WebSettings(**{**settings.model_dump(), "port": httpx.URL(server.url).port})
+    anyio.run(serve_and_cancel, WebServer(again, WebParts(service=MemoryService(), live=LiveHub(again))))
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(site: Running) -> None:
+    settings = WebSettings(port=httpx.URL(site.url).port or 0, token_file=site.tokens.path)
+    with pytest.raises(BindRefused, match="can't be listened on"):
+        WebServer(settings, WebParts(service=site.service, live=site.live))

@@ -26,6 +26,8 @@ export async function begin() {
     for (const source of sources) {
       series.set(source.source_id, [...(series.get(source.source_id) ?? []), source.fps].slice(-SAMPLES));
     }
+    const ids = new Set(sources.map((source) => source.source_id));
+    [...series.keys()].filter((id) => !ids.has(id)).forEach((id) => series.delete(id));
     update(sources);
   });
 }

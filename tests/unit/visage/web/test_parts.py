@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -76,3 +78,8 @@ def test_the_size_of_a_picture_is_read_from_its_head(suffix: str) -> None:
 def test_a_lossless_webp_has_a_size_too() -> None:
     _, data = cv2.imencode(".webp", np.zeros((30, 70, 3), np.uint8), [cv2.IMWRITE_WEBP_QUALITY, 101])
     assert picture_size(data.tobytes()) == (70, 30)
+
+
+def test_tokens_and_settings_are_read_without_the_extra() -> None:
+    program = "import sys, visage.web.tokens, visage.config.service; sys.exit('fastapi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -25,6 +25,7 @@ from visage.cli.demo import demo
 from visage.cli.doctor import doctor
 from visage.cli.reporting import report
 from visage.cli.run import run
+from visage.cli.serve import serve
 
 __all__ = ["EXIT_FAILED", "EXIT_USAGE", "app", "main"]
 
@@ -43,6 +44,7 @@ app.command()(run)
 app.command()(demo)
 app.command()(doctor)
 app.command()(bench)
+app.command()(serve)
 app.add_typer(models.app, name="models")
 app.add_typer(token.app, name="token")
 

@@ -140,7 +140,7 @@ class ServiceConfig(Section):
     """The whole file."""
 
     state_dir: Path = Field(Path("~/.visage/service"), description="Ledger and queues. One daemon each.")
-    analysis: Settings = Field(default_factory=Settings, description="As for `visage run`.")
+    analysis: Settings = Field(default_factory=lambda: Settings(embed="best"), description="As for `visage run`.")
     cameras: dict[str, CameraConfig] = Field(default_factory=dict, description="Cameras, by name.")
     folders: dict[str, FolderConfig] = Field(default_factory=dict, description="Watched folders, by name.")
     files: FilesConfig = Field(default_factory=FilesConfig, description="How files are worked on.")
@@ -152,6 +152,14 @@ class ServiceConfig(Section):
     @classmethod
     def _expand_home(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("analysis", mode="before")
+    @classmethod
+    def _embed_best(cls, analysis: object) -> object:
+        """A daemon that runs for months embeds a track's best shots, unless it is told otherwise."""
+        if isinstance(analysis, dict) and not {"embed", "track"} & set(analysis) and "VISAGE_EMBED" not in os.environ:
+            return {**analysis, "embed": "best"}
+        return analysis
 
     @field_validator("cameras", "folders")
     @classmethod

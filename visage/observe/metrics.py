@@ -78,19 +78,15 @@ class PipelineMetrics(Collector):
 
 
 def _totals(statistics: PipelineStatistics) -> Iterable[Metric]:
-    sources = statistics.sources
-    yield CounterMetricFamily(
-        "visage_frames_decoded", "Frames that left a decoder.", sum(source.frames_decoded for source in sources)
-    )
-    yield CounterMetricFamily(
-        "visage_frames_looked_at",
-        "Frames whose faces reached the sinks.",
-        sum(source.frames_done for source in sources),
-    )
+    sources, totals = statistics.sources, statistics.forgotten
+    for source in sources:
+        totals = totals.plus(source)
+    yield CounterMetricFamily("visage_frames_decoded", "Frames that left a decoder.", totals.frames_decoded)
+    yield CounterMetricFamily("visage_frames_looked_at", "Frames whose faces reached the sinks.", totals.frames_done)
     dropped = CounterMetricFamily("visage_frames_dropped", "Frames dropped unseen.", labels=["reason"])
-    dropped.add_metric(["inbox full"], sum(source.frames_dropped for source in sources))
+    dropped.add_metric(["inbox full"], totals.frames_dropped)
     yield dropped
-    yield CounterMetricFamily("visage_faces", "Faces that reached the sinks.", sum(source.faces for source in sources))
+    yield CounterMetricFamily("visage_faces", "Faces that reached the sinks.", totals.faces)
     states = Counter(source.state for source in sources)
     gauge = GaugeMetricFamily("visage_sources", "Sources by state.", labels=["state"])
     for state in SourceState:

@@ -127,6 +127,11 @@ class WatchedFolder:
                     ready.append(FoundFile(path, *seen))
         return ready
 
+    def forget(self, path: Path) -> None:
+        """Give it again at the next look: it could not be taken."""
+        with self._lock:
+            self._given.pop(path, None)
+
     def wants(self, path: Path) -> bool:
         """Whether the patterns choose this file. Hidden files, and those still being written as `.part`, never."""
         try:

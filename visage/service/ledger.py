@@ -19,7 +19,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -165,15 +165,17 @@ class Ledger:
             ).fetchone()
         return _job_of(row)
 
-    def claim(self, settings: str) -> Job | None:
+    def claim(self, settings: str, *, except_folders: Collection[str] = ()) -> Job | None:
         """Take the next job whose time has come, highest priority first; suspects last. None if there is none."""
+        held = "".join(", ?" for _ in except_folders)[2:]
         with self._transaction() as database:
             row = database.execute(
-                "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ?1 WHERE number = ("
-                " SELECT number FROM jobs WHERE state = 'queued' AND settings = ?2 AND not_before <= ?1"
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ? WHERE number = ("
+                f" SELECT number FROM jobs WHERE state = 'queued' AND settings = ? AND not_before <= ?"
+                f" AND folder NOT IN ({held})"
                 " ORDER BY is_suspect, priority DESC, queued_at, number LIMIT 1)"
                 f" RETURNING {FIELDS}",
-                (self._now(), settings),
+                (self._now(), settings, self._now(), *except_folders),
             ).fetchone()
         return None if row is None else _job_of(row)
 

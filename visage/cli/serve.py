@@ -1,0 +1,56 @@
+"""`visage serve`: the daemon."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from visage.cli.options import LogFormatOption, LogLevelOption
+
+__all__ = ["serve"]
+
+NEEDED = ("aiomqtt", "fastapi", "uvicorn", "watchfiles", "yaml")
+
+
+def serve(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The YAML file that says what to do.")],
+    overlays: Annotated[
+        list[str] | None, typer.Option("--set", help="key.key=value over the file; may be given again.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Say what is wrong with the file, and exit.")] = False,
+    log_level: LogLevelOption = "info",
+    log_format: LogFormatOption = "auto",
+) -> None:
+    """Watch cameras and folders until told to stop.
+
+    SIGTERM or Ctrl-C finishes what is in flight, a second one drops it; SIGHUP reads the configuration again. Exits
+    with 0 after a stop that was asked for, 1 where the pipeline can't go on, 2 for a wrong configuration.
+    """
+    from visage.observe.logging import configure_logging  # noqa: PLC0415
+
+    configure_logging(log_level, log_format)
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise typer.BadParameter(f"the daemon needs {', '.join(missing)}: pip install 'visage[serve]'")
+    from visage.config.service import load_service_config  # noqa: PLC0415
+    from visage.config.yaml_file import ConfigError  # noqa: PLC0415
+
+    load = functools.partial(load_service_config, config, flags=overlays or ())
+    try:
+        loaded = load()
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"visage: error: {problem}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    if check:
+        print(f"{config}: {len(loaded.cameras)} cameras and {len(loaded.folders)} folders; nothing is wrong")
+        return
+    from visage.service.host import serve_daemon  # noqa: PLC0415
+
+    anyio.run(serve_daemon, loaded, load)

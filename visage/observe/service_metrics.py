@@ -1,0 +1,170 @@
+"""Prometheus metrics of the daemon, besides those of its pipeline: sources, events, files, latency.
+
+Read from the parts when somebody scrapes; only what is measured a frame is counted here, by the sink each source gets
+from `tally`. A source's series ends when it is removed. Labels are sources, states, types and receivers, all named in
+the configuration; none holds an address.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from stages.frames import Observation
+from stages.sources import SourceEnded, VideoInfo
+
+__all__ = ["ServiceMetrics", "ServiceReading", "SourceReading", "TallySink"]
+
+LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReading:
+    """A camera at one moment."""
+
+    source_id: str
+    state: str
+    reconnects: int = 0
+    frames_capped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReading:
+    """The daemon at one moment.
+
+    Attributes:
+        files: jobs of the ledger by state.
+        events: published so far, by type.
+        outbox: events that wait, by receiver.
+        outbox_dropped: dropped for want of room, by receiver.
+        rejected: refused for good, by receiver.
+        gpu_memory_bytes: used and total, where there is a card.
+    """
+
+    cameras: Sequence[SourceReading] = ()
+    files: Mapping[str, int] = field(default_factory=dict)
+    events: Mapping[str, int] = field(default_factory=dict)
+    outbox: Mapping[str, int] = field(default_factory=dict)
+    outbox_dropped: Mapping[str, int] = field(default_factory=dict)
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    gpu_memory_bytes: tuple[int, int] | None = None
+
+
+CAMERA_STATES = ("waiting", "connecting", "running", "reconnecting", "paused", "scheduled_off", "failed")
+
+
+class ServiceMetrics(Collector):
+    """Register once, then `watch` the daemon."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.embeddings = 0
+        self.identified = 0
+        self._read: Callable[[], ServiceReading] | None = None
+        self._latency = Histogram(
+            "visage_latency_seconds",
+            "From a frame's capture until its faces have reached the sinks and its events are published.",
+            ["kind"],
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        registry.register(self)
+
+    def watch(self, read: Callable[[], ServiceReading]) -> None:
+        """Report what this gives from now on."""
+        self._read = read
+
+    def tally(self, kind: str) -> TallySink:
+        """A sink that counts for one source; `kind` is "camera" or "file"."""
+        return TallySink(self, kind)
+
+    def observe_latency(self, kind: str, seconds: float) -> None:
+        """A frame has come through."""
+        self._latency.labels(kind).observe(seconds)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the registry need not scrape to learn the names."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """What a scrape gets besides the latency."""
+        yield InfoMetricFamily(
+            "visage_build", "What runs here.", value={"version": version("visage"), "python": platform.python_version()}
+        )
+        yield CounterMetricFamily("visage_embeddings", "Faces embedded.", self.embeddings)
+        yield CounterMetricFamily("visage_identities", "Faces with a decided identity.", self.identified)
+        if self._read is None:
+            return
+        reading = self._read()
+        yield from _cameras(reading.cameras)
+        yield _by("gauge", "visage_files", "Files of the ledger.", "state", reading.files)
+        yield _by("counter", "visage_events", "Events published.", "type", reading.events)
+        yield _by("gauge", "visage_outbox_events", "Events that wait for a receiver.", "receiver", reading.outbox)
+        yield _by(
+            "counter",
+            "visage_outbox_dropped",
+            "Events dropped because too many waited.",
+            "receiver",
+            reading.outbox_dropped,
+        )
+        yield _by(
+            "counter", "visage_outbox_rejected", "Events a receiver refused for good.", "receiver", reading.rejected
+        )
+        if reading.gpu_memory_bytes is not None:
+            used, total = reading.gpu_memory_bytes
+            yield _by("gauge", "visage_gpu_memory_bytes", "Memory of the card.", "kind", {"used": used, "total": total})
+
+
+class TallySink:
+    """Implements `stages.sink.base.Sink`; keeps nothing."""
+
+    wants_pixels = False
+
+    def __init__(self, metrics: ServiceMetrics, kind: str) -> None:
+        self._metrics = metrics
+        self._kind = kind
+
+    def open(self, info: VideoInfo) -> None:
+        """Nothing to stage."""
+
+    def write(self, observation: Observation) -> None:
+        """Count what the frame has."""
+        faces = observation.faces
+        if faces.embeddings is not None:
+            self._metrics.embeddings += int(np.any(faces.embeddings, axis=1).sum())
+        if faces.identities is not None:
+            self._metrics.identified += sum(identity is not None for identity in faces.identities)
+
+    def close(self, ended: SourceEnded) -> None:
+        """Nothing to make durable."""
+
+    def abandon(self) -> None:
+        """Nothing to discard."""
+
+
+def _cameras(cameras: Sequence[SourceReading]) -> Iterable[Metric]:
+    states = GaugeMetricFamily("visage_camera_state", "1 for the state a camera is in.", labels=["source", "state"])
+    reconnects = CounterMetricFamily("visage_camera_reconnects", "Connections after the first.", labels=["source"])
+    capped = CounterMetricFamily(
+        "visage_camera_frames_capped", "Frames above the rate that was asked for.", labels=["source"]
+    )
+    for camera in cameras:
+        for state in CAMERA_STATES:
+            states.add_metric([camera.source_id, state], float(camera.state == state))
+        reconnects.add_metric([camera.source_id], camera.reconnects)
+        capped.add_metric([camera.source_id], camera.frames_capped)
+    yield from (states, reconnects, capped)
+
+
+def _by(kind: str, name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily if kind == "gauge" else CounterMetricFamily
+    metric = family(name, text, labels=[label])
+    for key, value in values.items():
+        metric.add_metric([key], value)
+    return metric

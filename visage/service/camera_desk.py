@@ -1,0 +1,354 @@
+"""All cameras: which there are, which are to run now, and what each does.
+
+    paused ──resume──> wanted ──in its hours──> in the pipeline ──ended──> wanted ...
+
+`reconcile` compares what is wanted (not paused, within its schedule) with what is in the pipeline, and starts or
+interrupts what differs; it is called after every change and every second. A camera leaves the pipeline only because
+it was interrupted or because a sink failed; then it is started again after a wait. Decide under the lock, act outside.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from stages.contract import FrameSource
+from visage.config.service import CameraConfig
+from visage.config.sources import SourceSpec, redact_credentials, redact_text
+from visage.config.timetable import Timetable
+from visage.config.yaml_file import ConfigError
+from visage.runtime import Outcome, OverflowPolicy, Pipeline, QueueClosed, SourceStatistics
+from visage.service.backoff import Backoff
+from visage.service.cameras import CameraSource, CameraState, CameraStatus, camera_spec
+from visage.service.errors import SourceTaken, SourceUnknown
+
+__all__ = ["CameraDesk", "CameraReading"]
+
+FPS_SAMPLES = 6
+RESTART_FIRST_SECONDS = 1.0
+RESTART_MOST_SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraReading:
+    """A camera at one moment; `state` is one of `visage.observe.service_metrics.CAMERA_STATES`."""
+
+    source_id: str
+    state: str
+    reason: str
+    address: str
+    fps: float
+    frames: int
+    dropped: int
+    faces: int
+    reconnects: int
+    frames_capped: int
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What went through in earlier stays in the pipeline."""
+
+    frames: int = 0
+    dropped: int = 0
+    faces: int = 0
+    reconnects: int = 0
+    capped: int = 0
+
+
+@dataclass(slots=True)
+class _Camera:
+    config: CameraConfig
+    timetable: Timetable
+    backoff: Backoff
+    is_paused: bool = False
+    is_removed: bool = False
+    source: CameraSource | None = None
+    is_interrupted: bool = False
+    next_config: CameraConfig | None = None
+    failure: str = ""
+    retry_at: float = 0.0
+    before: _Counts = field(default_factory=_Counts)
+    samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=FPS_SAMPLES))
+
+
+class CameraDesk:
+    """Owns the cameras. Safe from any thread."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        open_camera: Callable[[SourceSpec], FrameSource],
+        *,
+        on_state: Callable[[str, str, str], None],
+        on_config: Callable[[str, CameraConfig | None], None],
+    ) -> None:
+        """
+        Args:
+            open_camera: a source for one connection, not yet open.
+            on_state: told a camera's name, new state and reason; quick.
+            on_config: told of every camera before it starts, and with None of one that is gone.
+        """
+        self._pipeline = pipeline
+        self._open_camera = open_camera
+        self._on_state = on_state
+        self._on_config = on_config
+        self._lock = threading.RLock()
+        self._acting = threading.Lock()
+        self._cameras: dict[str, _Camera] = {}
+        self._told: dict[str, tuple[str, str]] = {}
+        self._is_closed = False
+
+    def __contains__(self, name: str) -> bool:
+        with self._lock:
+            return name in self._cameras
+
+    def names(self) -> list[str]:
+        """Of all cameras."""
+        with self._lock:
+            return list(self._cameras)
+
+    def config(self, name: str) -> CameraConfig:
+        """Raises SourceUnknown."""
+        with self._lock:
+            camera = self._get(name)
+            return camera.next_config or camera.config
+
+    def add(self, name: str, config: CameraConfig) -> None:
+        """Begin with a camera. Raises SourceTaken."""
+        with self._lock:
+            if name in self._cameras:
+                raise SourceTaken(f"there is a source {name!r} already")
+            self._cameras[name] = _Camera(config, Timetable.parse(config.schedule), _restart_backoff())
+        self._on_config(name, config)
+        self.reconcile()
+
+    def change(self, name: str, config: CameraConfig) -> None:
+        """Give a camera another configuration: it is opened anew. Raises SourceUnknown."""
+        with self._lock:
+            camera = self._get(name)
+            camera.timetable = Timetable.parse(config.schedule)
+            camera.next_config = config
+        self._on_config(name, config)
+        self.reconcile()
+
+    def pause(self, name: str) -> None:
+        """Read no more of it until `resume`. Raises SourceUnknown."""
+        with self._lock:
+            self._get(name).is_paused = True
+        self.reconcile()
+
+    def resume(self, name: str) -> None:
+        """Raises SourceUnknown."""
+        with self._lock:
+            self._get(name).is_paused = False
+        self.reconcile()
+
+    def remove(self, name: str) -> None:
+        """Stop it and forget it. Raises SourceUnknown."""
+        with self._lock:
+            camera = self._get(name)
+            camera.is_removed = True
+            if camera.source is None:
+                self._forget(name)
+        self.reconcile()
+
+    def close(self) -> None:
+        """Start none any more."""
+        with self._lock:
+            self._is_closed = True
+
+    def reconcile(self) -> None:
+        """Start and interrupt what is to be, and tell of states that changed."""
+        now = datetime.now()  # schedules are in local time
+        # One at a time: what is being started must be there before another call stops it.
+        with self._acting:
+            self._reconcile(now)
+        self._tell()
+
+    def ended(self, outcome: Outcome) -> bool:
+        """The pipeline has settled a source; says whether it is one of these. Called on the pipeline's threads."""
+        name = outcome.source_id
+        with self._lock:
+            camera = self._cameras.get(name)
+            if camera is None or camera.source is None:
+                return False
+            statistics = self._statistics().get(name)
+            status = camera.source.status
+            self._keep_counts(camera, statistics, status)
+            camera.source, camera.is_interrupted = None, False
+            camera.samples.clear()
+            if outcome.error is not None:
+                camera.failure = redact_text(str(outcome.error))
+                camera.retry_at = time.monotonic() + camera.backoff.next_seconds()
+                logger.error("%s: %s", name, camera.failure)
+            self._pipeline.forget(name)
+            if camera.is_removed:
+                self._forget(name)
+        return True
+
+    def readings(self) -> list[CameraReading]:
+        """All cameras now."""
+        statistics = self._statistics()
+        now = datetime.now()  # schedules are in local time
+        with self._lock:
+            return [self._reading(name, camera, statistics.get(name), now) for name, camera in self._cameras.items()]
+
+    def sample(self) -> None:
+        """Take a reading of the rates; called every second or so."""
+        statistics = self._statistics()
+        with self._lock:
+            for name, camera in self._cameras.items():
+                if camera.source is not None and name in statistics:
+                    camera.samples.append((time.monotonic(), statistics[name].frames_done))
+
+    def _reconcile(self, now: datetime) -> None:
+        with self._lock:
+            starting = [] if self._is_closed else [name for name in self._cameras if self._should_start(name, now)]
+            stopping = [name for name in self._cameras if self._should_stop(name, now)]
+            for name in stopping:
+                self._cameras[name].is_interrupted = True
+        for name in stopping:
+            try:
+                self._pipeline.interrupt(name)
+            except KeyError:
+                logger.debug("%s has ended by itself", name)
+        for name in starting:
+            self._start(name)
+
+    def _get(self, name: str) -> _Camera:
+        camera = self._cameras.get(name)
+        if camera is None or camera.is_removed:
+            raise SourceUnknown(f"there is no source {name!r}")
+        return camera
+
+    def _forget(self, name: str) -> None:
+        del self._cameras[name]
+        self._told.pop(name, None)
+        self._on_config(name, None)
+
+    def _is_wanted(self, camera: _Camera, now: datetime) -> bool:
+        return not camera.is_paused and not camera.is_removed and camera.timetable.is_on(now)
+
+    def _should_start(self, name: str, now: datetime) -> bool:
+        camera = self._cameras[name]
+        return camera.source is None and self._is_wanted(camera, now) and time.monotonic() >= camera.retry_at
+
+    def _should_stop(self, name: str, now: datetime) -> bool:
+        camera = self._cameras[name]
+        is_outdated = camera.next_config is not None
+        return (
+            camera.source is not None
+            and not camera.is_interrupted
+            and (is_outdated or not self._is_wanted(camera, now))
+        )
+
+    def _start(self, name: str) -> None:
+        with self._lock:
+            camera = self._cameras.get(name)
+            if camera is None or camera.source is not None or self._is_closed:
+                return
+            config = camera.config = camera.next_config or camera.config
+            camera.next_config = None
+            try:
+                spec = camera_spec(name, config)
+            except ConfigError as error:
+                camera.failure = str(error)
+                camera.retry_at = time.monotonic() + camera.backoff.next_seconds()
+                return
+            source = camera.source = CameraSource(
+                name,
+                lambda: self._open_camera(spec),
+                backoff=Backoff(config.retry_first_seconds, config.retry_most_seconds),
+                fps_cap=config.fps_cap,
+                on_change=lambda status: self._changed(name, status),
+            )
+        try:
+            self._pipeline.add(name, source, OverflowPolicy.DROP_OLDEST)
+        except QueueClosed:  # the pipeline is stopping
+            with self._lock:
+                camera.source = None
+
+    def _changed(self, name: str, status: CameraStatus) -> None:
+        with self._lock:
+            camera = self._cameras.get(name)
+            if camera is not None and status.state is CameraState.RUNNING:
+                camera.failure = ""
+                camera.backoff.reset()
+        if status.state is not CameraState.STOPPED:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell of states that changed since the last time; reasons alone are not worth an event."""
+        now = datetime.now()  # schedules are in local time
+        with self._lock:
+            changed = []
+            for name, camera in self._cameras.items():
+                state, reason = self._state(camera, now)
+                if self._told.get(name, ("", ""))[0] != state:
+                    changed.append((name, state, reason))
+                self._told[name] = (state, reason)
+        for name, state, reason in changed:
+            self._on_state(name, state, reason)
+
+    def _state(self, camera: _Camera, now: datetime) -> tuple[str, str]:
+        if camera.is_paused:
+            return "paused", "paused by request"
+        if not camera.timetable.is_on(now):
+            return "scheduled_off", "outside its hours: " + ", ".join(camera.config.schedule)
+        if camera.source is not None:
+            status = camera.source.status
+            is_stopped = status.state is CameraState.STOPPED
+            return ("waiting", "") if is_stopped else (status.state.value, status.reason)
+        return ("failed", camera.failure) if camera.failure else ("waiting", "")
+
+    def _reading(self, name: str, camera: _Camera, statistics: SourceStatistics | None, now: datetime) -> CameraReading:
+        state, reason = self._state(camera, now)
+        counts = replace(camera.before)
+        if statistics is not None and camera.source is not None:
+            self._add_counts(counts, statistics, camera.source.status)
+        return CameraReading(
+            source_id=name,
+            state=state,
+            reason=reason,
+            address=redact_credentials(camera.config.address),
+            fps=_rate(camera.samples),
+            frames=counts.frames,
+            dropped=counts.dropped,
+            faces=counts.faces,
+            reconnects=counts.reconnects,
+            frames_capped=counts.capped,
+        )
+
+    def _keep_counts(self, camera: _Camera, statistics: SourceStatistics | None, status: CameraStatus) -> None:
+        if statistics is not None:
+            self._add_counts(camera.before, statistics, status)
+
+    @staticmethod
+    def _add_counts(counts: _Counts, statistics: SourceStatistics, status: CameraStatus) -> None:
+        counts.frames += statistics.frames_done
+        counts.dropped += statistics.frames_dropped
+        counts.faces += statistics.faces
+        counts.reconnects += status.reconnects
+        counts.capped += status.frames_capped
+
+    def _statistics(self) -> dict[str, SourceStatistics]:
+        return {source.source_id: source for source in self._pipeline.statistics().sources}
+
+
+def _restart_backoff() -> Backoff:
+    return Backoff(RESTART_FIRST_SECONDS, RESTART_MOST_SECONDS)
+
+
+def _rate(samples: deque[tuple[float, int]]) -> float:
+    if len(samples) < 2:  # noqa: PLR2004  # a rate needs two
+        return 0.0
+    (first_at, first), (last_at, last) = samples[0], samples[-1]
+    return (last - first) / max(last_at - first_at, 1e-6)

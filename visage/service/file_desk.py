@@ -1,0 +1,262 @@
+"""Files from the ledger into the pipeline, as many at once as the device has decoders for.
+
+A file's job is claimed, its outputs are staged beside their places, and when the pipeline says that they are durable
+the job is completed. Between those two a crash repeats the work, and the same outputs replace the same: whole or not at
+all. An interrupted file leaves nothing and is queued again. A suspect (see the ledger) is tried in a process of its own
+first, and one that crashed the process once works alone from then on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from stages.contract import FrameSource
+from stages.sink.base import Sink
+from stages.sink.folder import FolderSink
+from stages.sink.metadata import RunDescription
+from stages.sources import SourceEnded
+from visage.config import Settings
+from visage.config.service import FilesConfig
+from visage.config.sources import SourceSpec
+from visage.runtime import Outcome, Pipeline, QueueClosed, SourceState
+from visage.service.content import content_key
+from visage.service.folders import FoundFile
+from visage.service.ledger import Job, JobState, Ledger
+from visage.service.trial import Trial
+from visage.service.wake import Wake
+
+__all__ = ["FileDesk", "FileReading", "settings_key"]
+
+IDLE_SECONDS = 60.0
+NOT_IN_KEY = {
+    *("model_dir", "device", "backend", "precision", "threads", "detect_batch", "embed_batch", "concurrent_files"),
+    *("batch_deadline_seconds", "inbox_capacity", "queue_capacity", "drain_seconds"),
+}
+"""Settings that change how fast results come, not which."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FileReading:
+    """A file that is being worked on."""
+
+    source_id: str
+    path: Path
+    state: str
+    fps: float
+    frames: int
+    faces: int
+
+
+class FileDesk:
+    """Owns the files in work. `dispatch` is one task; the rest is safe from any thread."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        ledger: Ledger,
+        open_file: Callable[[SourceSpec], FrameSource],
+        *,
+        settings: Settings,
+        config: FilesConfig,
+        run: RunDescription,
+        concurrent: int,
+        place: Callable[[Job], Path],
+        trial: Trial,
+    ) -> None:
+        """
+        Args:
+            concurrent: most files at once.
+            place: the folder for a job's results.
+        """
+        self._pipeline = pipeline
+        self._ledger = ledger
+        self._open_file = open_file
+        self._settings_key = settings_key(settings)
+        self._config = config
+        self._run = run
+        self._concurrent = config.concurrent or concurrent
+        self._place = place
+        self._trial = trial
+        self._lock = threading.Lock()
+        self._running: dict[str, Job] = {}
+        self._held: set[str] = set()
+        self._is_alone = False
+        self._wake = Wake()
+
+    def hold(self, folder: str, *, held: bool) -> None:
+        """Take no new files of a folder, or take them again."""
+        with self._lock:
+            (self._held.add if held else self._held.discard)(folder)
+        self._wake.set()
+
+    def found(self, file: FoundFile, *, folder: str, priority: int) -> Job:
+        """Note a file that has settled; queue it if it is new. Reads it. Raises OSError."""
+        content = self._ledger.known_content(file.path, file.size, file.modified_ns)
+        job = self._ledger.enqueue(
+            file.path,
+            size=file.size,
+            modified_ns=file.modified_ns,
+            content=content or content_key(file.path),
+            settings=self._settings_key,
+            folder=folder,
+            priority=priority,
+        )
+        if job.state is JobState.QUEUED:
+            self._wake.set()
+        elif job.path != file.path:
+            logger.info("%s holds the same as %s, which is %s", file.path, job.path, job.state.value)
+        return job
+
+    async def dispatch(self) -> None:
+        """Start files as there is room, until cancelled."""
+        while True:
+            job = await anyio.to_thread.run_sync(self._next)
+            if job is None:
+                # None is queued, or what is queued has to wait for room: `ended` and `found` wake this.
+                due_seconds = await anyio.to_thread.run_sync(self._ledger.seconds_until_due, self._settings_key)
+                await self._wake.wait(min(IDLE_SECONDS, due_seconds or IDLE_SECONDS))
+                continue
+            try:
+                if job.is_suspect and not await self._acquitted(job):
+                    continue
+                if job.faults:
+                    await self._until_alone()
+            except BaseException:  # cancelled: its turn comes after the restart
+                self._ledger.release(job.number)
+                raise
+            await anyio.to_thread.run_sync(self._start, job)
+
+    def job_of(self, source_id: str) -> Job | None:
+        """The job of a source in the pipeline; None for one that is no file of ours."""
+        with self._lock:
+            return self._running.get(source_id)
+
+    def sink_for(self, job: Job) -> Sink:
+        """Where a job's results go; not yet opened."""
+        return WholeOnly(FolderSink(self._place(job), self._run, force=True))
+
+    def ended(self, outcome: Outcome) -> bool:
+        """The pipeline has settled a source; says whether it is one of these. Called on the pipeline's threads."""
+        with self._lock:
+            job = self._running.pop(outcome.source_id, None)
+            if job is not None and not self._running:
+                self._is_alone = False
+        if job is None:
+            return False
+        self._pipeline.forget(outcome.source_id)
+        self._record(job, outcome)
+        self._wake.set()
+        return True
+
+    def readings(self) -> list[FileReading]:
+        """The files in work."""
+        statistics = {source.source_id: source for source in self._pipeline.statistics().sources}
+        with self._lock:
+            running = list(self._running.items())
+        return [
+            FileReading(
+                source_id,
+                job.path,
+                statistics[source_id].state.value,
+                statistics[source_id].fps,
+                statistics[source_id].frames_done,
+                statistics[source_id].faces,
+            )
+            for source_id, job in running
+            if source_id in statistics
+        ]
+
+    def _next(self) -> Job | None:
+        with self._lock:
+            if len(self._running) >= self._concurrent or self._is_alone:
+                return None
+            held = frozenset(self._held)
+        return self._ledger.claim(self._settings_key, except_folders=held)
+
+    async def _acquitted(self, job: Job) -> bool:
+        logger.warning("%s was in work when the process died; trying it in a process of its own", job.path)
+        death = await self._trial.death_of(job.path)
+        if death is None:
+            await anyio.to_thread.run_sync(self._ledger.acquit, job.number)
+            return True
+        logger.error("%s brought a process down again (%s); it is set aside", job.path, death)
+        await anyio.to_thread.run_sync(
+            self._ledger.set_aside, job.number, f"it brought the process down, and a second one: {death}"
+        )
+        return False
+
+    async def _until_alone(self) -> None:
+        while True:
+            with self._lock:
+                if not self._running:
+                    self._is_alone = True
+                    return
+            await self._wake.wait(IDLE_SECONDS)
+
+    def _start(self, job: Job) -> None:
+        source_id = f"{_fit_for_a_name(job.path.stem)}-{job.content[:8]}"
+        with self._lock:
+            self._running[source_id] = job
+        try:
+            frames = self._open_file(SourceSpec(uri=str(job.path), source_id=source_id))
+            self._pipeline.add(source_id, frames)
+        except QueueClosed:  # the pipeline is stopping
+            with self._lock:
+                del self._running[source_id]
+            self._ledger.release(job.number)
+
+    def _record(self, job: Job, outcome: Outcome) -> None:
+        if outcome.state is SourceState.DONE:
+            self._ledger.complete(job.number, frames=outcome.frames_done, faces=outcome.faces)
+            logger.info("%s: done, %d frames, %d faces", job.path, outcome.frames_done, outcome.faces)
+        elif outcome.state is SourceState.INTERRUPTED:
+            self._ledger.release(job.number)
+        elif job.attempts >= self._config.attempts:
+            self._ledger.fail(job.number, str(outcome.error))
+            logger.error("%s: given up after %d attempts: %s", job.path, job.attempts, outcome.error)
+        else:
+            wait_seconds = min(
+                self._config.retry_most_seconds, self._config.retry_first_seconds * 2.0 ** (job.attempts - 1)
+            )
+            self._ledger.retry(job.number, str(outcome.error), wait_seconds=wait_seconds)
+            logger.warning("%s: %s; trying again in %.0f s", job.path, outcome.error, wait_seconds)
+
+
+class WholeOnly:
+    """A sink that leaves nothing of a source that was interrupted: it will be worked on again from its start."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.wants_pixels = sink.wants_pixels
+        self.open = sink.open
+        self.write = sink.write
+        self.abandon = sink.abandon
+
+    def close(self, ended: SourceEnded) -> None:
+        """Make it durable, unless it was interrupted."""
+        if ended.interrupted:
+            self._sink.abandon()
+        else:
+            self._sink.close(ended)
+
+
+def settings_key(settings: Settings) -> str:
+    """What of the settings changes results, as a short key."""
+    values = settings.model_dump(mode="json", exclude=NOT_IN_KEY)
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _fit_for_a_name(stem: str) -> str:
+    return re.sub(r"[^\w.+-]+", "_", stem).strip("._-")[:80] or "file"

@@ -1,0 +1,174 @@
+"""The daemon as the web sees it: implements `visage.web.ports.ServicePort`. Safe from any thread.
+
+Sources that a caller adds are kept in `sources.json` of the state folder, readable by the daemon's user alone because
+addresses may hold passwords, and are there again after a restart. Pauses last until the daemon stops.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from visage.config.service import CameraConfig
+from visage.config.yaml_file import ConfigError
+from visage.service.daemon import Daemon
+from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
+from visage.service.events import ServiceEvent
+from visage.service.folders import FoundFile
+from visage.service.ledger import JobState
+from visage.web.errors import Conflict, NotFound
+from visage.web.ports import Event, NewSource, OnEvent, Readiness, SourceStatus
+
+__all__ = ["DaemonPort"]
+
+ADDED = "sources.json"
+ADDED_FOLDER = "added"
+ADDED_PRIORITY = 100
+
+
+class DaemonPort:
+    """Implements `ServicePort`."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._lock = threading.Lock()
+        self._path = daemon.config.state_dir / ADDED
+
+    def restore(self) -> None:
+        """Begin again with the cameras that were added before."""
+        for name, address in self._added().items():
+            with contextlib.suppress(SourceTaken):
+                self._daemon.cameras.add(name, CameraConfig(address=address))
+
+    def readiness(self) -> Readiness:
+        problem = self._daemon.problem()
+        return Readiness(not problem, problem)
+
+    def sources(self) -> Sequence[SourceStatus]:
+        daemon = self._daemon
+        cameras = [
+            SourceStatus(
+                source_id=camera.source_id,
+                kind="camera",
+                state=camera.state,
+                reason=camera.reason,
+                address=camera.address,
+                fps=camera.fps,
+                frames=camera.frames,
+                dropped=camera.dropped,
+                faces=camera.faces,
+                reconnects=camera.reconnects,
+                latency_seconds=daemon.latency_seconds(camera.source_id),
+            )
+            for camera in daemon.cameras.readings()
+        ]
+        folders = [
+            SourceStatus(folder.source_id, "folder", folder.state, folder.reason, folder.path)
+            for folder in daemon.folders.readings()
+        ]
+        files = [
+            SourceStatus(
+                file.source_id, "file", file.state, "", str(file.path), file.fps, file.frames, faces=file.faces
+            )
+            for file in daemon.files.readings()
+        ]
+        return [*cameras, *folders, *files]
+
+    def add_source(self, source: NewSource) -> SourceStatus:
+        if source.source_id in self._daemon.folders:
+            raise Conflict(f"there is a source {source.source_id!r} already")
+        if not source.is_live:
+            return self._add_file(source)
+        try:
+            self._daemon.cameras.add(source.source_id, CameraConfig(address=source.uri))
+        except SourceTaken as error:
+            raise Conflict(str(error)) from error
+        with self._lock:
+            self._keep({**self._added(), source.source_id: source.uri})
+        return self._status(source.source_id)
+
+    def pause_source(self, source_id: str) -> SourceStatus:
+        return self._set_paused(source_id, paused=True)
+
+    def resume_source(self, source_id: str) -> SourceStatus:
+        return self._set_paused(source_id, paused=False)
+
+    def remove_source(self, source_id: str) -> None:
+        with _translated():
+            if source_id in self._daemon.folders:
+                self._daemon.folders.set(source_id, None)
+            else:
+                self._daemon.cameras.remove(source_id)
+        with self._lock:
+            added = self._added()
+            if added.pop(source_id, None) is not None:
+                self._keep(added)
+
+    def reload(self) -> None:
+        try:
+            self._daemon.reload()
+        except (ConfigError, RestartNeeded) as error:
+            raise Conflict(str(error)) from error
+
+    def subscribe(self, on_event: OnEvent) -> Callable[[], None]:
+        return self._daemon.events().subscribe(lambda event: on_event(_told(event)))
+
+    def _set_paused(self, source_id: str, *, paused: bool) -> SourceStatus:
+        with _translated():
+            if source_id in self._daemon.folders:
+                self._daemon.folders.pause(source_id, paused=paused)
+            elif paused:
+                self._daemon.cameras.pause(source_id)
+            else:
+                self._daemon.cameras.resume(source_id)
+        return self._status(source_id)
+
+    def _add_file(self, source: NewSource) -> SourceStatus:
+        path = Path(source.uri)
+        try:
+            status = path.stat()
+            job = self._daemon.files.found(
+                FoundFile(path, status.st_size, status.st_mtime_ns), folder=ADDED_FOLDER, priority=ADDED_PRIORITY
+            )
+        except OSError as error:
+            raise NotFound(f"{path} can't be read: {error.strerror}") from error
+        state = "waiting" if job.state is JobState.QUEUED else job.state.value
+        return SourceStatus(source.source_id, "file", state, job.error or "", str(path))
+
+    def _status(self, source_id: str) -> SourceStatus:
+        for status in self.sources():
+            if status.source_id == source_id:
+                return status
+        raise NotFound(f"there is no source {source_id!r}")
+
+    def _added(self) -> dict[str, str]:
+        try:
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+        return {str(name): str(address) for name, address in kept.items()}
+
+    def _keep(self, added: dict[str, str]) -> None:
+        staged = self._path.with_name(ADDED + ".part")
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(added, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(self._path)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except SourceUnknown as error:
+        raise NotFound(str(error)) from error
+
+
+def _told(event: ServiceEvent) -> Event:
+    return Event(event.event_id, event.type, event.at, event.source_id, dict(event.data))

@@ -1,0 +1,62 @@
+"""The folder of one daemon: a lock, so that no second one uses it, and the mark of a crash.
+
+`crash.txt` is written by Python's faulthandler when the process dies of its own fault (SIGSEGV, SIGABRT, SIGBUS,
+SIGILL, SIGFPE). A process that was killed from outside, or lost its power, leaves it empty. The next start looks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import fcntl
+import os
+from pathlib import Path
+from typing import TextIO
+
+from visage.service.errors import StateInUse
+
+__all__ = ["StateDir"]
+
+CRASH = "crash.txt"
+LAST_CRASH = "last-crash.txt"
+
+
+class StateDir:
+    """Holds the folder until `close`."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StateInUse, OSError."""
+        path.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self.path = path
+        self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise StateInUse(f"{path} is in use by another daemon; stop it or set another state_dir") from error
+        self.crash = self._last_crash()
+        """What the last process wrote when it died of its own fault; None if it did not."""
+        self._mark: TextIO = (path / CRASH).open("w", encoding="utf-8")
+
+    def watch_for_crash(self) -> None:
+        """From now on a crash of this process leaves its mark."""
+        faulthandler.enable(self._mark)
+
+    def close(self) -> None:
+        """Give the folder back: this process has not crashed."""
+        faulthandler.disable()
+        self._mark.close()
+        with contextlib.suppress(OSError):
+            (self.path / CRASH).unlink()
+        os.close(self._lock)
+
+    def _last_crash(self) -> str | None:
+        mark = self.path / CRASH
+        try:
+            text = mark.read_text(encoding="utf-8", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+        if not text:
+            return None
+        mark.replace(self.path / LAST_CRASH)
+        return text

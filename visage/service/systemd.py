@@ -1,0 +1,49 @@
+"""Tells systemd that the daemon is ready, well, or stopping: the protocol of sd_notify(3).
+
+Elsewhere it does nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+
+__all__ = ["Notifier"]
+
+logger = logging.getLogger(__name__)
+
+
+class Notifier:
+    """Sends states to the socket that systemd named."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        environment = os.environ if environment is None else environment
+        address = environment.get("NOTIFY_SOCKET", "")
+        # "@" stands for the zero byte of an abstract socket.
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        microseconds = int(environment.get("WATCHDOG_USEC", "0") or 0)
+        self.watchdog_seconds: float | None = microseconds / 2e6 if microseconds else None
+        """How often to say `alive`: twice in the time after which systemd would restart us. None: it does not ask."""
+
+    def ready(self) -> None:
+        """Everything runs."""
+        self._send("READY=1")
+
+    def alive(self, status: str) -> None:
+        """All is well; `status` is shown by `systemctl status`."""
+        self._send(f"WATCHDOG=1\nSTATUS={status}")
+
+    def stopping(self) -> None:
+        """The daemon is on its way out."""
+        self._send("STOPPING=1")
+
+    def _send(self, state: str) -> None:
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.sendto(state.encode(), self._address)
+        except OSError as error:
+            logger.warning("systemd can't be told %s: %s", state.partition("\n")[0], error.strerror)

@@ -1,0 +1,74 @@
+"""Tries a suspect file in a process of its own: one that brings processes down brings down this one.
+
+    python -m visage.service.trial PATH        settings as JSON on standard input
+
+The child analyses the file as the daemon would, to nowhere. What it says is only whether it lived: an ordinary failure,
+such as a broken file, is found again by the daemon and told there. The child dies with its parent, and where memory
+runs out the kernel takes it first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+
+from visage.config import Settings
+
+__all__ = ["Trial"]
+
+PR_SET_PDEATHSIG = 1
+FIRST_TO_GO = "1000"
+
+
+class Trial:
+    """Runs trials."""
+
+    def __init__(self, settings: Settings, *, command: tuple[str, ...] = ()) -> None:
+        """`command`: what is run, followed by the path; by default this module."""
+        self._settings = settings.model_dump_json()
+        self._command = command or (sys.executable, "-m", "visage.service.trial")
+
+    async def death_of(self, path: Path) -> str | None:
+        """Analyse the file; how the child died, or None if it lived. Cancelled, it kills the child."""
+        process = await anyio.run_process(
+            [*self._command, str(path)],
+            input=self._settings.encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        if process.returncode >= 0:
+            return None
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-process.returncode).name}"
+        return f"killed by signal {-process.returncode}"
+
+
+def main() -> int:
+    """Analyse one file and forget the result; 1 where that fails in an ordinary way."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return 1
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
+    from visage.analysis import analyze  # noqa: PLC0415  # heavy, and the parent needs none of it
+
+    settings = Settings.model_validate_json(sys.stdin.read())
+    try:
+        for _ in analyze(sys.argv[1], settings):
+            pass
+    except Exception:  # the daemon will meet it again and say what it is
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -55,7 +55,7 @@ def add_source(
     parts: Parts,
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="source.add"), scope="function")],
 ) -> SourceRecord:
-    """Begin with a source, until the daemon is restarted: what is to stay belongs in the configuration."""
+    """Begin with a source. A camera is there again after a restart; a file is worked on once."""
     uri = check_address(wanted.uri.get_secret_value(), parts.settings.add_source)
     source_id = wanted.source_id or _name(uri)
     caller.concerns.append(source_id)
@@ -90,7 +90,7 @@ def remove_source(
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="source.remove"), scope="function")],
 ) -> None:
-    """Stop a source and forget it, until the daemon is restarted."""
+    """Stop a source and forget it; one of the configuration is there again after a restart."""
     parts.service.remove_source(source_id)
 
 

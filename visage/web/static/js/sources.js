@@ -76,7 +76,8 @@ function makeRow({ source_id: id }) {
     numbers.replaceChildren(...facts(source));
     toggle.textContent = paused ? "Resume" : "Pause";
     toggle.setAttribute("aria-label", `${toggle.textContent} ${id}`);
-    toggle.hidden = drop.hidden = !may("operator");
+    // A file is worked on to its end.
+    toggle.hidden = drop.hidden = !may("operator") || source.kind === "file";
   };
   return row;
 }

@@ -114,7 +114,7 @@ def answers(url: str) -> bool:
 
 
 def test_a_camera_is_seen_on_the_page_and_the_daemon_stops_with_viewers(
-    daemon: tuple[subprocess.Popen[str], str], tmp_path: Path, record_property: Callable[[str, object], None]
+    daemon: tuple[subprocess.Popen[str], str], tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     """Pictures with boxes, a track, throughput, metrics; then SIGTERM while the page and an event stream are open."""
     process, url = daemon
@@ -147,6 +147,6 @@ def test_a_camera_is_seen_on_the_page_and_the_daemon_stops_with_viewers(
             assert process.wait(STOP_SECONDS) == 0, (tmp_path / "log").read_text()
             seconds = time.monotonic() - began
         browser.close()
-    record_property("stop_seconds", seconds)
+    record_testsuite_property("stop_seconds", seconds)
     assert seconds < STOP_SECONDS
     assert "hunter2secret" not in (tmp_path / "log").read_text()

@@ -1,0 +1,168 @@
+"""`visage eval`: how good the models are on pictures whose answers are known."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from visage.cli.options import ModelDirOption
+
+if TYPE_CHECKING:
+    from visage.config import Settings
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="eval",
+    help="Measure detection, verification and identification on pictures of your own.",
+    no_args_is_help=True,
+    context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
+)
+
+Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Pictures and answers; see the README.")]
+Detector = Annotated[str | None, typer.Option(help="See visage models list.", show_default="yunet")]
+Embedder = Annotated[str | None, typer.Option(help="See visage models list.", show_default="sface")]
+Json = Annotated[Path | None, typer.Option("--json", help="Keep the result.", show_default="none")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.", show_default="auto")]
+
+
+@app.command()
+def detection(
+    folder: Folder,
+    detector: Detector = None,
+    detector_size: Annotated[int | None, typer.Option(help="Longer side of the detector's input.")] = None,
+    score_threshold: Annotated[float, typer.Option(help="Low, so that the whole curve is seen.")] = 0.02,
+    device: Device = None,
+    model_dir: ModelDirOption = None,
+    json_path: Json = None,
+) -> None:
+    """Average precision at the low threshold; recall, by size, at the detector's own.
+
+    FOLDER has boxes.csv (image,x1,y1,x2,y2,ignore) or WIDER FACE's wider_face_*_bbx_gt.txt and images/.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    from visage.evaluation.detection import evaluate_detection  # noqa: PLC0415
+    from visage.evaluation.layouts import read_detection  # noqa: PLC0415
+    from visage.evaluation.looking import faces_of  # noqa: PLC0415
+    from visage.models import detector_spec  # noqa: PLC0415
+
+    settings = _settings(detector=detector, device=device, model_dir=model_dir, detector_size=detector_size)
+    settings = settings.model_copy(update={"embed": None, "score_threshold": score_threshold})
+    truth = read_detection(folder)
+    found = faces_of(list(truth), settings)
+    own = detector_spec(settings.detector, settings.model_dir).score_threshold
+
+    def evaluated(least: float) -> dict[str, Any]:
+        rows = []
+        for path, faces in truth.items():
+            kept = [face for face in found[path] if face.score >= least]
+            boxes = np.array([face.box_xyxy for face in kept], np.float32).reshape(-1, 4)
+            rows.append((faces, boxes, np.array([face.score for face in kept], np.float32)))
+        return dataclasses.asdict(evaluate_detection(rows))
+
+    whole, used = evaluated(score_threshold), evaluated(own)
+    result = {**used, "average_precision": whole["average_precision"], "score_threshold": own}
+    print(f"{settings.detector}: {result['faces']} faces in {result['pictures']} pictures")
+    print(f"average precision {result['average_precision']:.4f} (scores from {score_threshold})")
+    print(f"at score {own}: recall {result['recall']:.4f}, {result['false_positives']} false")
+    for size, (recall, count) in result["recall_by_size"].items():
+        print(f"  faces {size} px: recall {recall:.4f} of {count}")
+    _keep(json_path, settings, result)
+
+
+@app.command()
+def verification(
+    folder: Folder,
+    detector: Detector = None,
+    embedder: Embedder = None,
+    device: Device = None,
+    model_dir: ModelDirOption = None,
+    json_path: Json = None,
+) -> None:
+    """Are two faces one person's: accuracy, and TAR and threshold at false accept rates.
+
+    FOLDER has a folder a person (and maybe LFW's pairs.txt), or templates.csv and pairs.csv as IJB has them.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    from visage.evaluation.layouts import read_verification  # noqa: PLC0415
+    from visage.evaluation.looking import embed_templates  # noqa: PLC0415
+    from visage.evaluation.verification import evaluate_verification  # noqa: PLC0415
+
+    settings = _settings(detector=detector, embedder=embedder, device=device, model_dir=model_dir)
+    templates, pairs = read_verification(folder)
+    embeddings = embed_templates(templates, settings)
+    similarities = []
+    for first, second in pairs:
+        a, b = embeddings[first], embeddings[second]
+        similarities.append(-1.0 if a is None or b is None else float(a @ b))
+    is_same = [templates[first].person == templates[second].person for first, second in pairs]
+    report = evaluate_verification(np.array(similarities, np.float32), np.array(is_same, bool))
+    faceless = sum(embedding is None for embedding in embeddings.values())
+    print(
+        f"{settings.embedder} after {settings.detector}: {report.same_pairs} same, {report.different_pairs} different"
+    )
+    print(f"balanced accuracy {report.balanced_accuracy:.4f} at {report.balanced_threshold:.3f}; ", end="")
+    print(f"equal error rate {report.equal_error_rate:.4f}; no face in {faceless} of {len(embeddings)}")
+    for point in report.points:
+        interval = f"{point.tar_low:.4f} to {point.tar_high:.4f}"
+        print(f"  FAR {point.far:g}: TAR {point.tar:.4f} (95%: {interval}) at {point.threshold:.3f}")
+    _keep(json_path, settings, {**dataclasses.asdict(report), "faceless": faceless})
+
+
+@app.command()
+def identification(
+    folder: Folder,
+    detector: Detector = None,
+    embedder: Embedder = None,
+    device: Device = None,
+    model_dir: ModelDirOption = None,
+    json_path: Json = None,
+) -> None:
+    """Who is it: rank-1, and identification rates at false alarm rates.
+
+    FOLDER has gallery/ and probes/, each with a folder a person; people of probes/ only are the strangers.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    from visage.evaluation.identification import evaluate_identification  # noqa: PLC0415
+    from visage.evaluation.layouts import Template, read_people  # noqa: PLC0415
+    from visage.evaluation.looking import embed_templates  # noqa: PLC0415
+    from visage.models import embedder_spec  # noqa: PLC0415
+
+    settings = _settings(detector=detector, embedder=embedder, device=device, model_dir=model_dir)
+    zero = np.zeros(embedder_spec(settings.embedder, settings.model_dir).embedding_dim, np.float32)
+    sides = []
+    for side in ("gallery", "probes"):
+        templates = {
+            str(path): Template(str(path), person, (path,))
+            for person, paths in read_people(folder / side).items()
+            for path in paths
+        }
+        embedded = embed_templates(templates, settings)
+        rows = [zero if embedding is None else embedding for embedding in embedded.values()]
+        sides.append((np.array(rows, np.float32), [template.person for template in templates.values()]))
+    (gallery, people), (probes, probe_people) = sides
+    report = evaluate_identification(gallery, people, probes, probe_people)
+    print(f"{settings.embedder}: {report.gallery_people} people, {report.probes} probes, {report.strangers} strangers")
+    print(f"rank-1 {report.rank_1:.4f} (95%: {report.rank_1_low:.4f} to {report.rank_1_high:.4f})")
+    for rate, (threshold, identified) in report.open_set.items():
+        print(f"  FPIR {rate:g}: TPIR {identified:.4f} at {threshold:.3f}")
+    _keep(json_path, settings, dataclasses.asdict(report))
+
+
+def _settings(**flags: object) -> Settings:
+    from visage.cli.session import make_settings  # noqa: PLC0415
+
+    return make_settings({**flags, "track": False})
+
+
+def _keep(path: Path | None, settings: Settings, result: dict[str, Any]) -> None:
+    if path is not None:
+        models = {"detector": settings.detector, "embedder": settings.embedder}
+        path.write_text(json.dumps({**models, **result}, indent=1) + "\n", encoding="utf-8")

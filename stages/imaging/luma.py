@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stages.frames import Picture
 from stages.imaging.picture import HostPicture
-from stages.imaging.planes import Plane
+from stages.imaging.planes import Plane, luma_plane
 from stages.imaging.window import PATCH_SIDE, THUMBNAIL_SIZE, Gray, Window
 
 __all__ = ["HostLuma"]
@@ -83,9 +83,10 @@ def _cut(plane: Plane, upright_to_coded: NDArray[np.float64], window: Window) ->
 
 def _luma(picture: HostPicture) -> Plane:
     """The luma plane; of pictures without one, their gray."""
-    plane = picture.planes()[0]
-    if picture.yuv is not None:
-        return plane
+    yuv = picture.yuv
+    if yuv is not None:
+        return luma_plane(picture.frame, yuv, picture.encoding)
+    (plane,) = picture.planes()
     return Plane(np.asarray(cv2.cvtColor(plane.samples, cv2.COLOR_BGR2GRAY), np.uint8), black=(0,))
 
 

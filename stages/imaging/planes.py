@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stages.frames import FloatArray
 from stages.imaging.colour import Encoding, YuvSamples
 
-__all__ = ["Plane", "merge_to_bgr", "packed_bgr", "yuv_planes", "yuv_samples"]
+__all__ = ["Plane", "luma_plane", "merge_to_bgr", "packed_bgr", "yuv_planes", "yuv_samples"]
 
 _YUV_420 = {
     "yuv420p": YuvSamples(bits=8, shift=0, is_semi_planar=False),
@@ -80,6 +80,13 @@ def yuv_planes(frame: av.VideoFrame, yuv: YuvSamples, encoding: Encoding) -> lis
             for samples, black in zip(chroma, blacks, strict=True)
         ),
     ]
+
+
+def luma_plane(frame: av.VideoFrame, yuv: YuvSamples, encoding: Encoding) -> Plane:
+    """The first of `yuv_planes` alone, for who needs it often."""
+    step = 2 if frame.interlaced_frame else 1
+    samples = _view(frame.planes[0], yuv.dtype)[::step, : frame.width]
+    return Plane(samples, black=yuv.black(encoding)[:1], scale_y=1 / step)
 
 
 def merge_to_bgr(channels: Sequence[MatLike], to_bgr: FloatArray, out: NDArray[np.uint8]) -> None:

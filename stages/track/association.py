@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import FloatArray
-from stages.track.appearance import Appearance, resemblance
+from stages.track.appearance import Appearance
 from stages.track.assignment import FORBIDDEN, assign
 from stages.track.track import Track
 
-__all__ = ["associate", "overlaps"]
+__all__ = ["associate", "is_within_reach", "overlaps"]
 
 REACH = 0.7
-"""Sides of a face by which a detection may miss the predicted place, and as much again for each second unseen."""
-FURTHEST_REACH = 2.0
+"""Sides of a face by which a detection may miss the predicted place."""
+REACH_PER_SECOND = 2.0
+"""And so many more for each second unseen."""
+FURTHEST_REACH = 3.0
 
 MOST_GROWTH = 2.2
 """Factor between the sides of prediction and detection."""
@@ -66,11 +68,11 @@ def associate(
     costs = np.full(iou.shape, FORBIDDEN)
     for row, track in enumerate(tracks):
         unseen = max(0.0, seconds - track.seen_seconds)
-        reach = min(FURTHEST_REACH, REACH * (1 + unseen))
+        reach = _reach(unseen)
         is_unsure = unseen > UNSURE_SECONDS or bool(is_crowded[row])
         for column in np.flatnonzero((distance[row] <= reach) & (growth[row] <= MOST_GROWTH)).tolist():
             place = (distance[row, column] / reach + 1 - iou[row, column]) / 2
-            alike = resemblance(track.looks_like, looks[column])
+            alike = track.resembles(looks[column])
             if alike is None:
                 costs[row, column] = place
                 continue
@@ -79,6 +81,12 @@ def associate(
             weight = UNSURE_WEIGHT if is_unsure else SURE_WEIGHT
             costs[row, column] = (1 - weight) * place + weight * (1 - alike) / 2
     return assign(costs)
+
+
+def is_within_reach(predicted_xyxy: FloatArray, box_xyxy: FloatArray, unseen_seconds: float) -> bool:
+    """Whether a track unseen for so long may have got from its predicted place to this box."""
+    distance, growth = _distances(predicted_xyxy[None], box_xyxy[None])
+    return bool(distance[0, 0] <= _reach(unseen_seconds) and growth[0, 0] <= MOST_GROWTH)
 
 
 def overlaps(one_xyxy: FloatArray, other_xyxy: FloatArray) -> NDArray[np.float64]:
@@ -99,3 +107,7 @@ def _distances(predicted_xyxy: FloatArray, boxes_xyxy: FloatArray) -> tuple[NDAr
     way = np.linalg.norm(middles[0][:, None] - middles[1][None], axis=-1)
     larger, smaller = np.maximum(sides[0][:, None], sides[1]), np.minimum(sides[0][:, None], sides[1])
     return way / larger, larger / smaller
+
+
+def _reach(unseen_seconds: float) -> float:
+    return min(FURTHEST_REACH, REACH + REACH_PER_SECOND * unseen_seconds)

@@ -1,8 +1,8 @@
 """Where one shot ends and the next begins, and how much the picture has changed, from thumbnails.
 
-A cut changes what is where and how bright it is; a moving camera changes mostly the first, a flash mostly the second.
-So a cut is declared only if both the correlation of two neighbouring thumbnails and the overlap of their histograms are
-low. Fades and dissolves are no cuts: faces fade with them and end by themselves.
+A cut changes what is where and how bright it is; a moving camera changes mostly the first, a flash only the second. So
+a cut is where two neighbouring thumbnails do not correlate, or correlate little and have other histograms. Fades and
+dissolves are no cuts: faces fade with them and end by themselves.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from stages.imaging.window import Gray
 
 __all__ = ["SceneWatch"]
 
-MOST_CORRELATION = 0.5
-MOST_OVERLAP = 0.75
-"""Both measured on the clips of `benchmarks/tracking.py`: see docs/tracking.md."""
+UNRELATED = 0.3
+LITTLE_RELATED = 0.6
+MOST_OVERLAP = 0.8
+"""Correlations, and the overlap of histograms. Between neighbours of one shot of the test clips they are above 0.9."""
 
 HISTOGRAM_BINS = 16
 BLOCK = 4
@@ -44,7 +45,8 @@ class SceneWatch:
         before, after = previous.astype(np.float32), thumbnail.astype(np.float32)
         if before.std() < FLAT or after.std() < FLAT:
             return bool((before.std() < FLAT) != (after.std() < FLAT))
-        return _correlation(before, after) < MOST_CORRELATION and _overlap(before, after) < MOST_OVERLAP
+        related = _correlation(before, after)
+        return related < UNRELATED or (related < LITTLE_RELATED and _overlap(before, after) < MOST_OVERLAP)
 
     def looked(self, thumbnail: Gray) -> None:
         """Somebody looked at this frame: `change` counts from here."""

@@ -20,9 +20,9 @@ __all__ = ["Movement", "follow"]
 
 WINDOW = (15, 15)
 PYRAMID_LEVELS = 2
-CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.01)
+CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 12, 0.02)
 
-GRID = 5
+GRID = 4
 """Points across and down the face, over its middle four fifths: corners of a box show what is behind."""
 
 MOST_RETURN_ERROR = 0.8
@@ -73,8 +73,8 @@ def follow(before: Gray, after: Gray, box_xyxy: FloatArray, landmarks: FloatArra
     points = _points(box_xyxy, landmarks)
     # OpenCV's coordinates are pixel indices, ours begin at the first pixel's corner.
     start = np.ascontiguousarray((points - 0.5)[:, None])
-    end, found, _ = _track(before, after, start)
-    back, returned, _ = _track(after, before, end)
+    end, found = _track(before, after, start, start)
+    back, returned = _track(after, before, end, start)
     error = np.abs(back - start).max(axis=(1, 2))
     is_good = (found[:, 0] == 1) & (returned[:, 0] == 1) & (error <= MOST_RETURN_ERROR)
     if is_good.sum() < LEAST_POINTS:
@@ -91,17 +91,19 @@ def follow(before: Gray, after: Gray, box_xyxy: FloatArray, landmarks: FloatArra
     return Movement(linear, shift, float((residual <= MOST_RESIDUAL).sum()) / len(points))
 
 
-def _track(before: Gray, after: Gray, points: FloatArray) -> tuple[FloatArray, NDArray[np.uint8], FloatArray]:
-    end, found, error = cv2.calcOpticalFlowPyrLK(
+def _track(before: Gray, after: Gray, points: FloatArray, guess: FloatArray) -> tuple[FloatArray, NDArray[np.uint8]]:
+    """Where the points are afterwards, searched from a guess, and which were found."""
+    end, found, _ = cv2.calcOpticalFlowPyrLK(
         before,
         after,
         points,
-        None,
+        guess.copy(),
         winSize=WINDOW,
         maxLevel=PYRAMID_LEVELS,
-        criteria=CRITERIA,  # type: ignore[call-overload]
+        criteria=CRITERIA,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
-    return end, found, error
+    return np.asarray(end, np.float32), np.asarray(found, np.uint8)
 
 
 def _points(box_xyxy: FloatArray, landmarks: FloatArray | None) -> FloatArray:

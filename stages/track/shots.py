@@ -13,7 +13,7 @@ __all__ = ["BestShots", "Shot"]
 T = TypeVar("T")
 
 MOST_SHOTS = 5
-"""Kept a track. A mean over more changes little: see docs/tracking.md."""
+"""Kept a track. A mean over more changes little."""
 
 APART_SECONDS = 0.5
 """Shots closer than this show the same: only the better one is kept."""

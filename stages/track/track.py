@@ -2,6 +2,10 @@
 
 A track is SEEN while every look finds it and flow can follow it. Otherwise it is LOST: it goes on as it last moved,
 ever slower, and is reported to nobody until a detection that fits brings it back, or its time is over.
+
+Where somebody comes into sight near a lost track but does not look like it, it is too early to tell: a face that is
+still half hidden looks like nobody. Such a track is in doubt, and has the id 0, until it is seen to be the lost one or
+has been another one for `DOUBT_SECONDS`.
 """
 
 from __future__ import annotations
@@ -14,18 +18,21 @@ import numpy as np
 
 from stages.frames import FloatArray
 from stages.imaging.window import Gray, Window
-from stages.track.appearance import Appearance
+from stages.track.appearance import Appearance, resemblance
 from stages.track.shots import BestShots
 
-__all__ = ["Track", "TrackState", "View"]
+__all__ = ["DOUBT_SECONDS", "Track", "TrackState", "View"]
 
-VELOCITY_SECONDS = 0.1
+VELOCITY_SECONDS = 0.2
 """Movement older than this counts for less than 1/e: long enough that a detector's jitter does not throw a track."""
 
-SLOWING_SECONDS = 0.6
+SLOWING_SECONDS = 1.0
 """A lost face's speed falls to 1/e in this time: nobody walks straight for long."""
 
-APPEARANCE_GAIN = 0.2
+DOUBT_SECONDS = 0.4
+
+MEMORY_SECONDS = 1.0
+"""What a face looked like longer ago counts for less than 1/e: a turning head is learnt, a passing hand is not."""
 
 
 class TrackState(Enum):
@@ -48,6 +55,8 @@ class Track:
     """A face.
 
     Attributes:
+        track_id: 0 while it is in doubt.
+        began_seconds: time of its first frame.
         box_xyxy, landmarks: float32 (4,) and (5, 2), source pixels, in the last frame.
         score: the detector's, of the last detection.
         seconds: time of the last frame.
@@ -67,6 +76,7 @@ class Track:
     state: TrackState = TrackState.SEEN
     velocity: FloatArray = field(default_factory=lambda: np.zeros(2, np.float32))
     looks_like: Appearance | None = None
+    last_looked_like: Appearance | None = None
     view: View | None = None
     sharpness: float = 1.0
     travelled: float = 0.0
@@ -74,10 +84,11 @@ class Track:
     shots: BestShots[None] = field(default_factory=BestShots)
     _found_middle: FloatArray = field(init=False)
     _found_seconds: float = field(init=False)
+    began_seconds: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._found_middle = _middle(self.box_xyxy)
-        self._found_seconds = self.seconds
+        self._found_seconds = self.began_seconds = self.seconds
 
     def __repr__(self) -> str:
         return f"<Track {self.track_id} {self.state.name}, last seen at {self.seen_seconds:.2f} s>"
@@ -119,15 +130,22 @@ class Track:
         landmarks = None if self.landmarks is None else self.landmarks + way
         self._place(self.box_xyxy + np.tile(way, 2), landmarks, seconds)
 
-    def resemble(self, found: Appearance | None) -> None:
-        """Learn what it looks like now."""
+    def learn(self, found: Appearance | None, elapsed_seconds: float) -> None:
+        """What it looks like now."""
         if found is None:
             return
+        self.last_looked_like = found
         if self.looks_like is None:
             self.looks_like = found
             return
-        mixed = (1 - APPEARANCE_GAIN) * self.looks_like + APPEARANCE_GAIN * found
+        gain = 1 - math.exp(-elapsed_seconds / MEMORY_SECONDS)
+        mixed = (1 - gain) * self.looks_like + gain * found
         self.looks_like = np.asarray(mixed / max(float(np.linalg.norm(mixed)), 1e-6), np.float32)
+
+    def resembles(self, found: Appearance | None) -> float | None:
+        """How much this looks like it does, or did last: in [-1, 1]; None if that is unknown."""
+        known = [resemblance(mine, found) for mine in (self.looks_like, self.last_looked_like)]
+        return max((alike for alike in known if alike is not None), default=None)
 
     def _learn(self, shift: FloatArray, elapsed: float) -> None:
         if elapsed > 0:

@@ -1,9 +1,10 @@
 """The tracks of one source: detections in, the same faces with ids out; between detections they are followed.
 
-Invariant: ids grow from 1 and are never used again; a face has one track and a track one face. A looked-at frame's
-faces stay as the detector found them. Followed faces move by optical flow from where detection and flow agreed last, so
-that a detector's jitter is smoothed without lag. Where flow fails, the last movement carries a face for as long as what
-is there resembles it. State is bounded: at most `MOST_TRACKS`, each forgotten after a second out of sight.
+Invariant: ids grow from 1 and are never used again; a face has at most one track and a track one face. A looked-at
+frame's faces stay as the detector found them. Followed faces move by optical flow from the middle between where flow
+had brought them and where they were detected, so that a detector's jitter is smoothed without lag. Where flow fails,
+the last movement carries a face for as long as what is there resembles it. State is bounded: at most `MOST_TRACKS`,
+each forgotten after a second out of sight.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import numpy as np
 
 from stages.frames import Faces, FloatArray, Frame
 from stages.imaging.window import Luma, Window
-from stages.track.appearance import Appearance, appearance, resemblance
-from stages.track.association import associate
+from stages.track.appearance import Appearance, appearance
+from stages.track.association import associate, is_within_reach
 from stages.track.flow import Movement, follow
 from stages.track.quality import quality, sharpness
 from stages.track.shots import Shot
-from stages.track.track import Track, TrackState, View
+from stages.track.track import DOUBT_SECONDS, Track, TrackState, View
 
 __all__ = ["Tracker"]
 
@@ -38,8 +39,8 @@ LEAST_CONFIDENCE = 0.4
 SAME_RESEMBLANCE = 0.5
 """What is where a face should be has to resemble it by as much: otherwise something is in front of it."""
 
-DETECTION_GAIN = 0.7
-"""Weight of a detection against where flow had brought the face; see docs/tracking.md."""
+DETECTION_GAIN = 0.5
+"""Weight of a detection against where flow had brought the face. Less smooths more, and keeps errors longer."""
 
 
 class Tracker:
@@ -71,7 +72,7 @@ class Tracker:
 
     def cut(self) -> tuple[int, ...]:
         """A new shot begins: every track ends. Returns their ids."""
-        ended, self._tracks = tuple(track.track_id for track in self._tracks), []
+        ended, self._tracks = _ids(self._tracks), []
         self._looked_seconds = None
         return ended
 
@@ -99,7 +100,8 @@ class Tracker:
             if track not in owner:
                 track.state = TrackState.LOST
         ended = self._end(seconds)
-        owners = [track or self._begin(faces, row, seconds) for row, track in enumerate(owner)]
+        known = [self._resolve(track, faces.boxes_xyxy[row], looks[row], seconds) for row, track in enumerate(owner)]
+        owners = [track or self._begin(faces, row, seconds) for row, track in enumerate(known)]
         return self._take(frame, faces, owners, views, looks), ended
 
     def follow(self, frame: Frame) -> tuple[Faces, tuple[int, ...]]:
@@ -154,7 +156,7 @@ class Tracker:
         if movement.confidence < LEAST_CONFIDENCE:
             return None
         moved = _move_box(box, movement)
-        alike = resemblance(track.looks_like, appearance(patch, moved))
+        alike = track.resembles(appearance(patch, moved))
         if alike is not None and alike < SAME_RESEMBLANCE:
             return None
         box_xyxy = view.window.to_frame(moved.reshape(2, 2)).ravel()
@@ -171,17 +173,44 @@ class Tracker:
         if self._luma is None:
             return TrackState.SEEN  # nothing but the next look can tell
         track.view = self._view(frame, track.box_xyxy)
-        alike = resemblance(track.looks_like, _looks(track.view, track.box_xyxy))
+        alike = track.resembles(_looks(track.view, track.box_xyxy))
         return TrackState.SEEN if alike is not None and alike >= SAME_RESEMBLANCE else TrackState.LOST
 
     def _begin(self, faces: Faces, row: int, seconds: float) -> Track:
-        self._last_id += 1
+        box = faces.boxes_xyxy[row].copy()
         landmarks = None if faces.landmarks is None else faces.landmarks[row]
-        track = Track(
-            self._last_id, faces.boxes_xyxy[row].copy(), landmarks, float(faces.scores[row]), seconds, seconds
-        )
+        track = Track(0, box, landmarks, float(faces.scores[row]), seconds, seconds)
+        if not any(self._may_be(lost, box, seconds) for lost in self._tracks):
+            track.track_id = self._next_id()
         self._tracks.append(track)
         return track
+
+    def _resolve(
+        self, track: Track | None, box_xyxy: FloatArray, looks: Appearance | None, seconds: float
+    ) -> Track | None:
+        """End a track's doubt if it can be: it is the lost one that it now resembles, or a new one."""
+        if track is None or track.track_id:
+            return track
+        candidates = [lost for lost in self._tracks if self._may_be(lost, box_xyxy, seconds)]
+        alike = [(lost.resembles(looks) or 0.0, index) for index, lost in enumerate(candidates)]
+        best, index = max(alike, default=(0.0, 0))
+        if best >= SAME_RESEMBLANCE:
+            self._tracks.remove(track)
+            candidates[index].state = TrackState.SEEN  # nobody else may be it
+            return candidates[index]
+        if not candidates or seconds - track.began_seconds >= DOUBT_SECONDS:
+            track.track_id = self._next_id()
+        return track
+
+    def _may_be(self, lost: Track, box_xyxy: FloatArray, seconds: float) -> bool:
+        if lost.state is not TrackState.LOST or not lost.track_id or lost.looks_like is None:
+            return False
+        predicted = lost.box_xyxy + np.tile(lost.coast(seconds), 2)
+        return is_within_reach(predicted, box_xyxy, seconds - lost.seen_seconds)
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
 
     def _end(self, seconds: float) -> tuple[int, ...]:
         patience = max(SURVIVAL_SECONDS, SURVIVED_LOOKS * self._look_interval)
@@ -189,7 +218,7 @@ class Tracker:
         if len(kept) > MOST_TRACKS:
             kept.sort(key=lambda track: -track.seen_seconds)
             del kept[MOST_TRACKS:]
-        ended = tuple(sorted(track.track_id for track in self._tracks if track not in kept))
+        ended = _ids([track for track in self._tracks if track not in kept])
         self._tracks = kept
         return ended
 
@@ -215,11 +244,12 @@ class Tracker:
             landmarks = None if faces.landmarks is None else faces.landmarks[row]
             if track.seconds == frame.pts_seconds and track.confidence >= LEAST_CONFIDENCE:  # flow has brought it here
                 box, landmarks = _fuse(track, box, landmarks)
+            last_seen = track.seen_seconds
             track.find(box, landmarks, frame.pts_seconds)
             track.score = float(faces.scores[row])
             track.view = view if self._follows else None
             if not is_hidden[row]:
-                track.resemble(looks[row])
+                track.learn(looks[row], frame.pts_seconds - last_seen)
         marked = _with_tracks(faces, owners, qualities, False)
         return replace(marked, to_embed=is_chosen) if self._chooses else marked
 
@@ -236,6 +266,11 @@ class Tracker:
         window = Window.around(box_xyxy, frame.picture.pixel_aspect)
         (patch,) = self._luma.patches(frame.picture, [window])
         return View(window, patch)
+
+
+def _ids(tracks: Sequence[Track]) -> tuple[int, ...]:
+    """Of tracks that end; who was in doubt until the end had none."""
+    return tuple(sorted(track.track_id for track in tracks if track.track_id))
 
 
 def _with_tracks(faces: Faces, owners: Sequence[Track], qualities: FloatArray, is_propagated: bool) -> Faces:

@@ -334,4 +334,4 @@ def _release(items: Sequence[SourceItem | SinkItem]) -> None:
 
 
 def _face_count(item: SinkItem) -> int:
-    return len(item.faces) if isinstance(item, Observation) else 0
+    return len(item.faces.worth_embedding) if isinstance(item, Observation) else 0

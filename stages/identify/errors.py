@@ -1,0 +1,29 @@
+"""What can go wrong between faces and names; leaves of `stages.errors.StageError`.
+
+FaceIndexError
+├── IndexUnavailable   also ConnectionError: a server does not answer; what is waiting is caught up later
+├── IndexInUse         also BlockingIOError: another process has the folder open
+└── IndexMismatch      also ValueError: embeddings of another length or model
+"""
+
+from __future__ import annotations
+
+from stages.errors import StageError
+
+__all__ = ["FaceIndexError", "IndexInUse", "IndexMismatch", "IndexUnavailable"]
+
+
+class FaceIndexError(StageError):
+    """An index of faces could not do what it was asked."""
+
+
+class IndexUnavailable(FaceIndexError, ConnectionError):
+    """The server can't be reached, or refuses."""
+
+
+class IndexInUse(FaceIndexError, BlockingIOError):
+    """Somebody else owns it."""
+
+
+class IndexMismatch(FaceIndexError, ValueError):
+    """Its vectors are not of the kind it was asked for."""

@@ -1,0 +1,109 @@
+"""The people that faces are compared with: one matrix, one product for a whole batch. Immutable.
+
+Exact search costs 4 D bytes read for each picture: measured in benchmarks/people, where it also says from which size
+on an approximate index begins to pay. Chunks keep the product's result in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import FloatArray
+
+__all__ = ["Candidates", "Person", "Roster"]
+
+CHUNK_ROWS = 16_384
+
+NOBODY = np.float32(-1.0)
+"""Less similar than anybody can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody to be recognised; `person_id` None for an unknown, who has a number instead of a name."""
+
+    person_id: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """The two most similar people of each face.
+
+    Attributes:
+        best: int (N,), positions in `Roster.people`; -1 where there is nobody.
+        similarity: float32 (N,), cosine to the best one's closest picture; -1 where there is nobody.
+        runner_up: float32 (N,), cosine to the closest picture of anybody else; -1 where there is nobody else.
+    """
+
+    best: NDArray[np.intp]
+    similarity: FloatArray
+    runner_up: FloatArray
+
+
+class Roster:
+    """People with one or more embeddings each."""
+
+    def __init__(self, people: Sequence[Person], vectors: FloatArray, owners: NDArray[np.intp]) -> None:
+        """
+        Args:
+            vectors: float32 (M, D), L2 norm 1.
+            owners: int (M,), positions in `people`.
+        """
+        if len(vectors) != len(owners):
+            raise ValueError(f"{len(vectors)} vectors have {len(owners)} owners")
+        order = np.argsort(owners, kind="stable")  # a person's pictures lie together, mostly in one chunk
+        self.people = tuple(people)
+        self._vectors = np.ascontiguousarray(vectors[order], np.float32)
+        self._owners = np.asarray(owners, np.intp)[order]
+
+    @classmethod
+    def empty(cls, dimension: int) -> Roster:
+        return cls([], np.empty((0, dimension), np.float32), np.empty(0, np.intp))
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __repr__(self) -> str:
+        return f"<Roster {len(self.people)} people, {len(self._vectors)} embeddings>"
+
+    def closest(self, queries: FloatArray) -> Candidates:
+        """The best two people of each face, float32 (N, D)."""
+        owners = np.full((2, len(queries)), -1, np.intp)
+        similarities = np.full((2, len(queries)), -1.0, np.float32)
+        for start in range(0, len(self._vectors) if len(queries) else 0, CHUNK_ROWS):
+            chunk_owners, chunk_similarities = self._closest_two(queries, start)
+            owners, similarities = _best_two(
+                np.concatenate([owners, chunk_owners]), np.concatenate([similarities, chunk_similarities])
+            )
+        return Candidates(owners[0], similarities[0], similarities[1])
+
+    def _closest_two(self, queries: FloatArray, start: int) -> tuple[NDArray[np.intp], FloatArray]:
+        """Owners and similarities, each (2, N), within one chunk: the best person and the next one."""
+        owners = self._owners[start : start + CHUNK_ROWS]
+        products = queries @ self._vectors[start : start + CHUNK_ROWS].T
+        rows = np.arange(len(queries))
+        first = products.argmax(axis=1)
+        first_similarity = products[rows, first]
+        left = np.searchsorted(owners, owners[first], side="left")
+        right = np.searchsorted(owners, owners[first], side="right")
+        for row in rows:  # hide the best one's other pictures, which lie together
+            products[row, left[row] : right[row]] = NOBODY
+        second = products.argmax(axis=1)
+        second_similarity = products[rows, second]
+        second_owner = np.where(second_similarity == NOBODY, -1, owners[second])
+        return np.stack([owners[first], second_owner]), np.stack([first_similarity, second_similarity])
+
+
+def _best_two(owners: NDArray[np.intp], similarities: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+    """Of candidates (K, N), where a person may come twice: the best of two different people, each (2, N)."""
+    columns = np.arange(owners.shape[1])
+    first = similarities.argmax(axis=0)
+    others = np.where(owners == owners[first, columns], NOBODY, similarities)
+    second = others.argmax(axis=0)
+    chosen = np.stack([first, second])
+    return owners[chosen, columns], np.stack([similarities[first, columns], others[second, columns]])

@@ -1,0 +1,108 @@
+"""Decisions on scripted faces: votes, hysteresis, the margin, tracks that end, faces without tracks or embeddings."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from stages.frames import Faces, FloatArray, Frame, Identity, Observation
+from stages.identify.roster import Person, Roster
+from stages.identify.stage import IdentifyStage
+from stages.identify.voting import Look, TrackVotes
+from tests.unit.stages.pictures import TaggedPicture
+
+ADA, BOB, STRANGER = np.eye(4, dtype=np.float32)[:3]
+ROSTER = Roster([Person("p1", "Ada"), Person("p2", "Bob")], np.stack([ADA, BOB]), np.array([0, 1]))
+
+
+def observation(
+    number: int,
+    embeddings: Sequence[FloatArray],
+    tracks: Sequence[int] | None = None,
+    *,
+    ended: tuple[int, ...] = (),
+    source: str = "a",
+) -> Observation:
+    count = len(embeddings)
+    faces = Faces(
+        boxes_xyxy=np.zeros((count, 4), np.float32),
+        scores=np.ones(count, np.float32),
+        embeddings=np.array(embeddings, np.float32).reshape(count, 4),
+        track_ids=None if tracks is None else np.array(tracks, np.int64),
+        quality=None if tracks is None else np.full(count, 0.8, np.float32),
+        propagated=None if tracks is None else np.zeros(count, np.bool_),
+    )
+    return Observation(Frame(source, number, number / 10, TaggedPicture(0)), faces, ended)
+
+
+def stage(roster: Roster = ROSTER) -> IdentifyStage:
+    return IdentifyStage(lambda: roster, threshold=0.4, margin=0.05)
+
+
+def names(results: Sequence[Observation]) -> list[list[str | None]]:
+    found = []
+    for result in results:
+        assert result.faces.identities is not None
+        found.append([identity.name if identity else None for identity in result.faces.identities])
+    return found
+
+
+def test_every_face_is_decided_by_itself_without_tracks() -> None:
+    results = stage().process([observation(0, [ADA, STRANGER]), observation(1, []), observation(2, [BOB])])
+    assert names(results) == [["Ada", "unknown"], [], ["Bob"]]
+    assert results[0].faces.identities is not None
+    assert results[0].faces.identities[0] == Identity("p1", "Ada", 1.0, 0.0)
+
+
+def test_one_bad_look_does_not_change_a_tracks_name_but_many_do() -> None:
+    looks = [ADA, ADA, ADA, BOB, ADA, *[BOB] * 40]
+    found = names(stage().process([observation(n, [look], [7]) for n, look in enumerate(looks)]))
+    assert found[:5] == [["Ada"]] * 5
+    assert found[-1] == ["Bob"]
+    flat = [name for (name,) in found]
+    assert sum(before != after for before, after in itertools.pairwise(flat)) == 1
+
+
+def test_a_face_between_two_people_is_neither() -> None:
+    between = (ADA + BOB) / np.float32(np.sqrt(2))
+    assert names(stage().process([observation(0, [between])])) == [["unknown"]]
+
+
+def test_a_face_that_was_not_embedded_has_its_tracks_name() -> None:
+    nothing = np.zeros(4, np.float32)
+    found = stage().process(
+        [observation(0, [nothing], [1]), observation(1, [ADA], [1]), observation(2, [nothing], [1])]
+    )
+    assert names(found) == [[None], ["Ada"], ["Ada"]]
+
+
+def test_sources_and_ended_tracks_are_kept_apart() -> None:
+    tested = stage()
+    tested.process([observation(0, [ADA], [1]), observation(0, [BOB], [1], source="b")])
+    nothing = np.zeros(4, np.float32)
+    later = [observation(1, [nothing], [1], ended=(1,)), observation(1, [nothing], [1], source="b")]
+    assert names(tested.process(later)) == [[None], ["Bob"]]
+    tested.flush("b")
+    assert names(tested.process([observation(2, [nothing], [1], source="b")])) == [[None]]
+
+
+def test_a_batch_without_embeddings_passes_as_it_is() -> None:
+    plain = Observation(Frame("a", 0, 0.0, TaggedPicture(0)), Faces.none())
+    assert stage().process([plain]) == [plain]
+
+
+def test_the_roster_of_the_moment_is_asked() -> None:
+    rosters = [Roster.empty(4), ROSTER]
+    tested = IdentifyStage(lambda: rosters.pop(0), threshold=0.4, margin=0.05)
+    assert names(tested.process([observation(0, [ADA], [1])])) == [["unknown"]]
+    assert names(tested.process([observation(1, [ADA], [1])])) == [["Ada"]]
+
+
+@pytest.mark.parametrize("quality", [0.0, 0.2])
+def test_a_good_look_outweighs_bad_ones(quality: float) -> None:
+    votes = TrackVotes()
+    votes.add(Look("p1", "p1", "Ada", 0.5, quality, 0.0))
+    assert votes.add(Look("p2", "p2", "Bob", 0.9, 1.0, 0.1)).name == "Bob"

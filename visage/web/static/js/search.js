@@ -5,7 +5,6 @@ import { byId, element } from "./dom.js";
 import { moment, plural } from "./format.js";
 import { view } from "./router.js";
 
-const LIKELY = 0.374; // SFace's threshold: from here on two faces are one person's
 const MOST_BYTES = 16 * 2 ** 20;
 
 let picture = null;
@@ -84,7 +83,7 @@ function makeRow({ sighting, similarity }) {
     element("span", { className: `dot ${sighting.person_id ? "known" : "unknown"}`, "aria-hidden": "true" }),
     element("div", { className: "what" }, element("strong", {}, sighting.name), element("small", {}, sighting.source_id)),
     element("time", { dateTime: sighting.started_at }, moment(sighting.started_at)),
-    element("meter", { className: "likeness", min: 0, max: 1, low: LIKELY, optimum: 1, value: Math.max(0, similarity), "aria-label": `similarity ${alike}` }),
+    element("meter", { className: "likeness", min: 0, max: 1, value: Math.max(0, similarity), "aria-label": `similarity ${alike}` }),
     element("output", {}, alike),
   );
 }

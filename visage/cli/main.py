@@ -19,7 +19,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from visage.cli import models, token
+from visage.cli import evaluate, models, token
 from visage.cli.bench import bench
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
@@ -46,6 +46,7 @@ app.command()(doctor)
 app.command()(bench)
 app.command()(serve)
 app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="eval")
 app.add_typer(token.app, name="token")
 
 

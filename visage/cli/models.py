@@ -13,7 +13,6 @@ import typer
 
 from visage.cli.licences import AcceptLicenseOption, agree_to_licences
 from visage.cli.options import ModelDirOption
-from visage.models.registry import USER_CATALOG
 
 if TYPE_CHECKING:
     from visage.models import ModelSpec, ModelStore
@@ -86,6 +85,7 @@ def add(
     The entry goes to catalog.toml in the model folder, where it can be corrected. Exit code 1 if it finds no face.
     """
     from visage.models.own import add_model, propose, to_toml  # noqa: PLC0415
+    from visage.models.registry import USER_CATALOG  # noqa: PLC0415
 
     folder = _store(model_dir).model_dir
     proposal = propose(file, folder, name=name)

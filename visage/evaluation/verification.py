@@ -1,7 +1,7 @@
 """Are these two faces one person's? Rates and thresholds over pairs whose answer is known.
 
 TAR is the part of same pairs that are accepted, FAR of different ones. A threshold for a FAR is the lowest similarity
-at which no more than that part is accepted; it is not stated where there are too few different pairs to see such a rate.
+at which no more than that part is accepted; it is not stated where there are too few different pairs to see it.
 Intervals: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927, at 95%.
 """
 

@@ -1,7 +1,7 @@
 """How well a face is seen, in [0, 1]: the product of its size, sharpness, pose and score, each in [0, 1].
 
     size       min(1, shorter side of the box / 112): below the embedder's 112 pixels there is less to see
-    sharpness  1 - exp(-v / 0.02): v is the variance of the Laplacian over the variance of the patch itself, both on a
+    sharpness  1 - exp(-v / 0.1): v is the variance of the Laplacian over the variance of the patch itself, both on a
                face scaled to 64 pixels, so that neither its size nor its contrast counts (after Pech-Pacheco et al.,
                "Diatom autofocusing in brightfield microscopy", ICPR 2000); 1 where no pixels can be read
     pose       (1 - yaw)(1 - pitch): yaw is how far the nose lies off the middle of the eyes, as a part of half their
@@ -26,7 +26,7 @@ from stages.imaging.window import FACE_SIDE, PATCH_SIDE, Gray
 __all__ = ["pose", "quality", "sharpness"]
 
 FULL_SIZE = 112
-SHARPNESS_UNIT = 0.02
+SHARPNESS_UNIT = 0.1
 
 _EYES_Y, _MOUTH_Y = ARCFACE_112[:2, 1].mean(), ARCFACE_112[3:, 1].mean()
 FRONTAL_NOSE = float((ARCFACE_112[2, 1] - _EYES_Y) / (_MOUTH_Y - _EYES_Y))

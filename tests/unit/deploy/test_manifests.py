@@ -1,0 +1,83 @@
+"""What can't be built here is read: images, compose, systemd and Kubernetes say what the daemon needs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from visage.web.api import health
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+SYSTEMD_ANALYZE = shutil.which("systemd-analyze")
+ROUTES = {route.path for route in health.router.routes if hasattr(route, "path")}
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.cuda"])
+def test_images_run_as_nobody_in_particular(name: str) -> None:
+    text = (DEPLOY / name).read_text()
+    instructions = [line.split()[0] for line in text.splitlines() if re.match(r"[A-Z]+ ", line)]
+    last_stage = text[text.rindex("FROM ") :]
+    assert re.search(r"^USER \d+:\d+$", last_stage, re.MULTILINE)
+    assert "ADD" not in instructions
+    assert "--no-cache-dir" in text
+    assert not re.search(r"FROM \S+:latest|FROM [^:\s]+(\s|$)", text)
+    for copied in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
+        for path in copied.split():
+            assert (DEPLOY.parent / path).exists(), path
+    (checked,) = re.findall(r"http://127\.0\.0\.1:8080(/\w+)", last_stage)
+    assert checked in ROUTES
+
+
+def test_compose_names_files_that_exist() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    assert set(services) == {"visage", "qdrant", "prometheus", "grafana"}
+    for service in services.values():
+        assert ":" in service["image"] or "build" in service
+        for volume in service["volumes"]:
+            path = volume.partition(":")[0]
+            if path.startswith("./") and path != "./visage.yaml":  # the user's own
+                assert (DEPLOY / path).exists(), path
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+@pytest.mark.skipif(SYSTEMD_ANALYZE is None, reason="needs systemd-analyze")
+def test_the_unit_is_understood(tmp_path: Path) -> None:
+    # Its program is not installed here.
+    unit = tmp_path / "visage.service"
+    text = (DEPLOY / "systemd" / "visage.service").read_text()
+    unit.write_text(text.replace("/opt/visage/bin/visage", "/bin/true"))
+    found = subprocess.run(
+        [str(SYSTEMD_ANALYZE), "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "visage.service" not in found.stderr, found.stderr
+
+
+def test_the_unit_is_hardened_and_watched() -> None:
+    text = (DEPLOY / "systemd" / "visage.service").read_text()
+    for line in ("Type=notify", "NoNewPrivileges=yes", "ProtectSystem=strict", "User=visage", "CapabilityBoundingSet="):
+        assert f"\n{line}\n" in text
+    assert re.search(r"^WatchdogSec=\d+$", text, re.MULTILINE)
+
+
+def test_kubernetes_asks_where_the_daemon_answers() -> None:
+    documents = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "visage.yaml").read_text()))
+    assert [document["kind"] for document in documents] == ["StatefulSet", "Service"]
+    pod = documents[0]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["path"] in ROUTES
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert pod["terminationGracePeriodSeconds"] > 15  # the drain, and then some
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {"state", *(volume["name"] for volume in pod["volumes"])}

@@ -19,8 +19,9 @@ import numpy as np
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.backends.tensorrt_builder import Shape, ShapeRange
 from stages.buffers import Stream
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_graph import CudaGraph
+from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
 from stages.errors import BackendError, EngineRejected, ModelMismatch
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from cuda.bindings import driver
 
-from stages.buffers.cuda import CudaStream, _check
+from stages.buffers.cuda_calls import check
+from stages.buffers.cuda_stream import CudaStream
 from stages.errors import BackendError
 
 __all__ = ["CudaGraph"]
@@ -30,7 +31,7 @@ class CudaGraph:
         Returns None where `work` returns False or does what can't be recorded; the stream is usable in either case.
         """
         mode = driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
-        _check(driver.cuStreamBeginCapture(stream.handle, mode), "recording a CUDA graph")
+        check(driver.cuStreamBeginCapture(stream.handle, mode), "recording a CUDA graph")
         succeeded = False
         try:
             succeeded = work()
@@ -40,16 +41,16 @@ class CudaGraph:
         if status != driver.CUresult.CUDA_SUCCESS:
             return None
         try:
-            return cls(_check(driver.cuGraphInstantiate(graph, 0), "making a CUDA graph")) if succeeded else None
+            return cls(check(driver.cuGraphInstantiate(graph, 0), "making a CUDA graph")) if succeeded else None
         except BackendError:
             return None
         finally:
-            _check(driver.cuGraphDestroy(graph), "freeing a CUDA graph")
+            check(driver.cuGraphDestroy(graph), "freeing a CUDA graph")
 
     def launch(self, stream: CudaStream) -> None:
         """Queue the recorded work."""
-        _check(driver.cuGraphLaunch(self._executable, stream.handle), "launching a CUDA graph")
+        check(driver.cuGraphLaunch(self._executable, stream.handle), "launching a CUDA graph")
 
     def close(self) -> None:
         """Destroy the graph; work already queued still finishes."""
-        _check(driver.cuGraphExecDestroy(self._executable), "freeing a CUDA graph")
+        check(driver.cuGraphExecDestroy(self._executable), "freeing a CUDA graph")

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray, PinnedArray
 from stages.buffers.stream import HOST_EVENT, Event, Stream
 

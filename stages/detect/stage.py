@@ -6,6 +6,7 @@ alone, so a frame's faces do not depend on its neighbours.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -53,7 +54,9 @@ class DetectStage(Generic[TensorT]):
             attach: called on the stage's thread before its first batch: a card has to be made current there.
             dispose: called on the stage's thread after its last: frees what the collaborators hold.
         """
-        self._input = detector_input
+        # A source's frames are all placed alike.
+        self._shape = functools.lru_cache(maxsize=256)(detector_input.shape)
+        self._fit = functools.lru_cache(maxsize=256)(detector_input.fit)
         self._imaging = imaging
         self._backend = backend
         self._head = head
@@ -91,7 +94,7 @@ class DetectStage(Generic[TensorT]):
         rows: dict[tuple[int, int], list[int]] = {}
         for row, frame in enumerate(batch):
             picture = frame.picture
-            shape = self._input.shape(picture.width, picture.height, picture.pixel_aspect)
+            shape = self._shape(picture.width, picture.height, picture.pixel_aspect)
             rows.setdefault(shape, []).append(row)
         return rows
 
@@ -99,7 +102,7 @@ class DetectStage(Generic[TensorT]):
         pictures = [frame.picture for frame in frames]
         tensor = self._imaging.letterbox(pictures, stream=self._stream)
         outputs = self._backend.infer(tensor, stream=self._stream)
-        letterboxes = [self._input.fit(p.width, p.height, p.pixel_aspect) for p in pictures]
+        letterboxes = [self._fit(p.width, p.height, p.pixel_aspect) for p in pictures]
         faces = self._head.decode(outputs, letterboxes, shape, stream=self._stream)
         return [self._large_enough(f) for f in faces] if self._min_face else faces
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.backends.base import Backend, HostTensor
 from stages.buffers import HostStream, Stream
@@ -83,14 +84,8 @@ class EmbedStage(Generic[TensorT]):
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
         """Embed the faces worth it of every observation; results are in the batch's order."""
         chosen = [item.faces.worth_embedding for item in batch]
-        requests = [
-            (
-                item.frame,
-                self._transforms(item.frame, item.faces if len(rows) == len(item.faces) else item.faces.select(rows)),
-            )
-            for item, rows in zip(batch, chosen, strict=True)
-            if len(rows)
-        ]
+        seen = [(item.frame, _rows(item.faces, rows)) for item, rows in zip(batch, chosen, strict=True) if len(rows)]
+        requests = list(zip([frame for frame, _ in seen], self._transforms(seen), strict=True))
         found = [self._embed(chunk) for chunk in _chunks(requests, self._backend.max_batch)]
         embeddings = np.concatenate([np.empty((0, self._dimension), np.float32), *found])
         results: list[Observation] = []
@@ -115,11 +110,19 @@ class EmbedStage(Generic[TensorT]):
         self._backend.close()
         self._dispose()
 
-    def _transforms(self, frame: Frame, faces: Faces) -> FloatArray:
-        aspect = frame.picture.pixel_aspect
-        if self._template is None or faces.landmarks is None:
-            return box_transforms(faces.boxes_xyxy, self._crop_size, pixel_aspect=aspect)
-        return landmark_transforms(faces.landmarks, self._template, pixel_aspect=aspect)
+    def _transforms(self, seen: Sequence[tuple[Frame, Faces]]) -> list[FloatArray]:
+        """Of each frame's faces, float32 (N, 2, 3); all of a batch at once, for numpy takes its time for each call."""
+        if not seen:
+            return []
+        counts = [len(faces) for _, faces in seen]
+        aspects = np.repeat([frame.picture.pixel_aspect for frame, _ in seen], counts)
+        landmarks = [faces.landmarks for _, faces in seen if faces.landmarks is not None]
+        if self._template is None or len(landmarks) < len(seen):
+            boxes = np.concatenate([faces.boxes_xyxy for _, faces in seen])
+            transforms = box_transforms(boxes, self._crop_size, pixel_aspect=aspects)
+        else:
+            transforms = landmark_transforms(np.concatenate(landmarks), self._template, pixel_aspect=aspects)
+        return np.split(transforms, np.cumsum(counts)[:-1])
 
     def _embed(self, requests: Sequence[tuple[Frame, FloatArray]]) -> FloatArray:
         crops = self._imaging.crop(
@@ -139,6 +142,10 @@ class EmbedStage(Generic[TensorT]):
         norms = np.linalg.norm(raw, axis=1, keepdims=True)
         embeddings: FloatArray = np.asarray(raw / np.maximum(norms, np.finfo(np.float32).tiny), np.float32)
         return embeddings
+
+
+def _rows(faces: Faces, rows: NDArray[np.intp]) -> Faces:
+    return faces if len(rows) == len(faces) else faces.select(rows)
 
 
 def _chunks(requests: Sequence[tuple[Frame, FloatArray]], limit: int) -> Iterator[list[tuple[Frame, FloatArray]]]:

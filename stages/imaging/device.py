@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.buffers import Stream
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback, Uploads
 from stages.frames import FloatArray, Picture

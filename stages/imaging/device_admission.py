@@ -6,39 +6,40 @@ memory. The pool's capacity bounds the frames that a source can have in flight. 
 for a buffer; a live source drops the frame and counts it.
 
 Surfaces are copied on the legacy default stream, because FFmpeg maps and unmaps them there: the copy comes after the
-map and before the next use of the surface without an event more. The other streams do not wait for that one.
+map and before the next use of the surface without an event more. Readers wait for all that was queued there until they
+begin, once a batch: an event for every frame would cost the interpreter more than the copy.
 """
 
 from __future__ import annotations
 
-import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import av
 import numpy as np
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
-from cuda import core
 from numpy.typing import NDArray
 
 from stages.buffers import HOST_EVENT, BufferPool, Event, PoolStatistics
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import PlaneCopy
 from stages.buffers.device import DeviceArray, PinnedArray
 from stages.buffers.slab import Slab
 from stages.errors import PoolClosed, PoolTimeout
 from stages.imaging.colour import Encoding, YuvSamples
+from stages.imaging.nvdec_surface import NV12, P010, chroma_row, surface_samples
 from stages.imaging.orientation import Orientation
 from stages.imaging.planes import yuv_samples
 from stages.imaging.surface import DevicePicture, SurfaceLayout
 
 __all__ = ["DeviceAdmission", "interleave"]
 
-NV12 = YuvSamples(bits=8, shift=0, is_semi_planar=True)
-P010 = YuvSamples(bits=10, shift=6, is_semi_planar=True)
-
 # Rows begin where the card reads them in full bursts.
 PITCH_ALIGNMENT = 256
+
+MOST_LAYOUTS = 64
+"""Remembered a source; a stream that changes its size with every frame must not fill the memory."""
 
 
 class DeviceAdmission:
@@ -68,7 +69,7 @@ class DeviceAdmission:
         self._capacity = capacity
         self._timeout_seconds = None if waits else 0.0
         self._on_upload = on_upload
-        self._stream = CudaStream(device, core.LEGACY_DEFAULT_STREAM)
+        self._stream = device.decoders.stream
         self._reformatter = VideoReformatter()
         self._lock = threading.Lock()
         self._is_closed = False
@@ -77,6 +78,8 @@ class DeviceAdmission:
         self._buffer_bytes = 0
         self._staging: PinnedArray | None = None
         self._uploaded: Event = HOST_EVENT
+        self._layouts: dict[Hashable, SurfaceLayout] = {}
+        self._copies: dict[Hashable, tuple[PlaneCopy, ...]] = {}
         self.frames_copied = 0
         self.frames_uploaded = 0
         self.frames_dropped = 0
@@ -85,10 +88,10 @@ class DeviceAdmission:
         if not self._is_current:
             self._device.make_current()
             self._is_current = True
-        is_surface = frame.format.name == "cuda" and len(frame.planes) == 2  # noqa: PLR2004 - as all 4:2:0 has
-        samples = _surface_samples(frame) if is_surface else _uploaded_samples(frame)
-        pitch = -(-frame.width * samples.dtype.itemsize // PITCH_ALIGNMENT) * PITCH_ALIGNMENT
-        layout = SurfaceLayout(frame.width, frame.height, pitch, samples, Encoding.of(frame), orientation)
+        planes = frame.planes
+        is_surface = frame.format.name == "cuda" and len(planes) == 2  # noqa: PLR2004 - as all 4:2:0 has
+        samples = surface_samples(planes[0]) if is_surface else _uploaded_samples(frame)
+        layout = self._layout(frame, samples, orientation, chroma_row(planes) if is_surface else 0)
         if self._pool is None or layout.nbytes > self._buffer_bytes:
             self._pool = self._replace_pool(layout.nbytes)
         try:
@@ -99,14 +102,14 @@ class DeviceAdmission:
             return None
         try:
             if is_surface:
-                self._copy(frame, layout, lease.buffer)
+                self._copy(frame, planes, layout, lease.buffer)
                 self.frames_copied += 1
             else:
                 if self._on_upload is not None and not self.frames_uploaded:
                     self._on_upload(frame.format.name)
                 self._upload(frame, layout, lease.buffer)
                 self.frames_uploaded += 1
-            return DevicePicture(lease, layout, self._stream.record())
+            return DevicePicture(lease, layout, self._device.decoders)
         except BaseException:
             lease.release(after=self._stream.record())
             raise
@@ -144,26 +147,56 @@ class DeviceAdmission:
         self._buffer_bytes = buffer_bytes
         return fresh
 
-    def _copy(self, frame: av.VideoFrame, layout: SurfaceLayout, target: DeviceArray) -> None:
-        luma, chroma = frame.planes
-        for plane, offset, rows in (
-            (luma, 0, layout.height),
-            (chroma, layout.chroma_offset, layout.chroma_rows),
-        ):
-            source, pitch, start = plane.buffer_ptr, plane.line_size, target.pointer + offset
-            if not frame.interlaced_frame:
-                self._stream.copy_plane(source, pitch, start, layout.pitch, row_bytes=layout.row_bytes, rows=rows)
-                continue
-            # The first field alone, each of its rows twice: two moments in one picture would be combed.
-            for line in (0, 1):
-                self._stream.copy_plane(
-                    source,
-                    2 * pitch,
-                    start + line * layout.pitch,
-                    2 * layout.pitch,
-                    row_bytes=layout.row_bytes,
-                    rows=(rows + 1 - line) // 2,
-                )
+    def _layout(
+        self, frame: av.VideoFrame, samples: YuvSamples, orientation: Orientation, chroma_at: int
+    ) -> SurfaceLayout:
+        """One object for all pictures that lie alike."""
+        encoding = Encoding.of(frame)
+        key = (frame.width, frame.height, samples.bits, encoding, orientation, chroma_at)
+        layout = self._layouts.get(key)
+        if layout is None:
+            pitch = -(-frame.width * samples.dtype.itemsize // PITCH_ALIGNMENT) * PITCH_ALIGNMENT
+            layout = SurfaceLayout(frame.width, frame.height, pitch, samples, encoding, orientation, chroma_at)
+            if len(self._layouts) == MOST_LAYOUTS:
+                self._layouts.clear()
+                self._copies.clear()
+            self._layouts[key] = layout
+        return layout
+
+    def _copy(
+        self, frame: av.VideoFrame, planes: tuple[VideoPlane, ...], layout: SurfaceLayout, target: DeviceArray
+    ) -> None:
+        luma, chroma = planes
+        source, start = luma.buffer_ptr, target.pointer
+        if frame.interlaced_frame:
+            self._copy_first_field(luma, layout, start, layout.height)
+            self._copy_first_field(chroma, layout, start + layout.chroma_offset, layout.chroma_rows)
+        elif layout.chroma_row:
+            (whole,) = self._planned(layout, (luma.line_size, layout.chroma_row + layout.chroma_rows))
+            self._stream.copy_plane(whole.aim(source, start))
+        else:
+            pitch = luma.line_size
+            first, second = self._planned(layout, (pitch, layout.height), (pitch, layout.chroma_rows))
+            self._stream.copy_plane(first.aim(source, start))
+            self._stream.copy_plane(second.aim(chroma.buffer_ptr, start + layout.chroma_offset))
+
+    def _planned(self, layout: SurfaceLayout, *planes: tuple[int, int]) -> tuple[PlaneCopy, ...]:
+        """Copies of (pitch, rows) into this layout, described once."""
+        copies = self._copies.get(layout)
+        if copies is None:
+            copies = tuple(
+                PlaneCopy(pitch, layout.pitch, row_bytes=layout.row_bytes, rows=rows) for pitch, rows in planes
+            )
+            self._copies[layout] = copies
+        return copies
+
+    def _copy_first_field(self, plane: VideoPlane, layout: SurfaceLayout, start: int, rows: int) -> None:
+        """The first field alone, each of its rows twice: two moments in one picture would be combed."""
+        for line in (0, 1):
+            copy = PlaneCopy(
+                2 * plane.line_size, 2 * layout.pitch, row_bytes=layout.row_bytes, rows=(rows + 1 - line) // 2
+            )
+            self._stream.copy_plane(copy.aim(plane.buffer_ptr, start + line * layout.pitch))
 
     def _upload(self, frame: av.VideoFrame, layout: SurfaceLayout, target: DeviceArray) -> None:
         if self._staging is None or self._staging.array.nbytes < layout.nbytes:
@@ -220,31 +253,6 @@ def _rows(plane: VideoPlane, dtype: np.dtype[np.uint8] | np.dtype[np.uint16], *,
 def _place(source: NDArray[np.uint8], target: NDArray[np.uint8], shift: int) -> None:
     height, width = target.shape
     np.left_shift(source[:height, :width], shift, out=target)
-
-
-class _DLTensor(ctypes.Structure):
-    """The head of DLPack's DLTensor (dlpack.h), as far as its element type."""
-
-    _fields_ = (
-        ("data", ctypes.c_void_p),
-        ("device_type", ctypes.c_int32),
-        ("device_id", ctypes.c_int32),
-        ("ndim", ctypes.c_int32),
-        ("code", ctypes.c_uint8),
-        ("bits", ctypes.c_uint8),
-    )
-
-
-_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_capsule_pointer.restype = ctypes.c_void_p
-_capsule_pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
-
-
-def _surface_samples(frame: av.VideoFrame) -> YuvSamples:
-    """NV12 or P010. PyAV tells a surface's format only through DLPack before 18."""
-    capsule = frame.planes[0].__dlpack__()
-    tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))
-    return NV12 if tensor.bits == 8 else P010  # noqa: PLR2004
 
 
 def _uploaded_samples(frame: av.VideoFrame) -> YuvSamples:

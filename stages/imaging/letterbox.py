@@ -48,12 +48,15 @@ class DetectorInput:
         longest: pixels of the input's longer side.
         multiple: both sides are multiples of this (the network's largest stride).
         square: always longest x longest (networks with a fixed input), else just as high as the frame needs.
+        coarse: as high as a 16:9 frame needs if that is enough, else square: two shapes for all frames, for networks
+            that are built for their shapes.
         pad_value: 0-255, for the pixels around the picture.
     """
 
     longest: int = 640
     multiple: int = 32
     square: bool = False
+    coarse: bool = False
     pad_value: int = 0
 
     def __post_init__(self) -> None:
@@ -82,7 +85,11 @@ class DetectorInput:
             return self.longest, self.longest
         display_width = width * pixel_aspect
         scale = self.longest / max(display_width, height)
-        return self._round_up(height * scale), self._round_up(display_width * scale)
+        exact = self._round_up(height * scale), self._round_up(display_width * scale)
+        if not self.coarse:
+            return exact
+        wide_height = self._round_up(self.longest * 9 / 16)
+        return (wide_height if exact[0] <= wide_height else self.longest), self.longest
 
     def _round_up(self, side: float) -> int:
         return max(self.multiple, math.ceil(round(side) / self.multiple) * self.multiple)

@@ -1,6 +1,6 @@
 """A picture in device memory: NV12 or P010 as the decoder left it, in a leased buffer.
 
-A chain of events orders its use without stopping anybody: the copy from the decoder records `ready`; each consumer's
+A chain of events orders its use without stopping anybody: `ready` follows the copy from the decoder; each consumer's
 stream waits for the event before it, reads, and records the next; the buffer goes back after the last one.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.buffers import Event, Lease
+from stages.buffers import HOST_EVENT, Event, Lease
 from stages.buffers.device import DeviceArray
 from stages.imaging.colour import Encoding, YuvSamples
 from stages.imaging.orientation import Orientation
@@ -18,9 +18,11 @@ from stages.imaging.orientation import Orientation
 __all__ = ["DevicePicture", "SurfaceLayout"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SurfaceLayout:
-    """How a picture lies in its buffer: `height` rows of luma, then rows of interleaved U and V, all `pitch` apart.
+    """How a picture lies in its buffer: rows of luma, then rows of interleaved U and V, all `pitch` apart.
+
+    Compared by identity: a source's pictures share theirs, and what is derived from it is remembered for it.
 
     Attributes:
         width, height: luma samples, before rotation. Chroma has half of each, rounded up.
@@ -28,6 +30,7 @@ class SurfaceLayout:
         samples: NV12 is YuvSamples(8, 0, True), P010 is YuvSamples(10, 6, True).
         encoding: matrix and range.
         orientation: how to turn the stored picture so that it is upright.
+        chroma_row: the row at which U and V begin; 0: right after the luma. Decoders leave rows between.
     """
 
     width: int
@@ -36,6 +39,7 @@ class SurfaceLayout:
     samples: YuvSamples
     encoding: Encoding
     orientation: Orientation
+    chroma_row: int = 0
 
     def __post_init__(self) -> None:
         if not self.samples.is_semi_planar:
@@ -59,29 +63,29 @@ class SurfaceLayout:
     @property
     def chroma_offset(self) -> int:
         """Bytes from the first luma sample to the first U."""
-        return self.pitch * self.height
+        return self.pitch * (self.chroma_row or self.height)
 
     @property
     def nbytes(self) -> int:
-        return self.pitch * (self.height + self.chroma_rows)
+        return self.chroma_offset + self.pitch * self.chroma_rows
 
 
 class DevicePicture:
     """One frame's pixels on the card. One owner at a time; not for two threads at once."""
 
-    __slots__ = ("_buffer", "_last_use", "_lease", "height", "layout", "width")
+    __slots__ = ("_buffer", "_last_use", "_lease", "_ready", "height", "layout", "width")
 
     def __init__(self, lease: Lease[DeviceArray], layout: SurfaceLayout, ready: Event) -> None:
         """
         Args:
             lease: of a buffer of at least `layout.nbytes` bytes; the picture gives it back.
-            ready: recorded after the copy that fills it.
+            ready: follows the copy that fills it.
         """
         self._buffer = lease.buffer
         if self._buffer.nbytes < layout.nbytes:
             raise ValueError(f"a buffer of {self._buffer.nbytes} bytes can't hold a picture of {layout.nbytes}")
         self._lease = lease
-        self._last_use = ready
+        self._last_use = self._ready = ready
         self.layout = layout
         self.width, self.height = layout.orientation.upright_size(layout.width, layout.height)
 
@@ -114,4 +118,5 @@ class DevicePicture:
         self._last_use = event
 
     def release(self) -> None:
-        self._lease.release(after=self._last_use)
+        # One that nobody read needs no wait: the next copy into it comes after this one on the same stream.
+        self._lease.release(after=HOST_EVENT if self._last_use is self._ready else self._last_use)

@@ -13,7 +13,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from stages.buffers.cuda import CudaDevice, CUDAError
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_calls import CUDAError
 from stages.errors import BackendError, BackendUnavailable
 
 try:

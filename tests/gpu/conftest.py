@@ -12,7 +12,8 @@ import pytest
 from stages.errors import BackendUnavailable
 
 if TYPE_CHECKING:
-    from stages.buffers.cuda import CudaDevice, CudaStream
+    from stages.buffers.cuda import CudaDevice
+    from stages.buffers.cuda_stream import CudaStream
 
 IS_REQUIRED = os.environ.get("VISAGE_REQUIRE_CUDA") == "1"
 IS_INSTALLED = importlib.util.find_spec("cuda") is not None and importlib.util.find_spec("cuda.core") is not None

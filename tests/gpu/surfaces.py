@@ -7,7 +7,8 @@ from types import TracebackType
 import numpy as np
 
 from stages.buffers import BufferPool
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray, PinnedArray
 from stages.imaging.colour import Encoding, Matrix, YuvSamples
 from stages.imaging.orientation import Orientation

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from stages.buffers import HostStream
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray, PinnedArray
 from stages.detect.heads.device_records import FIRST_RECORDS
 from stages.detect.heads.device_yolo import DeviceYoloHead

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stages.buffers import HostStream
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import CudaStream
 from stages.errors import PoolClosed
 from stages.imaging.device import DeviceImaging
 from stages.imaging.letterbox import DetectorInput

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.frames import FloatArray

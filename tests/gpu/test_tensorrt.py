@@ -19,9 +19,11 @@ from stages.backends.tensorrt import TensorRTBackend
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.backends.tensorrt_builder import ShapeRange
 from stages.buffers import HostStream
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
 from stages.errors import EngineRejected, ModelMismatch
+from stages.imaging.letterbox import DetectorInput
 from tests.media import Media
 from tests.unit.stages.backends.test_tensorrt_builder import SHAPES, convolution
 from visage.models import ModelStore
@@ -261,7 +263,7 @@ def test_real_networks_agree_with_the_cpu_in_half_precision(
     name: str, models: ModelStore, media: Media, device: CudaDevice, api: TensorRTApi, card: Card
 ) -> None:
     """Cosine of each output >= 0.999, for a full batch, a single item and an odd number."""
-    shapes = {"yunet": detector_shapes(640, 32), "sface": embedder_shapes(112, 64)}[name]
+    shapes = {"yunet": detector_shapes(DetectorInput(coarse=True), 32), "sface": embedder_shapes(112, 64)}[name]
     request = EngineRequest(name, models.prepared(name), "fp16", shapes)
     cache = EngineCache(models.model_dir, api=api, arch=device.arch)
     backend = open_backend(request, cache=cache, api=api, device=device)

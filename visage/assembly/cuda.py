@@ -58,8 +58,8 @@ class CudaPlatform:
         if settings.precision == "bf16":
             raise BackendError("bf16 is for CPUs; on a GPU choose --precision fp16 or fp32")
         self._settings = settings
-        # One shape for every source: frames of all sizes share batches, and one engine and few graphs serve them all.
-        self._plan = replace(plan, detector_input=replace(plan.detector_input, square=True))
+        # Engines are built for their shapes: two serve frames of every size.
+        self._plan = replace(plan, detector_input=replace(plan.detector_input, coarse=True))
         self.detect_batch = settings.detect_batch or DETECT_BATCH
         self.embed_batch = settings.embed_batch or EMBED_BATCH
         self.queue_capacity = settings.queue_capacity or 2 * self.detect_batch

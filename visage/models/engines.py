@@ -21,6 +21,7 @@ import onnx
 
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.backends.tensorrt_builder import BuildProgress, EngineBuilder, ShapeRange
+from stages.imaging.letterbox import DetectorInput
 from visage.models.errors import ModelUnavailable
 from visage.models.lock import file_lock
 from visage.models.precision import to_half
@@ -152,14 +153,17 @@ class EngineCache:
             ) from exc
 
 
-def detector_shapes(longest: int, max_batch: int) -> tuple[ShapeRange, ...]:
-    """uint8 (N, longest, longest, 3) for batches of 1 to max_batch; kernels are chosen for full batches.
+def detector_shapes(wanted: DetectorInput, max_batch: int) -> tuple[ShapeRange, ...]:
+    """uint8 (N, H, W, 3) for batches of 1 to max_batch; kernels are chosen for full batches.
 
-    Every frame is letterboxed into the square. With free height and width TensorRT 8.6 had not finished after 340 s
-    what takes it 105 s so, and frames of other shapes could not share a batch.
+    One profile for wide frames and one for all others, or only the square. With free height and width TensorRT 8.6 had
+    not finished after 340 s what takes it 105 s for one shape.
     """
-    full = (max_batch, longest, longest, 3)
-    return (ShapeRange(minimum=(1, longest, longest, 3), optimum=full, maximum=full),)
+    sizes = {wanted.shape(*frame) for frame in ((16, 9), (1, 1))}
+    return tuple(
+        ShapeRange(minimum=(1, *size, 3), optimum=(max_batch, *size, 3), maximum=(max_batch, *size, 3))
+        for size in sorted(sizes)
+    )
 
 
 def embedder_shapes(size: int, max_batch: int) -> tuple[ShapeRange, ...]:

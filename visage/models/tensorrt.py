@@ -11,6 +11,7 @@ from stages.backends.tensorrt import TensorRTBackend
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.buffers.cuda import CudaDevice
 from stages.errors import EngineRejected
+from stages.imaging.letterbox import DetectorInput
 from visage.models.engines import EngineCache, EngineRequest, OnBuild, detector_shapes, embedder_shapes
 from visage.models.registry import DetectorSpec, EmbedderSpec, ModelSpec
 from visage.models.store import ModelStore
@@ -34,7 +35,13 @@ def engine_request(
     """
     model = store.prepared(spec.name)
     if isinstance(spec, DetectorSpec):
-        shapes = detector_shapes(detector_size or spec.input.longest, max_batch)
+        wanted = DetectorInput(
+            longest=detector_size or spec.input.longest,
+            multiple=spec.input.multiple,
+            square=spec.input.square,
+            coarse=True,
+        )
+        shapes = detector_shapes(wanted, max_batch)
     elif isinstance(spec, EmbedderSpec):
         shapes = embedder_shapes(spec.input.size, max_batch)
     else:

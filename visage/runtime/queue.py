@@ -73,11 +73,12 @@ class BoundedQueue(Generic[T]):
         with self._lock:
             for item in items:
                 if len(self._items) >= self._capacity:
+                    self._has_items.notify_all()
                     self._wait_for_room()
                 self._check_open()
                 self._items.append(item)
                 self._high_water = max(self._high_water, len(self._items))
-                self._has_items.notify()
+            self._has_items.notify_all()  # once, and not while more is coming: who wakes up waits for the lock
 
     def get(self, *, timeout_seconds: float | None = None) -> T:
         """Take the next item.

@@ -12,7 +12,8 @@ from contextlib import ExitStack
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback, Uploads
 from stages.errors import ModelMismatch
@@ -95,12 +96,16 @@ class DeviceRecords:
         raw = self._read_first(self._first.view((self._first_bytes(count),)), stream=stream)
         start = self._counts_bytes(count)
         counts = raw[: count * _COUNT_BYTES].view(np.int32).tolist()
-        # A copy: `raw` is overwritten by the next batch, and the faces live on.
-        first = raw[start:].view(RECORD).reshape(count, FIRST_RECORDS).copy()
+        first = raw[start:].view(RECORD).reshape(count, FIRST_RECORDS)
         crowds = {row: kept for row, kept in enumerate(counts) if kept > FIRST_RECORDS}
         rest = self._read_crowds(crowds, stream) if crowds else {}
+        # Taken apart once a batch, into copies: `raw` is overwritten by the next, and the faces live on.
+        boxes, scores = np.ascontiguousarray(first["box"]), np.ascontiguousarray(first["score"])
+        landmarks = np.ascontiguousarray(first["landmarks"])
         return [
-            self._faces(np.concatenate([first[row], rest[row]]) if row in rest else first[row, :kept])
+            self._faces(np.concatenate([first[row], rest[row]]))
+            if row in rest
+            else Faces(boxes[row, :kept], scores[row, :kept], landmarks[row, :kept] if self._has_landmarks else None)
             for row, kept in enumerate(counts)
         ]
 

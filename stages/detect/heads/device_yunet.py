@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from stages.buffers import Stream
-from stages.buffers.cuda import CudaDevice, CudaStream
+from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
 from stages.detect.heads.device_records import FIRST_RECORDS, HEAD_BLOCK, DeviceRecords
 from stages.detect.heads.yunet import STRIDES

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.backends.tensorrt_builder import BuildProgress, EngineBuilder, ShapeRange
 from stages.errors import ModelMismatch
+from stages.imaging.letterbox import DetectorInput
 from visage.models import ModelStore
 from visage.models.engines import detector_shapes, embedder_shapes
 from visage.models.precision import to_half
@@ -40,7 +41,10 @@ SHAPES = [ShapeRange((1, 32, 32, 3), (4, 32, 64, 3), (8, 64, 64, 3))]
 
 
 def test_every_model_of_the_catalogue_builds_in_half_precision(api: TensorRTApi, models: ModelStore) -> None:
-    for name, shapes in (("yunet", detector_shapes(640, 32)), ("sface", embedder_shapes(112, 32))):
+    for name, shapes in (
+        ("yunet", detector_shapes(DetectorInput(coarse=True), 32)),
+        ("sface", embedder_shapes(112, 32)),
+    ):
         network = to_half(onnx.load(models.prepared(name))).SerializeToString()
         weights = len(network)
         built = EngineBuilder(api).build(network, list(shapes))
@@ -63,7 +67,7 @@ def test_several_profiles_build(api: TensorRTApi) -> None:
 def test_progress_ends_at_one_and_never_goes_back(api: TensorRTApi, models: ModelStore) -> None:
     seen: list[BuildProgress] = []
     network = to_half(onnx.load(models.prepared("yunet"))).SerializeToString()
-    EngineBuilder(api).build(network, list(detector_shapes(640, 32)), on_progress=seen.append)
+    EngineBuilder(api).build(network, list(detector_shapes(DetectorInput(coarse=True), 32)), on_progress=seen.append)
     fractions = [progress.fraction or 0.0 for progress in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0

@@ -1,0 +1,182 @@
+"""Streams and events of one card: work is queued, ordered by events, and nothing waits for the whole card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cuda import core
+from cuda.bindings import driver
+
+from stages.buffers.cuda_calls import CUDAError, check, fail
+from stages.buffers.device import DeviceArray, PinnedArray
+from stages.buffers.stream import Event, Stream
+
+if TYPE_CHECKING:
+    from stages.buffers.cuda import CudaDevice
+
+__all__ = ["CudaEvent", "CudaStream", "PlaneCopy", "StreamTail"]
+
+
+class CudaEvent:
+    """A point in a CUDA stream's work; any thread may ask for it or wait for it."""
+
+    __slots__ = ("_core", "_was_done")
+
+    def __init__(self, event: core.Event) -> None:
+        self._core = event
+        self._was_done = False
+
+    @property
+    def is_done(self) -> bool:
+        # Remembered: a batch's frames share their event, and asking the driver costs more than all else here.
+        if not self._was_done:
+            try:
+                self._was_done = bool(self._core.is_done)
+            except CUDAError as exc:
+                fail(exc, "asking for an event")
+        return self._was_done
+
+    def synchronize(self) -> None:
+        if self._was_done:
+            return
+        try:
+            self._core.sync()
+        except CUDAError as exc:
+            fail(exc, "waiting for the GPU")
+        self._was_done = True
+
+    def milliseconds_since(self, earlier: CudaEvent) -> float:
+        """Time on the card between two events recorded with `timed=True`, both done."""
+        return float(self._core - earlier._core)
+
+
+class StreamTail:
+    """Everything queued on a stream when somebody waits for it: one event for all whose work is there.
+
+    Any thread may wait. It waits for later work of the stream too, which is no harm where that work is short.
+    """
+
+    __slots__ = ("stream",)
+
+    def __init__(self, stream: CudaStream) -> None:
+        self.stream = stream
+
+    @property
+    def is_done(self) -> bool:
+        return self.stream.record().is_done
+
+    def synchronize(self) -> None:
+        self.stream.record().synchronize()
+
+
+class CudaStream:
+    """A sequence of work on one card, used by one thread at a time. Copies are asynchronous and counted."""
+
+    _EVENT = core.EventOptions(blocking_sync=True)
+    _TIMED_EVENT = core.EventOptions(blocking_sync=True, timing_enabled=True)
+
+    def __init__(self, device: CudaDevice, stream: core.Stream) -> None:
+        self.device = device
+        self._core = stream
+        self._handle = int(stream.handle)
+
+    def __repr__(self) -> str:
+        return f"<CudaStream {self._handle:#x} of cuda:{self.device.ordinal}>"
+
+    @classmethod
+    def of(cls, stream: Stream) -> CudaStream:
+        """The stream, if it is a card's. Raises TypeError for the host's."""
+        if not isinstance(stream, cls):
+            raise TypeError(f"work on a GPU is queued on a CudaStream, not on a {type(stream).__name__}")
+        return stream
+
+    @property
+    def handle(self) -> int:
+        """The raw CUstream, as other libraries want it."""
+        return self._handle
+
+    def record(self, *, timed: bool = False) -> CudaEvent:
+        try:
+            return CudaEvent(self._core.record(options=self._TIMED_EVENT if timed else self._EVENT))
+        except CUDAError as exc:
+            fail(exc, "recording an event")
+
+    def wait(self, event: Event) -> None:
+        """Order after `event` on the card; an event of the host is waited for here."""
+        if isinstance(event, StreamTail):
+            if event.stream.handle == self._handle:
+                return
+            event = event.stream.record()
+        if not isinstance(event, CudaEvent):
+            event.synchronize()
+            return
+        try:
+            self._core.wait(event._core)
+        except CUDAError as exc:
+            fail(exc, "ordering streams")
+
+    def synchronize(self) -> None:
+        try:
+            self._core.sync()
+        except CUDAError as exc:
+            fail(exc, "waiting for the GPU")
+
+    def close(self) -> None:
+        """Destroy the stream; queued work still finishes."""
+        self._core.close()
+
+    def launch(
+        self, kernel: core.Kernel, grid: tuple[int, int, int], block: tuple[int, int, int], *arguments: object
+    ) -> None:
+        """Queue a kernel. Arguments: int for a pointer, numpy scalars for everything else."""
+        try:
+            core.launch(self._core, core.LaunchConfig(grid=grid, block=block), kernel, *arguments)
+        except CUDAError as exc:
+            fail(exc, "launching a kernel")
+
+    def upload(self, source: PinnedArray, target: DeviceArray, size: int | None = None) -> None:
+        """Copy page-locked memory to the card; `size` bytes from the start, by default all of `source`.
+
+        The source must not change until the copy has passed.
+        """
+        size = source.array.nbytes if size is None else size
+        _fits(size, source.array.nbytes, target.nbytes)
+        check(driver.cuMemcpyHtoDAsync(target.pointer, source.pointer, size, self._handle), "copying to the GPU")
+        self.device._count(to_device=size)
+
+    def download(self, source: DeviceArray, target: PinnedArray, size: int | None = None) -> None:
+        """Copy device memory to page-locked memory; readable once the stream has passed this point."""
+        size = source.nbytes if size is None else size
+        _fits(size, source.nbytes, target.array.nbytes)
+        check(driver.cuMemcpyDtoHAsync(target.pointer, source.pointer, size, self._handle), "copying from the GPU")
+        self.device._count(to_host=size)
+
+    def fill(self, array: DeviceArray, byte: int) -> None:
+        """Set every byte of an array."""
+        check(driver.cuMemsetD8Async(array.pointer, byte, array.nbytes, self._handle), "filling GPU memory")
+
+    def copy_plane(self, copy: PlaneCopy) -> None:
+        """Copy rows of a picture plane inside the card."""
+        check(driver.cuMemcpy2DAsync(copy.description, self._handle), "copying a picture")
+
+
+class PlaneCopy:
+    """Rows of a picture plane to be copied inside the card, between pitches. Made once, aimed for every picture."""
+
+    __slots__ = ("description",)
+
+    def __init__(self, source_pitch: int, target_pitch: int, *, row_bytes: int, rows: int) -> None:
+        self.description = copy = driver.CUDA_MEMCPY2D()
+        copy.srcMemoryType = copy.dstMemoryType = driver.CUmemorytype.CU_MEMORYTYPE_DEVICE
+        copy.srcPitch, copy.dstPitch = source_pitch, target_pitch
+        copy.WidthInBytes, copy.Height = row_bytes, rows
+
+    def aim(self, source: int, target: int) -> PlaneCopy:
+        """Set the device addresses of the first rows."""
+        self.description.srcDevice, self.description.dstDevice = source, target
+        return self
+
+
+def _fits(size: int, *capacities: int) -> None:
+    if size > min(capacities):
+        raise ValueError(f"{size} bytes don't fit: the two ends hold {capacities} bytes")

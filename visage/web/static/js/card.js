@@ -15,7 +15,9 @@ export function makeCard() {
     card.about = about;
     name.textContent = name.title = about.name;
     facts.textContent = about.facts;
-    const portrait = about.portrait ? address(`/${about.kind}/` + path`${about.id}/portrait`) : `initial ${about.name}`;
+    const portrait = about.portrait
+      ? address(`/${about.kind}/` + path`${about.id}/portrait`)
+      : `initial ${about.name}`;
     if (portrait !== shown) {
       shown = portrait;
       face.replaceChildren(about.portrait ? picture(portrait) : initial(about));
@@ -36,7 +38,12 @@ export function makeCard() {
   return card;
 }
 
-const picture = (source) => element("img", { className: "face", src: source, alt: "", draggable: false, loading: "lazy" });
+const picture = (source) =>
+  element("img", { className: "face", src: source, alt: "", draggable: false, loading: "lazy" });
 
 const initial = ({ kind, name }) =>
-  element("span", { className: "face", "aria-hidden": "true" }, kind === "unknowns" ? "?" : name.charAt(0).toUpperCase());
+  element(
+    "span",
+    { className: "face", "aria-hidden": "true" },
+    kind === "unknowns" ? "?" : name.charAt(0).toUpperCase(),
+  );

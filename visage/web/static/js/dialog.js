@@ -20,7 +20,9 @@ export function ask({ title, text = "", fields = [], action, danger = false, sub
       element(
         "div",
         { className: "actions" },
-        cancel ? element("button", { type: "button", className: "plain", onclick: () => dialog.close() }, cancel) : null,
+        cancel
+          ? element("button", { type: "button", className: "plain", onclick: () => dialog.close() }, cancel)
+          : null,
         confirm,
       ),
     );

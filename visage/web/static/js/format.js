@@ -26,7 +26,8 @@ export function ago(time) {
 export const moment = (time) =>
   new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 
-export const seconds = (amount) => (amount < 60 ? `${amount.toFixed(amount < 10 ? 1 : 0)} s` : `${Math.round(amount / 60)} min`);
+export const seconds = (amount) =>
+  amount < 60 ? `${amount.toFixed(amount < 10 ? 1 : 0)} s` : `${Math.round(amount / 60)} min`;
 
 export const count = (amount) => amount.toLocaleString();
 

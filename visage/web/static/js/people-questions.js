@@ -21,7 +21,9 @@ export function merge(person, people) {
   return ask({
     title: `Merge ${person.name} into another`,
     text: `All sightings and pictures of ${person.name} become the other's, who keeps the name.`,
-    fields: [field("Who is the same person?", element("select", { name: "kept", required: true }, ...options))],
+    fields: [
+      field("Who is the same person?", element("select", { name: "kept", required: true }, ...options)),
+    ],
     action: "Merge",
     danger: true,
     submit: (form) => post(path`/people/${form.get("kept")}/merge`, { merged_id: person.id }),
@@ -59,7 +61,13 @@ export function confirmName(unknown, person) {
 }
 
 export function add() {
-  const pictures = element("input", { type: "file", name: "pictures", required: true, multiple: true, accept: "image/jpeg,image/png,image/webp" });
+  const pictures = element("input", {
+    type: "file",
+    name: "pictures",
+    required: true,
+    multiple: true,
+    accept: "image/jpeg,image/png,image/webp",
+  });
   return ask({
     title: "Add a person",
     text: "Pictures with one face each; several from different days make recognition better.",
@@ -80,14 +88,20 @@ export function forget(person) {
     danger: true,
     submit: async () => {
       const removed = await remove(path`/people/${person.id}`);
-      const parts = Object.entries(removed).map(([what, number]) => plural(number, what.replace(/s$/, "").replaceAll("_", " ")));
+      const parts = Object.entries(removed).map(([what, number]) =>
+        plural(number, what.replace(/s$/, "").replaceAll("_", " ")),
+      );
       toast(`${person.name} is forgotten: ${parts.join(", ")} removed.`);
     },
   });
 }
 
 function askName(title, people, submit) {
-  const known = element("datalist", { id: "known-names" }, ...people.map((person) => element("option", { value: person.name })));
+  const known = element(
+    "datalist",
+    { id: "known-names" },
+    ...people.map((person) => element("option", { value: person.name })),
+  );
   const input = nameInput();
   input.setAttribute("list", "known-names");
   return ask({
@@ -101,6 +115,14 @@ function askName(title, people, submit) {
 
 const nameUnknown = (unknown, wanted) => post(path`/unknowns/${unknown.id}/name`, { name: wanted });
 
-const nameInput = (value = "") => element("input", { type: "text", name: "name", required: true, maxLength: 120, autocomplete: "off", value });
+const nameInput = (value = "") =>
+  element("input", {
+    type: "text",
+    name: "name",
+    required: true,
+    maxLength: 120,
+    autocomplete: "off",
+    value,
+  });
 
 const nameIn = (form) => form.get("name").trim();

@@ -26,7 +26,8 @@ export function begin() {
   on("track_ended", () => isShown && load());
   byId("add-person").addEventListener("click", () => questions.add().then(load));
   drag.begin(byId("people-content"), {
-    isAllowed: (dragged, target) => may("operator") && (target.kind === "people" || dragged.kind === "unknowns"),
+    isAllowed: (dragged, target) =>
+      may("operator") && (target.kind === "people" || dragged.kind === "unknowns"),
     onDrop: (dragged, target) => join(dragged, target).then(load),
   });
 }
@@ -63,7 +64,12 @@ function aboutPerson(person) {
     portrait: person.has_portrait,
     facts: `${plural(person.sightings, "sighting")}${seen}`,
     actions: [
-      ...(may("operator") ? [["Rename", then(questions.rename), "plain"], ["Merge", then(merge), "plain"]] : []),
+      ...(may("operator")
+        ? [
+            ["Rename", then(questions.rename), "plain"],
+            ["Merge", then(merge), "plain"],
+          ]
+        : []),
       ...(may("admin") ? [["Forget", then(questions.forget), "faint"]] : []),
     ],
   };
@@ -90,7 +96,9 @@ function join(dragged, target) {
   if (dragged.kind === "people") {
     return questions.confirmMerge(target, dragged);
   }
-  return target.kind === "people" ? questions.confirmName(dragged, target) : questions.nameBoth(dragged, target, people);
+  return target.kind === "people"
+    ? questions.confirmName(dragged, target)
+    : questions.nameBoth(dragged, target, people);
 }
 
 function when(time) {

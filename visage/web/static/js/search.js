@@ -55,7 +55,9 @@ async function search() {
   form.set("picture", picture);
   try {
     const matches = await post(`/search?${query()}`, form);
-    outcome.textContent = matches.length ? plural(matches.length, "sighting") + ", most alike first" : "Nobody like this was seen.";
+    outcome.textContent = matches.length
+      ? plural(matches.length, "sighting") + ", most alike first"
+      : "Nobody like this was seen.";
     list.replaceChildren(...matches.map(makeRow));
   } catch (error) {
     outcome.textContent = error.message;
@@ -81,9 +83,20 @@ function makeRow({ sighting, similarity }) {
     "li",
     {},
     element("span", { className: `dot ${sighting.person_id ? "known" : "unknown"}`, "aria-hidden": "true" }),
-    element("div", { className: "what" }, element("strong", {}, sighting.name), element("small", {}, sighting.source_id)),
+    element(
+      "div",
+      { className: "what" },
+      element("strong", {}, sighting.name),
+      element("small", {}, sighting.source_id),
+    ),
     element("time", { dateTime: sighting.started_at }, moment(sighting.started_at)),
-    element("meter", { className: "likeness", min: 0, max: 1, value: Math.max(0, similarity), "aria-label": `similarity ${alike}` }),
+    element("meter", {
+      className: "likeness",
+      min: 0,
+      max: 1,
+      value: Math.max(0, similarity),
+      "aria-label": `similarity ${alike}`,
+    }),
     element("output", {}, alike),
   );
 }

@@ -33,7 +33,12 @@ function login() {
   asking ??= ask({
     title: "This daemon asks for a token",
     text: "Whoever runs it makes one with: visage token create NAME",
-    fields: [field("Token", element("input", { type: "password", name: "token", required: true, autocomplete: "off" }))],
+    fields: [
+      field(
+        "Token",
+        element("input", { type: "password", name: "token", required: true, autocomplete: "off" }),
+      ),
+    ],
     action: "Enter",
     cancel: "",
     submit: async (form) => apply(await post("/session", { token: form.get("token").trim() })),

@@ -37,7 +37,13 @@ export function update(sources) {
   byId("no-sources").hidden = sources.length > 0;
   const choice = byId("search-source");
   const ids = sources.filter((source) => source.kind !== "folder").map((source) => source.source_id);
-  if (ids.join("\n") !== [...choice.options].slice(1).map((option) => option.value).join("\n")) {
+  if (
+    ids.join("\n") !==
+    [...choice.options]
+      .slice(1)
+      .map((option) => option.value)
+      .join("\n")
+  ) {
     const chosen = choice.value;
     choice.replaceChildren(choice.options[0], ...ids.map((id) => element("option", { value: id }, id)));
     choice.value = ids.includes(chosen) ? chosen : "";
@@ -52,11 +58,21 @@ function makeRow({ source_id: id }) {
   const rate = element("output", { "aria-label": "frames a second" });
   const numbers = element("dl", { className: "numbers" });
   const toggle = element("button", { type: "button", className: "plain" });
-  const drop = element("button", { type: "button", className: "faint", "aria-label": `Remove ${id}` }, "Remove");
+  const drop = element(
+    "button",
+    { type: "button", className: "faint", "aria-label": `Remove ${id}` },
+    "Remove",
+  );
   const row = element(
     "li",
     {},
-    element("div", {}, element("div", { className: "title" }, element("strong", {}, id), chip), address, reason),
+    element(
+      "div",
+      {},
+      element("div", { className: "title" }, element("strong", {}, id), chip),
+      address,
+      reason,
+    ),
     element("div", { className: "spark" }, sparkline, rate),
     numbers,
     element("div", { className: "actions" }, toggle, drop),
@@ -83,7 +99,11 @@ function makeRow({ source_id: id }) {
 }
 
 function facts(source) {
-  const shown = [["frames", count(source.frames)], ["faces", count(source.faces)], ["dropped", count(source.dropped)]];
+  const shown = [
+    ["frames", count(source.frames)],
+    ["faces", count(source.faces)],
+    ["dropped", count(source.dropped)],
+  ];
   if (source.reconnects) {
     shown.push(["reconnects", count(source.reconnects)]);
   }
@@ -108,10 +128,28 @@ function add() {
     title: "Add a source",
     text: "A camera's address or a file's path on the daemon's machine; the configuration says which are allowed.",
     fields: [
-      field("Address", element("input", { type: "text", name: "uri", required: true, placeholder: "rtsp://…", autocomplete: "off" })),
-      field("Name", element("input", { type: "text", name: "source_id", placeholder: "from the address", pattern: "[\\w.+\\-]+" })),
+      field(
+        "Address",
+        element("input", {
+          type: "text",
+          name: "uri",
+          required: true,
+          placeholder: "rtsp://…",
+          autocomplete: "off",
+        }),
+      ),
+      field(
+        "Name",
+        element("input", {
+          type: "text",
+          name: "source_id",
+          placeholder: "from the address",
+          pattern: "[\\w.+\\-]+",
+        }),
+      ),
     ],
     action: "Add",
-    submit: (form) => post("/sources", { uri: form.get("uri").trim(), source_id: form.get("source_id").trim() || null }),
+    submit: (form) =>
+      post("/sources", { uri: form.get("uri").trim(), source_id: form.get("source_id").trim() || null }),
   });
 }

@@ -18,7 +18,10 @@ export function makeSparkline() {
   picture.draw = (samples) => {
     const highest = Math.max(1, ...samples) * 1.1;
     const step = WIDTH / Math.max(1, samples.length - 1);
-    const points = samples.map((sample, number) => `${(number * step).toFixed(1)},${(HEIGHT - 1 - (sample / highest) * (HEIGHT - 3)).toFixed(1)}`);
+    const points = samples.map(
+      (sample, number) =>
+        `${(number * step).toFixed(1)},${(HEIGHT - 1 - (sample / highest) * (HEIGHT - 3)).toFixed(1)}`,
+    );
     const path = points.length > 1 ? `M${points.join("L")}` : "";
     line.setAttribute("d", path);
     area.setAttribute("d", path && `${path}L${WIDTH},${HEIGHT}L0,${HEIGHT}Z`);

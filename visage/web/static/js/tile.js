@@ -11,14 +11,26 @@ export function makeTile(source) {
   const seen = element("span", { className: "unseen" });
   const screen = element(
     "button",
-    { type: "button", className: "screen", "aria-pressed": "false", "aria-label": `${source.source_id}: make large` },
+    {
+      type: "button",
+      className: "screen",
+      "aria-pressed": "false",
+      "aria-label": `${source.source_id}: make large`,
+    },
     canvas,
     boxes,
     waiting,
   );
   const chip = element("span", { className: "chip" });
   const fps = element("span", { className: "fps" });
-  const caption = element("figcaption", {}, element("span", { className: "name" }, source.source_id), chip, fps, seen);
+  const caption = element(
+    "figcaption",
+    {},
+    element("span", { className: "name" }, source.source_id),
+    chip,
+    fps,
+    seen,
+  );
   const tile = element("figure", { className: "tile" }, screen, caption);
   screen.addEventListener("click", () => {
     const large = tile.classList.toggle("large");
@@ -29,7 +41,8 @@ export function makeTile(source) {
     stateChip(chip, status.state);
     chip.hidden = status.state === "running";
     fps.textContent = status.state === "running" ? `${status.fps.toFixed(1)} fps` : "";
-    waiting.textContent = status.state === "running" ? "Waiting for a picture …" : status.reason || status.state;
+    waiting.textContent =
+      status.state === "running" ? "Waiting for a picture …" : status.reason || status.state;
     waiting.hidden = !canvas.hidden && status.state === "running";
     canvas.classList.toggle("stale", status.state !== "running");
   };

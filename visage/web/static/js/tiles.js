@@ -28,11 +28,16 @@ export function begin() {
 /** Follow the sources; a folder has no pictures of its own. */
 export function update(sources) {
   const watched = sources.filter((source) => source.kind !== "folder");
-  follow(byId("tiles"), watched, (source) => source.source_id, (source) => {
-    const tile = makeTile(source);
-    tiles.set(source.source_id, tile);
-    return tile;
-  });
+  follow(
+    byId("tiles"),
+    watched,
+    (source) => source.source_id,
+    (source) => {
+      const tile = makeTile(source);
+      tiles.set(source.source_id, tile);
+      return tile;
+    },
+  );
   const ids = new Set(watched.map((source) => source.source_id));
   for (const id of tiles.keys()) {
     if (!ids.has(id)) {

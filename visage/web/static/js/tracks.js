@@ -37,7 +37,13 @@ function take(event) {
   const key = `${event.source}/${event.track.id}`;
   // A source that was opened anew counts its tracks from 1 again.
   const before = event.type === "track_started" ? undefined : tracks.get(key);
-  const track = before ?? { key, source: event.source, number: event.track.id, began: event.time, seconds: 0 };
+  const track = before ?? {
+    key,
+    source: event.source,
+    number: event.track.id,
+    began: event.time,
+    seconds: 0,
+  };
   tracks.delete(key); // to the end: maps keep the order of insertion
   tracks.set(key, track);
   track.at = event.time;
@@ -66,7 +72,9 @@ function makeRow() {
   const row = element("li", {}, dot, element("div", { className: "what" }, name, where), when);
   row.update = (track) => {
     name.textContent = track.name || `Somebody (#${track.number})`;
-    where.textContent = track.ended ? `${track.source}, for ${seconds(track.seconds)}` : `${track.source}, in view`;
+    where.textContent = track.ended
+      ? `${track.source}, for ${seconds(track.seconds)}`
+      : `${track.source}, in view`;
     dot.className = `dot ${track.known ? "known" : "unknown"} ${track.ended ? "" : "now"}`;
     when.dateTime = track.at;
     when.title = moment(track.at);

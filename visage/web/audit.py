@@ -1,8 +1,8 @@
 """Who looked at, changed and forgot what: one JSON object a line, appended, readable by its owner alone.
 
-Entries name people and sources and never hold an address, a picture or a token. When the file has reached its size it
-becomes `.1` in place of an older one, so the log is bounded. If it can't be written the request fails: what must be
-accounted for does not happen unaccounted.
+Entries have people by id, so that no name is left of somebody who was forgotten, and hold no address, picture or token.
+When the file has reached its size it becomes `.1` in place of an older one, so the log is bounded. If it can't be
+written the request fails: what must be accounted for does not happen unaccounted.
 """
 
 from __future__ import annotations

@@ -70,9 +70,10 @@ def add_person(
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.add"), scope="function")],
 ) -> PersonRecord:
     """Enrol somebody from pictures, or add pictures to the person of that name."""
-    caller.concerns.append(name)
     data = [check_picture(picture.file.read(), f"picture {number}") for number, picture in enumerate(pictures, 1)]
-    return PersonRecord.of(parts.people.add_person(name, data))
+    person = parts.people.add_person(name, data)
+    caller.concerns.append(person.person_id)
+    return PersonRecord.of(person)
 
 
 @router.patch("/{person_id}", responses=MISSING)

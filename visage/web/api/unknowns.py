@@ -42,5 +42,6 @@ def name_unknown(
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="unknown.name"), scope="function")],
 ) -> PersonRecord:
     """Give an unknown a name, for past and future sightings; a name that exists makes them one person."""
-    caller.concerns.append(naming.name)
-    return PersonRecord.of(parts.people.name_unknown(unknown_id, naming.name))
+    person = parts.people.name_unknown(unknown_id, naming.name)
+    caller.concerns.append(person.person_id)
+    return PersonRecord.of(person)

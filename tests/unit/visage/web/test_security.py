@@ -315,7 +315,7 @@ def test_who_looked_and_forgot_is_in_the_audit_log(site: Running, tmp_path: Path
     told = [(entry["action"], entry["subject"], entry["outcome"]) for entry in entries]
     assert told == [
         ("person.add", "", "begun"),
-        ("person.add", "Ada", "done"),
+        ("person.add", ada["person_id"], "done"),
         ("search", "", "begun"),
         ("search", "", "done"),
         ("person.forget", ada["person_id"], "forbidden"),
@@ -324,6 +324,7 @@ def test_who_looked_and_forgot_is_in_the_audit_log(site: Running, tmp_path: Path
         ("person.forget", "nobody", "begun"),
         ("person.forget", "nobody", "failed: NotFound"),
     ]
+    assert "Ada" not in (tmp_path / "audit.jsonl").read_text()
     assert entries[0]["who"].endswith("(operator)")
     assert stat.S_IMODE(os.stat(tmp_path / "audit.jsonl").st_mode) == 0o600
 

@@ -1,0 +1,173 @@
+"""Cameras start, pause, follow their hours and their configuration, each without disturbing the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from stages.buffers import BufferPool
+from stages.contract import FrameSource
+from stages.errors import OutputFailed, SourceUnreadable
+from stages.sources import VideoInfo
+from tests.runtime.latches import BOUND_SECONDS
+from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedSource
+from visage.config.service import CameraConfig
+from visage.config.sources import SourceSpec
+from visage.runtime import Outcome, Pipeline, PipelineLimits
+from visage.service.camera_desk import CameraDesk
+from visage.service.errors import SourceTaken, SourceUnknown
+
+CONFIG = CameraConfig(address="rtsp://ada:secret@cam/1", retry_first_seconds=0.001, retry_most_seconds=0.002)
+
+
+class Rig:
+    """A desk over a pipeline of scripted parts; endless cameras whose opening can be made to fail."""
+
+    def __init__(self) -> None:
+        self.pool = BufferPool(64, lambda: bytearray(1))
+        detect = ScriptedDetect()
+        detect.gate.set()
+        self.sink_error: Exception | None = None
+        self.open_error: Exception | None = None
+        self.opened: list[str] = []
+        self.configs: list[tuple[str, bool]] = []
+        self.states: list[tuple[str, str]] = []
+        self._changed = threading.Condition()
+        self.pipeline = Pipeline(
+            detect=detect,
+            embed=None,
+            open_sinks=self._sinks,
+            limits=PipelineLimits(batch_deadline_seconds=0.0, concurrent_sources=16),
+            on_ended=self._ended,
+        )
+        self.desk = CameraDesk(self.pipeline, self._open, on_state=self._state, on_config=self._config)
+
+    def wait(self, what: Callable[[], bool]) -> None:
+        """Until a camera's state has changed so that it is so."""
+        with self._changed:
+            assert self._changed.wait_for(what, BOUND_SECONDS), self.desk.readings()
+
+    def state(self, name: str) -> str:
+        return {reading.source_id: reading.state for reading in self.desk.readings()}.get(name, "gone")
+
+    def _open(self, spec: SourceSpec) -> FrameSource:
+        self.opened.append(spec.uri)
+        return ScriptedSource(self.pool, spec.source_id, 0, endless=True, open_error=self.open_error)
+
+    def _sinks(self, info: VideoInfo) -> list[RecordingSink]:
+        if self.sink_error is not None:
+            raise self.sink_error
+        return [RecordingSink()]
+
+    def _ended(self, outcome: Outcome) -> None:
+        assert self.desk.ended(outcome)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _state(self, name: str, state: str, reason: str) -> None:
+        with self._changed:
+            self.states.append((name, state))
+            self._changed.notify_all()
+
+    def _config(self, name: str, config: CameraConfig | None) -> None:
+        self.configs.append((name, config is not None))
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    """After the test no lease is out."""
+    rig = Rig()
+    rig.pipeline.start()
+    yield rig
+    rig.desk.close()
+    rig.pipeline.close()
+    assert rig.pool.statistics().leased == 0
+
+
+def test_a_camera_runs_pauses_and_runs_again(rig: Rig) -> None:
+    rig.desk.add("a", CONFIG)
+    rig.desk.add("b", CONFIG)
+    rig.wait(lambda: ("a", "running") in rig.states and ("b", "running") in rig.states)
+    rig.desk.pause("a")
+    assert rig.state("a") == "paused"
+    rig.wait(lambda: len(rig.pipeline.statistics().sources) == 1)
+    rig.desk.resume("a")
+    rig.wait(lambda: rig.states.count(("a", "running")) == 2)
+    assert rig.states.count(("b", "running")) == 1
+    assert "secret" not in repr(rig.desk.readings())
+
+
+def test_counts_go_on_over_a_pause(rig: Rig) -> None:
+    rig.desk.add("a", CONFIG)
+    rig.wait(lambda: ("a", "running") in rig.states)
+    rig.desk.pause("a")
+    rig.wait(lambda: not rig.pipeline.statistics().sources)
+    before = rig.desk.readings()[0].frames
+    rig.desk.resume("a")
+    rig.wait(lambda: rig.states.count(("a", "running")) == 2)
+    assert rig.desk.readings()[0].frames >= before
+
+
+def test_a_removed_camera_is_forgotten_and_its_name_is_free(rig: Rig) -> None:
+    rig.desk.add("a", CONFIG)
+    rig.wait(lambda: ("a", "running") in rig.states)
+    with pytest.raises(SourceTaken):
+        rig.desk.add("a", CONFIG)
+    rig.desk.remove("a")
+    with pytest.raises(SourceUnknown):
+        rig.desk.pause("a")
+    rig.wait(lambda: not rig.desk.names())
+    assert rig.configs == [("a", True), ("a", False)]
+    rig.desk.add("a", CONFIG)
+    rig.wait(lambda: rig.states.count(("a", "running")) == 2)
+
+
+def test_outside_its_hours_a_camera_is_not_opened(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_on = False
+    monkeypatch.setattr("visage.config.timetable.Timetable.is_on", lambda *_: is_on)
+    rig.desk.add("a", CONFIG)
+    assert (rig.state("a"), rig.opened) == ("scheduled_off", [])
+    is_on = True
+    rig.desk.reconcile()
+    rig.wait(lambda: ("a", "running") in rig.states)
+    is_on = False
+    rig.desk.reconcile()
+    rig.wait(lambda: not rig.pipeline.statistics().sources)
+    assert rig.state("a") == "scheduled_off"
+
+
+def test_a_changed_camera_is_opened_anew(rig: Rig) -> None:
+    rig.desk.add("a", CONFIG)
+    rig.wait(lambda: ("a", "running") in rig.states)
+    rig.desk.change("a", CONFIG.model_copy(update={"address": "rtsp://other/2"}))
+    rig.wait(lambda: not rig.pipeline.statistics().sources)
+    rig.desk.reconcile()
+    rig.wait(lambda: rig.opened[-1] == "rtsp://other/2")
+
+
+def test_a_camera_that_is_away_says_why(rig: Rig) -> None:
+    rig.open_error = SourceUnreadable("rtsp://ada:secret@cam/1 can't be opened: Connection refused")
+    rig.desk.add("a", CONFIG)
+    rig.wait(lambda: ("a", "connecting") in rig.states)
+    rig.open_error = None
+    rig.wait(lambda: ("a", "running") in rig.states)
+    assert "secret" not in repr(rig.desk.readings())
+
+
+def test_a_camera_whose_sink_failed_is_started_again(rig: Rig) -> None:
+    rig.sink_error = OutputFailed("/out: the disk is full")
+    rig.desk.add("a", CONFIG)
+    rig.wait(lambda: "failed" in rig.state("a"))
+    assert rig.desk.readings()[0].reason == "/out: the disk is full"
+    rig.sink_error = None
+    rig.desk._cameras["a"].retry_at = 0.0
+    rig.desk.reconcile()
+    rig.wait(lambda: rig.states[-1] == ("a", "running"))
+
+
+def test_after_close_none_is_started(rig: Rig) -> None:
+    rig.desk.close()
+    rig.desk.add("a", CONFIG)
+    assert rig.opened == []

@@ -1,4 +1,4 @@
-"""What tracks are worth, by TrackEval (Luiten et al., "HOTA", IJCV 2021), and how far a run agrees with full looking."""
+"""What tracks are worth, by TrackEval (Luiten et al., "HOTA", IJCV 2021), and how a run agrees with full looking."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import typer
 
 from visage.cli.licences import AcceptLicenseOption, agree_to_licences
 from visage.cli.options import ModelDirOption
+from visage.cli.quantize import quantize
 
 if TYPE_CHECKING:
     from visage.models import ModelSpec, ModelStore
@@ -27,7 +28,11 @@ app = typer.Typer(
     context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
 )
 
+app.command()(quantize)
+
 DEFAULTS = ("yunet", "sface")
+
+app.command()(quantize)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models; by default those that are here.")]
 DefaultNames = Annotated[

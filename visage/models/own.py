@@ -18,9 +18,9 @@ from visage.models.errors import ModelUnavailable
 from visage.models.inspect import Proposal, inspect_network
 from visage.models.lock import file_lock
 from visage.models.pins import digest_of
-from visage.models.registry import USER_CATALOG, ModelSpec, load_catalog
+from visage.models.registry import USER_CATALOG, ModelFile, ModelSpec, load_catalog
 
-__all__ = ["add_model", "own_model", "propose", "to_toml"]
+__all__ = ["add_model", "derived", "own_model", "propose", "to_toml"]
 
 _LOCK_SECONDS = 60.0
 
@@ -64,6 +64,14 @@ def add_model(spec: ModelSpec, path: Path, model_dir: Path) -> None:
         catalog = model_dir / USER_CATALOG
         entries = catalog.read_text(encoding="utf-8") if catalog.exists() else ""
         _write_whole(catalog, f"{entries}{to_toml(spec)}\n")
+
+
+def derived(spec: ModelSpec, path: Path, name: str, *, notes: str) -> ModelSpec:
+    """The entry of a network that was made from a prepared one and is called like it otherwise."""
+    file = ModelFile(
+        name=f"{name}.onnx", sha256=digest_of(path), size_bytes=path.stat().st_size, origins=(), format="prepared"
+    )
+    return spec.model_copy(update={"name": name, "title": f"{spec.title}, {name}", "files": (file,), "notes": notes})
 
 
 def to_toml(spec: ModelSpec) -> str:

@@ -145,6 +145,8 @@ class ModelStore:
         """
         spec = self.spec(name)
         source, file = self._fetch(spec, progress)
+        if file.format == "prepared" and input_layout == "uint8_nhwc":
+            return source
         if (path := self._sound_prepared(file, input_layout)) is not None:
             return path
         with self._exclusive():

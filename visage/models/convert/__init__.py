@@ -13,7 +13,8 @@ from visage.models.errors import ModelDamaged
 
 __all__ = ["NetworkFormat", "read_network"]
 
-NetworkFormat = Literal["onnx", "dlib", "tensorflow"]
+NetworkFormat = Literal["onnx", "prepared", "dlib", "tensorflow"]
+"""prepared: ONNX that takes uint8 (N, H, W, 3) already, as `visage models quantize` makes it."""
 
 
 def read_network(path: Path, network_format: NetworkFormat) -> onnx.ModelProto:
@@ -22,11 +23,11 @@ def read_network(path: Path, network_format: NetworkFormat) -> onnx.ModelProto:
     Raises ModelDamaged: it is not of this format.
     """
     try:
-        if network_format == "onnx":
+        if network_format in ("onnx", "prepared"):
             return onnx.load(path)
         module = importlib.import_module(f"visage.models.convert.{network_format}")
         network: onnx.ModelProto = module.convert(path.read_bytes())
     except (DecodeError, ValueError, IndexError, KeyError) as error:
-        wanted = "an ONNX file" if network_format == "onnx" else f"a file of {network_format}'s"
+        wanted = "an ONNX file" if network_format in ("onnx", "prepared") else f"a file of {network_format}'s"
         raise ModelDamaged(f"{path} is not {wanted}: {error}") from error
     return network

@@ -1,0 +1,71 @@
+"""`visage models quantize`: a model in int8 (or fp16), with what it costs and gains."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from visage.cli.options import ModelDirOption
+
+__all__ = ["quantize"]
+
+_CALIBRATE_EVERY = 3  # a third calibrates, the rest judges
+
+
+def quantize(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of the catalogue, or an .onnx file.")],
+    calibrate: Annotated[
+        Path, typer.Option("--calibrate", exists=True, help="A folder of videos, or a file, like those to come.")
+    ],
+    precision: Annotated[Literal["int8", "fp16"], typer.Option(help="Arithmetic.")] = "int8",
+    most: Annotated[int, typer.Option(min=9, help="Frames to look at.")] = 300,
+    frameskip: Annotated[int, typer.Option(min=1, help="Look at every Nth frame of videos.")] = 10,
+    keep_anyway: Annotated[bool, typer.Option("--keep-anyway", help="Keep it, whatever it costs.")] = False,
+    model_dir: ModelDirOption = None,
+) -> None:
+    """Make a model smaller and faster, and say what that costs.
+
+    A third of the frames measures ranges, the others compare the two networks. A model that loses more than half a
+    point is not kept (exit code 1). What is kept is called NAME-int8 or NAME-fp16: a model like any other.
+    """
+    import onnx  # noqa: PLC0415
+
+    from visage.assembly.calibration import collect  # noqa: PLC0415
+    from visage.assembly.cost import MOST_LOST, detector_cost, embedder_cost  # noqa: PLC0415
+    from visage.cli.session import make_settings  # noqa: PLC0415
+    from visage.models import DetectorSpec, EmbedderSpec, ModelStore  # noqa: PLC0415
+    from visage.models.own import add_model, derived  # noqa: PLC0415
+    from visage.models.precision import to_half  # noqa: PLC0415
+    from visage.models.quantize import quantize as to_int8  # noqa: PLC0415
+
+    settings = make_settings({"model_dir": model_dir, "frameskip": frameskip, "device": "cpu", "track": False})
+    store = ModelStore(settings.model_dir)
+    spec = store.spec(name)
+    settings = settings.model_copy(
+        update={"detector": spec.name, "embed": None} if isinstance(spec, DetectorSpec) else {"embedder": spec.name}
+    )
+    seen = collect([calibrate], settings, most=most)
+    pictures = seen.letterboxed if isinstance(spec, DetectorSpec) else seen.crops
+    prepared = store.prepared(spec.name)
+    network = to_int8(prepared, pictures[::_CALIBRATE_EVERY]) if precision == "int8" else to_half(onnx.load(prepared))
+    held_out = [picture for row, picture in enumerate(pictures) if row % _CALIBRATE_EVERY]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{spec.name}-{precision}.onnx"
+        onnx.save(network, str(path))
+        if isinstance(spec, DetectorSpec):
+            cost, what = detector_cost(prepared, path, held_out, spec), "faces"
+        elif isinstance(spec, EmbedderSpec):
+            cost, what = embedder_cost(prepared, path, held_out, spec), "decisions about pairs"
+        else:
+            raise typer.BadParameter(f"{name} is neither a detector nor an embedder")
+        for line in cost.describe(what):
+            print(line)
+        if not cost.is_acceptable and not keep_anyway:
+            print(f"Not kept: more than {100 * MOST_LOST:.1f}% is lost. --keep-anyway keeps it.")
+            raise typer.Exit(1)
+        small = derived(spec, path, f"{spec.name}-{precision}", notes="; ".join(cost.describe(what)))
+        add_model(small, path, settings.model_dir)
+    print(f"Kept as {small.name}.")

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "make": "makes an environment of its own; .ci/run does the same",
     "pip": "changes this environment",
     "visage rtsp://user:password@camera/stream --dst door/": "needs a camera",
+    "visage serve --config visage.yaml": "runs until it is stopped; see test_serve",
 }
 
 
@@ -42,6 +43,7 @@ def workplace(tmp_path: Path, media: Media) -> Path:
     (tmp_path / "clips").mkdir()
     for name in ("one.mp4", "two.mp4"):
         shutil.copy(media.path("single_face.mp4"), tmp_path / "clips" / name)
+    (tmp_path / "visage.yaml").write_text(blocks("yaml")[0])
     return tmp_path
 
 

@@ -171,4 +171,4 @@ def _translated() -> Iterator[None]:
 
 
 def _told(event: ServiceEvent) -> Event:
-    return Event(event.event_id, event.type, event.at, event.source_id, dict(event.data))
+    return Event(event.event_id, event.type, event.at, event.source_id, {"kind": event.kind, **event.data})

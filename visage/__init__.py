@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from visage.analysis import analyze, analyze_async
     from visage.config import Settings
+    from visage.people import Gallery, open_gallery
     from visage.results import AnalyzedFrame, Face
 
-__all__ = ["AnalyzedFrame", "Face", "Settings", "__version__", "analyze", "analyze_async"]
+__all__ = ["AnalyzedFrame", "Face", "Gallery", "Settings", "__version__", "analyze", "analyze_async", "open_gallery"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AnalyzedFrame": "visage.results",
     "Face": "visage.results",
+    "Gallery": "visage.people",
     "Settings": "visage.config",
     "analyze": "visage.analysis",
     "analyze_async": "visage.analysis",
+    "open_gallery": "visage.people",
 }
 
 

@@ -1,0 +1,147 @@
+"""Enrolling, renaming, merging, splitting, forgetting; the model, the key, the roster."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.visage.people.scenes import add, face, gallery, near, person, track
+from visage.people import SightingRecorder, choose_face
+from visage.people.errors import GalleryLocked, NameTaken, NoSuchPerson, OtherModel, PictureRefused
+from visage.people.gallery import Gallery, open_gallery
+from visage.people.sealing import make_key
+
+ADA, BOB = person(1), person(2)
+
+
+def record(opened: Gallery, *tracks: object) -> None:
+    recorder = SightingRecorder(opened)
+    for item in tracks:
+        assert recorder.record(item, uri="file.mp4", crop=b"jpeg")  # type: ignore[arg-type]
+    recorder.close()
+    assert recorder.statistics().failure == ""
+
+
+def test_people_are_there_when_it_is_opened_again(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        add(opened, "Ada", near(ADA, 1))
+        add(opened, "Bob", BOB)
+    with gallery(tmp_path) as opened:
+        assert [(one.name, one.pictures) for one in opened.people()] == [("Ada", 2), ("Bob", 1)]
+        assert opened.person("ada").person_id == opened.person("p1").person_id == "p1"
+        found = opened.roster().closest(near(BOB, 5)[None])
+        assert opened.roster().people[found.best[0]].name == "Bob"
+
+
+def test_the_same_picture_is_noticed(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        with pytest.raises(PictureRefused, match="already"):
+            add(opened, "Ada", ADA)
+        again = opened.add("Bob", face(ADA), origin="b.jpg", content=b"b")
+        assert "also a picture of Ada" in again.note
+
+
+def test_rename_merge_split_and_remove(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        add(opened, "Bob", BOB)
+        with pytest.raises(NameTaken):
+            opened.rename("Ada", "bob")
+        opened.rename("Ada", "Countess")
+        opened.merge("Countess", "Bob")
+        assert [one.name for one in opened.people()] == ["Countess"]
+        pictures = opened.pictures("Countess")
+        opened.roll.split("Countess", "Robert", [pictures[1].picture_id])
+        assert [(one.name, one.pictures) for one in opened.people()] == [("Countess", 1), ("Robert", 1)]
+        opened.roll.remove_picture("Robert", pictures[1].picture_id)
+        assert opened.person("Robert").pictures == 0
+        with pytest.raises(NoSuchPerson, match="nobody is called 'Bob'"):
+            opened.person("Bob")
+        with pytest.raises(PictureRefused):
+            opened.roll.remove_picture("Countess", "i999")
+
+
+def test_changes_reach_the_roster_of_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visage.people.gallery.ROSTER_SECONDS", 0.0)
+    with gallery(tmp_path) as one, gallery(tmp_path) as other:
+        assert len(other.roster()) == 0
+        add(one, "Ada", ADA)
+        assert [someone.name for someone in other.roster().people] == ["Ada"]
+        one.rename("Ada", "Countess")
+        assert [someone.name for someone in other.roster().people] == ["Countess"]
+
+
+def test_another_model_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    gallery(tmp_path).close()
+    with pytest.raises(OtherModel, match="reindex"):
+        open_gallery(tmp_path, model="dlib")
+
+
+def test_forgetting_leaves_nothing(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada Lovelace", ADA)
+        add(opened, "Bob", BOB)
+        record(opened, track(near(ADA, 1)), track(near(ADA, 2), 2), track(near(BOB, 1), 3))
+        done = opened.forget("Ada Lovelace")
+        assert (done.pictures, done.sightings, done.vectors, done.crops, done.verified) == (1, 2, 3, 2, True)
+        assert [match.sighting.name for match in opened.search(near(ADA, 3))] == ["Bob"]
+        assert [match.sighting.name for match in opened.search(ADA, person="Bob")] == ["Bob"]
+        assert opened.sighting_store.index().count() == 1
+        with pytest.raises(NoSuchPerson):
+            opened.forget("Ada Lovelace")
+        assert "forget" in {entry.action for entry in opened.audit()}
+    files = b"".join(path.read_bytes() for path in tmp_path.glob("gallery.sqlite*"))
+    assert b"Ada Lovelace" not in files
+    assert ADA.tobytes() not in files
+
+
+def test_an_encrypted_gallery_needs_its_key_and_shows_no_embedding(tmp_path: Path) -> None:
+    folder, key, other = tmp_path / "g", tmp_path / "key", tmp_path / "other"
+    make_key(key)
+    make_key(other)
+    with gallery(folder, key) as opened:
+        opened.keeps_crops = True
+        add(opened, "Ada", ADA)
+        record(opened, track(near(ADA, 1)))
+    with gallery(folder, key) as opened:
+        assert opened.portrait("Ada") == b"jpeg"
+        assert [match.sighting.name for match in opened.search(ADA)] == ["Ada"]
+    for wrong in (None, other):
+        with pytest.raises(GalleryLocked):
+            gallery(folder, wrong)
+    assert not (folder / "sightings").exists()
+    connection = sqlite3.connect(folder / "gallery.sqlite")
+    stored = connection.execute("SELECT embedding, crop FROM pictures").fetchall()
+    connection.close()
+    assert all(ADA.tobytes() not in vector and b"jpeg" not in crop for vector, crop in stored)
+
+
+def test_crops_are_kept_only_where_asked(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        assert opened.portrait("Ada") is None
+        opened.keeps_crops = True
+        add(opened, "Ada", near(ADA, 1))
+        assert opened.portrait("Ada") == b"jpeg"
+
+
+def test_a_picture_is_refused_with_a_hint() -> None:
+    one = face(ADA)
+    with pytest.raises(PictureRefused, match="no face"):
+        choose_face([])
+    with pytest.raises(PictureRefused, match="--face 2"):
+        choose_face([one, face(BOB)])
+    with pytest.raises(PictureRefused, match="no face 3"):
+        choose_face([one, face(BOB)], number=3)
+    assert choose_face([one, face(BOB)], largest=True) is one
+    small = type(one)(np.array([0, 0, 10, 10], np.float32), 0.9, 0.8, ADA, b"")
+    with pytest.raises(PictureRefused, match="10 pixels"):
+        choose_face([small])
+    poor = type(one)(one.box_xyxy, 0.9, 0.01, ADA, b"")
+    with pytest.raises(PictureRefused, match="too poor"):
+        choose_face([poor])

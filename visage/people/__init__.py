@@ -1,0 +1,10 @@
+"""People: enrolled with a name, recognised in the pipeline, gathered where unknown, found again, forgotten."""
+
+from __future__ import annotations
+
+from visage.people.gallery import Gallery, open_gallery
+from visage.people.reader import FaceReader, ReadFace, choose_face
+from visage.people.recorder import SightingRecorder
+from visage.people.sink import SightingSink
+
+__all__ = ["FaceReader", "Gallery", "ReadFace", "SightingRecorder", "SightingSink", "choose_face", "open_gallery"]

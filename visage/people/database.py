@@ -1,0 +1,167 @@
+"""A gallery's SQLite file: the truth about people, pictures, unknowns, sightings. Indexes are made from it.
+
+Write-ahead log, so that readers and one writer do not wait for each other, other processes included, and a killed
+process loses at most the transaction it was in. Deleted bytes are overwritten (`secure_delete`). One connection, whose
+use is serialised; a transaction is a `with database.transaction()`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from visage.people.errors import GalleryBroken
+
+__all__ = ["Database", "Row", "Value"]
+
+Value: TypeAlias = "int | float | str | bytes | None"
+Row: TypeAlias = sqlite3.Row
+
+BUSY_SECONDS = 10.0
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE people (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE, created_at REAL NOT NULL);
+CREATE TABLE pictures (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, person_id INTEGER NOT NULL REFERENCES people ON DELETE CASCADE,
+    origin TEXT NOT NULL, digest TEXT NOT NULL, quality REAL NOT NULL, added_at REAL NOT NULL,
+    embedding BLOB NOT NULL, crop BLOB);
+CREATE INDEX pictures_of ON pictures (person_id);
+CREATE TABLE unknowns (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, centroid BLOB NOT NULL, weight REAL NOT NULL);
+CREATE TABLE sightings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, uri TEXT NOT NULL, track_id INTEGER NOT NULL,
+    started_at REAL NOT NULL, start_seconds REAL NOT NULL, end_seconds REAL NOT NULL, frames INTEGER NOT NULL,
+    best_frame INTEGER NOT NULL, best_seconds REAL NOT NULL, quality REAL NOT NULL,
+    person_id INTEGER REFERENCES people, unknown_id INTEGER REFERENCES unknowns, similarity REAL,
+    embedding BLOB, crop BLOB, is_indexed INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX sightings_of_person ON sightings (person_id, started_at);
+CREATE INDEX sightings_of_unknown ON sightings (unknown_id);
+CREATE INDEX sightings_at ON sightings (started_at);
+CREATE INDEX sightings_waiting ON sightings (id) WHERE is_indexed = 0 AND embedding IS NOT NULL;
+CREATE TABLE unindex (sighting_id INTEGER PRIMARY KEY);
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+    subject TEXT NOT NULL, detail TEXT NOT NULL);
+"""
+
+
+class Database:
+    """One open file. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it. Raises GalleryBroken."""
+        self._path = path
+        self._lock = threading.RLock()
+        self._depth = 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.row_factory = sqlite3.Row
+            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            with self.transaction():
+                self._make_tables()
+        except (sqlite3.Error, OSError) as exc:
+            raise GalleryBroken(f"{path.parent}: can't be opened as a gallery ({exc})") from exc
+
+    def __repr__(self) -> str:
+        return f"<Database {self._path}>"
+
+    def rows(self, query: str, values: Sequence[Value] = ()) -> list[Row]:
+        """What a query answers."""
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    def row(self, query: str, values: Sequence[Value] = ()) -> Row | None:
+        """The first row of a query's answer."""
+        with self._lock:
+            found: Row | None = self._connection.execute(query, values).fetchone()
+            return found
+
+    def write(self, statement: str, values: Sequence[Value] = ()) -> int:
+        """Change something; returns the new row's id, or how many rows an UPDATE or DELETE touched."""
+        with self._lock:
+            cursor = self._connection.execute(statement, values)
+            return int(cursor.lastrowid or 0) if statement.lstrip().startswith("INSERT") else cursor.rowcount
+
+    def write_many(self, statement: str, values: Sequence[Sequence[Value]]) -> None:
+        """The same change for many values."""
+        with self._lock:
+            self._connection.executemany(statement, values)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what is written within; may be nested."""
+        with self._lock:
+            self._depth += 1
+            try:
+                if self._depth > 1:
+                    yield
+                    return
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                except BaseException:
+                    self._connection.execute("ROLLBACK")
+                    raise
+                self._connection.execute("COMMIT")
+            finally:
+                self._depth -= 1
+
+    def meta(self, key: str) -> Value:
+        """A setting of the gallery; None where it was never set."""
+        row = self.row("SELECT value FROM meta WHERE key = ?", [key])
+        value: Value = None if row is None else row["value"]
+        return value
+
+    def set_meta(self, key: str, value: Value) -> None:
+        self.write(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", [key, value]
+        )
+
+    def people_changed(self) -> None:
+        """Tell whoever identifies, in this process and others, to load the people again."""
+        revision = self.meta("revision")
+        self.set_meta("revision", (revision if isinstance(revision, int) else 0) + 1)
+
+    def audit(self, action: str, subject: str, detail: str = "") -> None:
+        """Write down who did this. Names of people do not belong here."""
+        self.write(
+            "INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
+            [time.time(), _actor(), action, subject, detail],
+        )
+
+    def truncate_log(self) -> None:
+        """Empty the write-ahead log, which may still hold what was deleted."""
+        with self._lock:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def _make_tables(self) -> None:
+        version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        if version == 0:
+            for statement in SCHEMA.split(";"):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        elif version != SCHEMA_VERSION:
+            raise GalleryBroken(f"{self._path}: made by a newer Visage (version {version}); update this one")
+
+
+def _actor() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no entry for this user id, as in some containers
+        return "unknown"

@@ -1,0 +1,53 @@
+"""What can go wrong with people, one line each, with what to do.
+
+PeopleError
+├── NoSuchPerson     also KeyError: nobody has that name or id
+├── NameTaken        also ValueError: somebody else has it
+├── PictureRefused   also ValueError: no face, several, a poor one, or one that is there already
+├── OtherModel       also ValueError: the gallery belongs to another embedding model
+├── GalleryLocked    also PermissionError: encrypted, and the key is missing or wrong
+└── GalleryBroken    also OSError: the folder can't be read or written
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "GalleryBroken",
+    "GalleryLocked",
+    "NameTaken",
+    "NoSuchPerson",
+    "OtherModel",
+    "PeopleError",
+    "PictureRefused",
+]
+
+
+class PeopleError(Exception):
+    """Root of the tree."""
+
+
+class NoSuchPerson(PeopleError, KeyError):
+    """Nobody here is called so."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would quote it
+
+
+class NameTaken(PeopleError, ValueError):
+    """Two people can't have one name."""
+
+
+class PictureRefused(PeopleError, ValueError):
+    """A picture that nobody can be enrolled or searched with."""
+
+
+class OtherModel(PeopleError, ValueError):
+    """Embeddings of two models can't be compared."""
+
+
+class GalleryLocked(PeopleError, PermissionError):
+    """It can't be read without its key."""
+
+
+class GalleryBroken(PeopleError, OSError):
+    """Its folder does not hold a gallery that can be used."""

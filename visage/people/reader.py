@@ -1,0 +1,165 @@
+"""Faces of photographs, found and embedded by the same stages as those of videos, so that they can be compared.
+
+The networks stay loaded between pictures. They run on the processors, whatever the pipeline uses: a picture takes
+milliseconds there, and a card stays the pipeline's. Calls are serialised.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from stages.errors import SourceError
+from stages.frames import FloatArray, Frame
+from stages.track.quality import quality
+from visage.assembly import ModelPlan, choose_platform
+from visage.config import Settings
+from visage.config.sources import SourceSpec
+from visage.models import Progress
+from visage.people.errors import PictureRefused
+
+__all__ = ["FaceReader", "ReadFace", "choose_face", "crop_around"]
+
+CROP_SIDE = 256
+CROP_MARGIN = 0.4  # of the box on each side: a detector finds the face in its own crop again
+LEAST_QUALITY = 0.05
+LEAST_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadFace:
+    """A face of a photograph; see `stages.frames.Faces`. `crop`: JPEG of the face and a little around it."""
+
+    box_xyxy: FloatArray
+    score: float
+    quality: float
+    embedding: FloatArray = field(repr=False)
+    crop: bytes = field(repr=False)
+
+    @property
+    def side(self) -> float:
+        """Shorter side of the box, pixels."""
+        return float((self.box_xyxy[2:] - self.box_xyxy[:2]).min())
+
+
+class FaceReader:
+    """Use as a context manager, or close it."""
+
+    def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
+        """Fetch and load the networks that the settings name. Raises ModelError, BackendError."""
+        updates = {
+            "device": "cpu",
+            "backend": "auto",
+            "precision": "auto",
+            "track": False,
+            "embed": "all",
+            "frameskip": 1,
+        }
+        if settings.backend in ("openvino", "onnxruntime"):
+            updates["backend"] = settings.backend
+        own = settings.model_copy(update=updates)
+        self._lock = threading.Lock()
+        self._stack = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            self._platform = choose_platform(own, ModelPlan.of(own, progress=progress))
+            stack.callback(self._platform.close)
+            self._detect = self._platform.detect_stage(release_pixels=False)
+            stack.callback(self._detect.close)
+            self._embed = self._platform.embed_stage(release_pixels=False)
+            stack.callback(self._embed.close)
+            self._detect.open()
+            self._embed.open()
+            self._stack = stack.pop_all()
+
+    def read(self, path: Path | str) -> list[ReadFace]:
+        """The faces of a photograph, largest first. Raises SourceError for what can't be read as a picture."""
+        spec = SourceSpec(source_id=Path(path).stem or "picture", uri=str(path))
+        with self._lock:
+            source = self._platform.frame_source(spec, concurrent=1)
+            with contextlib.closing(source):
+                source.open()
+                frame = next(iter(source.frames()), None)
+                return [] if frame is None else self._faces(frame)
+
+    def close(self) -> None:
+        """Free the networks. Safe to call twice."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _faces(self, frame: Frame) -> list[ReadFace]:
+        try:
+            (observation,) = self._embed.process(self._detect.process([frame]))
+            image = self._platform.to_bgr(frame.picture)
+        finally:
+            frame.release()
+        faces = observation.faces
+        assert faces.embeddings is not None
+        found = [
+            ReadFace(
+                box,
+                float(score),
+                quality(box, float(score), None if faces.landmarks is None else faces.landmarks[row]),
+                faces.embeddings[row],
+                crop_around(image, box),
+            )
+            for row, (box, score) in enumerate(zip(faces.boxes_xyxy, faces.scores, strict=True))
+        ]
+        return sorted(found, key=lambda face: -face.side)
+
+
+def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bool = False) -> ReadFace:
+    """The one face to take, or a refusal that says why. `number`: from 1, left to right.
+
+    Raises PictureRefused.
+    """
+    if not faces:
+        raise PictureRefused("no face found; choose a picture that shows one upright and at least 24 pixels large")
+    if number is not None:
+        if not 1 <= number <= len(faces):
+            raise PictureRefused(f"there is no face {number}: {len(faces)} found, counted from left to right")
+        face = sorted(faces, key=lambda face: float(face.box_xyxy[0]))[number - 1]
+    elif len(faces) > 1 and not largest:
+        raise PictureRefused(
+            f"{len(faces)} faces found; say which one, counted from left to right (--face 2), or take --largest"
+        )
+    else:
+        face = faces[0]
+    if face.side < LEAST_SIDE:
+        raise PictureRefused(f"the face is only {face.side:.0f} pixels large; at least {LEAST_SIDE} are needed")
+    if face.quality < LEAST_QUALITY:
+        raise PictureRefused(
+            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {LEAST_QUALITY}); "
+            "choose a sharper one that looks at the camera"
+        )
+    return face
+
+
+def crop_around(image: NDArray[np.uint8], box_xyxy: FloatArray) -> bytes:
+    """JPEG of the box and a margin, at most 256 pixels large; `image` is uint8 (H, W, 3), BGR."""
+    left, top, right, bottom = (float(side) for side in box_xyxy)
+    margin = CROP_MARGIN * max(right - left, bottom - top)
+    x0, y0 = max(0, round(left - margin)), max(0, round(top - margin))
+    x1, y1 = min(image.shape[1], round(right + margin)), min(image.shape[0], round(bottom + margin))
+    if x1 <= x0 or y1 <= y0:
+        raise SourceError("the face lies outside the picture")
+    region = image[y0:y1, x0:x1]
+    scale = CROP_SIDE / max(region.shape[:2])
+    if scale < 1:
+        region = np.asarray(cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    _, data = cv2.imencode(".jpg", region, [cv2.IMWRITE_JPEG_QUALITY, 88])
+    return data.tobytes()

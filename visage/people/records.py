@@ -1,0 +1,130 @@
+"""What is told of people: plain records, without embeddings. Times are seconds since the epoch.
+
+Ids are words that name the kind: p7 a person, u17 an unknown, i3 a picture, s1042 a sighting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = [
+    "AuditEntry",
+    "Enrolled",
+    "Forgotten",
+    "PersonRecord",
+    "PictureRecord",
+    "Sighting",
+    "SightingMatch",
+    "UnknownRecord",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRecord:
+    """Somebody with a name. `seen_seconds`: how long all their sightings lasted together."""
+
+    person_id: str
+    name: str
+    pictures: int
+    sightings: int = 0
+    seen_seconds: float = 0.0
+    last_seen: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRecord:
+    """One enrolled face. `crop`: JPEG, where crops are kept."""
+
+    picture_id: str
+    origin: str
+    quality: float
+    added_at: float
+    crop: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownRecord:
+    """Somebody without a name. `offered`: seen long enough to be worth one."""
+
+    unknown_id: str
+    name: str
+    sightings: int
+    seen_seconds: float
+    first_seen: float
+    last_seen: float
+    sources: tuple[str, ...]
+    offered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One track, stored.
+
+    Attributes:
+        uri: where the source came from, without credentials.
+        started_at: wall-clock time of its first frame: the capture's for live sources, the analysis's for files.
+        start_seconds, end_seconds, best_seconds: the source's own time.
+        name: the person's or unknown's; "unknown" where it was not even clustered.
+        similarity: to the person, when it was decided; None for unknowns.
+    """
+
+    sighting_id: str
+    source: str
+    uri: str
+    track_id: int
+    started_at: float
+    start_seconds: float
+    end_seconds: float
+    frames: int
+    best_frame: int
+    best_seconds: float
+    quality: float
+    name: str
+    person_id: str | None = None
+    unknown_id: str | None = None
+    similarity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SightingMatch:
+    """A sighting found by a face; `similarity` is the cosine, in [-1, 1]."""
+
+    sighting: Sighting
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What adding a picture did. `note`: what a person should know, such as that somebody else looks alike."""
+
+    person_id: str
+    picture_id: str
+    quality: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How much of somebody was removed.
+
+    Attributes:
+        vectors: embeddings, of pictures and sightings together; crops likewise.
+        verified: a search for the embeddings afterwards found none of them.
+    """
+
+    pictures: int
+    sightings: int
+    vectors: int
+    crops: int
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what, when. Names are not written down, so that forgetting somebody leaves none here."""
+
+    at: float
+    actor: str
+    action: str
+    subject: str
+    detail: str

@@ -1,0 +1,198 @@
+"""People and their pictures: who is called what. Every change is one transaction with its line in the audit trail.
+
+Changing anybody bumps the gallery's
+revision, which tells every process that identifies to load the people again.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from stages.frames import FloatArray
+from visage.people.database import Database, Row
+from visage.people.errors import NameTaken, NoSuchPerson, PictureRefused
+from visage.people.reader import ReadFace
+from visage.people.records import Enrolled, PersonRecord, PictureRecord
+from visage.people.sealing import Sealing
+from visage.people.vectors import VectorCodec
+
+__all__ = ["Roll", "number_of"]
+
+SAME_PICTURE = 0.995
+"""Two pictures this alike (cosine) are one picture, resized or encoded again."""
+
+LISTED = """
+SELECT people.id, people.name,
+    (SELECT count(*) FROM pictures WHERE person_id = people.id) AS pictures,
+    count(sightings.id) AS sightings, coalesce(sum(end_seconds - start_seconds), 0) AS seen_seconds,
+    max(started_at + end_seconds - start_seconds) AS last_seen
+FROM people LEFT JOIN sightings ON sightings.person_id = people.id
+"""
+
+
+class Roll:
+    """The people of one gallery."""
+
+    def __init__(self, database: Database, codec: VectorCodec, sealing: Sealing) -> None:
+        self._database = database
+        self._codec = codec
+        self._sealing = sealing
+
+    def people(self) -> list[PersonRecord]:
+        """Everybody, by name."""
+        return [_person(row) for row in self._database.rows(f"{LISTED} GROUP BY people.id ORDER BY people.name")]
+
+    def person(self, who: str) -> PersonRecord:
+        """By name or id ("p7"). Raises NoSuchPerson."""
+        number = number_of(who, "p")
+        row = self._database.row(
+            f"{LISTED} WHERE people.name = ? OR people.id = ? GROUP BY people.id ORDER BY people.name = ? DESC",
+            [who, -1 if number is None else number, who],
+        )
+        if row is None:
+            raise NoSuchPerson(f"nobody is called {who!r}; `visage people list` shows everybody")
+        return _person(row)
+
+    def pictures(self, who: str) -> list[PictureRecord]:
+        """A person's pictures, oldest first. Raises NoSuchPerson."""
+        rows = self._database.rows("SELECT * FROM pictures WHERE person_id = ? ORDER BY id", [self.key(who)])
+        return [
+            PictureRecord(
+                f"i{row['id']}",
+                row["origin"],
+                row["quality"],
+                row["added_at"],
+                None if row["crop"] is None else self._sealing.open(row["crop"]),
+            )
+            for row in rows
+        ]
+
+    def key(self, who: str) -> int:
+        """The number in a person's id. Raises NoSuchPerson."""
+        return int(self.person(who).person_id[1:])
+
+    def create(self, name: str) -> int:
+        """A person without pictures. Raises NameTaken, ValueError for an empty name."""
+        name = self._free_name(name)
+        return self._database.write("INSERT INTO people (name, created_at) VALUES (?, ?)", [name, time.time()])
+
+    def add_picture(self, name: str, face: ReadFace, *, origin: str, digest: str, keep_crop: bool) -> Enrolled:
+        """Enrol a face; makes the person where nobody has the name. Raises PictureRefused for one that is there."""
+        everybody, owners = self.vectors()
+        similarities = everybody @ face.embedding
+        with self._database.transaction():
+            row = self._database.row("SELECT id FROM people WHERE name = ?", [name])
+            key = self.create(name) if row is None else int(row["id"])
+            own = similarities[owners == key]
+            same = self._database.row("SELECT id FROM pictures WHERE person_id = ? AND digest = ?", [key, digest])
+            if same is not None or own.max(initial=-1.0) >= SAME_PICTURE:
+                raise PictureRefused(f"{origin}: {name} has this picture already")
+            picture = self._insert(key, face.embedding, origin, digest, face.quality, face.crop if keep_crop else None)
+            self._database.audit("enrol", f"p{key}", f"i{picture}")
+            self._database.people_changed()
+        others = np.where(owners == key, -1.0, similarities)
+        note = ""
+        if len(others) and others.max() >= SAME_PICTURE:
+            note = f"this is also a picture of {self.person(f'p{owners[others.argmax()]}').name}: merge or remove one"
+        return Enrolled(f"p{key}", f"i{picture}", face.quality, note)
+
+    def add_embedding(
+        self, key: int, embedding: FloatArray, *, origin: str, quality: float, crop: bytes | None
+    ) -> None:
+        """Let a person be recognised by a track as well; within the caller's transaction."""
+        self._insert(key, embedding, origin, origin, quality, crop)
+        self._database.people_changed()
+
+    def rename(self, who: str, name: str) -> None:
+        """Raises NoSuchPerson, NameTaken."""
+        with self._database.transaction():
+            key = self.key(who)
+            self._database.write("UPDATE people SET name = ? WHERE id = ?", [self._free_name(name, key), key])
+            self._database.audit("rename", f"p{key}")
+            self._database.people_changed()
+
+    def merge(self, kept: str, merged: str) -> None:
+        """Give the first one all that the second has, who is gone then. Raises NoSuchPerson, ValueError."""
+        with self._database.transaction():
+            target, source = self.key(kept), self.key(merged)
+            if target == source:
+                raise ValueError("nobody can be merged with themselves")
+            self._database.write("UPDATE pictures SET person_id = ? WHERE person_id = ?", [target, source])
+            self._database.write(
+                "UPDATE sightings SET person_id = ?, is_indexed = 0 WHERE person_id = ?", [target, source]
+            )
+            self._database.write("DELETE FROM people WHERE id = ?", [source])
+            self._database.audit("merge", f"p{target}", f"p{source}")
+            self._database.people_changed()
+
+    def split(self, who: str, name: str, pictures: list[str]) -> None:
+        """Give these pictures to a new person of that name. Raises NoSuchPerson, NameTaken, PictureRefused."""
+        with self._database.transaction():
+            key = self.key(who)
+            numbers = [self._own_picture(key, picture) for picture in pictures]
+            new = self.create(name)
+            for number in numbers:
+                self._database.write("UPDATE pictures SET person_id = ? WHERE id = ?", [new, number])
+            self._database.audit("split", f"p{key}", f"p{new}")
+            self._database.people_changed()
+
+    def remove_picture(self, who: str, picture: str) -> None:
+        """Raises NoSuchPerson, PictureRefused where the person has no such picture."""
+        with self._database.transaction():
+            key = self.key(who)
+            self._database.write("DELETE FROM pictures WHERE id = ?", [self._own_picture(key, picture)])
+            self._database.audit("remove-image", f"p{key}", picture)
+            self._database.people_changed()
+
+    def vectors(self) -> tuple[FloatArray, FloatArray]:
+        """All embeddings, float32 (M, D), and the number of the person each belongs to, (M,)."""
+        rows = self._database.rows("SELECT person_id, embedding FROM pictures ORDER BY person_id")
+        owners = np.array([row["person_id"] for row in rows])
+        return self._codec.decode_all([row["embedding"] for row in rows]), owners
+
+    def _insert(
+        self, key: int, embedding: FloatArray, origin: str, digest: str, quality: float, crop: bytes | None
+    ) -> int:
+        return self._database.write(
+            "INSERT INTO pictures (person_id, origin, digest, quality, added_at, embedding, crop) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                key,
+                origin,
+                digest,
+                quality,
+                time.time(),
+                self._codec.encode(embedding),
+                None if crop is None else self._sealing.seal(crop),
+            ],
+        )
+
+    def _own_picture(self, key: int, picture: str) -> int:
+        number = number_of(picture, "i")
+        row = self._database.row("SELECT id FROM pictures WHERE id = ? AND person_id = ?", [number, key])
+        if row is None:
+            raise PictureRefused(f"there is no picture {picture}; `visage people show` lists them")
+        return int(row["id"])
+
+    def _free_name(self, name: str, key: int | None = None) -> str:
+        name = " ".join(name.split())
+        if not name:
+            raise ValueError("a name can't be empty")
+        row = self._database.row("SELECT id FROM people WHERE name = ?", [name])
+        if row is not None and row["id"] != key:
+            raise NameTaken(f"there is a {name} already; merge the two, or choose another name")
+        return name
+
+
+def number_of(identifier: str, kind: str) -> int | None:
+    """The number in an id of that kind ("p7" is 7); None for any other text."""
+    digits = identifier[len(kind) :]
+    return int(digits) if identifier.startswith(kind) and digits.isascii() and digits.isdigit() else None
+
+
+def _person(row: Row) -> PersonRecord:
+    return PersonRecord(
+        f"p{row['id']}", row["name"], row["pictures"], row["sightings"], row["seen_seconds"], row["last_seen"]
+    )

@@ -1,0 +1,237 @@
+"""Every track that ended: stored in SQLite, searchable by face through an index that is made from it.
+
+SQLite is the truth. A sighting waits for the index in the column `is_indexed`, a removal in the table `unindex`; so a
+crash between the two writes, or a server that is away, is caught up by `index_waiting`. A search looks at the index and
+at what still waits for it, and answers only what SQLite still has: right at every moment.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stages.frames import FloatArray
+from stages.identify.index import Condition, FaceIndex, IndexPoint
+from stages.track.summary import TrackSummary
+from visage.people.database import Database, Row, Value
+from visage.people.records import Sighting, SightingMatch
+from visage.people.sealing import Sealing
+from visage.people.vectors import VectorCodec
+
+__all__ = ["KEYS", "SightingQuery", "Sightings"]
+
+KEYS: dict[str, type] = {"person": int, "source": str, "at": float}
+CATCH_UP_ROWS = 2000
+SPARE = 4  # asked of the index more than wanted: SQLite has the last word
+DETAIL = """
+SELECT sightings.*, people.name AS person_name FROM sightings LEFT JOIN people ON people.id = sightings.person_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SightingQuery:
+    """Which sightings: all conditions together.
+
+    Attributes:
+        person, unknown: the number in the id.
+        source: a name, or a pattern such as "cam-*".
+        since, until: seconds since the epoch; a sighting counts by its first frame, in [since, until).
+    """
+
+    person: int | None = None
+    unknown: int | None = None
+    source: str | None = None
+    since: float | None = None
+    until: float | None = None
+    limit: int = 50
+
+
+class Sightings:
+    """The sightings of one gallery. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        codec: VectorCodec,
+        sealing: Sealing,
+        *,
+        open_index: Callable[[], FaceIndex],
+        volatile: bool,
+    ) -> None:
+        """
+        Args:
+            open_index: called when an index is first needed; its owner is this store.
+            volatile: the index forgets when it is closed, so everything is put in once it is open.
+        """
+        self._database = database
+        self._codec = codec
+        self._sealing = sealing
+        self._open_index = open_index
+        self._volatile = volatile
+        self._index: FaceIndex | None = None
+        self._lock = threading.Lock()
+        self._indexing = threading.Lock()
+
+    def add(
+        self,
+        track: TrackSummary,
+        *,
+        uri: str,
+        person: int | None,
+        unknown: int | None,
+        similarity: float | None,
+        crop: bytes | None,
+    ) -> int:
+        """Store a track; within the caller's transaction. Returns the sighting's number."""
+        embedding = None if track.embedding is None else self._codec.encode(track.embedding)
+        values: list[Value] = [track.source_id, uri, track.track_id, track.started_at, track.start_seconds]
+        values += [track.end_seconds, track.frames, track.best_frame, track.best_seconds, track.best_quality]
+        values += [person, unknown, similarity, embedding, None if crop is None else self._sealing.seal(crop)]
+        return self._database.write(
+            "INSERT INTO sightings (source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame,"
+            " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop)"
+            f" VALUES ({', '.join('?' * len(values))})",
+            values,
+        )
+
+    def listed(self, query: SightingQuery) -> list[Sighting]:
+        """Newest first."""
+        where, values = _where(query)
+        rows = self._database.rows(
+            f"{DETAIL} WHERE {where} ORDER BY started_at + start_seconds DESC, sightings.id DESC LIMIT ?",
+            [*values, query.limit],
+        )
+        return [_sighting(row) for row in rows]
+
+    def search(
+        self, embedding: FloatArray, query: SightingQuery, *, least_similarity: float = -1.0
+    ) -> list[SightingMatch]:
+        """The sightings most like a face, best first. Raises FaceIndexError."""
+        where, values = _where(query)
+        condition = self._condition(query)
+        (hits,) = self.index().search(embedding[None], limit=SPARE * query.limit, condition=condition)
+        found = {hit.point_id: hit.similarity for hit in hits}
+        waiting = self._database.rows(
+            f"SELECT id, embedding FROM sightings WHERE is_indexed = 0 AND embedding IS NOT NULL AND {where}", values
+        )
+        if waiting:
+            products = self._codec.decode_all([row["embedding"] for row in waiting]) @ embedding
+            found.update(zip((row["id"] for row in waiting), products.tolist(), strict=True))
+        best = sorted(found.items(), key=lambda item: -item[1])[: SPARE * query.limit]
+        marks = ", ".join("?" * len(best))
+        rows = self._database.rows(
+            f"{DETAIL} WHERE sightings.id IN ({marks}) AND {where}", [n for n, _ in best] + values
+        )
+        matches = [SightingMatch(_sighting(row), found[row["id"]]) for row in rows]
+        matches = [match for match in matches if match.similarity >= least_similarity]
+        return sorted(matches, key=lambda match: -match.similarity)[: query.limit]
+
+    def crop(self, number: int) -> bytes | None:
+        """JPEG of a sighting's best shot, where crops are kept."""
+        row = self._database.row("SELECT crop FROM sightings WHERE id = ?", [number])
+        return None if row is None or row["crop"] is None else self._sealing.open(row["crop"])
+
+    def remove(self, where: str, values: Sequence[Value]) -> tuple[int, int, int]:
+        """Delete rows, within the caller's transaction; how many sightings, embeddings and crops that were.
+
+        The index forgets them in `index_waiting`.
+        """
+        row = self._database.row(f"SELECT count(*), count(embedding), count(crop) FROM sightings WHERE {where}", values)
+        assert row is not None
+        self._database.write(f"INSERT OR IGNORE INTO unindex SELECT id FROM sightings WHERE {where}", values)
+        self._database.write(f"DELETE FROM sightings WHERE {where}", values)
+        return int(row[0]), int(row[1]), int(row[2])
+
+    def index_waiting(self) -> int:
+        """Bring the index up to what SQLite holds; how many points were added or removed. Raises FaceIndexError."""
+        with self._indexing:
+            index, done = self.index(), 0
+            while True:
+                gone = [row[0] for row in self._database.rows(f"SELECT sighting_id FROM unindex LIMIT {CATCH_UP_ROWS}")]
+                rows = self._database.rows(
+                    "SELECT id, source, started_at, person_id, embedding FROM sightings"
+                    f" WHERE is_indexed = 0 AND embedding IS NOT NULL LIMIT {CATCH_UP_ROWS}"
+                )
+                if not gone and not rows:
+                    return done
+                if gone:
+                    index.delete(gone)
+                index.upsert([self._point(row) for row in rows])
+                with self._database.transaction():
+                    self._database.write_many(
+                        "DELETE FROM unindex WHERE sighting_id = ?", [(number,) for number in gone]
+                    )
+                    # Only what is still as it was sent: somebody may have been named meanwhile.
+                    self._database.write_many(
+                        "UPDATE sightings SET is_indexed = 1 WHERE id = ? AND person_id IS ?",
+                        [(row["id"], row["person_id"]) for row in rows],
+                    )
+                done += len(gone) + len(rows)
+
+    def index(self) -> FaceIndex:
+        """The index, opened when first asked for. Raises FaceIndexError."""
+        with self._lock:
+            if self._index is None:
+                index = self._open_index()
+                if self._volatile:
+                    rows = self._database.rows(
+                        "SELECT id, source, started_at, person_id, embedding FROM sightings"
+                        " WHERE is_indexed = 1 AND embedding IS NOT NULL"
+                    )
+                    index.upsert([self._point(row) for row in rows])
+                self._index = index
+            return self._index
+
+    def close(self) -> None:
+        with self._lock:
+            index, self._index = self._index, None
+        if index is not None:
+            index.close()
+
+    def _point(self, row: Row) -> IndexPoint:
+        fields = {"person": row["person_id"] or 0, "source": row["source"], "at": row["started_at"]}
+        return IndexPoint(row["id"], self._codec.decode(row["embedding"]), fields)
+
+    def _condition(self, query: SightingQuery) -> Condition:
+        among: dict[str, Sequence[int | str]] = {}
+        if query.person is not None:
+            among["person"] = [query.person]
+        if query.source is not None:
+            rows = self._database.rows("SELECT DISTINCT source FROM sightings WHERE source GLOB ?", [query.source])
+            among["source"] = [row["source"] for row in rows] or [query.source]
+        ranges = {} if query.since is None and query.until is None else {"at": (query.since, query.until)}
+        return Condition(among, ranges)
+
+
+def _where(query: SightingQuery) -> tuple[str, list[Value]]:
+    parts: list[tuple[str, Value]] = [
+        ("sightings.person_id = ?", query.person),
+        ("sightings.unknown_id = ?", query.unknown),
+        ("sightings.source GLOB ?", query.source),
+        ("sightings.started_at >= ?", query.since),
+        ("sightings.started_at < ?", query.until),
+    ]
+    chosen = [(text, value) for text, value in parts if value is not None]
+    return " AND ".join(["1", *(text for text, _ in chosen)]), [value for _, value in chosen]
+
+
+def _sighting(row: Row) -> Sighting:
+    unknown = row["unknown_id"]
+    return Sighting(
+        sighting_id=f"s{row['id']}",
+        source=row["source"],
+        uri=row["uri"],
+        track_id=row["track_id"],
+        started_at=row["started_at"],
+        start_seconds=row["start_seconds"],
+        end_seconds=row["end_seconds"],
+        frames=row["frames"],
+        best_frame=row["best_frame"],
+        best_seconds=row["best_seconds"],
+        quality=row["quality"],
+        name=row["person_name"] or ("unknown" if unknown is None else f"Unknown {unknown}"),
+        person_id=None if row["person_id"] is None else f"p{row['person_id']}",
+        unknown_id=None if unknown is None else f"u{unknown}",
+        similarity=row["similarity"],
+    )

@@ -1,0 +1,82 @@
+"""One source's tracks into the gallery: a sink that follows them and gives each that ends to the recorder.
+
+Wants pixels only where the gallery keeps crops; then it cuts the best shot so far of each track, one JPEG a track in
+view, renewed when a clearly better one comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import Observation, Picture
+from stages.sources import SourceEnded, VideoInfo
+from stages.track.log import TrackLog
+from stages.track.summary import TrackSummary
+from visage.people.reader import crop_around
+from visage.people.recorder import SightingRecorder
+
+__all__ = ["SightingSink"]
+
+CLEARLY_BETTER = 1.1
+
+
+class SightingSink:
+    """Implements `stages.sink.base.Sink`."""
+
+    def __init__(
+        self, recorder: SightingRecorder, *, to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None
+    ) -> None:
+        """`to_bgr`: reads pictures for crops; None keeps none."""
+        self._recorder = recorder
+        self._to_bgr = to_bgr
+        self._log = TrackLog()
+        self._crops: dict[int, tuple[float, bytes]] = {}
+        self._uri = ""
+        self._is_closed = False
+
+    @property
+    def wants_pixels(self) -> bool:
+        return self._to_bgr is not None
+
+    def open(self, info: VideoInfo) -> None:
+        self._uri = info.uri
+
+    def write(self, observation: Observation) -> None:
+        """Tracks that ended before this frame are recorded; never waits."""
+        self._record(self._log.add(observation))
+        if self._to_bgr is not None:
+            self._cut(observation, self._to_bgr)
+
+    def close(self, ended: SourceEnded) -> None:
+        """The tracks still in view end with the source."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._record(self._log.close())
+
+    def abandon(self) -> None:
+        """What has ended is recorded already; the rest is dropped."""
+        self._is_closed = True
+        self._crops.clear()
+
+    def _record(self, tracks: list[TrackSummary]) -> None:
+        for track in tracks:
+            crop = self._crops.pop(track.track_id, None)
+            self._recorder.record(track, uri=self._uri, crop=None if crop is None else crop[1])
+
+    def _cut(self, observation: Observation, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> None:
+        faces = observation.faces
+        if faces.track_ids is None or faces.quality is None:
+            return
+        image: NDArray[np.uint8] | None = None
+        height, width = observation.frame.picture.height, observation.frame.picture.width
+        for row, number in enumerate(faces.track_ids.tolist()):
+            left, top, right, bottom = faces.boxes_xyxy[row].tolist()
+            quality = float(faces.quality[row])
+            is_inside = min(right, width) - max(left, 0) >= 1 and min(bottom, height) - max(top, 0) >= 1
+            before = self._crops.get(number)
+            if number and is_inside and (before is None or quality > CLEARLY_BETTER * before[0]):
+                image = to_bgr(observation.frame.picture) if image is None else image
+                self._crops[number] = (quality, crop_around(image, faces.boxes_xyxy[row]))

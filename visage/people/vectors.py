@@ -1,0 +1,34 @@
+"""Embeddings as they are stored: little-endian float32, sealed where the gallery is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stages.frames import FloatArray
+from visage.people.sealing import Sealing
+
+__all__ = ["VectorCodec"]
+
+
+class VectorCodec:
+    """From vectors of one length to bytes and back."""
+
+    def __init__(self, dimension: int, sealing: Sealing) -> None:
+        self.dimension = dimension
+        self._sealing = sealing
+
+    def encode(self, vector: FloatArray) -> bytes:
+        """`vector`: (D,), brought to norm 1."""
+        norm = max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
+        return self._sealing.seal(np.asarray(vector / norm, "<f4").tobytes())
+
+    def decode(self, stored: bytes) -> FloatArray:
+        """float32 (D,)."""
+        return np.frombuffer(self._sealing.open(stored), "<f4").astype(np.float32, copy=False)
+
+    def decode_all(self, stored: Sequence[bytes]) -> FloatArray:
+        """float32 (N, D)."""
+        plain = b"".join(stored) if not self._sealing.is_sealed else b"".join(map(self._sealing.open, stored))
+        return np.frombuffer(plain, "<f4").reshape(-1, self.dimension)

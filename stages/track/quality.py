@@ -15,9 +15,10 @@ The product follows Best-Rowden and Jain's observation ("Learning face image qua
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.embed.align import ARCFACE_112
 from stages.frames import FloatArray
@@ -43,9 +44,14 @@ def quality(
         landmarks: float32 (5, 2), source pixels.
         sharp: its `sharpness`; 1 where no pixels can be read.
     """
-    width, height = (float(side) for side in box_xyxy[2:] - box_xyxy[:2])
+    left, top, right, bottom = (float(side) for side in box_xyxy)
+    width, height = right - left, bottom - top
     size = min(1.0, max(0.0, min(width * pixel_aspect, height)) / FULL_SIZE)
-    seen = 1.0 if landmarks is None else pose(np.asarray(landmarks * (pixel_aspect, 1), np.float32))
+    seen = (
+        1.0
+        if landmarks is None
+        else pose(landmarks if pixel_aspect == 1 else np.asarray(landmarks * (pixel_aspect, 1), np.float32))
+    )
     return size * seen * score * sharp
 
 
@@ -53,20 +59,22 @@ def sharpness(patch: Gray) -> float:
     """Of the face in the middle of a patch."""
     margin = (PATCH_SIDE - FACE_SIDE * 3 // 4) // 2
     face = patch[margin:-margin, margin:-margin]
-    contrast = float(face.var())
-    detail = float(cv2.Laplacian(face, cv2.CV_32F).var())
-    return 1.0 - float(np.exp(-detail / max(contrast, 1.0) / SHARPNESS_UNIT))
+    _, contrast = cv2.meanStdDev(face)
+    _, detail = cv2.meanStdDev(cv2.Laplacian(face, cv2.CV_16S))
+    return 1.0 - math.exp(-(float(detail[0, 0]) ** 2) / max(float(contrast[0, 0]) ** 2, 1.0) / SHARPNESS_UNIT)
 
 
 def pose(landmarks: FloatArray) -> float:
     """1 for a frontal face, 0 for a profile; from float32 (5, 2) with square pixels."""
-    points: NDArray[np.float64] = landmarks.astype(np.float64)
-    eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
-    across, down = points[1] - points[0], mouth - eyes
-    eye_distance, face_height = float(np.linalg.norm(across)), float(np.linalg.norm(down))
+    (left_x, left_y), (right_x, right_y), (nose_x, nose_y), *mouth = landmarks.tolist()
+    eyes_x, eyes_y = (left_x + right_x) / 2, (left_y + right_y) / 2
+    across_x, across_y = right_x - left_x, right_y - left_y
+    down_x, down_y = (mouth[0][0] + mouth[1][0]) / 2 - eyes_x, (mouth[0][1] + mouth[1][1]) / 2 - eyes_y
+    eye_distance, face_height = math.hypot(across_x, across_y), math.hypot(down_x, down_y)
     if min(eye_distance, face_height) <= 0:
         return 0.0
-    nose = points[2] - eyes
-    yaw = abs(float(nose @ across)) / eye_distance / (eye_distance / 2)
-    pitch = abs(float(nose @ down) / face_height**2 - FRONTAL_NOSE) / FRONTAL_NOSE
-    return max(0.0, 1.0 - yaw) * max(0.0, 1.0 - pitch)
+    nose_x, nose_y = nose_x - eyes_x, nose_y - eyes_y
+    yaw = abs(nose_x * across_x + nose_y * across_y) / eye_distance / (eye_distance / 2)
+    pitch = abs((nose_x * down_x + nose_y * down_y) / face_height**2 - FRONTAL_NOSE) / FRONTAL_NOSE
+    frontal: float = max(0.0, 1.0 - yaw) * max(0.0, 1.0 - pitch)
+    return frontal

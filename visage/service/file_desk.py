@@ -93,6 +93,7 @@ class FileDesk:
         self._running: dict[str, Job] = {}
         self._held: set[str] = set()
         self._is_alone = False
+        self._is_trying = False
         self._wake = Wake()
 
     def hold(self, folder: str, *, held: bool) -> None:
@@ -121,22 +122,19 @@ class FileDesk:
 
     async def dispatch(self) -> None:
         """Start files as there is room, until cancelled."""
-        while True:
-            job = await anyio.to_thread.run_sync(self._next)
-            if job is None:
-                # None is queued, or what is queued has to wait for room: `ended` and `found` wake this.
-                due_seconds = await anyio.to_thread.run_sync(self._ledger.seconds_until_due, self._settings_key)
-                await self._wake.wait(min(IDLE_SECONDS, due_seconds or IDLE_SECONDS))
-                continue
-            try:
-                if job.is_suspect and not await self._acquitted(job):
-                    continue
-                if job.faults:
-                    await self._until_alone()
-            except BaseException:  # cancelled: its turn comes after the restart
-                self._ledger.release(job.number)
-                raise
-            await anyio.to_thread.run_sync(self._start, job)
+        async with anyio.create_task_group() as group:
+            while True:
+                with anyio.CancelScope(shield=True):  # a job that was claimed must not be lost on the way here
+                    job = await anyio.to_thread.run_sync(self._next)
+                if job is None:
+                    # None is queued, or what is queued has to wait for room: `ended` and `found` wake this.
+                    due_seconds = await anyio.to_thread.run_sync(self._ledger.seconds_until_due, self._settings_key)
+                    await self._wake.wait(min(IDLE_SECONDS, due_seconds or IDLE_SECONDS))
+                elif job.is_suspect:
+                    self._is_trying = True
+                    group.start_soon(self._try, job)
+                else:
+                    await self._begin(job)
 
     def job_of(self, source_id: str) -> Job | None:
         """The job of a source in the pipeline; None for one that is no file of ours."""
@@ -183,19 +181,32 @@ class FileDesk:
             if len(self._running) >= self._concurrent or self._is_alone:
                 return None
             held = frozenset(self._held)
-        return self._ledger.claim(self._settings_key, except_folders=held)
+        return self._ledger.claim(self._settings_key, except_folders=held, except_suspects=self._is_trying)
 
-    async def _acquitted(self, job: Job) -> bool:
-        logger.warning("%s was in work when the process died; trying it in a process of its own", job.path)
-        death = await self._trial.death_of(job.path)
-        if death is None:
-            await anyio.to_thread.run_sync(self._ledger.acquit, job.number)
-            return True
-        logger.error("%s brought a process down again (%s); it is set aside", job.path, death)
-        await anyio.to_thread.run_sync(
-            self._ledger.set_aside, job.number, f"it brought the process down, and a second one: {death}"
-        )
-        return False
+    async def _try(self, job: Job) -> None:
+        """Queue a suspect as any other file, or set it aside. The rest goes on meanwhile."""
+        try:
+            logger.warning("%s was in work when the process died; trying it in a process of its own", job.path)
+            death = await self._trial.death_of(job.path)
+            if death is None:
+                self._ledger.acquit(job.number)
+            else:
+                logger.error("%s brought a process down again (%s); it is set aside", job.path, death)
+                self._ledger.set_aside(job.number, f"it brought the process down, and a second one: {death}")
+        finally:
+            self._ledger.release(job.number)  # unless it is set aside
+            self._is_trying = False
+            self._wake.set()
+
+    async def _begin(self, job: Job) -> None:
+        try:
+            if job.faults:
+                await self._until_alone()
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._start, job)
+        except BaseException:  # cancelled: its turn comes after the restart
+            self._ledger.release(job.number)
+            raise
 
     async def _until_alone(self) -> None:
         while True:
@@ -212,10 +223,13 @@ class FileDesk:
         try:
             frames = self._open_file(SourceSpec(uri=str(job.path), source_id=source_id))
             self._pipeline.add(source_id, frames)
-        except QueueClosed:  # the pipeline is stopping
+        except Exception as error:  # concerns this file alone
             with self._lock:
                 del self._running[source_id]
-            self._ledger.release(job.number)
+            if isinstance(error, QueueClosed):  # the pipeline is stopping
+                self._ledger.release(job.number)
+            else:
+                self._record(job, Outcome(source_id, SourceState.FAILED, 0, 0, 0, error))
 
     def _record(self, job: Job, outcome: Outcome) -> None:
         if outcome.state is SourceState.DONE:

@@ -165,14 +165,16 @@ class Ledger:
             ).fetchone()
         return _job_of(row)
 
-    def claim(self, settings: str, *, except_folders: Collection[str] = ()) -> Job | None:
+    def claim(
+        self, settings: str, *, except_folders: Collection[str] = (), except_suspects: bool = False
+    ) -> Job | None:
         """Take the next job whose time has come, highest priority first; suspects last. None if there is none."""
         held = "".join(", ?" for _ in except_folders)[2:]
         with self._transaction() as database:
             row = database.execute(
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ? WHERE number = ("
                 f" SELECT number FROM jobs WHERE state = 'queued' AND settings = ? AND not_before <= ?"
-                f" AND folder NOT IN ({held})"
+                f" AND folder NOT IN ({held}){' AND NOT is_suspect' * except_suspects}"
                 " ORDER BY is_suspect, priority DESC, queued_at, number LIMIT 1)"
                 f" RETURNING {FIELDS}",
                 (self._now(), settings, self._now(), *except_folders),

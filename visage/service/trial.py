@@ -26,6 +26,8 @@ __all__ = ["Trial"]
 PR_SET_PDEATHSIG = 1
 FIRST_TO_GO = "1000"
 
+LONGEST_SECONDS = 6 * 3600.0
+
 
 class Trial:
     """Runs trials."""
@@ -37,18 +39,25 @@ class Trial:
 
     async def death_of(self, path: Path) -> str | None:
         """Analyse the file; how the child died, or None if it lived. Cancelled, it kills the child."""
-        process = await anyio.run_process(
-            [*self._command, str(path)],
-            input=self._settings.encode(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
-        if process.returncode >= 0:
-            return None
-        with contextlib.suppress(ValueError):
-            return f"killed by {signal.Signals(-process.returncode).name}"
-        return f"killed by signal {-process.returncode}"
+        with anyio.move_on_after(LONGEST_SECONDS):
+            process = await anyio.run_process(
+                [*self._command, str(path)],
+                input=self._settings.encode(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+            return _death(process.returncode)
+        return f"it did not end in {LONGEST_SECONDS / 3600:.0f} hours"
+
+
+def _death(code: int) -> str | None:
+    if code >= 0:
+        return None
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal
+        return f"killed by signal {-code}"
 
 
 def main() -> int:

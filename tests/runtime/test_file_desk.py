@@ -1,0 +1,197 @@
+"""Files go from the ledger into the pipeline and are completed once; what fails is tried again or set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from stages.buffers import BufferPool
+from stages.contract import FrameSource
+from stages.errors import NotAVideo
+from stages.sink.base import Sink
+from stages.sink.metadata import RunDescription
+from stages.sources import SourceEnded, VideoInfo
+from tests.runtime.latches import BOUND_SECONDS
+from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedSource
+from visage.config import Settings
+from visage.config.service import FilesConfig
+from visage.config.sources import SourceSpec
+from visage.runtime import Outcome, Pipeline, PipelineLimits
+from visage.service.file_desk import FileDesk, WholeOnly, settings_key
+from visage.service.folders import FoundFile
+from visage.service.ledger import Job, JobState, Ledger
+from visage.service.trial import Trial
+
+
+class ScriptedTrial(Trial):
+    """Says what it is told; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(Settings())
+        self.deaths: dict[str, str] = {}
+        self.asked: list[str] = []
+
+    async def death_of(self, path: Path) -> str | None:
+        self.asked.append(path.name)
+        return self.deaths.get(path.name)
+
+
+class Rig:
+    """A desk over a pipeline of scripted parts; `errors` and `endless` say how a file of that name goes."""
+
+    def __init__(self, folder: Path, *, concurrent: int = 2) -> None:
+        self.folder = folder
+        self.pool = BufferPool(64, lambda: bytearray(1))
+        self.detect = ScriptedDetect()
+        self.detect.gate.set()
+        self.errors: dict[str, Exception] = {}
+        self.endless: set[str] = set()
+        self.opened: list[str] = []
+        self.most_at_once = 0
+        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.trial = ScriptedTrial()
+        self.pipeline = Pipeline(
+            detect=self.detect,
+            embed=None,
+            open_sinks=self._sinks,
+            limits=PipelineLimits(batch_deadline_seconds=0.0, concurrent_sources=16),
+            on_ended=self._ended,
+        )
+        self.desk = FileDesk(
+            self.pipeline,
+            self.ledger,
+            self._open,
+            settings=Settings(),
+            config=FilesConfig(attempts=2, retry_first_seconds=0.01, retry_most_seconds=0.02),
+            run=RunDescription("yunet"),
+            concurrent=concurrent,
+            place=lambda job: folder / "out" / job.path.name,
+            trial=self.trial,
+        )
+
+    def find(self, name: str, content: str | None = None) -> Job:
+        path = self.folder / name
+        path.write_text(content or name)
+        status = path.stat()
+        return self.desk.found(FoundFile(path, status.st_size, status.st_mtime_ns), folder="films", priority=0)
+
+    def dispatch_until(self, what: Callable[[], bool]) -> None:
+        async def run() -> None:
+            with anyio.fail_after(BOUND_SECONDS):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self.desk.dispatch)
+                    while not what():  # noqa: ASYNC110  # the pipeline's threads tell the desk, not the test
+                        await anyio.sleep(0.005)
+                    group.cancel_scope.cancel()
+
+        anyio.run(run)
+
+    def states(self) -> dict[str, JobState]:
+        return {job.path.name: job.state for job in self.ledger.jobs()}
+
+    def _open(self, spec: SourceSpec) -> FrameSource:
+        name = Path(spec.uri).name
+        self.opened.append(name)
+        return ScriptedSource(self.pool, spec.source_id, 3, error=self.errors.get(name), endless=name in self.endless)
+
+    def _sinks(self, info: VideoInfo) -> list[Sink]:
+        self.most_at_once = max(self.most_at_once, len(self.pipeline.statistics().sources))
+        return [WholeOnly(RecordingSink())]
+
+    def _ended(self, outcome: Outcome) -> None:
+        assert self.desk.ended(outcome)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    rig.pipeline.start()
+    yield rig
+    rig.pipeline.close()
+    rig.ledger.close()
+    assert rig.pool.statistics().leased == 0
+
+
+def test_every_file_is_completed_once(rig: Rig) -> None:
+    for number in range(6):
+        rig.find(f"{number}.mp4")
+    rig.find("copy.mp4", content="0.mp4")
+    rig.dispatch_until(lambda: rig.ledger.counts()[JobState.DONE] == 6)
+    assert [job.completions for job in rig.ledger.jobs()] == [1] * 6
+    assert len(rig.opened) == 6
+    assert rig.most_at_once <= 2
+    assert rig.desk.readings() == []
+    assert rig.pipeline.statistics().forgotten.frames_done == 18
+
+
+def test_what_fails_is_tried_again_and_then_given_up(rig: Rig) -> None:
+    rig.errors["bad.mp4"] = NotAVideo("bad.mp4 is not a video")
+    rig.find("bad.mp4")
+    rig.find("good.mp4")
+    rig.dispatch_until(lambda: len([s for s in rig.states().values() if s in (JobState.FAILED, JobState.DONE)]) == 2)
+    assert rig.states() == {"bad.mp4": JobState.FAILED, "good.mp4": JobState.DONE}
+    assert rig.opened.count("bad.mp4") == 2
+    assert rig.ledger.jobs(JobState.FAILED)[0].error == "bad.mp4 is not a video"
+
+
+def test_an_interrupted_file_is_queued_again(rig: Rig) -> None:
+    """The daemon stops in the midst of it: cancelled, drained."""
+    rig.endless.add("long.mp4")
+    rig.find("long.mp4")
+    rig.dispatch_until(lambda: bool(rig.desk.readings()))
+    rig.pipeline.drain()
+    assert rig.pipeline.wait(BOUND_SECONDS)
+    (job,) = rig.ledger.jobs()
+    assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+
+
+def test_a_suspect_is_tried_first_while_others_go_on(rig: Rig) -> None:
+    for name in ("innocent.mp4", "poison.mp4"):
+        rig.find(name)
+    for _ in range(2):
+        rig.ledger.claim(settings_key(Settings()))
+    rig.ledger.recover(by_own_fault=False)
+    rig.find("new.mp4")
+    rig.trial.deaths["poison.mp4"] = "killed by SIGSEGV"
+    rig.dispatch_until(
+        lambda: (
+            JobState.QUEUED not in rig.states().values()
+            and not rig.desk.readings()
+            and rig.ledger.counts()[JobState.DONE] == 2
+        )
+    )
+    assert rig.states() == {
+        "innocent.mp4": JobState.DONE,
+        "poison.mp4": JobState.SET_ASIDE,
+        "new.mp4": JobState.DONE,
+    }
+    assert rig.opened[0] == "new.mp4"
+    assert "poison.mp4" not in rig.opened
+    assert sorted(rig.trial.asked) == ["innocent.mp4", "poison.mp4"]
+
+
+def test_a_held_folder_gives_no_new_files(rig: Rig) -> None:
+    rig.desk.hold("films", held=True)
+    rig.find("a.mp4")
+    rig.dispatch_until(lambda: True)
+    assert rig.opened == []
+    rig.desk.hold("films", held=False)
+    rig.dispatch_until(lambda: rig.ledger.counts()[JobState.DONE] == 1)
+
+
+def test_an_interrupted_source_leaves_no_output() -> None:
+    inner = RecordingSink()
+    sink = WholeOnly(inner)
+    sink.close(SourceEnded("a", 3, interrupted=True))
+    assert (inner.was_abandoned, inner.ended) == (True, None)
+    whole = RecordingSink()
+    WholeOnly(whole).close(SourceEnded("a", 3))
+    assert whole.ended is not None
+
+
+def test_speed_settings_do_not_make_work_again() -> None:
+    assert settings_key(Settings()) == settings_key(Settings(threads=3, device="cpu", inbox_capacity=2))
+    assert settings_key(Settings()) != settings_key(Settings(min_face=40))

@@ -27,8 +27,9 @@ def _describe(error: BaseException) -> str:
     from visage.config.sources import redact_text  # noqa: PLC0415
     from visage.models import ModelError  # noqa: PLC0415
     from visage.runtime.errors import RuntimeFailure  # noqa: PLC0415
+    from visage.web.errors import WebError  # noqa: PLC0415
 
     text = redact_text(" ".join(str(error).split()))
-    if isinstance(error, (StageError, ModelError, RuntimeFailure, OSError)):
+    if isinstance(error, (StageError, ModelError, RuntimeFailure, WebError, OSError)):
         return text
     return f"{type(error).__name__}: {text} (this is a bug; --log-level debug shows where)"

@@ -22,9 +22,10 @@ from visage.web.live import LiveHub
 from visage.web.ports import SourceStatus
 from visage.web.tokens import Role, TokenStore
 
-__all__ = ["Running", "preview", "running"]
+__all__ = ["Running", "preview", "running", "serving"]
 
 START_SECONDS = 10.0
+STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Running:
         """Stop it; returns the seconds it took."""
         began = time.monotonic()
         self.server.stop()
-        self.thread.join(30)
+        self.thread.join(STOP_SECONDS)
         assert not self.thread.is_alive(), "the server did not stop"
         return time.monotonic() - began
 
@@ -73,18 +74,23 @@ def running(
         sources = (SourceStatus("door", "camera", "running", address="rtsp://***@192.168.1.20/main", fps=10.0),)
     service, people, live = MemoryService(sources), MemoryPeople(), LiveHub(web)
     server = WebServer(web, WebParts(service=service, live=live, people=people if with_people else None))
+    with serving(server) as thread:
+        yield Running(server, service, people, live, TokenStore(web.token_file), thread)
+
+
+@contextlib.contextmanager
+def serving(server: WebServer) -> Iterator[threading.Thread]:
+    """Run the server on a thread of its own, and stop it."""
     thread = threading.Thread(target=lambda: anyio.run(server.run), name="web")
     thread.start()
-    state = Running(server, service, people, live, TokenStore(web.token_file), thread)
     try:
-        with httpx.Client(base_url=state.url) as client:
-            assert (
-                client.get("/healthz", timeout=START_SECONDS).text == "ok\n"
-            )  # the socket listens already: this waits
-        yield state
+        # The socket listens already: this waits.
+        assert httpx.get(f"{server.url}healthz", timeout=START_SECONDS).text == "ok\n"
+        yield thread
     finally:
-        if thread.is_alive():
-            state.stop()
+        server.stop()
+        thread.join(STOP_SECONDS)
+        assert not thread.is_alive(), "the server did not stop"
 
 
 def preview(source_id: str = "door", index: int = 0, faces: Faces | None = None) -> Preview:

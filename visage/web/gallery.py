@@ -1,0 +1,204 @@
+"""A gallery as the web sees it: implements `visage.web.ports.PeoplePort` over `visage.people.Gallery`.
+
+The networks that read pictures are loaded when the first picture comes, since most daemons never get one, and stay. The
+gallery stays the caller's; errors of people become answers here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+
+from stages.errors import SourceError
+from stages.identify.errors import FaceIndexError
+from visage.people import FaceReader, Gallery, ReadFace, choose_face, records
+from visage.people import errors as people_errors
+from visage.web.errors import Conflict, NotFound, PictureRefused, Unavailable
+from visage.web.ports import Match, Person, Sighting, SightingQuery, Unknown
+
+__all__ = ["GalleryPeople"]
+
+
+class GalleryPeople:
+    """Implements `PeoplePort`. Close it before the gallery."""
+
+    def __init__(self, gallery: Gallery, open_reader: Callable[[], FaceReader]) -> None:
+        """`open_reader`: loads the networks; called once, for the first picture."""
+        self._gallery = gallery
+        self._open_reader = open_reader
+        self._reader: FaceReader | None = None
+        self._lock = threading.Lock()
+
+    def people(self) -> Sequence[Person]:
+        return [self._person(record) for record in self._gallery.people()]
+
+    def person(self, person_id: str) -> Person:
+        with _answered():
+            return self._person(self._gallery.person(person_id))
+
+    def add_person(self, name: str, pictures: Sequence[bytes]) -> Person:
+        with _answered():
+            # All are read before one is kept: a refused picture leaves nothing half done.
+            faces = [self._read(picture) for picture in pictures]
+            for face, picture in zip(faces, pictures, strict=True):
+                self._gallery.add(name, face, origin="upload", content=picture)
+            return self._person(self._gallery.person(name))
+
+    def rename_person(self, person_id: str, name: str) -> Person:
+        with _answered():
+            self._gallery.rename(person_id, name)
+            return self._person(self._gallery.person(person_id))
+
+    def merge_people(self, kept_id: str, merged_id: str) -> Person:
+        if kept_id == merged_id:
+            raise Conflict("a person can't be merged with himself or herself")
+        with _answered():
+            self._gallery.merge(kept_id, merged_id)
+            return self._person(self._gallery.person(kept_id))
+
+    def forget_person(self, person_id: str) -> dict[str, int]:
+        with _answered():
+            forgotten = self._gallery.forget(self._gallery.person(person_id).person_id)
+        if not forgotten.verified:
+            raise Unavailable("a search still finds this person: see the daemon's log and forget again")
+        counts = {"pictures": forgotten.pictures, "sightings": forgotten.sightings}
+        return {**counts, "vectors": forgotten.vectors, "crops": forgotten.crops}
+
+    def portrait(self, identifier: str) -> bytes:
+        with _answered():
+            portrait = self._gallery.portrait(identifier)
+        if portrait is None:
+            raise NotFound(f"no picture of {identifier} is kept")
+        return portrait
+
+    def unknowns(self) -> Sequence[Unknown]:
+        return [
+            Unknown(
+                unknown_id=record.unknown_id,
+                label=record.name,
+                sightings=record.sightings,
+                first_seen=_moment(record.first_seen),
+                last_seen=_moment(record.last_seen),
+                sources=record.sources,
+                has_portrait=self._has_portrait(record.unknown_id),
+            )
+            for record in self._gallery.unknowns()
+        ]
+
+    def name_unknown(self, unknown_id: str, name: str) -> Person:
+        with _answered():
+            return self._person(self._gallery.name_unknown(unknown_id, name))
+
+    def sightings(self, query: SightingQuery) -> Sequence[Sighting]:
+        with _answered():
+            found = self._gallery.sightings(
+                person=query.person_id,
+                source=query.source,
+                since=_seconds(query.since),
+                until=_seconds(query.until),
+                limit=query.limit,
+            )
+        return [_sighting(record) for record in found]
+
+    def search(self, picture: bytes, query: SightingQuery) -> Sequence[Match]:
+        with _answered():
+            found = self._gallery.search(
+                self._read(picture).embedding,
+                person=query.person_id,
+                source=query.source,
+                since=_seconds(query.since),
+                until=_seconds(query.until),
+                limit=query.limit,
+                least_similarity=self._gallery.threshold,
+            )
+        return [Match(_sighting(match.sighting), match.similarity) for match in found]
+
+    def close(self) -> None:
+        """Free the networks. Safe to call twice."""
+        with self._lock:
+            reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+
+    def _read(self, picture: bytes) -> ReadFace:
+        """The one face of a picture. Raises PictureRefused of people or SourceError."""
+        with self._lock:
+            if self._reader is None:
+                self._reader = self._open_reader()
+            reader = self._reader
+        with _in_memory(picture) as path:
+            try:
+                faces = reader.read(path)
+            except SourceError as error:
+                raise PictureRefused(str(error).replace(path, "the picture")) from error
+        if len(faces) > 1:
+            raise PictureRefused(f"{len(faces)} faces found; cut the picture to the one that you mean")
+        return choose_face(faces)
+
+    def _person(self, record: records.PersonRecord) -> Person:
+        return Person(
+            person_id=record.person_id,
+            name=record.name,
+            pictures=record.pictures,
+            sightings=record.sightings,
+            last_seen=None if record.last_seen is None else _moment(record.last_seen),
+            has_portrait=self._has_portrait(record.person_id),
+        )
+
+    def _has_portrait(self, identifier: str) -> bool:
+        return self._gallery.keeps_crops and self._gallery.portrait(identifier) is not None
+
+
+@contextlib.contextmanager
+def _in_memory(picture: bytes) -> Iterator[str]:
+    """A path to read the picture from; it never lies on a disk."""
+    descriptor = os.memfd_create("picture", os.MFD_CLOEXEC)
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(picture)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _answered() -> Iterator[None]:
+    """Errors of people as the web answers them."""
+    try:
+        yield
+    except people_errors.NoSuchPerson as error:
+        raise NotFound(str(error)) from error
+    except people_errors.NameTaken as error:
+        raise Conflict(str(error)) from error
+    except people_errors.PictureRefused as error:
+        raise PictureRefused(str(error)) from error
+    except FaceIndexError as error:
+        raise Unavailable(str(error)) from error
+
+
+def _sighting(record: records.Sighting) -> Sighting:
+    """`started_at` of a sighting is its first frame's wall-clock time; its length is the source's own time."""
+    return Sighting(
+        sighting_id=record.sighting_id,
+        source_id=record.source,
+        started_at=_moment(record.started_at),
+        ended_at=_moment(record.started_at + record.end_seconds - record.start_seconds),
+        name=record.name,
+        person_id=record.person_id,
+        unknown_id=record.unknown_id,
+        quality=record.quality,
+        start_seconds=record.start_seconds,
+        end_seconds=record.end_seconds,
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    """Seconds since the epoch; a time without a zone is the daemon's local time."""
+    return None if moment is None else moment.timestamp()

@@ -56,7 +56,7 @@ class CameraConfig(Section):
     transport: Literal["tcp", "udp"] = Field("tcp", description="Of RTSP. Over UDP a lost packet is a torn picture.")
     timeout_seconds: float = Field(5.0, gt=0, le=60, description="Longest silence, connecting or reading.")
     retry_first_seconds: float = Field(0.5, gt=0, description="Wait before the first attempt to reconnect.")
-    retry_most_seconds: float = Field(6.0, gt=0, description="Longest wait between attempts.")
+    retry_most_seconds: float = Field(4.0, gt=0, description="Longest wait between attempts.")
     fps_cap: float | None = Field(None, gt=0, description="Look at no more frames a second than this.")
     regions: tuple[Polygon, ...] = Field((), description="Look only here: polygons, fractions of width and height.")
     masks: tuple[Polygon, ...] = Field((), description="Never look here, nor show it.")

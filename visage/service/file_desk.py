@@ -40,7 +40,15 @@ __all__ = ["FileDesk", "FileReading", "settings_key"]
 IDLE_SECONDS = 60.0
 NOT_IN_KEY = {
     *("model_dir", "device", "backend", "precision", "threads", "detect_batch", "embed_batch", "concurrent_files"),
-    *("batch_deadline_seconds", "inbox_capacity", "queue_capacity", "drain_seconds"),
+    *(
+        "gallery_key",
+        "index_url",
+        "index_api_key",
+        "batch_deadline_seconds",
+        "inbox_capacity",
+        "queue_capacity",
+        "drain_seconds",
+    ),
 }
 """Settings that change how fast results come, not which."""
 

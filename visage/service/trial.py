@@ -26,6 +26,9 @@ __all__ = ["Trial"]
 PR_SET_PDEATHSIG = 1
 FIRST_TO_GO = "1000"
 
+NOT_FOR_A_TRIAL = {"gallery", "gallery_key", "index_url", "index_api_key"}
+"""A gallery has one writer, and a trial is to leave nothing behind."""
+
 LONGEST_SECONDS = 6 * 3600.0
 
 
@@ -34,7 +37,7 @@ class Trial:
 
     def __init__(self, settings: Settings, *, command: tuple[str, ...] = ()) -> None:
         """`command`: what is run, followed by the path; by default this module."""
-        self._settings = settings.model_dump_json()
+        self._settings = settings.model_dump_json(exclude=NOT_FOR_A_TRIAL)
         self._command = command or (sys.executable, "-m", "visage.service.trial")
 
     async def death_of(self, path: Path) -> str | None:

@@ -104,6 +104,12 @@ class CudaDevice:
         except CUDAError as exc:
             raise BackendUnavailable(f"cuda:{self._ordinal} can't be used: {exc}") from exc
 
+    def memory_bytes(self) -> tuple[int, int]:
+        """Memory in use, by whomever, and all there is. From any thread."""
+        self.make_current()
+        free, total = check(driver.cuMemGetInfo(), "asking for the GPU's memory")
+        return int(total) - int(free), int(total)
+
     @property
     def decoders(self) -> StreamTail:
         """All work of FFmpeg's decoders, and of who copies from them, so far: they share the legacy default stream."""

@@ -172,6 +172,9 @@ class CudaPlatform:
             input_options=InputOptions(spec.input_format, spec.input_options),
         )
 
+    def memory_bytes(self) -> tuple[int, int] | None:
+        return self._device.memory_bytes()
+
     def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
         self._device.make_current()  # the sinks' thread comes here first
         if self._preview is None:

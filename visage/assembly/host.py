@@ -97,6 +97,10 @@ class HostPlatform:
             input_options=InputOptions(spec.input_format, spec.input_options),
         )
 
+    def memory_bytes(self) -> tuple[int, int] | None:
+        """There is no card."""
+        return None
+
     def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
         return self._imaging.to_bgr(picture)
 

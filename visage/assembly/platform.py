@@ -51,6 +51,9 @@ class Platform(Protocol):
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
         """A source's decoder, not yet open. `concurrent`: how many will be decoded at once."""
 
+    def memory_bytes(self) -> tuple[int, int] | None:
+        """Memory of the card in use, and all of it; None without one. From any thread."""
+
     def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
         """The upright picture as uint8 (H, W, 3), BGR, in host memory."""
 

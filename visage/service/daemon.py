@@ -87,6 +87,7 @@ class Daemon:
         platform: Platform | None = None,
         keep_pixels: bool = False,
         extra_sinks: ExtraSinks | None = None,
+        people: KnownPeople | None = None,
         trial: Trial | None = None,
     ) -> None:
         """
@@ -95,6 +96,7 @@ class Daemon:
             platform: by default what the settings choose.
             keep_pixels: some of `extra_sinks` reads pictures.
             extra_sinks: more sinks for every source, such as live pictures and sightings.
+            people: whom faces are compared with; stays the caller's.
 
         Raises:
             StateInUse, ConfigError, ModelError, BackendError
@@ -137,6 +139,7 @@ class Daemon:
                 hide=self._regions,
                 keep_pixels=keep_pixels,
                 hooks=[pipeline_metrics],
+                people=people,
             )
             owned.callback(self.pipeline.close)
             pipeline_metrics.watch(self.pipeline)
@@ -275,6 +278,7 @@ class Daemon:
             events={str(kind): count for kind, count in self._bus.counts().items()},
             outbox=self._outbox.depths(),
             outbox_dropped=self._outbox.dropped(),
+            gpu_memory_bytes=self.platform.memory_bytes(),
             rejected={name: sender.rejected for name, sender in self._webhooks.items()},
         )
 

@@ -1,0 +1,169 @@
+"""The daemon as the web sees it: what can be added, paused and removed, and what is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import anyio.from_thread
+import anyio.lowlevel
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stages.buffers import BufferPool
+from stages.contract import FrameSource, Stage
+from stages.frames import Frame, Observation, Picture
+from tests.runtime.latches import BOUND_SECONDS
+from tests.runtime.scripted import ScriptedDetect, ScriptedEmbed, ScriptedSource
+from visage.assembly import Platform
+from visage.config.service import ServiceConfig
+from visage.config.sources import SourceSpec
+from visage.service.daemon import Daemon
+from visage.service.errors import RestartNeeded
+from visage.service.port import DaemonPort
+from visage.web.errors import Conflict, NotFound
+from visage.web.ports import Event, NewSource
+
+
+class ScriptedPlatform:
+    """Endless cameras, scripted stages."""
+
+    description = "scripted"
+    detect_batch = embed_batch = queue_capacity = concurrent_files = 4
+    luma = None
+
+    def __init__(self) -> None:
+        self.pool = BufferPool(256, lambda: bytearray(1))
+        self.detect = ScriptedDetect()
+        self.detect.gate.set()
+
+    def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
+        return self.detect
+
+    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
+        return ScriptedEmbed()
+
+    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
+        return ScriptedSource(self.pool, spec.source_id, 0, endless=True)
+
+    def memory_bytes(self) -> tuple[int, int] | None:
+        return None
+
+    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
+        return np.zeros((1, 1, 3), np.uint8)
+
+    def close(self) -> None:
+        pass
+
+
+class Served:
+    """A daemon in an event loop on a thread of its own, as the web's worker threads see it."""
+
+    def __init__(self, folder: Path, platform: Platform, config: dict[str, object]) -> None:
+        self.now = config
+        self.folder = folder
+        self.daemon = Daemon(self.load(), load=self.load, platform=platform)
+        self.port = DaemonPort(self.daemon)
+        self.events: list[Event] = []
+        self._changed = threading.Condition()
+        self.port.subscribe(self._hear)
+        self._running = threading.Event()
+        self._thread = threading.Thread(target=anyio.run, args=(self._run,))
+
+    def load(self) -> ServiceConfig:
+        analysis = {"track": False, "embed": None}
+        return ServiceConfig.model_validate({"state_dir": self.folder, "analysis": analysis, **self.now})
+
+    def __enter__(self) -> Served:
+        self._thread.start()
+        assert self._running.wait(BOUND_SECONDS)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        anyio.from_thread.run_sync(self.daemon.stop, token=self._token)
+        self._thread.join(BOUND_SECONDS)
+        assert not self._thread.is_alive()
+        self.daemon.__exit__()
+
+    def wait_for_state(self, source_id: str, state: str) -> None:
+        def is_so() -> bool:
+            return any(e.source_id == source_id and e.data["state"] == state for e in self.events)
+
+        with self._changed:
+            assert self._changed.wait_for(is_so, BOUND_SECONDS), self.events
+
+    async def _run(self) -> None:
+        self._token = anyio.lowlevel.current_token()
+        await self.daemon.run(on_started=self._started, obey_signals=False)
+
+    def _started(self) -> None:
+        self.port.restore()
+        self._running.set()
+
+    def _hear(self, event: Event) -> None:
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+
+
+@pytest.fixture
+def platform() -> Iterator[ScriptedPlatform]:
+    platform = ScriptedPlatform()
+    yield platform
+    assert platform.pool.statistics().leased == 0
+
+
+CAMERA = {"address": "rtsp://ada:secret@cam/1"}
+
+
+def test_an_added_camera_is_there_again_after_a_restart(tmp_path: Path, platform: ScriptedPlatform) -> None:
+    with Served(tmp_path, platform, {"cameras": {"door": CAMERA}}) as served:
+        added = served.port.add_source(NewSource("rtsp://bob:hidden@cam/2", "garden", is_live=True))
+        assert added.address == "rtsp://***@cam/2"
+        served.wait_for_state("garden", "running")
+        with pytest.raises(Conflict):
+            served.port.add_source(NewSource("rtsp://cam/3", "door", is_live=True))
+        assert served.port.readiness().ready
+    assert (tmp_path / "sources.json").stat().st_mode & 0o777 == 0o600
+    with Served(tmp_path, ScriptedPlatform(), {"cameras": {"door": CAMERA}}) as again:
+        assert [source.source_id for source in again.port.sources()] == ["door", "garden"]
+        again.port.remove_source("garden")
+    with Served(tmp_path, ScriptedPlatform(), {}) as last:
+        assert list(last.port.sources()) == []
+
+
+def test_sources_pause_and_resume(tmp_path: Path, platform: ScriptedPlatform) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    with Served(tmp_path, platform, {"cameras": {"door": CAMERA}, "folders": {"films": {"path": films}}}) as served:
+        served.wait_for_state("door", "running")
+        assert served.port.pause_source("door").state == "paused"
+        served.wait_for_state("door", "paused")
+        assert served.port.resume_source("door").state != "paused"
+        assert served.port.pause_source("films").state == "paused"
+        assert served.port.resume_source("films").state != "paused"
+        with pytest.raises(NotFound):
+            served.port.pause_source("attic")
+        with pytest.raises(NotFound):
+            served.port.remove_source("attic")
+    assert "secret" not in repr(served.events)
+    assert not served.port.readiness().ready
+
+
+def test_a_reload_that_needs_a_restart_says_so_and_does_the_rest(tmp_path: Path, platform: ScriptedPlatform) -> None:
+    with Served(tmp_path, platform, {"cameras": {"door": CAMERA, "attic": CAMERA}}) as served:
+        served.wait_for_state("door", "running")
+        served.now = {"cameras": {"door": CAMERA, "garden": CAMERA}, "drain_seconds": 1}
+        with pytest.raises(Conflict, match="drain_seconds need a restart"):
+            served.port.reload()
+        served.wait_for_state("garden", "running")
+        served.now = {"cameras": {"door": CAMERA, "garden": CAMERA}}
+        served.port.reload()
+        served.now = {"cameras": {}, "web": {"port": 1}}
+        with pytest.raises(RestartNeeded):
+            served.daemon.reload()
+    doors = [event.data["state"] for event in served.events if event.source_id == "door"]
+    assert doors.count("running") == 1

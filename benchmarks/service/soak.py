@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.servers.rtsp import RtspServer
 
 INTERVAL_SECONDS = 10.0
+STARTING_SECONDS = 120.0
 
 
 def main() -> None:
@@ -71,6 +72,7 @@ def soak(folder: Path, url: str, cameras: int, minutes: float) -> dict[str, obje
     samples = []
     try:
         process = psutil.Process(daemon.pid)
+        wait_for(port)
         until = time.monotonic() + 60 * minutes
         while time.monotonic() < until:
             time.sleep(min(INTERVAL_SECONDS, max(0.1, until - time.monotonic())))
@@ -103,6 +105,20 @@ def soak(folder: Path, url: str, cameras: int, minutes: float) -> dict[str, obje
         "shutdown_seconds": round(shutdown_seconds, 2),
         "exit_code": code,
     }
+
+
+def wait_for(port: int) -> None:
+    """Until the daemon answers."""
+    until = time.monotonic() + STARTING_SECONDS
+    while True:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=10)
+        except httpx.TransportError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def sample(process: psutil.Process, port: int) -> dict[str, float]:

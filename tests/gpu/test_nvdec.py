@@ -42,7 +42,7 @@ class Downloader:
         self._stream.synchronize()
         rows = np.asarray(self._pinned.array[: layout.nbytes], np.uint8).reshape(-1, layout.pitch)
         samples = rows[:, : layout.row_bytes].copy().view(layout.samples.dtype) >> layout.samples.shift
-        luma, chroma = samples[: layout.height, : layout.width], samples[layout.height :]
+        luma, chroma = samples[: layout.height, : layout.width], samples[layout.chroma_offset // layout.pitch :]
         return luma.astype(np.uint16), chroma.reshape(layout.chroma_rows, -1, 2).astype(np.uint16)
 
     def close(self) -> None:

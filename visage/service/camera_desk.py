@@ -12,71 +12,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from stages.contract import FrameSource
 from visage.config.service import CameraConfig
-from visage.config.sources import SourceSpec, redact_credentials, redact_text
+from visage.config.sources import SourceSpec, redact_text
 from visage.config.timetable import Timetable
 from visage.config.yaml_file import ConfigError
 from visage.runtime import Outcome, OverflowPolicy, Pipeline, QueueClosed, SourceStatistics
 from visage.service.backoff import Backoff
+from visage.service.camera_record import CameraReading, CameraRecord
 from visage.service.cameras import CameraSource, CameraState, CameraStatus, camera_spec
 from visage.service.errors import SourceTaken, SourceUnknown
 
-__all__ = ["CameraDesk", "CameraReading"]
+__all__ = ["CameraDesk"]
 
-FPS_SAMPLES = 6
 RESTART_FIRST_SECONDS = 1.0
 RESTART_MOST_SECONDS = 60.0
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CameraReading:
-    """A camera at one moment; `state` is one of `visage.observe.service_metrics.CAMERA_STATES`."""
-
-    source_id: str
-    state: str
-    reason: str
-    address: str
-    fps: float
-    frames: int
-    dropped: int
-    faces: int
-    reconnects: int
-    frames_capped: int
-
-
-@dataclass(slots=True)
-class _Counts:
-    """What went through in earlier stays in the pipeline."""
-
-    frames: int = 0
-    dropped: int = 0
-    faces: int = 0
-    reconnects: int = 0
-    capped: int = 0
-
-
-@dataclass(slots=True)
-class _Camera:
-    config: CameraConfig
-    timetable: Timetable
-    backoff: Backoff
-    is_paused: bool = False
-    is_removed: bool = False
-    source: CameraSource | None = None
-    is_interrupted: bool = False
-    next_config: CameraConfig | None = None
-    failure: str = ""
-    retry_at: float = 0.0
-    before: _Counts = field(default_factory=_Counts)
-    samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=FPS_SAMPLES))
 
 
 class CameraDesk:
@@ -102,7 +57,7 @@ class CameraDesk:
         self._on_config = on_config
         self._lock = threading.RLock()
         self._acting = threading.Lock()
-        self._cameras: dict[str, _Camera] = {}
+        self._cameras: dict[str, CameraRecord] = {}
         self._told: dict[str, tuple[str, str]] = {}
         self._is_closed = False
 
@@ -126,7 +81,7 @@ class CameraDesk:
         with self._lock:
             if name in self._cameras:
                 raise SourceTaken(f"there is a source {name!r} already")
-            self._cameras[name] = _Camera(config, Timetable.parse(config.schedule), _restart_backoff())
+            self._cameras[name] = CameraRecord(config, Timetable.parse(config.schedule), _restart_backoff())
         self._on_config(name, config)
         self.reconcile()
 
@@ -182,7 +137,7 @@ class CameraDesk:
                 return False
             statistics = self._statistics().get(name)
             status = camera.source.status
-            self._keep_counts(camera, statistics, status)
+            camera.keep_counts(statistics, status)
             camera.source, camera.is_interrupted = None, False
             camera.samples.clear()
             if outcome.error is not None:
@@ -199,7 +154,7 @@ class CameraDesk:
         statistics = self._statistics()
         now = datetime.now()  # schedules are in local time
         with self._lock:
-            return [self._reading(name, camera, statistics.get(name), now) for name, camera in self._cameras.items()]
+            return [camera.reading(name, statistics.get(name), now) for name, camera in self._cameras.items()]
 
     def sample(self) -> None:
         """Take a reading of the rates; called every second or so."""
@@ -223,7 +178,7 @@ class CameraDesk:
         for name in starting:
             self._start(name)
 
-    def _get(self, name: str) -> _Camera:
+    def _get(self, name: str) -> CameraRecord:
         camera = self._cameras.get(name)
         if camera is None or camera.is_removed:
             raise SourceUnknown(f"there is no source {name!r}")
@@ -234,21 +189,14 @@ class CameraDesk:
         self._told.pop(name, None)
         self._on_config(name, None)
 
-    def _is_wanted(self, camera: _Camera, now: datetime) -> bool:
-        return not camera.is_paused and not camera.is_removed and camera.timetable.is_on(now)
-
     def _should_start(self, name: str, now: datetime) -> bool:
         camera = self._cameras[name]
-        return camera.source is None and self._is_wanted(camera, now) and time.monotonic() >= camera.retry_at
+        return camera.source is None and camera.is_wanted(now) and time.monotonic() >= camera.retry_at
 
     def _should_stop(self, name: str, now: datetime) -> bool:
         camera = self._cameras[name]
         is_outdated = camera.next_config is not None
-        return (
-            camera.source is not None
-            and not camera.is_interrupted
-            and (is_outdated or not self._is_wanted(camera, now))
-        )
+        return camera.source is not None and not camera.is_interrupted and (is_outdated or not camera.is_wanted(now))
 
     def _start(self, name: str) -> None:
         with self._lock:
@@ -291,53 +239,12 @@ class CameraDesk:
         with self._lock:
             changed = []
             for name, camera in self._cameras.items():
-                state, reason = self._state(camera, now)
+                state, reason = camera.state(now)
                 if self._told.get(name, ("", ""))[0] != state:
                     changed.append((name, state, reason))
                 self._told[name] = (state, reason)
         for name, state, reason in changed:
             self._on_state(name, state, reason)
-
-    def _state(self, camera: _Camera, now: datetime) -> tuple[str, str]:
-        if camera.is_paused:
-            return "paused", "paused by request"
-        if not camera.timetable.is_on(now):
-            return "scheduled_off", "outside its hours: " + ", ".join(camera.config.schedule)
-        if camera.source is not None:
-            status = camera.source.status
-            is_stopped = status.state is CameraState.STOPPED
-            return ("waiting", "") if is_stopped else (status.state.value, status.reason)
-        return ("failed", camera.failure) if camera.failure else ("waiting", "")
-
-    def _reading(self, name: str, camera: _Camera, statistics: SourceStatistics | None, now: datetime) -> CameraReading:
-        state, reason = self._state(camera, now)
-        counts = replace(camera.before)
-        if statistics is not None and camera.source is not None:
-            self._add_counts(counts, statistics, camera.source.status)
-        return CameraReading(
-            source_id=name,
-            state=state,
-            reason=reason,
-            address=redact_credentials(camera.config.address),
-            fps=_rate(camera.samples),
-            frames=counts.frames,
-            dropped=counts.dropped,
-            faces=counts.faces,
-            reconnects=counts.reconnects,
-            frames_capped=counts.capped,
-        )
-
-    def _keep_counts(self, camera: _Camera, statistics: SourceStatistics | None, status: CameraStatus) -> None:
-        if statistics is not None:
-            self._add_counts(camera.before, statistics, status)
-
-    @staticmethod
-    def _add_counts(counts: _Counts, statistics: SourceStatistics, status: CameraStatus) -> None:
-        counts.frames += statistics.frames_done
-        counts.dropped += statistics.frames_dropped
-        counts.faces += statistics.faces
-        counts.reconnects += status.reconnects
-        counts.capped += status.frames_capped
 
     def _statistics(self) -> dict[str, SourceStatistics]:
         return {source.source_id: source for source in self._pipeline.statistics().sources}
@@ -345,10 +252,3 @@ class CameraDesk:
 
 def _restart_backoff() -> Backoff:
     return Backoff(RESTART_FIRST_SECONDS, RESTART_MOST_SECONDS)
-
-
-def _rate(samples: deque[tuple[float, int]]) -> float:
-    if len(samples) < 2:  # noqa: PLR2004  # a rate needs two
-        return 0.0
-    (first_at, first), (last_at, last) = samples[0], samples[-1]
-    return (last - first) / max(last_at - first_at, 1e-6)

@@ -1,0 +1,126 @@
+"""One camera as the desk keeps it: what is wanted of it, what it does, what went through."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from visage.config.service import CameraConfig
+from visage.config.sources import redact_credentials
+from visage.config.timetable import Timetable
+from visage.runtime import SourceStatistics
+from visage.service.backoff import Backoff
+from visage.service.cameras import CameraSource, CameraState, CameraStatus
+
+__all__ = ["CameraReading", "CameraRecord"]
+
+FPS_SAMPLES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class CameraReading:
+    """A camera at one moment; `state` is one of `visage.observe.service_metrics.CAMERA_STATES`."""
+
+    source_id: str
+    state: str
+    reason: str
+    address: str
+    fps: float
+    frames: int
+    dropped: int
+    faces: int
+    reconnects: int
+    frames_capped: int
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What went through."""
+
+    frames: int = 0
+    dropped: int = 0
+    faces: int = 0
+    reconnects: int = 0
+    capped: int = 0
+
+    def add(self, statistics: SourceStatistics, status: CameraStatus) -> None:
+        self.frames += statistics.frames_done
+        self.dropped += statistics.frames_dropped
+        self.faces += statistics.faces
+        self.reconnects += status.reconnects
+        self.capped += status.frames_capped
+
+
+@dataclass(slots=True)
+class CameraRecord:
+    """A camera. The desk's lock guards it.
+
+    Attributes:
+        source: its stay in the pipeline; None while it has none.
+        is_interrupted: that stay is ending.
+        next_config: to be opened with, once that has ended.
+        failure: why its last stay ended, if by an error; it is not begun again before `retry_at` (monotonic).
+        before: what went through in earlier stays.
+        samples: when, and how many frames were done in this stay; for the rate.
+    """
+
+    config: CameraConfig
+    timetable: Timetable
+    backoff: Backoff
+    is_paused: bool = False
+    is_removed: bool = False
+    source: CameraSource | None = None
+    is_interrupted: bool = False
+    next_config: CameraConfig | None = None
+    failure: str = ""
+    retry_at: float = 0.0
+    before: _Counts = field(default_factory=_Counts)
+    samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=FPS_SAMPLES))
+
+    def is_wanted(self, now: datetime) -> bool:
+        """Whether it is to run at this local time."""
+        return not self.is_paused and not self.is_removed and self.timetable.is_on(now)
+
+    def state(self, now: datetime) -> tuple[str, str]:
+        """Its state and the reason for it."""
+        if self.is_paused:
+            return "paused", "paused by request"
+        if not self.timetable.is_on(now):
+            return "scheduled_off", "outside its hours: " + ", ".join(self.config.schedule)
+        if self.source is not None:
+            status = self.source.status
+            is_stopped = status.state is CameraState.STOPPED
+            return ("waiting", "") if is_stopped else (status.state.value, status.reason)
+        return ("failed", self.failure) if self.failure else ("waiting", "")
+
+    def reading(self, name: str, statistics: SourceStatistics | None, now: datetime) -> CameraReading:
+        """Everything of it now; `statistics` of its stay in the pipeline, if it has one."""
+        state, reason = self.state(now)
+        counts = replace(self.before)
+        if statistics is not None and self.source is not None:
+            counts.add(statistics, self.source.status)
+        return CameraReading(
+            source_id=name,
+            state=state,
+            reason=reason,
+            address=redact_credentials(self.config.address),
+            fps=_rate(self.samples),
+            frames=counts.frames,
+            dropped=counts.dropped,
+            faces=counts.faces,
+            reconnects=counts.reconnects,
+            frames_capped=counts.capped,
+        )
+
+    def keep_counts(self, statistics: SourceStatistics | None, status: CameraStatus) -> None:
+        """Its stay has ended."""
+        if statistics is not None:
+            self.before.add(statistics, status)
+
+
+def _rate(samples: deque[tuple[float, int]]) -> float:
+    if len(samples) < 2:  # noqa: PLR2004  # a rate needs two
+        return 0.0
+    (first_at, first), (last_at, last) = samples[0], samples[-1]
+    return (last - first) / max(last_at - first_at, 1e-6)

@@ -15,10 +15,12 @@ import anyio
 import anyio.to_thread
 
 from stages.frames import Observation
+from stages.sink.base import Sink
 from stages.sources import SourceEnded, VideoInfo
-from visage.assembly import build
+from visage.assembly import Platform, build
 from visage.config import Settings
 from visage.config.sources import SourceSpec, expand_sources
+from visage.people import GallerySession
 from visage.results import AnalyzedFrame
 from visage.runtime import BoundedQueue, Pipeline, QueueAborted, QueueClosed
 
@@ -113,7 +115,18 @@ def _start(
     stack: contextlib.ExitStack,
 ) -> Pipeline:
     """A running pipeline that fills `results`; the stack stops and joins it."""
-    pipeline = build(settings, specs, open_sinks=lambda info, platform: [_ResultSink(results)])
+    people = None if settings.gallery is None else stack.enter_context(GallerySession(settings))
+
+    def open_sinks(info: VideoInfo, platform: Platform) -> list[Sink]:
+        return [_ResultSink(results), *(people.sinks_for(info, platform) if people else [])]
+
+    pipeline = build(
+        settings,
+        specs,
+        open_sinks=open_sinks,
+        keep_pixels=people is not None and people.needs_pixels,
+        people=None if people is None else people.gallery,
+    )
     stack.callback(pipeline.close)
     stack.callback(results.abort)  # runs first: the sink thread may be waiting for room
     pipeline.on_stopped(results.close)

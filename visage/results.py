@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stages.frames import Faces, FloatArray, Observation
+from stages.frames import Faces, FloatArray, Identity, Observation
 
 __all__ = ["AnalyzedFrame", "Face"]
 
@@ -23,6 +23,7 @@ class Face:
         track_id: the same for one face through time, from 1, unique within the source. None without tracking.
         quality: how good a picture of its face this is, 0 to 1. None without tracking.
         propagated: followed here by optical flow instead of detected.
+        identity: who it was decided to be. None without a gallery, and where nobody was asked yet.
     """
 
     box_xyxy: tuple[float, float, float, float]
@@ -32,6 +33,7 @@ class Face:
     track_id: int | None = None
     quality: float | None = None
     propagated: bool = False
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +75,7 @@ class AnalyzedFrame:
                     track_id=None if faces.track_ids is None else int(faces.track_ids[row]),
                     quality=None if faces.quality is None else float(faces.quality[row]),
                     propagated=faces.propagated is not None and bool(faces.propagated[row]),
+                    identity=None if faces.identities is None else faces.identities[row],
                 )
                 for row, (box, score) in enumerate(zip(faces.boxes_xyxy.tolist(), faces.scores.tolist(), strict=True))
             ),

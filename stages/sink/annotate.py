@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from stages.errors import OutputFailed, SourceError
 from stages.frames import Observation, Picture
 from stages.sink.audio import AudioCopy
+from stages.sink.blur import blur_faces
 from stages.sink.drawing import draw_faces
 from stages.sink.staged import StagedFile, output_errors
 from stages.sources import SourceEnded, VideoInfo
@@ -55,6 +56,7 @@ class AnnotatedVideoSink:
         *,
         to_bgr: Callable[[Picture], NDArray[np.uint8]],
         audio_uri: str | None = None,
+        blur: str | None = None,
         force: bool = False,
     ) -> None:
         """
@@ -62,6 +64,7 @@ class AnnotatedVideoSink:
             path: the target; its ending names the container.
             to_bgr: the upright picture as uint8 (H, W, 3).
             audio_uri: the source, to copy its sound from; None for a silent video.
+            blur: whose faces to make unrecognisable, see `stages.sink.blur`; None for nobody's.
             force: replace a file that exists.
 
         Raises:
@@ -72,6 +75,7 @@ class AnnotatedVideoSink:
         self._path = path
         self._to_bgr = to_bgr
         self._audio_uri = audio_uri
+        self._blur = blur
         self._force = force
         self._staged: StagedFile | None = None
         self._output: OutputContainer | None = None
@@ -98,6 +102,8 @@ class AnnotatedVideoSink:
             if self._audio is not None:
                 self._audio.start(frame.pts_seconds)
         image = self._fitted(self._to_bgr(frame.picture))
+        if self._blur is not None:
+            blur_faces(image, observation.faces, self._blur)
         draw_faces(image, observation.faces)
         pts = max(round((frame.pts_seconds - self._first_seconds) / TIME_BASE), self._last_pts + 1)
         if self._last_pts >= 0:

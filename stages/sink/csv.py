@@ -9,8 +9,8 @@ import csv
 import io
 from pathlib import Path
 
-from stages.frames import Faces, Observation
-from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS, TRACK_COLUMNS
+from stages.frames import Faces, Identity, Observation
+from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS, PERSON_COLUMNS, TRACK_COLUMNS
 from stages.sink.staged import StagedFile, output_errors
 
 __all__ = ["CsvTable"]
@@ -18,8 +18,9 @@ __all__ = ["CsvTable"]
 FACE_FORMAT = "%d,%d,%.2f,%.2f,%.2f,%.2f,%s,%s"
 LANDMARK_FORMAT = ",%.2f" * len(LANDMARK_COLUMNS)
 NO_LANDMARKS = "," * len(LANDMARK_COLUMNS)
-TRACK_FORMAT = ",%d,%.4f,%d\n"
-NO_TRACK = "," * len(TRACK_COLUMNS) + "\n"
+TRACK_FORMAT = ",%d,%.4f,%d"
+NO_TRACK = "," * len(TRACK_COLUMNS)
+NO_PERSON = "," * len(PERSON_COLUMNS) + "\n"
 
 
 class CsvTable:
@@ -30,7 +31,10 @@ class CsvTable:
         self._staged = StagedFile(path, force=force)
         self._with_source = with_source
         self._prefix = ("", "")
-        header = [*(["source"] if with_source else []), *FACE_COLUMNS, *LANDMARK_COLUMNS, *TRACK_COLUMNS]
+        self._name = ("", "")
+        header = [*FACE_COLUMNS, *LANDMARK_COLUMNS, *TRACK_COLUMNS, *PERSON_COLUMNS]
+        if with_source:
+            header.insert(0, "source")
         self._write(",".join(header) + "\n")
 
     def append(self, observation: Observation, source: str) -> None:
@@ -48,6 +52,7 @@ class CsvTable:
             lines.append(prefix + FACE_FORMAT % (frame.index, number, *boxes[number], _plain(score), timestamp))
             lines.append(NO_LANDMARKS if landmarks is None else LANDMARK_FORMAT % tuple(landmarks[number]))
             lines.append(tracks[number])
+            lines.append(self._person_fields(None if faces.identities is None else faces.identities[number]))
         self._write("".join(lines))
 
     def seal(self) -> None:
@@ -63,17 +68,29 @@ class CsvTable:
         with output_errors(self._staged.path):
             self._staged.file.write(text.encode("utf-8", "surrogateescape"))
 
+    def _person_fields(self, identity: Identity | None) -> str:
+        """The last fields of a face's line; the name quoted where needed, and kept: the same one comes in runs."""
+        if identity is None:
+            return NO_PERSON
+        if self._name[0] != identity.name:
+            self._name = (identity.name, _quoted(identity.name))
+        return f",{self._name[1]},{identity.similarity:.4f}\n"
+
     def _prefix_of(self, source: str) -> str:
         """The source as a first field, quoted where needed; kept, because frames of one source come in runs."""
         if self._prefix[0] != source:
-            line = io.StringIO()
-            csv.writer(line).writerow([source, ""])
-            self._prefix = (source, line.getvalue().removesuffix("\r\n"))
+            self._prefix = (source, f"{_quoted(source)},")
         return self._prefix[1]
 
 
+def _quoted(text: str) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow([text, ""])
+    return line.getvalue().removesuffix(",\r\n")
+
+
 def _track_fields(faces: Faces) -> list[str]:
-    """The last fields of each face's line."""
+    """The fields of each face's track."""
     if faces.track_ids is None or faces.quality is None or faces.propagated is None:
         return [NO_TRACK] * len(faces)
     return [

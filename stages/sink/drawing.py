@@ -1,6 +1,11 @@
-"""Faces drawn for people's eyes: box, track, score, landmarks. A track keeps its colour; followed faces are thinner."""
+"""Faces drawn for people's eyes: box, name, track, score, landmarks.
+
+A track keeps its colour; followed faces are thinner.
+"""
 
 from __future__ import annotations
+
+import unicodedata
 
 import cv2
 import numpy as np
@@ -39,12 +44,20 @@ def draw_faces(image: NDArray[np.uint8], faces: Faces) -> None:
         is_followed = faces.propagated is not None and bool(faces.propagated[number])
         width = max(1, thickness // 2) if is_followed else thickness
         cv2.rectangle(image, (left, top), (right, bottom), colour, width, cv2.LINE_AA, SUBPIXEL_BITS)
-        label = f"#{track} {score:.2f}" if track else f"{score:.2f}"
+        identity = None if faces.identities is None else faces.identities[number]
+        known = "" if identity is None or identity.person_id is None else f"{_ascii(identity.name)} "
+        label = f"{known}#{track} {score:.2f}" if track else f"{known}{score:.2f}"
         _draw_label(image, label, (left >> SUBPIXEL_BITS, top >> SUBPIXEL_BITS), thickness, colour)
         for x, y in [] if faces.landmarks is None else faces.landmarks[number]:
             column, row = _fixed_point(np.array([x, y]))
             radius = thickness << SUBPIXEL_BITS
             cv2.circle(image, (column, row), radius, LANDMARK_BGR, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def _ascii(name: str) -> str:
+    """OpenCV's font has no other letters: accents are left out, the rest becomes a question mark."""
+    plain = unicodedata.normalize("NFKD", name)
+    return "".join(mark for mark in plain if not unicodedata.combining(mark)).encode("ascii", "replace").decode()
 
 
 def _fixed_point(coordinates: NDArray[np.float32]) -> list[int]:

@@ -4,10 +4,12 @@ So a reader tells "nobody there" from "not looked at", and can follow along.
 
     {"source": "movie.mkv", "frame_num": 24, "timestamp": 0.96, "faces": [
         {"box": [x1, y1, x2, y2], "confidence": 0.93, "landmarks": [[x, y], ...], "track_id": 1, "quality": 0.81,
-         "propagated": false, "embedding": [...]}]}
+         "propagated": false, "person": "Ada",
+         "similarity": 0.71, "embedding": [...]}]}
 
 (on one line). The faces come best score first; what the run has not, a face has not: landmarks, what belongs to its
-track, an embedding. A frame that nobody looked at, though faces were followed through it, has `"looked_at": false`.
+track, a person, an embedding. A frame that nobody looked at, though faces were followed through it, has
+`"looked_at": false`.
 Pixels have two decimals, everything else six: an embedding of norm 1 loses less than 1e-6 of its cosine.
 """
 
@@ -46,6 +48,9 @@ class JsonLinesTable:
             parts["quality"] = _rounded(faces.quality, 6)
             parts["propagated"] = faces.propagated.tolist()
         records = [dict(zip(parts, values, strict=True)) for values in zip(*parts.values(), strict=True)]
+        for identity, face in zip(faces.identities or [], records, strict=False):
+            if identity is not None:
+                face["person"], face["similarity"] = identity.name, round(identity.similarity, 6)
         if faces.embeddings is not None:
             for row in np.flatnonzero(faces.embeddings.any(axis=1)).tolist():
                 records[row]["embedding"] = _rounded(faces.embeddings[row], 6)

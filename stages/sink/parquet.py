@@ -1,8 +1,8 @@
 """Faces as Parquet: one row a face, in row groups of bounded size, so that memory stays constant.
 
 Columns as in `rows`, `source` first; geometry is float32, the embedding a fixed-size list of float32. A detector
-without landmarks gives nulls there; so does a face that was not embedded, and a run without tracking. What the last
-incomplete row group holds is lost with the process, as is the file.
+without landmarks gives nulls there; so does a face that was not embedded, a run without tracking, one without people.
+What the last incomplete row group holds is lost with the process, as is the file.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class ParquetTable:
             pa.array(np.repeat(times, counts)),
             *_landmark_columns(all_faces),
             *_track_columns(all_faces),
+            *_person_columns(all_faces),
         ]
         if self._dimension is not None:
             embeddings = np.concatenate([faces.embeddings for faces in all_faces if faces.embeddings is not None])
@@ -126,6 +127,8 @@ def _schema(embedding_dimension: int | None) -> pa.Schema:
         ("track_id", pa.int64()),
         ("quality", pa.float32()),
         ("propagated", pa.bool_()),
+        ("person", pa.string()),
+        ("similarity", pa.float32()),
     ]
     if embedding_dimension is not None:
         fields.append(("embedding", pa.list_(pa.float32(), embedding_dimension)))
@@ -143,6 +146,14 @@ def _landmark_columns(all_faces: list[Faces]) -> list[pa.Array]:
         ]
     )
     return [pa.array(points[:, column], from_pandas=True) for column in range(width)]  # NaN becomes null
+
+
+def _person_columns(all_faces: list[Faces]) -> list[pa.Array]:
+    identities = [one for faces in all_faces for one in (faces.identities or [None] * len(faces))]
+    return [
+        pa.array([None if one is None else one.name for one in identities], pa.string()),
+        pa.array([None if one is None else one.similarity for one in identities], pa.float32()),
+    ]
 
 
 def _track_columns(all_faces: list[Faces]) -> list[pa.Array]:

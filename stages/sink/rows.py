@@ -11,6 +11,8 @@ right_eye_x .. left_mouth_y
 track_id    the same for one face through time, from 1, unique within the source; empty without tracking
 quality     how good a picture of its face this is, in [0, 1]; empty without tracking
 propagated  1 where the face was followed here by optical flow, 0 where it was detected; empty without tracking
+person      who it was decided to be, "unknown" for nobody known; empty without a gallery and where nobody was asked
+similarity  cosine to that person's closest picture, or to the closest there is; empty where `person` is
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import Protocol
 
 from stages.frames import Observation
 
-__all__ = ["FACE_COLUMNS", "LANDMARK_COLUMNS", "TRACK_COLUMNS", "Table"]
+__all__ = ["FACE_COLUMNS", "LANDMARK_COLUMNS", "PERSON_COLUMNS", "TRACK_COLUMNS", "Table"]
 
 FACE_COLUMNS = ("frame_num", "face_num", "x1", "y1", "x2", "y2", "confidence", "timestamp")
 
@@ -28,6 +30,8 @@ LANDMARK_COLUMNS = tuple(
 )
 
 TRACK_COLUMNS = ("track_id", "quality", "propagated")
+
+PERSON_COLUMNS = ("person", "similarity")
 
 
 class Table(Protocol):

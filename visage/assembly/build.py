@@ -10,6 +10,7 @@ from stages.frames import Observation
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly.choice import choose_platform
+from visage.assembly.identification import KnownPeople, embedding_stage
 from visage.assembly.plan import ModelPlan
 from visage.assembly.platform import Platform
 from visage.assembly.tracking import detecting_stage
@@ -38,6 +39,7 @@ def build(
     progress: Progress | None = None,
     on_build: OnBuild | None = None,
     platform: Platform | None = None,
+    people: KnownPeople | None = None,
 ) -> Pipeline:
     """A pipeline over these sources, and no others. Fetches and prepares the models it needs.
 
@@ -47,6 +49,7 @@ def build(
         progress: told of model downloads.
         on_build: told of the building of engines, which takes minutes at the first run on a card.
         platform: where it runs; by default what the settings choose. The pipeline closes it.
+        people: whom faces are compared with; stays the caller's. Needs the settings' `embed`.
 
     Raises:
         ModelError: a model is unknown or can't be fetched.
@@ -58,7 +61,13 @@ def build(
     files_at_once = settings.concurrent_files or platform.concurrent_files
     concurrent = min(len(sources), files_at_once + live) or 1
     pipeline = _assemble(
-        settings, platform, open_sinks=open_sinks, keep_pixels=keep_pixels, hooks=hooks, concurrent=concurrent
+        settings,
+        platform,
+        open_sinks=open_sinks,
+        keep_pixels=keep_pixels,
+        hooks=hooks,
+        concurrent=concurrent,
+        people=people,
     )
     for spec in sources:
         policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
@@ -76,6 +85,7 @@ def build_service(
     hide: Stage[Observation, Observation] | None = None,
     keep_pixels: bool = False,
     hooks: Sequence[Hook] = (),
+    people: KnownPeople | None = None,
 ) -> Pipeline:
     """A pipeline without sources, which takes them as they come until it is drained. It closes the platform.
 
@@ -83,7 +93,7 @@ def build_service(
         open_sinks: as for `build`.
         on_ended: told of each source that has ended, see `Pipeline`.
         hide: drops faces before they are embedded; runs behind the detector, on its thread.
-        keep_pixels: as for `build`.
+        keep_pixels, people: as for `build`.
     """
     return _assemble(
         settings,
@@ -94,6 +104,7 @@ def build_service(
         concurrent=MOST_SERVICE_SOURCES,
         on_ended=on_ended,
         hide=hide,
+        people=people,
     )
 
 
@@ -107,11 +118,12 @@ def _assemble(
     concurrent: int,
     on_ended: Callable[[Outcome], None] | None = None,
     hide: Stage[Observation, Observation] | None = None,
+    people: KnownPeople | None = None,
 ) -> Pipeline:
     detect = detecting_stage(settings, platform, release_pixels=not settings.embed and not keep_pixels)
     pipeline = Pipeline(
         detect=detect if hide is None else Chain(detect, hide),
-        embed=platform.embed_stage(release_pixels=not keep_pixels) if settings.embed else None,
+        embed=embedding_stage(platform, people, release_pixels=not keep_pixels) if settings.embed else None,
         open_sinks=lambda info: open_sinks(info, platform),
         limits=PipelineLimits(
             detect_batch=platform.detect_batch,

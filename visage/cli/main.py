@@ -19,12 +19,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from visage.cli import evaluate, models, token
+from visage.cli import evaluate, models, people, token
 from visage.cli.bench import bench
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
 from visage.cli.reporting import report
 from visage.cli.run import run
+from visage.cli.search import search
 from visage.cli.serve import serve
 
 __all__ = ["EXIT_FAILED", "EXIT_USAGE", "app", "main"]
@@ -44,8 +45,10 @@ app.command()(run)
 app.command()(demo)
 app.command()(doctor)
 app.command()(bench)
+app.command()(search)
 app.command()(serve)
 app.add_typer(models.app, name="models")
+app.add_typer(people.app, name="people")
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(token.app, name="token")
 

@@ -28,12 +28,14 @@ class OutputOptions:
     Attributes:
         dst: a folder or a table; None for none.
         annotate: a video file, or with several sources a folder for one each; None for none.
+        blur: whose faces to make unrecognisable in it; None for nobody's.
         show: play in a window.
         force: replace what exists.
     """
 
     dst: Path | None = None
     annotate: Path | None = None
+    blur: str | None = None
     show: bool = False
     force: bool = False
 
@@ -55,6 +57,8 @@ class Outputs:
 
     def check(self) -> None:
         """Raises OutputExists, OutputFailed or typer.BadParameter for what could only fail later."""
+        if self._options.blur is not None and self._options.annotate is None:
+            raise typer.BadParameter("--blur is for the annotated video: give --annotate as well")
         if self._options.show and len(self._sources) > 1:
             raise typer.BadParameter("--show plays one video: name one, or use --annotate with a folder for all")
         if self._destination is not None:
@@ -71,7 +75,13 @@ class Outputs:
         if path is not None and not is_still_among_others:
             audio_uri = None if info.is_live else self._sources[info.source_id].uri
             sinks.append(
-                AnnotatedVideoSink(path, to_bgr=platform.to_bgr, audio_uri=audio_uri, force=self._options.force)
+                AnnotatedVideoSink(
+                    path,
+                    to_bgr=platform.to_bgr,
+                    audio_uri=audio_uri,
+                    blur=self._options.blur,
+                    force=self._options.force,
+                )
             )
         if self._options.show:
             sinks.append(WindowSink(to_bgr=platform.to_bgr))

@@ -42,6 +42,15 @@ def run(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    blur: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|unknown|NAME",
+            help="Make faces unrecognisable in the annotated video.",
+            show_default="nobody's",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Play in a window (needs visage\\[show]).", rich_help_panel=OUTPUT)
     ] = False,
@@ -88,6 +97,17 @@ def run(
             show_default="all",
             rich_help_panel=ANALYSIS,
         ),
+    ] = None,
+    gallery: Annotated[
+        Path | None,
+        typer.Option(
+            help="Recognise the people of this folder, and store every track there; see visage people.",
+            show_default="none: nobody",
+            rich_help_panel=ANALYSIS,
+        ),
+    ] = None,
+    gallery_key: Annotated[
+        Path | None, typer.Option(help="Key file of an encrypted gallery.", rich_help_panel=ANALYSIS)
     ] = None,
     no_embed: Annotated[bool, typer.Option("--no-embed", help="Detect only.", rich_help_panel=ANALYSIS)] = False,
     detector: Annotated[
@@ -156,6 +176,8 @@ def run(
             "embed": False if no_embed else embed,
             "track": False if no_track else None,
             "propagate": False if no_propagate or (no_track and frameskip != "auto") else None,
+            "gallery": gallery,
+            "gallery_key": gallery_key,
             "detector": detector,
             "detector_size": detector_size,
             "embedder": embedder,
@@ -168,5 +190,5 @@ def run(
             "model_dir": model_dir,
         }
     )
-    outputs = OutputOptions(dst=dst, annotate=annotate, show=show, force=force)
+    outputs = OutputOptions(dst=dst, annotate=annotate, blur=blur, show=show, force=force)
     raise typer.Exit(Session(settings, outputs, quiet=quiet).run(src))

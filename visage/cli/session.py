@@ -20,8 +20,10 @@ import anyio.to_thread
 import typer
 from pydantic import ValidationError
 
+from stages.sink.base import Sink
 from stages.sink.metadata import RunDescription
-from visage.assembly import build
+from stages.sources import VideoInfo
+from visage.assembly import Platform, build
 from visage.cli.outputs import OutputOptions, Outputs
 from visage.cli.reporting import report
 from visage.config.settings import Settings
@@ -31,6 +33,7 @@ from visage.observe.builds import EngineBuilds
 from visage.observe.downloads import DownloadProgress
 from visage.observe.machine import library_versions
 from visage.observe.progress import RunProgress, choose_progress
+from visage.people import GallerySession
 from visage.runtime.pipeline import Pipeline
 from visage.runtime.source import Outcome
 from visage.runtime.state import SourceState
@@ -74,13 +77,24 @@ class Session:
     def _analyse(self, specs: Sequence[SourceSpec]) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
         outputs = Outputs(self.outputs, self._description(), specs)
         outputs.check()
+        with contextlib.ExitStack() as stack:
+            people = None if self.settings.gallery is None else stack.enter_context(GallerySession(self.settings))
+            return self._run_pipeline(specs, outputs, people)
+
+    def _run_pipeline(
+        self, specs: Sequence[SourceSpec], outputs: Outputs, people: GallerySession | None
+    ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
+        def open_sinks(info: VideoInfo, platform: Platform) -> list[Sink]:
+            return [*outputs.open_sinks(info, platform), *(people.sinks_for(info, platform) if people else [])]
+
         started = time.monotonic()
         with contextlib.closing(DownloadProgress()) as downloads:
             pipeline = build(
                 self.settings,
                 specs,
-                open_sinks=outputs.open_sinks,
-                keep_pixels=outputs.needs_pixels,
+                open_sinks=open_sinks,
+                keep_pixels=outputs.needs_pixels or (people is not None and people.needs_pixels),
+                people=None if people is None else people.gallery,
                 progress=None if self.quiet else downloads,
                 on_build=None if self.quiet else EngineBuilds(),
             )

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import Self
 
@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu or cuda:N.")
     backend: Literal["auto", "openvino", "onnxruntime", "tensorrt"] = Field("auto", description="What runs networks.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="Arithmetic of the networks.")
+    gallery: Path | None = Field(None, description="Folder of people to recognise; tracks are stored there too.")
+    gallery_key: Path | None = Field(None, description="Key file of an encrypted gallery.")
+    index_url: str | None = Field(
+        None, description="Qdrant server for the index of sightings; default: in the gallery."
+    )
+    index_api_key: SecretStr | None = Field(None, description="Of the Qdrant server.")
     model_dir: Path = Field(Path("~/.visage/models"), description="Where models are kept.")
 
     frameskip: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
@@ -70,10 +76,10 @@ class Settings(BaseSettings):
     )
     drain_seconds: float = Field(10.0, gt=0, description="How long a stop may take before it becomes an abort.")
 
-    @field_validator("model_dir")
+    @field_validator("model_dir", "gallery", "gallery_key")
     @classmethod
-    def _expand_home(cls, path: Path) -> Path:
-        return path.expanduser()
+    def _expand_home(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser()
 
     @field_validator("embed", mode="before")
     @classmethod
@@ -88,6 +94,8 @@ class Settings(BaseSettings):
             raise ValueError("frameskip auto follows faces: it needs track and propagate")
         if self.embed == "best" and not self.track:
             raise ValueError("embed best chooses a track's best shots: it needs track")
+        if self.gallery is not None and not self.embed:
+            raise ValueError("people are recognised by embeddings: gallery needs embed")
         return self
 
     @field_validator("device")

@@ -5,6 +5,17 @@ from __future__ import annotations
 from visage.people.gallery import Gallery, open_gallery
 from visage.people.reader import FaceReader, ReadFace, choose_face
 from visage.people.recorder import SightingRecorder
+from visage.people.session import GallerySession, gallery_of
 from visage.people.sink import SightingSink
 
-__all__ = ["FaceReader", "Gallery", "ReadFace", "SightingRecorder", "SightingSink", "choose_face", "open_gallery"]
+__all__ = [
+    "FaceReader",
+    "Gallery",
+    "GallerySession",
+    "ReadFace",
+    "SightingRecorder",
+    "SightingSink",
+    "choose_face",
+    "gallery_of",
+    "open_gallery",
+]

@@ -146,6 +146,11 @@ class Roll:
             self._database.audit("remove-image", f"p{key}", picture)
             self._database.people_changed()
 
+    def embeddings(self, who: str) -> FloatArray:
+        """A person's embeddings, float32 (N, D), in the order of `pictures`. Raises NoSuchPerson."""
+        rows = self._database.rows("SELECT embedding FROM pictures WHERE person_id = ? ORDER BY id", [self.key(who)])
+        return self._codec.decode_all([row["embedding"] for row in rows])
+
     def vectors(self) -> tuple[FloatArray, FloatArray]:
         """All embeddings, float32 (M, D), and the number of the person each belongs to, (M,)."""
         rows = self._database.rows("SELECT person_id, embedding FROM pictures ORDER BY person_id")

@@ -1,0 +1,84 @@
+"""`visage search`: where has this face been seen?"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from visage.cli.gallery import GalleryKeyOption, GalleryOption, open_with
+from visage.cli.options import ModelDirOption
+
+__all__ = ["parse_when", "search"]
+
+AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def parse_when(text: str) -> float:
+    """Seconds since the epoch of "2h" (ago), "2026-11-24" or "2026-11-24T18:30". Raises typer.BadParameter."""
+    ago = AGO.fullmatch(text.strip())
+    if ago is not None:
+        return time.time() - float(ago[1]) * UNITS[ago[2]]
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone().timestamp()
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time: write 30m, 2h, 7d or 2026-11-24T18:30") from None
+
+
+def search(
+    picture: Annotated[Path, typer.Argument(help="A photograph of the face to look for.", exists=True, dir_okay=False)],
+    gallery: GalleryOption = Path("people"),
+    gallery_key: GalleryKeyOption = None,
+    person: Annotated[str | None, typer.Option(help="Only sightings of this person or unknown.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only this source, or a pattern: 'cam-*'.")] = None,
+    since: Annotated[float | None, typer.Option(parser=parse_when, metavar="WHEN", help="2h (ago) or a date.")] = None,
+    until: Annotated[float | None, typer.Option(parser=parse_when, metavar="WHEN", help="As --since.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    least: Annotated[
+        float | None, typer.Option(help="Least cosine similarity.", show_default="the model's threshold")
+    ] = None,
+    face: Annotated[int | None, typer.Option(min=1, help="Which face, counted from left to right.")] = None,
+    largest: Annotated[bool, typer.Option("--largest", help="The largest of several faces.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    model_dir: ModelDirOption = None,
+) -> None:
+    """Find a face among everything seen, most similar first."""
+    from visage.people import choose_face  # noqa: PLC0415
+
+    with open_with(gallery, gallery_key, model_dir, create=False) as (opened, reader):
+        query = choose_face(reader().read(picture), number=face, largest=largest)
+        matches = opened.search(
+            query.embedding,
+            person=person,
+            source=source,
+            since=since,
+            until=until,
+            limit=limit,
+            least_similarity=opened.threshold if least is None else least,
+        )
+        opened.database.audit("search", person or "everybody", f"{len(matches)} found")
+    if as_json:
+        print(json.dumps([_record(match.sighting, match.similarity) for match in matches], indent=2))
+        return
+    for match in matches:
+        seen = match.sighting
+        when = datetime.fromtimestamp(seen.started_at, timezone.utc).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        span = f"{seen.start_seconds:.1f}-{seen.end_seconds:.1f} s"
+        print(f"{match.similarity:.2f}  {seen.name:<20}  {seen.source:<20}  {span:<16}  {when}")
+    if not matches:
+        print("nobody alike was seen; --least 0 shows the closest there are")
+
+
+def _record(seen: object, similarity: float) -> dict[str, object]:
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from visage.people.records import Sighting  # noqa: PLC0415
+
+    assert isinstance(seen, Sighting)
+    return {"similarity": round(similarity, 4), **asdict(seen)}

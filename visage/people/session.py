@@ -1,0 +1,68 @@
+"""A gallery for the time of a run: opened by the settings, told of every track, closed with all of it written."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from typing_extensions import Self
+
+from stages.sink.base import Sink
+from stages.sources import VideoInfo
+from visage.assembly import Platform
+from visage.config import Settings
+from visage.people.gallery import Gallery, open_gallery
+from visage.people.recorder import SightingRecorder
+from visage.people.sink import SightingSink
+
+__all__ = ["GallerySession", "gallery_of"]
+
+
+def gallery_of(settings: Settings) -> Gallery:
+    """The gallery that the settings name. Raises PeopleError; ValueError where they name none."""
+    if settings.gallery is None:
+        raise ValueError("no gallery is set")
+    key = settings.index_api_key
+    return open_gallery(
+        settings.gallery,
+        model=settings.embedder,
+        model_dir=settings.model_dir,
+        key_file=settings.gallery_key,
+        index_url=settings.index_url,
+        api_key=None if key is None else key.get_secret_value(),
+    )
+
+
+class GallerySession:
+    """Owns the gallery and its recorder. Close it after the pipeline."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises PeopleError; FaceIndexError, such as IndexInUse where another process records into this gallery."""
+        self.gallery = gallery_of(settings)
+        self.recorder: SightingRecorder | None = None
+        try:
+            if settings.track:
+                self.recorder = SightingRecorder(self.gallery)
+        except BaseException:
+            self.gallery.close()
+            raise
+        self.needs_pixels = self.recorder is not None and self.gallery.keeps_crops
+
+    def sinks_for(self, info: VideoInfo, platform: Platform) -> list[Sink]:
+        """What a source needs besides its other sinks."""
+        if self.recorder is None:
+            return []
+        return [SightingSink(self.recorder, to_bgr=platform.to_bgr if self.needs_pixels else None)]
+
+    def close(self) -> None:
+        """Write what waits, then close the gallery. Safe to call twice."""
+        if self.recorder is not None:
+            self.recorder.close()
+        self.gallery.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

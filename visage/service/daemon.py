@@ -318,8 +318,10 @@ class Daemon:
         kind = "camera" if job is None else "file"
         extra = () if self._extra_sinks is None else self._extra_sinks(info, platform)
         if job is None:
+            # Each stay in the pipeline counts its tracks from 1: its events need ids of their own.
+            stay = EventFactory(name, "camera", str(uuid.uuid4()))
             events = TrackEventSink(
-                self._factory(name), self._bus.publish, on_latency=lambda seconds: self._note_latency(name, seconds)
+                stay, self._bus.publish, on_latency=lambda seconds: self._note_latency(name, seconds)
             )
             return [*extra, self._metrics.tally(kind), events]
         session = EventFactory(name, "file", f"{job.content}/{job.settings}")

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from stages.track.looking import MOST_CHANGE, SHORTEST, Looking
+from stages.track.track import Track, TrackState
+
+
+def track(track_id: int = 1, *, state: TrackState = TrackState.SEEN, confidence: float = 1.0, gone: float = 0) -> Track:
+    made = Track(track_id, np.array([0, 0, 50, 60], np.float32), None, 0.9, 0.0, 0.0, state)
+    made.confidence, made.travelled = confidence, gone
+    return made
+
+
+def still(tracks: Sequence[Track]) -> float:
+    return 0.0
+
+
+def test_the_first_frame_deserves_a_look() -> None:
+    assert Looking().wants(0, [], still)
+
+
+def test_where_all_is_calm_nobody_looks() -> None:
+    looking = Looking()
+    looking.looked(0, [track()])
+    assert not any(looking.wants(index, [track()], still) for index in range(1, 100))
+
+
+@pytest.mark.parametrize("now", [[track(confidence=0.5)], [track(gone=0.7)], [track(state=TrackState.LOST)], []])
+def test_doubt_distance_and_loss_ask_for_a_look_but_not_at_once(now: list[Track]) -> None:
+    looking = Looking()
+    looking.looked(10, [track()])
+    wants = [looking.wants(index, now, still) for index in range(11, 16)]
+    assert wants == [False] * (SHORTEST - 1) + [True] * (6 - SHORTEST)
+
+
+def test_a_face_lost_before_the_look_asks_for_no_more() -> None:
+    looking = Looking()
+    looking.looked(0, [track(state=TrackState.LOST)])
+    assert not looking.wants(5, [track(state=TrackState.LOST)], still)
+
+
+def test_change_beside_the_seen_faces_asks_for_a_look() -> None:
+    looking = Looking()
+    seen, lost = track(), track(2, state=TrackState.LOST)
+    looking.looked(0, [seen, lost])
+    asked: list[int] = []
+
+    def changed(tracks: Sequence[Track]) -> float:
+        asked.extend(known.track_id for known in tracks)
+        return MOST_CHANGE + 1
+
+    assert looking.wants(5, [seen, lost], changed)
+    assert asked == [1], "what is lost hides nobody"

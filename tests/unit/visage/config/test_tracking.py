@@ -1,0 +1,66 @@
+"""How settings say what is followed and what is embedded."""
+
+from __future__ import annotations
+
+import pydantic
+import pytest
+
+from visage.assembly.looking import delivers_all, look_every
+from visage.config import Settings
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [(True, "all"), (False, None), ("all", "all"), ("best", "best"), ("none", None), (None, None), ("true", "all")],
+)
+def test_embed_is_said_in_code_and_in_the_environment(said: object, meant: str | None) -> None:
+    assert Settings.model_validate({"embed": said}).embed == meant
+
+
+def test_embed_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAGE_EMBED", "best")
+    assert Settings().embed == "best"
+
+
+def test_a_number_in_the_environment_is_a_number_for_frameskip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAGE_FRAMESKIP", "24")
+    assert Settings().frameskip == 24
+    monkeypatch.setenv("VISAGE_FRAMESKIP", "auto")
+    assert Settings().frameskip == "auto"
+
+
+@pytest.mark.parametrize(
+    ("given", "every", "all_frames"),
+    [
+        ({}, 1, False),
+        ({"frameskip": 8}, 8, True),
+        ({"frameskip": 8, "propagate": False}, 8, False),
+        ({"frameskip": 8, "track": False}, 8, False),
+        ({"frameskip": "auto"}, 24, True),
+    ],
+)
+def test_frames_between_looks_are_delivered_where_faces_are_followed(
+    given: dict[str, object], every: int, all_frames: bool
+) -> None:
+    settings = Settings.model_validate(given)
+    assert (look_every(settings), delivers_all(settings)) == (every, all_frames)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"frameskip": "auto", "propagate": False},
+        {"frameskip": "auto", "track": False},
+        {"embed": "best", "track": False},
+        {"frameskip": "often"},
+        {"embed": "some"},
+    ],
+)
+def test_what_can_not_be_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(pydantic.ValidationError):
+        Settings.model_validate(given)
+
+
+def test_settings_survive_being_written_down() -> None:
+    settings = Settings.model_validate({"embed": "best", "frameskip": "auto"})
+    assert Settings.model_validate_json(settings.model_dump_json()) == settings

@@ -37,7 +37,7 @@ pytestmark = [
 
 @pytest.fixture
 def camera(media: Media) -> Iterator[str]:
-    """The address of a camera that sends MJPEG: a photograph that drifts to and fro."""
+    """The address of a camera that sends MJPEG: a photograph that drifts to and fro, then nobody for 3 s."""
     photograph = cv2.imread(str(media.path("obama.jpg")))
     assert photograph is not None
     wide = cv2.resize(photograph[:512], (720, 405), interpolation=cv2.INTER_AREA)
@@ -45,6 +45,8 @@ def camera(media: Media) -> Iterator[str]:
     for shift in [*range(0, 80, 4), *range(80, 0, -4)]:
         _, data = cv2.imencode(".jpg", np.ascontiguousarray(wide[20:380, shift : shift + 640]))
         pictures.append(data.tobytes())
+    _, nobody = cv2.imencode(".jpg", np.full((360, 640, 3), 60, np.uint8))
+    pictures += [nobody.tobytes()] * 3 * FPS
     is_over = threading.Event()
 
     class Camera(BaseHTTPRequestHandler):
@@ -83,6 +85,7 @@ def daemon(camera: str, models: ModelStore, tmp_path: Path) -> Iterator[tuple[su
     config.write_text(
         f"state_dir: {tmp_path}/state\n"
         f"analysis:\n  model_dir: {models.model_dir}\n  device: cpu\n  threads: 2\n  embed: best\n"
+        f"  gallery: {tmp_path}/people\n"
         f"cameras:\n  door:\n    address: {camera}\n"
         f"web:\n  port: {port}\n  token_file: {tmp_path}/tokens.json\n  audit_file: {tmp_path}/audit.jsonl\n"
     )
@@ -114,9 +117,12 @@ def answers(url: str) -> bool:
 
 
 def test_a_camera_is_seen_on_the_page_and_the_daemon_stops_with_viewers(
-    daemon: tuple[subprocess.Popen[str], str], tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+    daemon: tuple[subprocess.Popen[str], str],
+    media: Media,
+    tmp_path: Path,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
-    """Pictures with boxes, a track, throughput, metrics; then SIGTERM while the page and an event stream are open."""
+    """Pictures with boxes, a track, a name, metrics; then SIGTERM while the page and an event stream are open."""
     process, url = daemon
     complaints: list[str] = []
     with sync_playwright() as playwright:
@@ -126,6 +132,18 @@ def test_a_camera_is_seen_on_the_page_and_the_daemon_stops_with_viewers(
         page.goto(url)
         expect(page.locator(".tile .box").first).to_be_visible(timeout=30_000)
         expect(page.locator("#tracks > li").first).to_contain_text("door", timeout=30_000)
+        # Enrolled while the camera runs: from another photograph of the same person.
+        enrolled = httpx.post(
+            f"{url}/api/v1/people",
+            data={"name": "Ada"},
+            files={"pictures": media.path("obama2.jpg").read_bytes()},
+            timeout=30,
+        )
+        assert enrolled.status_code == 201, enrolled.text
+        expect(page.locator(".tile .box.known").first).to_have_text("Ada", timeout=30_000)
+        expect(page.locator("#tracks")).to_contain_text("Ada", timeout=30_000)
+        page.goto(f"{url}/#people")
+        expect(page.locator("#known .person")).to_contain_text("Ada")
         page.goto(f"{url}/#sources")
         expect(page.locator("#source-list > li")).to_contain_text("running")
         snapshot = httpx.get(f"{url}/api/v1/sources/door/snapshot.jpg")

@@ -31,6 +31,7 @@ from stages.sink.base import Sink
 from stages.sink.metadata import RunDescription
 from stages.sources import VideoInfo
 from visage.assembly import ModelPlan, Platform, build_service, choose_platform
+from visage.assembly.identification import KnownPeople
 from visage.config.service import CameraConfig, ServiceConfig
 from visage.models import embedder_spec
 from visage.observe.machine import library_versions

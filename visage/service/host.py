@@ -1,4 +1,4 @@
-"""Puts the daemon and the web server together: the one place of the service that knows the web's parts."""
+"""Puts the daemon, its gallery and the web server together: the one place of the service that knows all three."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly import Platform
 from visage.config.service import ServiceConfig
+from visage.people import FaceReader, GallerySession
 from visage.service.daemon import Daemon
 from visage.service.port import DaemonPort
 from visage.web import WebParts, WebServer
+from visage.web.gallery import GalleryPeople
 from visage.web.live import LiveHub
 
 __all__ = ["serve_daemon"]
@@ -20,27 +22,38 @@ __all__ = ["serve_daemon"]
 async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig]) -> None:
     """Run the daemon, with its web server if that is enabled, until it is told to stop.
 
-    Raises ServiceError, ConfigError, WebError, ModelError, BackendError; StageFailed where the pipeline can't go on.
+    Raises ServiceError, ConfigError, WebError, PeopleError, FaceIndexError, ModelError, BackendError; StageFailed where
+    the pipeline can't go on.
     """
     with ExitStack() as owned:
         live = LiveHub(config.web)
         owned.callback(live.close)
+        people = owned.enter_context(GallerySession(config.analysis)) if config.analysis.gallery else None
 
-        def live_sinks(info: VideoInfo, _platform: Platform) -> list[Sink]:
+        def more_sinks(info: VideoInfo, platform: Platform) -> list[Sink]:
             source_id = info.source_id
-            return [live.sink(lambda picture: daemon.to_bgr(picture, source_id))]
+            sinks = [] if people is None else people.sinks_for(info, platform)
+            if config.web.enabled:
+                sinks.append(live.sink(lambda picture: daemon.to_bgr(picture, source_id)))
+            return sinks
 
         daemon = owned.enter_context(
             Daemon(
                 config,
                 load=load,
-                keep_pixels=config.web.enabled,
-                extra_sinks=live_sinks if config.web.enabled else None,
+                keep_pixels=config.web.enabled or (people is not None and people.needs_pixels),
+                extra_sinks=more_sinks,
+                people=None if people is None else people.gallery,
             )
         )
         port = DaemonPort(daemon)
+        shown = None
+        if people is not None:
+            shown = GalleryPeople(people.gallery, lambda: FaceReader(config.analysis))
+            owned.callback(shown.close)
+        parts = WebParts(service=port, live=live, people=shown, registry=daemon.registry)
 
         def web() -> WebServer:
-            return WebServer(config.web, WebParts(service=port, live=live, registry=daemon.registry))
+            return WebServer(config.web, parts)
 
         await daemon.run(web=web if config.web.enabled else None, on_started=port.restore)

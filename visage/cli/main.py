@@ -23,6 +23,7 @@ from visage.cli import evaluate, models, people, token
 from visage.cli.bench import bench
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
+from visage.cli.report import report as report_people
 from visage.cli.reporting import report
 from visage.cli.run import run
 from visage.cli.search import search
@@ -46,6 +47,7 @@ app.command()(demo)
 app.command()(doctor)
 app.command()(bench)
 app.command()(search)
+app.command("report")(report_people)
 app.command()(serve)
 app.add_typer(models.app, name="models")
 app.add_typer(people.app, name="people")

@@ -1,0 +1,51 @@
+"""The page as a file: everything inlined, nothing loaded, names escaped, bars where the sightings are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.visage.people.scenes import add, gallery, near, person, track
+from visage.people import SightingRecorder
+from visage.report import write_report
+from visage.report.report import Report, clock
+
+ADA, EVE = person(1), person(2)
+
+
+def test_the_page_tells_who_when_and_with_whom(tmp_path: Path) -> None:
+    with gallery(tmp_path / "people") as opened:
+        opened.keeps_crops = True
+        add(opened, "Ada <b>", ADA)
+        recorder = SightingRecorder(opened)
+        recorder.record(track(near(ADA, 1), 1, start=0.0, seconds=10.0), uri="/videos/a b.mp4")
+        recorder.record(track(near(EVE, 1), 2, start=5.0, seconds=15.0), uri="/videos/a b.mp4")
+        recorder.record(track(near(person(9), 1), 3, seconds=0.2), uri="/videos/a b.mp4")
+        recorder.close()
+        told = Report.of(opened)
+        page = write_report(opened, tmp_path / "out").read_text()
+    assert [(one.name, one.seconds) for one in told.people] == [("Ada <b>", 10.0)]
+    assert [one.name for one in told.unknowns] == ["Unknown 1"]
+    assert told.together == [("Unknown 1", "Ada <b>", 5.0)]
+    assert told.briefly == 1
+    ada = next(lane for lane in told.timelines[0].lanes if lane.name == "Ada <b>")
+    assert (ada.bars[0].left, ada.bars[0].width) == (0.0, 50.0)
+    assert "Ada &lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "file:///videos/a%20b.mp4#t=5.0" in page
+    assert "<script" not in page
+    assert re.findall(r'(?:src|href)="(?!data:|file:///videos/)', page) == []
+
+
+def test_an_empty_gallery_has_a_page_too(tmp_path: Path) -> None:
+    with gallery(tmp_path / "people") as opened:
+        assert "Nobody with a name was seen" in write_report(opened, tmp_path / "out").read_text()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00.0"), (75.44, "1:15.4"), (59.96, "1:00.0"), (3661, "1:01:01.0")]
+)
+def test_times_are_read_at_a_glance(seconds: float, text: str) -> None:
+    assert clock(seconds) == text

@@ -1,0 +1,24 @@
+"""`visage report`: what a gallery holds, as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from visage.cli.gallery import GalleryKeyOption, GalleryOption, open_with
+
+__all__ = ["report"]
+
+
+def report(
+    out: Annotated[Path, typer.Argument(help="Folder for report.html.")],
+    gallery: GalleryOption = Path("people"),
+    gallery_key: GalleryKeyOption = None,
+) -> None:
+    """Write who is on screen, when and with whom: one HTML file that needs nothing else."""
+    from visage.report import write_report  # noqa: PLC0415
+
+    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
+        print(f"written to {write_report(opened, out)}")

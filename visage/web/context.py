@@ -57,7 +57,7 @@ class Context:
     def people(self) -> PeoplePort:
         """Raises Unavailable for a daemon without a gallery."""
         if self.parts.people is None:
-            raise Unavailable("this daemon has no gallery; set `gallery` in its configuration")
+            raise Unavailable("this daemon has no gallery; set `analysis.gallery` in its configuration")
         return self.parts.people
 
 

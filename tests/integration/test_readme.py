@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.media import Media
+from tests.unit.visage.people.scenes import add, gallery, person, track
 from visage.models import ModelStore
+from visage.people import SightingRecorder
 
 README = Path(__file__).parents[2] / "README.md"
 SHELL_TIMEOUT_SECONDS = 100
@@ -44,6 +47,12 @@ def workplace(tmp_path: Path, media: Media) -> Path:
     for name in ("one.mp4", "two.mp4"):
         shutil.copy(media.path("single_face.mp4"), tmp_path / "clips" / name)
     (tmp_path / "visage.yaml").write_text(blocks("yaml")[0])
+    for name, photograph in {"ada1": "obama", "ada2": "obama2", "face": "obama3"}.items():
+        shutil.copy(media.path(f"{photograph}.jpg"), tmp_path / f"{name}.jpg")
+    with gallery(tmp_path / "people") as opened:  # as earlier commands have left it
+        add(opened, "Ada", person(1))
+        with contextlib.closing(SightingRecorder(opened)) as recorder:
+            recorder.record(track(person(2)), uri="movie.mkv")
     return tmp_path
 
 

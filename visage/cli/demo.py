@@ -22,7 +22,7 @@ __all__ = ["demo"]
 CLIP = "WolfgangLanger_Pexels"
 PHOTOGRAPHS = ("obama", "obama2", "biden")  # one person twice, and another
 ENROLLED = {"Barack Obama": "obama", "Joe Biden": "biden"}
-NEWCOMER = "The man in the clip"
+NEWCOMER = "The person in the clip"
 
 
 def demo(
@@ -82,7 +82,7 @@ def _name_newcomer(settings: Settings, dst: Path) -> str:
     return f"""
 Who was seen: {seen}.
 {unknown.name} is called {named.name!r} from now on: for {named.seen_seconds:.0f} s so far, and
-wherever he is seen next.
+wherever they are seen next.
 
   {report}: who is on screen, when; open it in a browser
   visage people list --gallery {settings.gallery}"""

@@ -47,6 +47,10 @@ __all__ = ["Gallery", "open_gallery"]
 BEST_SIGHTINGS = 3
 """An unknown who is named is recognised by so many of their best tracks."""
 
+STRICTER = 0.15
+"""Of the way from the model's threshold to 1. That one tells whether two pictures show one person; here a stranger is
+compared with everybody, so it has to be harder. SFace: 0.468, between 0.446 and 0.611, see docs/people.md."""
+
 ROSTER_SECONDS = 0.5
 """How long a change of the people may take to reach the pipeline."""
 
@@ -101,7 +105,7 @@ class Gallery:
         try:
             self.model = self._bind(model)
             spec = embedder_spec(self.model, model_dir) if model_dir is not None else embedder_spec(self.model)
-            self.threshold = spec.similarity_threshold
+            self.threshold = spec.similarity_threshold + STRICTER * (1 - spec.similarity_threshold)
             self.dimension = spec.embedding_dim
             self._bind_dimension(self.dimension)
             self._check_key(key_file)

@@ -1,0 +1,57 @@
+"""Real faces: enrolled from one photograph, named in others and in a clip; nobody else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import visage
+from tests.clips import write_clip
+from tests.media import Media
+from visage.config import Settings
+from visage.models import ModelStore
+from visage.people import FaceReader, choose_face
+
+ENROLLED = {"A": "person_a_1.jpg", "B": "person_b_1.jpg", "C": "obama.jpg"}
+SHOWN = {"person_a_2.jpg": "A", "person_b_2.jpg": "B", "obama2.jpg": "C", "obama3.jpg": "C"}
+STRANGERS = ("biden.jpg", "impostor_2.jpg", "multi_face.jpg", "single_face.jpg")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, media: Media, models: ModelStore) -> Settings:
+    settings = Settings(model_dir=models.model_dir, gallery=tmp_path / "people")
+    with visage.open_gallery(tmp_path / "people") as gallery, FaceReader(settings) as reader:
+        for name, photograph in ENROLLED.items():
+            path = media.path(photograph)
+            gallery.add(name, choose_face(reader.read(path)), origin=path.name, content=path.read_bytes())
+    return settings
+
+
+def names(frame: visage.AnalyzedFrame) -> set[str]:
+    return {face.identity.name for face in frame.faces if face.identity is not None}
+
+
+def test_people_are_named_in_other_photographs_and_nobody_else_is(settings: Settings, media: Media) -> None:
+    for photograph, name in SHOWN.items():
+        (frame,) = visage.analyze(media.path(photograph), settings)
+        assert names(frame) == {name}, photograph
+    for photograph in STRANGERS:
+        (frame,) = visage.analyze(media.path(photograph), settings)
+        assert names(frame) == {"unknown"}, photograph
+
+
+def test_people_are_named_in_a_clip_and_their_tracks_are_sightings(
+    settings: Settings, media: Media, tmp_path: Path
+) -> None:
+    image = cv2.imread(str(media.path("obama2.jpg")))
+    assert image is not None
+    image = cv2.resize(image, (480, 480 * image.shape[0] // image.shape[1] // 2 * 2))
+    moved = [np.asarray(np.roll(image, 2 * step, axis=1), np.uint8) for step in range(12)]
+    clip = write_clip(tmp_path / "clip.mp4", images=moved)
+    frames = list(visage.analyze(clip, settings))
+    assert [names(frame) for frame in frames] == [{"C"}] * 12
+    with visage.open_gallery(tmp_path / "people") as gallery:
+        assert [(seen.name, seen.source, seen.frames) for seen in gallery.sightings()] == [("C", "clip", 12)]

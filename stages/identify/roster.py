@@ -16,7 +16,7 @@ from stages.frames import FloatArray
 
 __all__ = ["Candidates", "Person", "Roster"]
 
-CHUNK_ROWS = 16_384
+CHUNK_ROWS = 4096
 
 NOBODY = np.float32(-1.0)
 """Less similar than anybody can be."""
@@ -76,14 +76,19 @@ class Roster:
         owners = np.full((2, len(queries)), -1, np.intp)
         similarities = np.full((2, len(queries)), -1.0, np.float32)
         for start in range(0, len(self._vectors) if len(queries) else 0, CHUNK_ROWS):
-            chunk_owners, chunk_similarities = self._closest_two(queries, start)
+            chunk_owners, chunk_similarities = self._closest_two(queries, start, similarities[1])
             owners, similarities = _best_two(
                 np.concatenate([owners, chunk_owners]), np.concatenate([similarities, chunk_similarities])
             )
         return Candidates(owners[0], similarities[0], similarities[1])
 
-    def _closest_two(self, queries: FloatArray, start: int) -> tuple[NDArray[np.intp], FloatArray]:
-        """Owners and similarities, each (2, N), within one chunk: the best person and the next one."""
+    def _closest_two(
+        self, queries: FloatArray, start: int, runner_up: FloatArray
+    ) -> tuple[NDArray[np.intp], FloatArray]:
+        """Owners and similarities, each (2, N), within one chunk: the best person and the next one.
+
+        The next one is looked for only where the best one beats the runner-up so far: seldom, after a few chunks.
+        """
         owners = self._owners[start : start + CHUNK_ROWS]
         products = queries @ self._vectors[start : start + CHUNK_ROWS].T
         rows = np.arange(len(queries))
@@ -91,11 +96,15 @@ class Roster:
         first_similarity = products[rows, first]
         left = np.searchsorted(owners, owners[first], side="left")
         right = np.searchsorted(owners, owners[first], side="right")
-        for row in rows:  # hide the best one's other pictures, which lie together
+        second_owner = np.full(len(queries), -1, np.intp)
+        second_similarity = np.full(len(queries), NOBODY)
+        for row in np.flatnonzero(
+            first_similarity > runner_up
+        ):  # hide the best one's other pictures, which lie together
             products[row, left[row] : right[row]] = NOBODY
-        second = products.argmax(axis=1)
-        second_similarity = products[rows, second]
-        second_owner = np.where(second_similarity == NOBODY, -1, owners[second])
+            second = int(products[row].argmax())
+            if products[row, second] != NOBODY:
+                second_owner[row], second_similarity[row] = owners[second], products[row, second]
         return np.stack([owners[first], second_owner]), np.stack([first_similarity, second_similarity])
 
 

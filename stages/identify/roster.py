@@ -1,6 +1,6 @@
 """The people that faces are compared with: one matrix, one product for a whole batch. Immutable.
 
-Exact search costs 4 D bytes read for each picture: measured by benchmarks/people. Chunks bound the memory a product takes.
+Exact search reads 4 D bytes a picture; benchmarks/people measures it. Chunks bound the memory a product takes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from stages.frames import FloatArray
 __all__ = ["Candidates", "Person", "Roster"]
 
 CHUNK_ROWS = 131_072
-"""Few and large: where all processors are busy, each call of a threaded BLAS waits for them.
-17 MB a batch of 32 faces."""
+"""Few and large: on busy processors a threaded BLAS waits at each. 17 MB a batch of 32 faces."""
 
 NOBODY = np.float32(-1.0)
 """Less similar than anybody can be."""

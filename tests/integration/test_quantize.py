@@ -65,7 +65,7 @@ def test_an_embedder_in_int8_runs_alike_on_both_backends(model_dir: Path, media:
     crops = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
 
     first, second = (
-        next(iter(backend.infer(crops, stream=HostStream()).values())).copy()
+        np.array(next(iter(backend.infer(crops, stream=HostStream()).values())), np.float32)
         for backend in (
             OnnxRuntimeBackend(path, max_batch=2, threads=1),
             OpenVINOBackend(path, max_batch=2, threads=1, precision="fp32"),

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     batch_deadline_seconds: float = Field(0.01, ge=0, description="Longest wait for a batch to fill.")
     inbox_capacity: int = Field(8, ge=1, description="Decoded frames that may wait per source.")
     queue_capacity: int | None = Field(
-        None, ge=1, description="Frames that may wait between later stages; default: two batches of the device's."
+        None, ge=1, description="Frames that may wait between later stages; default: what suits the device."
     )
     threads: int = Field(
         0, ge=0, description="CPU threads for networks and decoders; 0: all that this process may use."

@@ -112,6 +112,7 @@ def test_a_second_choice_of_weights_serves_where_the_first_has_no_origin_left(or
 def test_when_all_origins_fail_one_line_says_what_was_tried_and_what_to_do(origin: Origin, tmp_path: Path) -> None:
     origin.files["forged"] = b"forged"
     file = model_file_for(CONTENT, origin.url("absent"), origin.url("forged"), "http://127.0.0.1:1/refused")
+    assert file.sha256 is not None
     store = store_of(tmp_path, embedder_spec_for(file))
 
     with pytest.raises(ModelUnavailable) as caught:

@@ -17,7 +17,7 @@ from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray, PinnedArray
 from stages.buffers.stream import HOST_EVENT, Event, Stream
 
-__all__ = ["Readback", "Uploads"]
+__all__ = ["Readback", "Uploads", "readback_bytes"]
 
 SLOTS = 4
 ALIGNMENT = 16
@@ -97,7 +97,7 @@ class Readback:
             part = pinned.array[start : start + tensor.nbytes]
             stream.download(tensor, PinnedArray(pinned.pointer + start, part))
             arrays.append(part.view(tensor.dtype).reshape(tensor.shape))
-            start += -(-tensor.nbytes // ALIGNMENT) * ALIGNMENT
+            start += readback_bytes(tensor.nbytes)
         stream.record().synchronize()
         return arrays
 
@@ -105,3 +105,8 @@ class Readback:
         pinned, self._pinned = self._pinned, None
         if pinned is not None:
             self._device.free_pinned(pinned)
+
+
+def readback_bytes(nbytes: int) -> int:
+    """Room that an array of so many bytes takes in a `Readback`."""
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT

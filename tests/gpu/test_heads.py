@@ -16,9 +16,11 @@ from stages.buffers import HostStream
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray, PinnedArray
+from stages.detect.heads.device_readback import ReadbackHead
 from stages.detect.heads.device_records import FIRST_RECORDS
 from stages.detect.heads.device_yolo import DeviceYoloHead
 from stages.detect.heads.device_yunet import DeviceYuNetHead
+from stages.detect.heads.families import head_family
 from stages.detect.heads.yunet import YuNetHead
 from stages.errors import ModelMismatch
 from stages.frames import Faces, FloatArray
@@ -246,3 +248,27 @@ def test_outputs_of_another_network_are_refused(
     many = upload(yunet_outputs(1, 5, mean_faces=1))
     with pytest.raises(ModelMismatch, match="5 frames"):
         yunet.decode(many, [PLACES[0]] * 5, SHAPE, stream=stream)
+
+
+def test_a_head_without_a_kernel_decodes_what_it_reads_back(device: CudaDevice, stream: CudaStream) -> None:
+    """Same faces as the host's head of the same outputs; a second, larger batch grows the page-locked memory."""
+    family = head_family("yolo")
+    host = family.head(score_threshold=0.4, nms_iou=0.5)
+    head = ReadbackHead(device, host)
+    rng = np.random.default_rng(3)
+    anchors = sum((64 // stride) ** 2 for stride in (8, 16, 32))
+    for count in (1, 3):
+        values = rng.random((count, 5, anchors), np.float32) * np.array([[64], [64], [20], [20], [1]], np.float32)
+        array, pinned = device.allocate(values.shape, values.dtype), device.allocate_pinned(values.shape, values.dtype)
+        pinned.array[...] = values
+        stream.upload(pinned, array)
+        letterboxes = [Letterbox(1.0, 1.0, 0, 0, 64, 64)] * count
+        found = head.decode({"output0": array}, letterboxes, (64, 64), stream=stream)
+        expected = host.decode({"output0": values}, letterboxes, (64, 64), stream=stream)
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours.boxes_xyxy, theirs.boxes_xyxy)
+            np.testing.assert_array_equal(ours.scores, theirs.scores)
+        device.free(array)
+        device.free_pinned(pinned)
+    head.close()
+    head.close()

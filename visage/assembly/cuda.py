@@ -18,7 +18,9 @@ from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
 from stages.decode.demux import InputOptions
 from stages.decode.nvdec import NvdecSource
+from stages.detect.heads.device_readback import ReadbackHead
 from stages.detect.heads.device_yunet import DeviceYuNetHead
+from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
 from stages.embed.stage import EmbedStage
 from stages.errors import BackendError
@@ -38,8 +40,9 @@ __all__ = ["CudaPlatform"]
 logger = logging.getLogger(__name__)
 
 HEADS: Mapping[str, Callable[..., DeviceYuNetHead]] = {"yunet": DeviceYuNetHead}
+"""Heads with a kernel, by family; all others read the network's outputs back."""
 
-# Measured on an H200 with the default models: larger batches gain nothing (see the README's table).
+# The README's table was measured with these on an H200; engines are built for them.
 DETECT_BATCH = 32
 EMBED_BATCH = 64
 
@@ -94,14 +97,7 @@ class CudaPlatform:
                 kernel_cache=self._kernels,
             )
             owned.callback(imaging.close)
-            head = HEADS[plan.detector.head](
-                device,
-                detector_input=plan.detector_input,
-                max_batch=self.detect_batch,
-                score_threshold=plan.score_threshold,
-                nms_iou=plan.nms_iou,
-                kernel_cache=self._kernels,
-            )
+            head = self._head()
             owned.callback(head.close)
             stream = device.create_stream()
             owned.callback(stream.close)
@@ -191,6 +187,22 @@ class CudaPlatform:
     @property
     def _precision(self) -> str:
         return "fp32" if self._settings.precision == "fp32" else "fp16"
+
+    def _head(self) -> DeviceYuNetHead | ReadbackHead:
+        plan = self._plan
+        on_card = HEADS.get(plan.detector.head)
+        if on_card is None:
+            family = head_family(plan.detector.head)
+            host = family.head(score_threshold=plan.score_threshold, nms_iou=plan.nms_iou)
+            return ReadbackHead(self._device, host)
+        return on_card(
+            self._device,
+            detector_input=plan.detector_input,
+            max_batch=self.detect_batch,
+            score_threshold=plan.score_threshold,
+            nms_iou=plan.nms_iou,
+            kernel_cache=self._kernels,
+        )
 
     def _backend(self, spec: ModelSpec, max_batch: int) -> Backend[DeviceArray]:
         request = engine_request(

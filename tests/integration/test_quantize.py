@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +14,20 @@ from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import OpenVINOBackend
 from stages.buffers import HostStream
 from tests.media import Media
+from tests.models import Seed
 from visage.assembly import cost
+from visage.assembly.calibration import collect
 from visage.cli.models import app
+from visage.config import Settings
 from visage.models import ModelStore
+from visage.models.errors import CalibrationFailed
 
 runner = CliRunner()
 
 
 @pytest.fixture
-def model_dir(models: ModelStore, tmp_path: Path) -> Path:
-    folder = tmp_path / "models"
-    folder.mkdir()
-    for name in ("yunet", "sface"):
-        shutil.copy(models.fetch(name), folder)
-        shutil.copy(models.prepared(name), folder)
-    return folder
+def model_dir(seed: Seed) -> Path:
+    return seed("yunet", "sface").model_dir
 
 
 def quantize(name: str, model_dir: Path, media: Media, *more: str) -> str:
@@ -62,7 +60,8 @@ def test_a_detector_in_int8_finds_the_face_and_is_a_model_like_any_other(model_d
 def test_an_embedder_in_int8_runs_alike_on_both_backends(model_dir: Path, media: Media) -> None:
     quantize("sface", model_dir, media, "--keep-anyway")
     path = ModelStore(model_dir).prepared("sface-int8")
-    crops = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    photographs = [media.path(name) for name in ("obama.jpg", "biden.jpg")]
+    crops = np.array(collect(photographs, Settings(model_dir=model_dir, device="cpu"), most=2).crops)
 
     first, second = (
         np.array(next(iter(backend.infer(crops, stream=HostStream()).values())), np.float32)
@@ -74,6 +73,47 @@ def test_an_embedder_in_int8_runs_alike_on_both_backends(model_dir: Path, media:
 
     alike = (first * second).sum(axis=1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
     assert alike.min() > 0.99
+
+
+def test_a_name_that_is_taken_is_refused_before_the_work_and_replaced_by_force(model_dir: Path, media: Media) -> None:
+    quantize("yunet", model_dir, media)
+    before = ModelStore(model_dir).spec("yunet-int8").notes
+    nowhere = ["--calibrate", str(model_dir), "--model-dir", str(model_dir)]  # no video: the work would fail
+
+    for options, reason in (
+        ([], "there is a model 'yunet-int8' already"),
+        (["--name", "sface"], "Visage has a model 'sface' of its own"),
+        (["--name", "sface", "--force"], "Visage has a model 'sface' of its own"),
+    ):
+        refused = runner.invoke(app, ["quantize", "yunet", *nowhere, *options])
+        assert refused.exit_code == 2
+        assert reason in " ".join(refused.output.replace("│", " ").split())
+    assert "Kept as small." in quantize("yunet", model_dir, media, "--name", "Small")
+    assert "Kept as yunet-int8." in quantize("yunet", model_dir, media, "--force")
+
+    catalog = (model_dir / "catalog.toml").read_text()
+    assert (catalog.count("[yunet-int8]"), catalog.count("[small]")) == (1, 1)
+    assert ModelStore(model_dir).spec("yunet-int8").notes != before
+    assert ModelStore(model_dir).verify("yunet-int8").is_ok
+
+
+def test_nothing_but_the_outcome_is_printed(model_dir: Path, media: Media, capfd: pytest.CaptureFixture[str]) -> None:
+    """ONNX Runtime writes its warnings past Python, to the process's own output."""
+    quantize("yunet", model_dir, media)
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_shows_no_face_or_too_little_is_one_line(model_dir: Path, media: Media) -> None:
+    for model, clip, reason in (
+        ("yunet", "no_face.mp4", "shows no faces to judge by"),
+        ("sface", "no_face.mp4", "0 faces in"),
+        ("yunet", "obama.jpg", "1 frames in"),
+    ):
+        arguments = ["quantize", model, "--calibrate", str(media.path(clip)), "--model-dir", str(model_dir)]
+        result = runner.invoke(app, arguments)
+        assert isinstance(result.exception, CalibrationFailed)
+        assert reason in str(result.exception)
 
 
 def test_half_precision_is_made_the_same_way(model_dir: Path, media: Media) -> None:

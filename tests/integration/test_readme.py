@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.media import Media
+from tests.models import Seed
 from tests.unit.visage.people.scenes import add, gallery, person, track
-from visage.models import ModelStore
 from visage.people import SightingRecorder
 
 README = Path(__file__).parents[2] / "README.md"
@@ -56,9 +56,15 @@ def workplace(tmp_path: Path, media: Media) -> Path:
     return tmp_path
 
 
-def run(command: list[str], folder: Path, models: ModelStore) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def model_dir(seed: Seed) -> Path:
+    """The models that the README's commands use; what they add stays in it."""
+    return seed("yunet", "sface", "centerface", "dlib").model_dir
+
+
+def run(command: list[str], folder: Path, model_dir: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "VISAGE_MODEL_DIR": str(models.model_dir)}
+    environment = {**os.environ, "PATH": path, "VISAGE_MODEL_DIR": str(model_dir)}
     return subprocess.run(
         command,
         cwd=folder,
@@ -71,15 +77,15 @@ def run(command: list[str], folder: Path, models: ModelStore) -> subprocess.Comp
 
 
 @pytest.mark.parametrize("command", commands())
-def test_a_command_works(command: str, workplace: Path, models: ModelStore) -> None:
-    result = run(shlex.split(command), workplace, models)
+def test_a_command_works(command: str, workplace: Path, model_dir: Path) -> None:
+    result = run(shlex.split(command), workplace, model_dir)
     assert result.returncode == 0, result.stderr
     if "--dst" in command:
         assert (workplace / command.split("--dst ")[1].split(maxsplit=1)[0]).exists()
 
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_a_program_works(number: int, workplace: Path, models: ModelStore) -> None:
-    result = run([sys.executable, "-W", "error", "-c", blocks("python")[number]], workplace, models)
+def test_a_program_works(number: int, workplace: Path, model_dir: Path) -> None:
+    result = run([sys.executable, "-W", "error", "-c", blocks("python")[number]], workplace, model_dir)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from visage.cli.licences import AcceptLicenseOption, agree_to_licences
+from visage.cli.naming import ForceOption, checked_name
 from visage.cli.options import ModelDirOption
 from visage.cli.quantize import quantize
 
@@ -31,8 +32,6 @@ app = typer.Typer(
 app.command()(quantize)
 
 DEFAULTS = ("yunet", "sface")
-
-app.command()(quantize)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models; by default those that are here.")]
 DefaultNames = Annotated[
@@ -83,6 +82,7 @@ def add(
     picture: Annotated[
         Path | None, typer.Option(help="With faces, to try it on.", show_default="none", exists=True, dir_okay=False)
     ] = None,
+    force: ForceOption = False,
     model_dir: ModelDirOption = None,
 ) -> None:
     """Look into a network, propose its catalogue entry, keep it under a name, and try it on a picture.
@@ -93,9 +93,9 @@ def add(
     from visage.models.registry import USER_CATALOG  # noqa: PLC0415
 
     folder = _store(model_dir).model_dir
-    proposal = propose(file, folder, name=name)
+    proposal = propose(file, folder, name=name and checked_name(name, folder, replace=force))
     spec = proposal.spec
-    add_model(spec, file, folder)
+    add_model(spec, file, folder, replace=force)
     print(to_toml(spec))
     print("".join(f"# {reason}\n" for reason in proposal.reasons), end="")
     option = "--detector" if spec.task == "detect" else "--embedder"

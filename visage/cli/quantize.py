@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from visage.cli.naming import ForceOption, checked_name
 from visage.cli.options import ModelDirOption
 
 __all__ = ["quantize"]
@@ -16,56 +17,70 @@ _CALIBRATE_EVERY = 3  # a third calibrates, the rest judges
 
 
 def quantize(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of the catalogue, or an .onnx file.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the catalogue, or an .onnx file.")],
     calibrate: Annotated[
         Path, typer.Option("--calibrate", exists=True, help="A folder of videos, or a file, like those to come.")
     ],
     precision: Annotated[Literal["int8", "fp16"], typer.Option(help="Arithmetic.")] = "int8",
     most: Annotated[int, typer.Option(min=9, help="Frames to look at.")] = 300,
     frameskip: Annotated[int, typer.Option(min=1, help="Look at every Nth frame of videos.")] = 10,
+    name: Annotated[str | None, typer.Option(help="What to call it.", show_default="MODEL-int8 or MODEL-fp16")] = None,
+    force: ForceOption = False,
     keep_anyway: Annotated[bool, typer.Option("--keep-anyway", help="Keep it, whatever it costs.")] = False,
     model_dir: ModelDirOption = None,
 ) -> None:
     """Make a model smaller and faster, and say what that costs.
 
     A third of the frames measures ranges, the others compare the two networks. A model that loses more than half a
-    point is not kept (exit code 1). What is kept is called NAME-int8 or NAME-fp16: a model like any other.
+    point is not kept (exit code 1). What is kept is a model like any other.
     """
     import onnx  # noqa: PLC0415
 
     from visage.assembly.calibration import collect  # noqa: PLC0415
     from visage.assembly.cost import MOST_LOST, detector_cost, embedder_cost  # noqa: PLC0415
     from visage.cli.session import make_settings  # noqa: PLC0415
-    from visage.models import DetectorSpec, EmbedderSpec, ModelStore  # noqa: PLC0415
+    from visage.models import DetectorSpec, EmbedderSpec, ModelStore, UnknownModel  # noqa: PLC0415
+    from visage.models.errors import CalibrationFailed  # noqa: PLC0415
     from visage.models.own import add_model, derived  # noqa: PLC0415
     from visage.models.precision import to_half  # noqa: PLC0415
     from visage.models.quantize import quantize as to_int8  # noqa: PLC0415
 
     settings = make_settings({"model_dir": model_dir, "frameskip": frameskip, "device": "cpu", "track": False})
     store = ModelStore(settings.model_dir)
-    spec = store.spec(name)
+    try:
+        spec = store.spec(model)
+    except UnknownModel as error:
+        raise typer.BadParameter(str(error)) from error
+    if spec.files[0].format == "prepared":
+        raise typer.BadParameter(f"{spec.name!r} was made by this command; quantize the one it was made from")
+    name = checked_name(name or f"{spec.name}-{precision}", store.model_dir, replace=force)
     settings = settings.model_copy(
         update={"detector": spec.name, "embed": None} if isinstance(spec, DetectorSpec) else {"embedder": spec.name}
     )
     seen = collect([calibrate], settings, most=most)
     pictures = seen.letterboxed if isinstance(spec, DetectorSpec) else seen.crops
+    if len(pictures) < _CALIBRATE_EVERY:
+        what = "frames" if isinstance(spec, DetectorSpec) else "faces"
+        raise CalibrationFailed(f"{len(pictures)} {what} in {calibrate} are too few; give more, or a lower --frameskip")
     prepared = store.prepared(spec.name)
     network = to_int8(prepared, pictures[::_CALIBRATE_EVERY]) if precision == "int8" else to_half(onnx.load(prepared))
     held_out = [picture for row, picture in enumerate(pictures) if row % _CALIBRATE_EVERY]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{spec.name}-{precision}.onnx"
+        path = Path(folder) / f"{name}.onnx"
         onnx.save(network, str(path))
         if isinstance(spec, DetectorSpec):
             cost, what = detector_cost(prepared, path, held_out, spec), "faces"
         elif isinstance(spec, EmbedderSpec):
             cost, what = embedder_cost(prepared, path, held_out, spec), "decisions about pairs"
         else:
-            raise typer.BadParameter(f"{name} is neither a detector nor an embedder")
+            raise typer.BadParameter(f"{model} is neither a detector nor an embedder")
+        if not cost.items:
+            raise CalibrationFailed(f"{calibrate} shows no faces to judge by")
         for line in cost.describe(what):
             print(line)
         if not cost.is_acceptable and not keep_anyway:
             print(f"Not kept: more than {100 * MOST_LOST:.1f}% is lost. --keep-anyway keeps it.")
             raise typer.Exit(1)
-        small = derived(spec, path, f"{spec.name}-{precision}", notes="; ".join(cost.describe(what)))
-        add_model(small, path, settings.model_dir)
+        small = derived(spec, path, name, notes="; ".join(cost.describe(what)))
+        add_model(small, path, store.model_dir, replace=force)
     print(f"Kept as {small.name}.")

@@ -6,6 +6,8 @@
     │   └── OriginFailed    one origin failed; the next is tried
     ├── LicenceNotAccepted  also PermissionError: the weights are not free for every use, and nobody has agreed yet
     ├── CatalogDamaged      also ValueError: the user's own catalogue can't be read
+    ├── NameTaken           also ValueError: a model is called so already
+    ├── CalibrationFailed   also ValueError: the pictures given show too little
     └── ModelDamaged        also ValueError: the bytes are not those the catalogue promises
 
 Messages are one line for a person and say what to do; the cause is chained.
@@ -14,11 +16,13 @@ Messages are one line for a person and say what to do; the cause is chained.
 from __future__ import annotations
 
 __all__ = [
+    "CalibrationFailed",
     "CatalogDamaged",
     "LicenceNotAccepted",
     "ModelDamaged",
     "ModelError",
     "ModelUnavailable",
+    "NameTaken",
     "OriginFailed",
     "UnknownModel",
 ]
@@ -49,6 +53,14 @@ class LicenceNotAccepted(ModelError, PermissionError):
 
 class CatalogDamaged(ModelError, ValueError):
     """The user's own catalogue is no TOML, or has a mistake in an entry."""
+
+
+class NameTaken(ModelError, ValueError):
+    """A model of this name exists, and is not to be replaced."""
+
+
+class CalibrationFailed(ModelError, ValueError):
+    """There are not enough pictures, or none with a face, to make a model smaller and to judge it."""
 
 
 class ModelDamaged(ModelError, ValueError):

@@ -14,15 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from visage.models.errors import ModelUnavailable
+from visage.models.errors import ModelUnavailable, NameTaken
 from visage.models.inspect import Proposal, inspect_network
 from visage.models.lock import file_lock
 from visage.models.pins import digest_of
 from visage.models.registry import USER_CATALOG, ModelFile, ModelSpec, load_catalog
 
-__all__ = ["add_model", "derived", "own_model", "propose", "to_toml"]
+__all__ = ["add_model", "as_name", "check_name", "derived", "own_model", "propose", "to_toml"]
 
 _LOCK_SECONDS = 60.0
+_TABLE = re.compile(r"\[\[?\s*([\w-]+)\s*(\.[\w.\s-]+)?\]\]?\s*(#.*)?")  # [name], [name.input], [[name.files]]
 
 
 def own_model(path: Path, model_dir: Path) -> ModelSpec:
@@ -40,29 +41,43 @@ def own_model(path: Path, model_dir: Path) -> ModelSpec:
 
 
 def propose(path: Path, model_dir: Path, *, name: str | None = None) -> Proposal:
-    """An entry for the file, with a name that is not taken; by default made from the file's.
+    """An entry for the file, called `name`; by default like the file, with a number if that is taken.
 
     Raises what `visage.models.inspect.inspect_network` does.
     """
     taken = load_catalog(model_dir)
-    stem = re.sub(r"[^a-z0-9-]+", "-", (name or path.stem).lower()).strip("-") or "model"
-    free = next(candidate for candidate in _names(stem) if candidate not in taken)
-    return inspect_network(path, name=free)
+    chosen = as_name(name) if name else next(free for free in _names(as_name(path.stem)) if free not in taken)
+    return inspect_network(path, name=chosen)
 
 
-def add_model(spec: ModelSpec, path: Path, model_dir: Path) -> None:
+def as_name(text: str) -> str:
+    """The text as a model's name: small letters, digits, hyphens."""
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-") or "model"
+
+
+def check_name(name: str, model_dir: Path, *, replace: bool = False) -> None:
+    """Raises NameTaken, unless the name is free, or `replace` is given and the model of this name is the user's."""
+    if name in load_catalog():
+        raise NameTaken(f"Visage has a model {name!r} of its own; choose another --name")
+    if name in load_catalog(model_dir) and not replace:
+        raise NameTaken(f"there is a model {name!r} already; choose another --name, or --force to replace it")
+
+
+def add_model(spec: ModelSpec, path: Path, model_dir: Path, *, replace: bool = False) -> None:
     """Copy the file into the model folder, and write its entry into the user's catalogue.
+
+    Args:
+        replace: take the place of an entry of the user's that has this name.
 
     Raises:
         ModelUnavailable: the folder can't be written.
-        ValueError: the name is taken.
+        NameTaken: by another model.
     """
     with _writing(model_dir):
-        if spec.name in load_catalog(model_dir):
-            raise ValueError(f"there is a model {spec.name!r} already; choose another --name")
+        check_name(spec.name, model_dir, replace=replace)
         _copy(path, model_dir / spec.files[0].name, spec.files[0].sha256)
         catalog = model_dir / USER_CATALOG
-        entries = catalog.read_text(encoding="utf-8") if catalog.exists() else ""
+        entries = _without(catalog.read_text(encoding="utf-8"), spec.name) if catalog.exists() else ""
         _write_whole(catalog, f"{entries}{to_toml(spec)}\n")
 
 
@@ -104,6 +119,18 @@ def _copy(path: Path, copy: Path, sha256: str | None) -> None:
     part = copy.with_name(f"{copy.name}.part")
     shutil.copyfile(path, part)
     part.replace(copy)
+
+
+def _without(entries: str, name: str) -> str:
+    """The catalogue's text without the tables of one model; what people have written around others stays."""
+    kept: list[str] = []
+    is_its = False
+    for line in entries.splitlines(keepends=True):
+        if table := _TABLE.fullmatch(line.strip()):
+            is_its = table[1] == name
+        if not is_its:
+            kept.append(line)
+    return "".join(kept)
 
 
 def _assignments(fields: dict[str, object]) -> Iterator[str]:

@@ -65,6 +65,7 @@ def prepare(
         _free_batch(prepared.graph, has_dynamic_size=has_dynamic_size)
         if input_layout == "uint8_nhwc":
             _prepend_picture_layers(prepared.graph, network_input)
+        _drop_unread(prepared.graph)
         prepared = _infer_output_shapes(prepared)
         onnx.checker.check_model(prepared, full_check=True)
     except (onnx.checker.ValidationError, shape_inference.InferenceError, ValueError, RuntimeError) as error:
@@ -168,6 +169,14 @@ def _prepend_picture_layers(graph: onnx.GraphProto, network_input: NetworkInput)
 
 def _per_channel(values: tuple[float, float, float]) -> NDArray[np.float32]:
     return np.array(values, np.float32).reshape(1, 3, 1, 1)
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """The shapes that freed reshapes no longer read: ONNX Runtime warns of each."""
+    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    kept = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _infer_output_shapes(model: onnx.ModelProto) -> onnx.ModelProto:

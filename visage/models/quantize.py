@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from stages.backends.private import import_onnxruntime
 from visage.models.errors import ModelDamaged
 
 __all__ = ["quantize"]
+
+_WARNINGS, _ERRORS = 2, 3  # ONNX Runtime's severities; the first is its default, which it does not tell
 
 
 def quantize(prepared: Path, pictures: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
@@ -38,12 +41,12 @@ def quantize(prepared: Path, pictures: Sequence[NDArray[np.uint8]]) -> onnx.Mode
     """
     if not pictures:
         raise ValueError("calibration needs pictures; none with a face was found")
-    import_onnxruntime()
+    runtime = import_onnxruntime()
     from onnxruntime import quantization  # noqa: PLC0415 - the runtime's way in is the line above
     from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: PLC0415
 
     name = onnx.load(prepared).graph.input[0].name
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, _quiet(runtime):
         folded, quantised = Path(folder) / "folded.onnx", Path(folder) / "int8.onnx"
         try:
             quant_pre_process(str(prepared), str(folded), skip_symbolic_shape=True)
@@ -78,14 +81,16 @@ def _reader(base: type[Any], name: str, pictures: Sequence[NDArray[np.uint8]]) -
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the quantiser's advice, which is not for the user of this."""
+def _quiet(runtime: ModuleType) -> Iterator[None]:
+    """Without the quantiser's advice and its sessions' warnings, which are not for the user of this."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)
+    runtime.set_default_logger_severity(_ERRORS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         root.setLevel(level)
+        runtime.set_default_logger_severity(_WARNINGS)

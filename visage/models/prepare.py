@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference, version_con
 from visage.models.errors import ModelDamaged
 from visage.models.fold import fold_constants
 from visage.models.registry import NetworkInput
+from visage.models.widen import widen
 
 __all__ = ["INPUT_LAYOUTS", "PREPARATION_VERSION", "InputLayout", "prepare"]
 
@@ -41,7 +42,7 @@ def prepare(
     """Fold, free the batch, and put the input layers in front.
 
     Args:
-        model: as published: one float32 input, (1, 3, H, W) or (1, H, W, 3); not changed.
+        model: as published: one float32 or float16 input, (1, 3, H, W) or (1, H, W, 3); not changed.
         network_input: what that input wants.
         has_dynamic_size: free height and width too.
         input_layout: "uint8_nhwc" takes pictures, uint8 (N, H, W, 3), BGR: cast, transposition, channel order and
@@ -58,6 +59,7 @@ def prepare(
     prepared.CopyFrom(model)
     try:
         onnx.checker.check_model(prepared)
+        widen(prepared.graph)
         fold_constants(prepared.graph)
         prepared = version_converter.convert_version(prepared, _OPSET)
         prepared.ir_version = _IR_VERSION

@@ -24,10 +24,25 @@ def read_network(path: Path, network_format: NetworkFormat) -> onnx.ModelProto:
     """
     try:
         if network_format in ("onnx", "prepared"):
-            return onnx.load(path)
+            return _onnx_in_one_file(path)
         module = importlib.import_module(f"visage.models.convert.{network_format}")
         network: onnx.ModelProto = module.convert(path.read_bytes())
+    except ModelDamaged:
+        raise
     except (DecodeError, ValueError, IndexError, KeyError) as error:
         wanted = "an ONNX file" if network_format in ("onnx", "prepared") else f"a file of {network_format}'s"
         raise ModelDamaged(f"{path} is not {wanted}: {error}") from error
+    return network
+
+
+def _onnx_in_one_file(path: Path) -> onnx.ModelProto:
+    """Weights in files beside it have no digest, and would be left behind when the file is copied."""
+    network = onnx.load(path, load_external_data=False)
+    if not network.graph.node:
+        raise ModelDamaged(f"{path} is not an ONNX file: there is no network in it")
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in network.graph.initializer):
+        raise ModelDamaged(f"{path} keeps its weights in another file; save it as one (onnx.save does)")
+    foreign = sorted({node.domain for node in network.graph.node} - {"", "ai.onnx"})
+    if foreign and not network.functions:
+        raise ModelDamaged(f"{path} has operators that are not ONNX's own: {', '.join(foreign)}")
     return network

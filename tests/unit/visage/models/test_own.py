@@ -128,6 +128,44 @@ def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
         propose(tmp_path / "absent.onnx", tmp_path)
 
 
+def odd(tmp_path: Path, what: str) -> Path:
+    path = network(tmp_path / "odd.onnx", (64,))
+    model = onnx.load(path)
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    if what == "empty":
+        model = onnx.ModelProto()
+    elif what == "one channel":
+        dims[1].dim_value = 1
+    elif what == "no shape":
+        model.graph.input[0].type.tensor_type.ClearField("shape")
+    elif what == "two inputs":
+        model.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, [1, 4]))
+    elif what == "foreign operator":
+        model.graph.node[0].domain = "com.example"
+        model.opset_import.append(helper.make_opsetid("com.example", 1))
+    onnx.save(model, str(path), save_as_external_data=what == "weights elsewhere", location="weights", size_threshold=0)
+    if what == "truncated":
+        path.write_bytes(path.read_bytes()[:-300])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("empty", "there is no network in it"),
+        ("truncated", "not an ONNX file"),
+        ("one channel", "takes pictures of 1 channels"),
+        ("no shape", r"one input, a picture \(N, 3, height, width\); it has picture of 0 dimensions"),
+        ("two inputs", "picture of 4 dimensions, other of 2 dimensions"),
+        ("foreign operator", "operators that are not ONNX's own: com.example"),
+        ("weights elsewhere", "keeps its weights in another file"),
+    ],
+)
+def test_an_odd_file_is_refused_with_what_is_odd_about_it(what: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelDamaged, match=reason):
+        propose(odd(tmp_path, what), tmp_path)
+
+
 def test_every_entry_is_the_same_after_a_way_through_toml(tmp_path: Path) -> None:
     published = load_catalog()
     renamed = [spec.model_copy(update={"name": f"own-{name}"}) for name, spec in published.items()]

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from tests.unit.visage.models.networks import SIDE, quantised_embedder, run
 from visage.models.errors import ModelDamaged
@@ -138,3 +138,37 @@ def test_a_detector_that_joins_the_batch_with_the_anchors_parts_them() -> None:
 
     expected = pictures.astype(np.float32).sum(axis=3).reshape(3, SIDE * SIDE, 1)
     np.testing.assert_allclose(run(prepared, picture_bgr_uint8=pictures), expected)
+
+
+def test_a_network_in_half_precision_computes_in_single() -> None:
+    graph = helper.make_graph(
+        [
+            helper.make_node("Constant", [], ["gain"], value=numpy_helper.from_array(np.array(3, np.float16), "gain")),
+            helper.make_node("Mul", ["picture", "gain"], ["scaled"]),
+            helper.make_node("Cast", ["scaled"], ["single"], to=TensorProto.FLOAT),
+            helper.make_node("Cast", ["single"], ["half"], to=TensorProto.FLOAT16),
+            helper.make_node("Conv", ["half", "weight"], ["out"]),
+        ],
+        "half",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT16, [1, 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT16, [1, 2, SIDE, SIDE])],
+        [numpy_helper.from_array(np.random.default_rng(7).normal(size=(2, 3, 1, 1)).astype(np.float16), "weight")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    pictures = np.random.default_rng(8).integers(0, 256, (3, SIDE, SIDE, 3), np.uint8)
+
+    prepared = prepare(model, NetworkInput(colour="bgr"), has_dynamic_size=False)
+
+    weight = numpy_helper.to_array(model.graph.initializer[0]).astype(np.float64)
+    expected = 3 * np.einsum("oc,nhwc->nohw", weight[:, :, 0, 0], pictures.astype(np.float64))
+    found = run(prepared, picture_bgr_uint8=pictures)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
+
+
+def test_no_weight_is_left_that_nobody_reads() -> None:
+    """ONNX Runtime would warn of each, on the terminal."""
+    prepared = prepare(quantised_embedder(), NetworkInput(colour="bgr"), has_dynamic_size=False)
+
+    read = {name for node in prepared.graph.node for name in node.input}
+    assert {tensor.name for tensor in prepared.graph.initializer} <= read

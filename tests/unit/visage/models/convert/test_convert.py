@@ -121,9 +121,6 @@ def test_other_bytes_are_refused_with_the_files_name(kind: str, content: bytes, 
     path = tmp_path / "x.bin"
     path.write_bytes(content)
 
-    if kind == "onnx" and content != b"\xff" * 64:  # protobuf takes these for an empty message, which `prepare` refuses
-        assert not read_network(path, "onnx").graph.node
-        return
     with pytest.raises(ModelDamaged, match=r"x\.bin is not"):
         read_network(path, kind)  # type: ignore[arg-type]
 

@@ -220,8 +220,9 @@ def to_table(results: Mapping[str, Any]) -> str:
     for name, result in results["peers"].items():
         fps, cpu_ms = result["frames"] / result["seconds"], 1000 * result["cpu_seconds"] / result["frames"]
         faster = "" if name == "visage" else f"{result['visage_is_faster']:.1f} x"
-        megabytes, recall = result["peak_bytes"] / 1e6, 100 * result["recall"]
-        measured = f"{fps:.1f} | {faster} | {cpu_ms:.0f} | {megabytes:.0f} MB | {recall:.1f}%"
+        memory = "not measured" if result["peak_bytes"] is None else f"{result['peak_bytes'] / 1e6:.0f} MB"
+        recall = 100 * result["recall"]
+        measured = f"{fps:.1f} | {faster} | {cpu_ms:.0f} | {memory} | {recall:.1f}%"
         lines.append(f"| {PEERS[name].title} | {result['setting']} | {measured} |")
     left_out = "; ".join(f"{name}, {why}" for name, why in results["not_measured"].items())
     lines += ["", f"Not measured: {left_out}."]

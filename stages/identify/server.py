@@ -26,6 +26,7 @@ __all__ = ["ServerIndex"]
 
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.2  # doubled each time
+GRPC_PORT = 6334  # the server's own
 WRITE_POINTS = 256
 SERVER_ERROR = 500
 TOO_MANY_REQUESTS = 429
@@ -44,13 +45,14 @@ class ServerIndex:
         *,
         keys: Mapping[str, type],
         api_key: str | None = None,
-        prefer_grpc: bool = False,
+        grpc_port: int | None = None,
         timeout_seconds: float = 5.0,
     ) -> None:
         """Connect when first used, so that a server which is away does not stop anybody from starting.
 
         Args:
             collection: made if it is not there; one for each embedding model.
+            grpc_port: ask by gRPC at this port of the same host; None for HTTP.
             keys: the fields that conditions ask for, with their type: int, float or str.
 
         Raises BackendUnavailable: qdrant-client is not installed.
@@ -70,7 +72,8 @@ class ServerIndex:
         self._client: QdrantClient = client_module.QdrantClient(
             url=url,
             api_key=api_key,
-            prefer_grpc=prefer_grpc,
+            prefer_grpc=grpc_port is not None,
+            grpc_port=grpc_port or GRPC_PORT,
             timeout=max(1, round(timeout_seconds)),
             check_compatibility=False,
         )

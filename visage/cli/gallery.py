@@ -26,20 +26,21 @@ GalleryKeyOption: TypeAlias = Annotated[
 def open_with(
     gallery: Path, key_file: Path | None, model_dir: Path | None, *, model: str | None = None, create: bool = True
 ) -> Iterator[tuple[Gallery, Callable[[], FaceReader]]]:
-    """An open gallery and its reader of photographs; both are closed afterwards. Raises PeopleError."""
-    from visage.cli.session import make_settings  # noqa: PLC0415
-    from visage.people import FaceReader, open_gallery  # noqa: PLC0415
+    """An open gallery and its reader of photographs; both are closed afterwards.
 
+    The index is where the environment says (`VISAGE_INDEX_URL`), as for a run. Raises PeopleError.
+    """
+    from visage.cli.session import make_settings  # noqa: PLC0415
+    from visage.people import FaceReader, gallery_of  # noqa: PLC0415
+
+    settings = make_settings({"gallery": gallery, "gallery_key": key_file, "model_dir": model_dir})
     readers: list[FaceReader] = []
-    with (
-        contextlib.ExitStack() as stack,
-        open_gallery(gallery, model=model, model_dir=model_dir, key_file=key_file, create=create) as opened,
-    ):
+    with contextlib.ExitStack() as stack, gallery_of(settings, model=model, create=create) as opened:
 
         def reader() -> FaceReader:
             if not readers:
-                settings = make_settings({"embedder": opened.model, "model_dir": model_dir})
-                readers.append(stack.enter_context(FaceReader(settings)))
+                own = settings.model_copy(update={"embedder": opened.model})
+                readers.append(stack.enter_context(FaceReader(own)))
             return readers[0]
 
         yield opened, reader

@@ -11,6 +11,7 @@ import typer
 
 from visage.cli.gallery import GalleryKeyOption, GalleryOption, open_with
 from visage.cli.options import ModelDirOption
+from visage.cli.reporting import report
 
 __all__ = ["app"]
 
@@ -55,7 +56,7 @@ def add(
                 done = opened.add(name, chosen, origin=path.name, content=path.read_bytes())
             except (PictureRefused, SourceError) as refusal:
                 refused += 1
-                print(f"{path.name}: refused: {refusal}")
+                report(refusal, about=path.name)
                 continue
             print(f"{path.name}: {name} {done.picture_id}, quality {done.quality:.2f}{done.note and '; ' + done.note}")
     raise typer.Exit(1 if refused else 0)

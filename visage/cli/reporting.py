@@ -26,10 +26,11 @@ def report(error: BaseException, *, about: str = "") -> None:
 def _describe(error: BaseException) -> str:
     from visage.config.sources import redact_text  # noqa: PLC0415
     from visage.models import ModelError  # noqa: PLC0415
+    from visage.people.errors import PeopleError  # noqa: PLC0415
     from visage.runtime.errors import RuntimeFailure  # noqa: PLC0415
     from visage.web.errors import WebError  # noqa: PLC0415
 
     text = redact_text(" ".join(str(error).split()))
-    if isinstance(error, (StageError, ModelError, RuntimeFailure, WebError, OSError)):
+    if isinstance(error, (StageError, ModelError, PeopleError, RuntimeFailure, WebError, OSError)):
         return text
     return f"{type(error).__name__}: {text} (this is a bug; --log-level debug shows where)"

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     index_url: str | None = Field(
         None, description="Qdrant server for the index of sightings; default: in the gallery."
     )
+    index_grpc_port: int | None = Field(
+        None, ge=1, le=65535, description="Ask the Qdrant server by gRPC at this port; default: HTTP."
+    )
     index_api_key: SecretStr | None = Field(None, description="Of the Qdrant server.")
     model_dir: Path = Field(Path("~/.visage/models"), description="Where models are kept.")
 

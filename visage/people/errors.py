@@ -3,6 +3,7 @@
 PeopleError
 ├── NoSuchPerson     also KeyError: nobody has that name or id
 ├── NameTaken        also ValueError: somebody else has it
+├── NameRefused      also ValueError: nobody can be called so
 ├── PictureRefused   also ValueError: no face, several, a poor one, or one that is there already
 ├── OtherModel       also ValueError: the gallery belongs to another embedding model
 ├── GalleryLocked    also PermissionError: encrypted, and the key is missing or wrong
@@ -14,6 +15,7 @@ from __future__ import annotations
 __all__ = [
     "GalleryBroken",
     "GalleryLocked",
+    "NameRefused",
     "NameTaken",
     "NoSuchPerson",
     "OtherModel",
@@ -35,6 +37,10 @@ class NoSuchPerson(PeopleError, KeyError):
 
 class NameTaken(PeopleError, ValueError):
     """Two people can't have one name."""
+
+
+class NameRefused(PeopleError, ValueError):
+    """A name that is empty, or means something else."""
 
 
 class PictureRefused(PeopleError, ValueError):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
+import uuid
 from pathlib import Path
 from types import TracebackType
 
@@ -25,6 +27,7 @@ from stages.identify.server import ServerIndex
 from visage.models import embedder_spec
 from visage.people.database import Database
 from visage.people.errors import GalleryBroken, GalleryLocked, NoSuchPerson, OtherModel
+from visage.people.names import clean_name
 from visage.people.reader import ReadFace
 from visage.people.records import (
     AuditEntry,
@@ -62,6 +65,7 @@ def open_gallery(
     model_dir: Path | None = None,
     key_file: Path | None = None,
     index_url: str | None = None,
+    index_grpc_port: int | None = None,
     api_key: str | None = None,
     create: bool = True,
 ) -> Gallery:
@@ -72,6 +76,7 @@ def open_gallery(
         model_dir: where the user's own models are, for their dimension and threshold.
         key_file: encrypts embeddings and crops; has to be given every time.
         index_url: a Qdrant server for the index of sightings, instead of Qdrant Edge in the folder.
+        index_grpc_port: ask it by gRPC at this port, instead of HTTP.
         create: False refuses a folder that holds no gallery.
 
     Raises:
@@ -82,7 +87,15 @@ def open_gallery(
     folder = Path(path).expanduser()
     if not create and not (folder / "gallery.sqlite").is_file():
         raise GalleryBroken(f"{folder}: no gallery is there; `visage people add NAME PICTURE` makes one")
-    return Gallery(folder, model=model, model_dir=model_dir, key_file=key_file, index_url=index_url, api_key=api_key)
+    return Gallery(
+        folder,
+        model=model,
+        model_dir=model_dir,
+        key_file=key_file,
+        index_url=index_url,
+        index_grpc_port=index_grpc_port,
+        api_key=api_key,
+    )
 
 
 class Gallery:
@@ -96,10 +109,13 @@ class Gallery:
         model_dir: Path | None = None,
         key_file: Path | None = None,
         index_url: str | None = None,
+        index_grpc_port: int | None = None,
         api_key: str | None = None,
     ) -> None:
         """See `open_gallery`."""
         sealing = read_sealing(key_file)
+        if index_url is not None and sealing.is_sealed:
+            raise GalleryLocked(f"{folder}: is encrypted, and a Qdrant server would hold its embeddings readable")
         self.folder = folder
         self.database = Database(folder / "gallery.sqlite")
         try:
@@ -119,7 +135,12 @@ class Gallery:
         def open_index() -> FaceIndex:
             if index_url is not None:
                 return ServerIndex(
-                    index_url, f"visage-{self.model}-sightings", self.dimension, keys=KEYS, api_key=api_key
+                    index_url,
+                    self._collection(),
+                    self.dimension,
+                    keys=KEYS,
+                    api_key=api_key,
+                    grpc_port=index_grpc_port,
                 )
             if sealing.is_sealed:
                 return MemoryIndex(self.dimension)
@@ -217,8 +238,9 @@ class Gallery:
     def name_unknown(self, who: str, name: str) -> PersonRecord:
         """Give an unknown a name, or to the person who has it: all past sightings, and by their best ones all future.
 
-        Raises NoSuchPerson.
+        Raises NoSuchPerson, NameRefused.
         """
+        name = clean_name(name)
         with self.database.transaction():
             number = self.unknown_store.key(who)
             row = self.database.row("SELECT id FROM people WHERE name = ?", [name])
@@ -375,6 +397,15 @@ class Gallery:
                 f"{self.folder}: belongs to {own}, not to {model}; give --embedder {own}, choose another gallery, or "
                 f"recompute it from its crops: visage people reindex --embedder {model}"
             )
+        return own
+
+    def _collection(self) -> str:
+        """Its own on a server: the numbers of two galleries' sightings are the same."""
+        with self.database.transaction():
+            own = self.database.meta("collection")
+            if not isinstance(own, str):
+                own = f"visage-{re.sub('[^A-Za-z0-9]+', '-', self.model)}-{uuid.uuid4().hex[:12]}"
+                self.database.set_meta("collection", own)
         return own
 
     def _bind_dimension(self, dimension: int) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from stages.frames import FloatArray
 from visage.people.database import Database, Row
 from visage.people.errors import NameTaken, NoSuchPerson, PictureRefused
+from visage.people.names import clean_name, tidy
 from visage.people.reader import ReadFace
 from visage.people.records import Enrolled, PersonRecord, PictureRecord
 from visage.people.sealing import Sealing
@@ -46,6 +47,7 @@ class Roll:
 
     def person(self, who: str) -> PersonRecord:
         """By name or id ("p7"). Raises NoSuchPerson."""
+        who = tidy(who)
         number = number_of(who, "p")
         row = self._database.row(
             f"{LISTED} WHERE people.name = ? OR people.id = ? GROUP BY people.id ORDER BY people.name = ? DESC",
@@ -74,12 +76,16 @@ class Roll:
         return int(self.person(who).person_id[1:])
 
     def create(self, name: str) -> int:
-        """A person without pictures. Raises NameTaken, ValueError for an empty name."""
+        """A person without pictures. Raises NameTaken, NameRefused."""
         name = self._free_name(name)
         return self._database.write("INSERT INTO people (name, created_at) VALUES (?, ?)", [name, time.time()])
 
     def add_picture(self, name: str, face: ReadFace, *, origin: str, digest: str, keep_crop: bool) -> Enrolled:
-        """Enrol a face; makes the person where nobody has the name. Raises PictureRefused for one that is there."""
+        """Enrol a face; makes the person where nobody has the name.
+
+        Raises NameRefused; PictureRefused for a picture that is there already.
+        """
+        name = clean_name(name)
         everybody, owners = self.vectors()
         similarities = everybody @ face.embedding
         with self._database.transaction():
@@ -88,7 +94,7 @@ class Roll:
             own = similarities[owners == key]
             same = self._database.row("SELECT id FROM pictures WHERE person_id = ? AND digest = ?", [key, digest])
             if same is not None or own.max(initial=-1.0) >= SAME_PICTURE:
-                raise PictureRefused(f"{origin}: {name} has this picture already")
+                raise PictureRefused(f"{name} has this picture already")
             picture = self._insert(key, face.embedding, origin, digest, face.quality, face.crop if keep_crop else None)
             self._database.audit("enrol", f"p{key}", f"i{picture}")
             self._database.people_changed()
@@ -106,7 +112,7 @@ class Roll:
         self._database.people_changed()
 
     def rename(self, who: str, name: str) -> None:
-        """Raises NoSuchPerson, NameTaken."""
+        """Raises NoSuchPerson, NameTaken, NameRefused."""
         with self._database.transaction():
             key = self.key(who)
             self._database.write("UPDATE people SET name = ? WHERE id = ?", [self._free_name(name, key), key])
@@ -114,11 +120,11 @@ class Roll:
             self._database.people_changed()
 
     def merge(self, kept: str, merged: str) -> None:
-        """Give the first one all that the second has, who is gone then. Raises NoSuchPerson, ValueError."""
+        """Give the first one all that the second has, who is gone then. Raises NoSuchPerson."""
         with self._database.transaction():
             target, source = self.key(kept), self.key(merged)
             if target == source:
-                raise ValueError("nobody can be merged with themselves")
+                raise NoSuchPerson(f"{kept} and {merged} are one person already")
             self._database.write("UPDATE pictures SET person_id = ? WHERE person_id = ?", [target, source])
             self._database.write(
                 "UPDATE sightings SET person_id = ?, is_indexed = 0 WHERE person_id = ?", [target, source]
@@ -182,9 +188,7 @@ class Roll:
         return int(row["id"])
 
     def _free_name(self, name: str, key: int | None = None) -> str:
-        name = " ".join(name.split())
-        if not name:
-            raise ValueError("a name can't be empty")
+        name = clean_name(name)
         row = self._database.row("SELECT id FROM people WHERE name = ?", [name])
         if row is not None and row["id"] != key:
             raise NameTaken(f"there is a {name} already; merge the two, or choose another name")

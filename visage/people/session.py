@@ -17,18 +17,27 @@ from visage.people.sink import SightingSink
 __all__ = ["GallerySession", "gallery_of"]
 
 
-def gallery_of(settings: Settings) -> Gallery:
-    """The gallery that the settings name. Raises PeopleError; ValueError where they name none."""
+def gallery_of(settings: Settings, *, model: str | None = None, create: bool = True) -> Gallery:
+    """The gallery that the settings name, with its index where they say.
+
+    Args:
+        model: the embedder it has to belong to; None for whichever it does.
+        create: False refuses a folder that holds none.
+
+    Raises PeopleError; ValueError where the settings name no gallery.
+    """
     if settings.gallery is None:
         raise ValueError("no gallery is set")
     key = settings.index_api_key
     return open_gallery(
         settings.gallery,
-        model=settings.embedder,
+        model=model,
         model_dir=settings.model_dir,
         key_file=settings.gallery_key,
         index_url=settings.index_url,
+        index_grpc_port=settings.index_grpc_port,
         api_key=None if key is None else key.get_secret_value(),
+        create=create,
     )
 
 
@@ -37,7 +46,7 @@ class GallerySession:
 
     def __init__(self, settings: Settings) -> None:
         """Raises PeopleError; FaceIndexError, such as IndexInUse where another process records into this gallery."""
-        self.gallery = gallery_of(settings)
+        self.gallery = gallery_of(settings, model=settings.embedder)
         self.recorder: SightingRecorder | None = None
         try:
             if settings.track:

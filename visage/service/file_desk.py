@@ -43,6 +43,7 @@ NOT_IN_KEY = {
     *(
         "gallery_key",
         "index_url",
+        "index_grpc_port",
         "index_api_key",
         "batch_deadline_seconds",
         "inbox_capacity",

@@ -26,7 +26,7 @@ __all__ = ["Trial"]
 PR_SET_PDEATHSIG = 1
 FIRST_TO_GO = "1000"
 
-NOT_FOR_A_TRIAL = {"gallery", "gallery_key", "index_url", "index_api_key"}
+NOT_FOR_A_TRIAL = {"gallery", "gallery_key", "index_url", "index_grpc_port", "index_api_key"}
 """A gallery has one writer, and a trial is to leave nothing behind."""
 
 LONGEST_SECONDS = 6 * 3600.0

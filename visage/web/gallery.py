@@ -171,7 +171,7 @@ def _answered() -> Iterator[None]:
         yield
     except people_errors.NoSuchPerson as error:
         raise NotFound(str(error)) from error
-    except people_errors.NameTaken as error:
+    except (people_errors.NameTaken, people_errors.NameRefused) as error:
         raise Conflict(str(error)) from error
     except people_errors.PictureRefused as error:
         raise PictureRefused(str(error)) from error

@@ -12,6 +12,7 @@ import pytest
 import visage.cli.main
 from stages.errors import OutputFailed
 from visage.cli.main import main, with_command
+from visage.people.errors import NoSuchPerson
 
 HEAVY = ("av", "cv2", "h5py", "numpy", "onnxruntime", "openvino", "pyarrow", "pydantic", "structlog")
 
@@ -112,6 +113,7 @@ def test_nothing_to_analyse_is_exit_code_1(tmp_path: Path, capsys: pytest.Captur
     [
         (OutputFailed("out: disk full;\n free some"), "visage: error: out: disk full; free some", 1),
         (OSError("rtsp://admin:secret@cam: refused"), "visage: error: rtsp://***@cam: refused", 1),
+        (NoSuchPerson("nobody is called 'Ada'"), "visage: error: nobody is called 'Ada'", 1),
         (KeyError("x"), "visage: error: KeyError: 'x' (this is a bug; --log-level debug shows where)", 1),
         (KeyboardInterrupt(), "visage: interrupted", 130),
     ],

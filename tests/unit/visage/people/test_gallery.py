@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sqlite3
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,8 @@ import pytest
 
 from tests.unit.visage.people.scenes import add, face, gallery, near, person, track
 from visage.people import SightingRecorder, choose_face
-from visage.people.errors import GalleryLocked, NameTaken, NoSuchPerson, OtherModel, PictureRefused
+from visage.people.errors import GalleryBroken, GalleryLocked, NameTaken, NoSuchPerson, OtherModel, PictureRefused
+from visage.people.exchange import export_gallery, import_gallery
 from visage.people.gallery import Gallery, open_gallery
 from visage.people.sealing import make_key
 
@@ -145,3 +149,40 @@ def test_a_picture_is_refused_with_a_hint() -> None:
     poor = type(one)(one.box_xyxy, 0.9, 0.01, ADA, b"")
     with pytest.raises(PictureRefused, match="too poor"):
         choose_face([poor])
+
+
+def test_people_go_elsewhere_and_come_back(tmp_path: Path) -> None:
+    archive = tmp_path / "people.zip"
+    with gallery(tmp_path / "one") as opened:
+        opened.keeps_crops = True
+        add(opened, "Ada", ADA)
+        add(opened, "Bob", BOB)
+        assert export_gallery(opened, archive) == 2
+        with pytest.raises(FileExistsError):
+            export_gallery(opened, archive)
+    assert archive.stat().st_mode & 0o077 == 0
+    with gallery(tmp_path / "two") as other:
+        other.keeps_crops = True
+        add(other, "Ada", ADA)
+        assert import_gallery(other, archive) == (1, 1)
+        assert [(one.name, one.pictures) for one in other.people()] == [("Ada", 1), ("Bob", 1)]
+        assert other.portrait("Bob") == b"jpeg"
+        assert "import" in {entry.action for entry in other.audit()}
+
+
+@pytest.mark.parametrize("content", [b"no zip", b"PK", None])
+def test_what_is_no_export_leaves_the_gallery_as_it_was(tmp_path: Path, content: bytes | None) -> None:
+    archive = tmp_path / "people.zip"
+    if content is None:  # the second person's embedding is cut short
+        people = [
+            {"name": name, "pictures": [{"origin": "x", "quality": 1, "embedding": text, "crop": None}]}
+            for name, text in (("Ada", base64.b64encode(ADA.tobytes()).decode()), ("Bob", "AAAA"))
+        ]
+        with zipfile.ZipFile(archive, "w") as made:
+            made.writestr("people.json", json.dumps({"format": "visage.people/1", "model": "sface", "people": people}))
+    else:
+        archive.write_bytes(content)
+    with gallery(tmp_path / "g") as opened:
+        with pytest.raises(GalleryBroken, match=r"people\.zip"):
+            import_gallery(opened, archive)
+        assert opened.people() == []

@@ -1,0 +1,36 @@
+"""What people may be called: one line of text that nothing else here is called, and that no terminal acts upon."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from visage.people.errors import NameRefused
+
+__all__ = ["clean_name", "tidy"]
+
+MOST_CHARACTERS = 200
+TAKEN = re.compile(r"all|unknown|unknown \d+|[pusi]\d+", re.IGNORECASE)
+"""Ids, unknowns, and the words of `--blur`."""
+
+DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""They make a text look like another one."""
+
+
+def tidy(text: str) -> str:
+    """One spelling of one name: Unicode's NFC, single spaces, none around."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def clean_name(text: str) -> str:
+    """A name as it is stored. Raises NameRefused."""
+    name = tidy(text)
+    if not name:
+        raise NameRefused("a name can't be empty")
+    if len(name) > MOST_CHARACTERS:
+        raise NameRefused(f"a name has at most {MOST_CHARACTERS} characters, not {len(name)}")
+    if any(unicodedata.category(sign) in ("Cc", "Cs") or sign in DIRECTIONS for sign in name):
+        raise NameRefused(f"the name {name!r} holds control characters")
+    if TAKEN.fullmatch(name):
+        raise NameRefused(f"nobody can be called {name!r}: Visage itself calls people so; choose another name")
+    return name

@@ -1,13 +1,15 @@
 """Faces in Qdrant Edge: inside the process, on disk, with a graph once `optimize` has made one.
 
-One process owns the folder; a second one is refused with a clear error. Writes go through Edge's log and are flushed
-before `upsert` returns. `optimize` was seen to block for a minute with 100,000 new points: it belongs on a thread that
-nothing waits for; searches stay right meanwhile, only slower.
+One process owns the folder; a second one is refused with a clear error. That takes a lock of our own, beside the
+folder: Edge's own comes too late, when opening has already truncated files that the owner writes to. Writes go through
+Edge's log and are flushed before `upsert` returns. `optimize` was seen to block a minute with 100,000 new points: it
+belongs on a thread that nothing waits for; searches stay right meanwhile, only slower.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +51,11 @@ class EdgeIndex:
         self.dimension = dimension
         self._folder = folder
         self._lock = threading.Lock()
-        self._shard: qdrant_edge.EdgeShard | None = self._open(keys)
+        self._owned = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_owning(folder))
+            self._shard: qdrant_edge.EdgeShard | None = self._open(keys)
+            self._owned = stack.pop_all()
 
     def __repr__(self) -> str:
         return f"<EdgeIndex {self._folder.name}, {self.dimension}-D{'' if self._shard else ', closed'}>"
@@ -100,9 +106,10 @@ class EdgeIndex:
     def close(self) -> None:
         with self._lock:
             shard, self._shard = self._shard, None
-        if shard is not None:
-            shard.flush()
-            shard.close()
+        with self._owned, self._errors():
+            if shard is not None:
+                shard.flush()
+                shard.close()
 
     def _open(self, keys: Mapping[str, type]) -> qdrant_edge.EdgeShard:
         edge = self._edge
@@ -122,10 +129,6 @@ class EdgeIndex:
         except IndexMismatch:
             raise
         except Exception as exc:  # Edge raises nothing more precise
-            if "WouldBlock" in str(exc):
-                raise IndexInUse(
-                    f"{self._folder}: open in another process; ask that one (the daemon's page or API), or stop it"
-                ) from exc
             raise FaceIndexError(f"{self._folder}: can't be opened ({exc})") from exc
         return shard
 
@@ -170,3 +173,21 @@ class EdgeIndex:
             for key, (least, most) in condition.ranges.items()
         ]
         return edge.Filter(must=parts) if parts else None
+
+
+@contextlib.contextmanager
+def _owning(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process as well. Raises IndexInUse, FaceIndexError."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        file = folder.with_name(folder.name + ".lock").open("ab")
+    except OSError as exc:
+        raise FaceIndexError(f"{folder}: can't be opened ({exc})") from exc
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise IndexInUse(
+                f"{folder}: open in another process; ask that one (the daemon's page or API), or stop it"
+            ) from exc
+        yield

@@ -25,7 +25,8 @@ def blur_faces(image: NDArray[np.uint8], faces: Faces, whom: str) -> None:
     """Blur in the picture, uint8 (H, W, 3), BGR, in place.
 
     Args:
-        whom: "all"; "unknown", everybody who is not known by name; or a name: that person alone.
+        whom: "all"; "unknown", everybody who is not known by name; or a name: that person alone, and whoever nobody
+            has looked at yet.
     """
     for row in range(len(faces)):
         if _is_meant(faces, row, whom):
@@ -38,7 +39,7 @@ def _is_meant(faces: Faces, row: int, whom: str) -> bool:
     identity = None if faces.identities is None else faces.identities[row]
     if whom == UNKNOWN_ONLY:
         return identity is None or identity.person_id is None
-    return identity is not None and identity.name.casefold() == whom.casefold()
+    return identity is None or identity.name.casefold() == whom.casefold()
 
 
 def _mosaic(image: NDArray[np.uint8], box: list[float]) -> None:

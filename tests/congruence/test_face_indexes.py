@@ -122,6 +122,7 @@ def test_edge_opens_again_with_all_it_had(tmp_path: Path) -> None:
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     first = EdgeIndex(tmp_path / "edge", DIMENSION, keys=KEYS)
+    first.upsert(points(unit(5)))
     script = (
         "import sys; from pathlib import Path; from stages.identify.edge import EdgeIndex\n"
         "from stages.identify.errors import IndexInUse\n"
@@ -134,7 +135,11 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     assert "open in another process" in result.stdout
     with pytest.raises(IndexInUse):
         EdgeIndex(tmp_path / "edge", DIMENSION, keys=KEYS)
+    first.upsert(points(unit(20)))  # nobody who was refused has touched its files
     first.close()
+    again = EdgeIndex(tmp_path / "edge", DIMENSION, keys=KEYS)
+    assert again.count() == 20
+    again.close()
 
 
 def test_a_server_that_is_briefly_away_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

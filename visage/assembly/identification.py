@@ -13,9 +13,6 @@ from visage.assembly.platform import Platform
 
 __all__ = ["KnownPeople", "embedding_stage"]
 
-MARGIN = 0.05
-"""How much more alike than the next person the best one has to be: two who are that close are told apart by luck."""
-
 
 class KnownPeople(Protocol):
     """Whom faces are compared with; `visage.people.Gallery` is one."""
@@ -23,6 +20,10 @@ class KnownPeople(Protocol):
     @property
     def threshold(self) -> float:
         """Least cosine similarity to be somebody."""
+
+    @property
+    def margin(self) -> float:
+        """How much more similar than the next person the best one has to be."""
 
     def roster(self) -> Roster:
         """The people of this moment; quick, from the stage's thread."""
@@ -35,4 +36,4 @@ def embedding_stage(
     embed = platform.embed_stage(release_pixels=release_pixels)
     if people is None:
         return embed
-    return Chain(embed, IdentifyStage(people.roster, threshold=people.threshold, margin=MARGIN))
+    return Chain(embed, IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin))

@@ -11,6 +11,7 @@ import typer
 from stages.errors import OutputExists
 from stages.sink.annotate import AnnotatedVideoSink
 from stages.sink.base import Sink
+from stages.sink.blur import ALL
 from stages.sink.destination import Destination, destination_for
 from stages.sink.metadata import RunDescription
 from stages.sink.window import WindowSink
@@ -43,8 +44,11 @@ class OutputOptions:
 class Outputs:
     """The outputs of one run; `open_sinks` is what `visage.assembly.build` asks for."""
 
-    def __init__(self, options: OutputOptions, run: RunDescription, sources: Sequence[SourceSpec]) -> None:
+    def __init__(
+        self, options: OutputOptions, run: RunDescription, sources: Sequence[SourceSpec], *, knows_people: bool
+    ) -> None:
         self._options = options
+        self._knows_people = knows_people
         self._sources = {spec.source_id: spec for spec in sources}
         self._destination: Destination | None = None
         if options.dst is not None:
@@ -59,6 +63,8 @@ class Outputs:
         """Raises OutputExists, OutputFailed or typer.BadParameter for what could only fail later."""
         if self._options.blur is not None and self._options.annotate is None:
             raise typer.BadParameter("--blur is for the annotated video: give --annotate as well")
+        if self._options.blur not in (None, ALL) and not self._knows_people:
+            raise typer.BadParameter(f"--blur {self._options.blur} needs --gallery, to know who is who; or --blur all")
         if self._options.show and len(self._sources) > 1:
             raise typer.BadParameter("--show plays one video: name one, or use --annotate with a folder for all")
         if self._destination is not None:

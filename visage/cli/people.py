@@ -66,6 +66,7 @@ def add(
 def list_people(gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None) -> None:
     """Everybody with a name."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
+        opened.database.audit("list", "everybody")
         for one in opened.people():
             print(
                 f"{one.person_id:<5} {one.name:<24} {_count(one.pictures, 'picture')}, "
@@ -81,6 +82,7 @@ def unknowns(
 ) -> None:
     """Who was seen and has no name yet."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
+        opened.database.audit("list", "unknowns")
         for one in opened.unknowns(all_of_them=everybody):
             print(
                 f"{one.name:<14} {_count(one.sightings, 'sighting')}, {one.seen_seconds:.1f} s in "
@@ -113,6 +115,7 @@ def show(
 
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         person = opened.person(who)
+        opened.database.audit("show", person.person_id)
         print(
             f"{person.name} ({person.person_id}): {_count(person.sightings, 'sighting')}, {person.seen_seconds:.1f} s"
         )
@@ -185,6 +188,7 @@ def forget(who: Who, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOptio
         f"forgotten: {_count(done.pictures, 'picture')}, {_count(done.sightings, 'sighting')}, "
         f"{_count(done.vectors, 'embedding')}, {_count(done.crops, 'crop')}; "
         + ("a search finds none of them" if done.verified else "A SEARCH STILL FINDS SOME")
+        + ("; the index is in use or away, and drops its copies when it can" if done.index_waits else "")
     )
     raise typer.Exit(0 if done.verified else 1)
 

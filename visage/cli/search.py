@@ -62,7 +62,8 @@ def search(
             limit=limit,
             least_similarity=opened.threshold if least is None else least,
         )
-        opened.database.audit("search", person or "everybody", f"{len(matches)} found")
+        whom = "everybody" if person is None else opened.identifier(person)  # names do not belong in the trail
+        opened.database.audit("search", whom, f"{len(matches)} found")
     if as_json:
         print(json.dumps([_record(match.sighting, match.similarity) for match in matches], indent=2))
         return

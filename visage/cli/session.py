@@ -21,6 +21,7 @@ import typer
 from pydantic import ValidationError
 
 from stages.sink.base import Sink
+from stages.sink.blur import ALL, UNKNOWN_ONLY
 from stages.sink.metadata import RunDescription
 from stages.sources import VideoInfo
 from visage.assembly import Platform, build
@@ -33,7 +34,8 @@ from visage.observe.builds import EngineBuilds
 from visage.observe.downloads import DownloadProgress
 from visage.observe.machine import library_versions
 from visage.observe.progress import RunProgress, choose_progress
-from visage.people import GallerySession
+from visage.people import Gallery, GallerySession
+from visage.people.errors import NoSuchPerson
 from visage.runtime.pipeline import Pipeline
 from visage.runtime.source import Outcome
 from visage.runtime.state import SourceState
@@ -64,7 +66,7 @@ class Session:
             report(problem)
         if not specs:
             return 1
-        received, outcomes = self._analyse(specs)
+        received, outcomes = self._analyse(specs, problems)
         for spec in specs:
             failure = outcomes[spec.source_id].error
             if failure is not None:
@@ -74,12 +76,31 @@ class Session:
             return 128 + received
         return 1 if problems else 0
 
-    def _analyse(self, specs: Sequence[SourceSpec]) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
-        outputs = Outputs(self.outputs, self._description(), specs)
+    def _analyse(
+        self, specs: Sequence[SourceSpec], problems: list[BaseException]
+    ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
+        outputs = Outputs(self.outputs, self._description(), specs, knows_people=self.settings.gallery is not None)
         outputs.check()
-        with contextlib.ExitStack() as stack:
-            people = None if self.settings.gallery is None else stack.enter_context(GallerySession(self.settings))
-            return self._run_pipeline(specs, outputs, people)
+        if self.settings.gallery is None:
+            return self._run_pipeline(specs, outputs, None)
+        with GallerySession(self.settings) as people:
+            self._check_blurred(people.gallery)
+            done = self._run_pipeline(specs, outputs, people)
+        if people.lost:
+            problems.append(OSError(people.lost))
+            report(problems[-1])
+        return done
+
+    def _check_blurred(self, gallery: Gallery) -> None:
+        """Nobody is left recognisable because of a slip of the pen. Raises typer.BadParameter."""
+        whom = self.outputs.blur
+        if whom is not None and whom not in (ALL, UNKNOWN_ONLY):
+            try:
+                name = gallery.person(whom).name
+            except NoSuchPerson as nobody:
+                raise typer.BadParameter(f"--blur {whom}: {nobody}") from nobody
+            if name.casefold() != whom.casefold():
+                raise typer.BadParameter(f"--blur {whom}: give the name, {name!r}")
 
     def _run_pipeline(
         self, specs: Sequence[SourceSpec], outputs: Outputs, people: GallerySession | None

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         None, ge=1, le=65535, description="Ask the Qdrant server by gRPC at this port; default: HTTP."
     )
     index_api_key: SecretStr | None = Field(None, description="Of the Qdrant server.")
+    retention_days: float | None = Field(
+        None, gt=0, description="Remove sightings and unknowns from the gallery that are older; default: kept."
+    )
     model_dir: Path = Field(Path("~/.visage/models"), description="Where models are kept.")
 
     frameskip: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(

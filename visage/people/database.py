@@ -45,6 +45,7 @@ CREATE TABLE sightings (
 CREATE INDEX sightings_of_person ON sightings (person_id, started_at);
 CREATE INDEX sightings_of_unknown ON sightings (unknown_id);
 CREATE INDEX sightings_at ON sightings (started_at);
+CREATE INDEX sightings_indexed ON sightings (id) WHERE is_indexed = 1 AND embedding IS NOT NULL;
 CREATE INDEX sightings_waiting ON sightings (id) WHERE is_indexed = 0 AND embedding IS NOT NULL;
 CREATE TABLE unindex (sighting_id INTEGER PRIMARY KEY);
 CREATE TABLE audit (

@@ -8,8 +8,10 @@ embeddings and crops are encrypted and the index is kept in memory. Close it, or
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
+import shutil
 import time
 import uuid
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing_extensions import Self
 
 from stages.frames import FloatArray
 from stages.identify.edge import EdgeIndex
+from stages.identify.errors import FaceIndexError, IndexInUse, IndexMismatch, IndexUnavailable
 from stages.identify.index import FaceIndex
 from stages.identify.memory import MemoryIndex
 from stages.identify.roster import Person, Roster
@@ -54,8 +57,14 @@ STRICTER = 0.15
 """Of the way from the model's threshold to 1. That one tells whether two pictures show one person; here a stranger is
 compared with everybody, so it has to be harder. SFace: 0.468, between 0.446 and 0.611, see docs/people.md."""
 
+MARGIN = 0.05
+"""How much more alike than the next person the best one has to be: two who are that close are told apart by luck."""
+
 ROSTER_SECONDS = 0.5
 """How long a change of the people may take to reach the pipeline."""
+
+
+logger = logging.getLogger(__name__)
 
 
 def open_gallery(
@@ -122,6 +131,7 @@ class Gallery:
             self.model = self._bind(model)
             spec = embedder_spec(self.model, model_dir) if model_dir is not None else embedder_spec(self.model)
             self.threshold = spec.similarity_threshold + STRICTER * (1 - spec.similarity_threshold)
+            self.margin = MARGIN
             self.dimension = spec.embedding_dim
             self._bind_dimension(self.dimension)
             self._check_key(key_file)
@@ -144,7 +154,7 @@ class Gallery:
                 )
             if sealing.is_sealed:
                 return MemoryIndex(self.dimension)
-            return EdgeIndex(folder / "sightings", self.dimension, keys=KEYS)
+            return self._open_edge()
 
         self.roll = Roll(self.database, codec, sealing)
         self.unknown_store = Unknowns(self.database, codec, threshold=self.threshold)
@@ -176,6 +186,11 @@ class Gallery:
         """By name or id. Raises NoSuchPerson."""
         return self.roll.person(who)
 
+    def identifier(self, who: str) -> str:
+        """The id of a person or unknown, by name or id. Raises NoSuchPerson."""
+        query = self._query(who, None, None, None, 1)
+        return f"u{query.unknown}" if query.person is None else f"p{query.person}"
+
     def pictures(self, who: str) -> list[PictureRecord]:
         """A person's enrolled pictures. Raises NoSuchPerson."""
         return self.roll.pictures(who)
@@ -199,8 +214,8 @@ class Gallery:
     def forget(self, who: str) -> Forgotten:
         """Remove everything of a person or unknown: pictures, crops, embeddings, sightings, name; then look for them.
 
-        Raises NoSuchPerson, FaceIndexError where the index can't be reached or belongs to another process: SQLite has
-        forgotten by then, searches find nothing, and the index follows when it is next opened.
+        An index that is another process's, or on a server that is away, follows later: `index_waits`. Searches find
+        nothing at once. Raises NoSuchPerson.
         """
         try:
             column, number = "person_id", self.roll.key(who)
@@ -224,10 +239,9 @@ class Gallery:
                 self.unknown_store.remove(number)
             self.database.audit("forget", f"{column[0]}{number}", f"{pictures} pictures, {sightings} sightings")
         self.database.truncate_log()
-        if rows:
-            self.sighting_store.index_waiting()
-        verified = self._is_gone({int(row["id"]) for row in rows}, probes)
-        return Forgotten(pictures, sightings, vectors + pictures, crops + sighting_crops, verified)
+        waits = bool(rows) and self._index_waits()
+        verified = waits or self._is_gone({int(row["id"]) for row in rows}, probes)
+        return Forgotten(pictures, sightings, vectors + pictures, crops + sighting_crops, verified, waits)
 
     # -- unknowns ----------------------------------------------------------------------------------------------------
 
@@ -319,14 +333,24 @@ class Gallery:
         before = (time.time() if now is None else now) - older_than_seconds
         with self.database.transaction():
             sightings, vectors, _ = self.sighting_store.remove("started_at < ?", [before])
-            self.database.write(
-                "DELETE FROM unknowns WHERE id NOT IN (SELECT unknown_id FROM sightings WHERE unknown_id IS NOT NULL)"
-            )
+            self.unknown_store.remove_unseen()
             if sightings:
                 self.database.audit("prune", "sightings", str(sightings))
-        self.unknown_store.reload()
+        if sightings:
+            self.database.truncate_log()
         if vectors:
-            self.sighting_store.index_waiting()
+            self._index_waits()
+        return sightings
+
+    def replace_sightings(self, source: str, uri: str, stretch: tuple[float, float], *, before: float) -> int:
+        """A stretch of a file, in seconds of its own, was analysed again: drop what was seen in it before then."""
+        with self.database.transaction():
+            sightings, _, _ = self.sighting_store.remove(
+                "source = ? AND uri = ? AND started_at < ? AND start_seconds >= ? AND end_seconds <= ?",
+                [source, uri, before, *stretch],
+            )
+            if sightings:
+                self.unknown_store.remove_unseen()
         return sightings
 
     # -- identification ----------------------------------------------------------------------------------------------
@@ -381,6 +405,14 @@ class Gallery:
         people = [Person(f"p{number}", name) for number, name in names.items()]
         return Roster(people, vectors, np.array([places[int(owner)] for owner in owners], np.intp))
 
+    def _index_waits(self) -> bool:
+        """Bring the index up to date; whether that is left to whoever has it, or until it is back."""
+        try:
+            self.sighting_store.index_waiting()
+        except (IndexInUse, IndexUnavailable):
+            return True
+        return False
+
     def _is_gone(self, numbers: set[int], probes: FloatArray) -> bool:
         if not numbers:
             return True
@@ -398,6 +430,20 @@ class Gallery:
                 f"recompute it from its crops: visage people reindex --embedder {model}"
             )
         return own
+
+    def _open_edge(self) -> EdgeIndex:
+        """Qdrant Edge in the folder; one that is damaged is made again, since SQLite has all of it."""
+        folder = self.folder / "sightings"
+        try:
+            return EdgeIndex(folder, self.dimension, keys=KEYS)
+        except (IndexInUse, IndexMismatch):
+            raise
+        except FaceIndexError as error:
+            if not folder.is_dir():
+                raise
+            logger.warning("the index of sightings is made again: %s", error)
+            shutil.rmtree(folder)
+            return EdgeIndex(folder, self.dimension, keys=KEYS)
 
     def _collection(self) -> str:
         """Its own on a server: the numbers of two galleries' sightings are the same."""

@@ -2,19 +2,22 @@
 
     sinks ──> bounded queue ──> writer (SQLite, clustering) ──> indexer (Edge or a server; optimizes now and then)
 
-The writer commits what waits together. The indexer's calls may block for as long as a minute (`optimize`) or fail (a
-server that is away): tracks are safe in SQLite by then and are caught up later. Under pressure beyond the queue a track
-is dropped and counted, never silently.
+The writer commits each track by itself: a crash loses at most the one being written, and what waits. The indexer's
+calls may block for as long as a minute (`optimize`) or fail (a server that is away): tracks are safe in SQLite by then
+and are caught up later. Under pressure beyond the queue a track is dropped, counted and logged.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
+import time
 from dataclasses import dataclass
 
 from stages.identify.errors import FaceIndexError
+from stages.identify.roster import Roster
 from stages.track.summary import TrackSummary
 from visage.people.gallery import Gallery
 
@@ -23,19 +26,23 @@ __all__ = ["RecorderStatistics", "SightingRecorder"]
 CAPACITY = 4096
 """Tracks that may wait: a hundred cameras' for minutes. A few kilobytes each, more with crops."""
 
-COMMIT_TRACKS = 256
 INDEX_SECONDS = 2.0
 """Between two looks for what the index has not got yet, when nothing else wakes it."""
 
 OPTIMIZE_POINTS = 20_000
 """New points after which the index is brought into its fast form."""
 
+PRUNE_SECONDS = 3600.0
+"""Between two looks for what is too old."""
+
 LEAST_WEIGHT = 0.05
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderStatistics:
-    """Counted since the start. `failure`: why the last attempt to write or index did not succeed; empty if it did."""
+    """Counted since the start. `failure`: why a track was last dropped, or why the index lags; empty if neither."""
 
     recorded: int
     dropped: int
@@ -50,20 +57,34 @@ class _Ended:
     crop: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class _SeenAgain:
+    source: str
+    uri: str
+    first_seconds: float
+    last_seconds: float
+    before: float
+
+
 class SightingRecorder:
     """Owns both threads; the gallery stays the caller's, who closes it afterwards."""
 
-    def __init__(self, gallery: Gallery, *, capacity: int = CAPACITY) -> None:
-        """Open the gallery's index and start. Raises FaceIndexError, such as IndexInUse."""
+    def __init__(self, gallery: Gallery, *, capacity: int = CAPACITY, retention_seconds: float | None = None) -> None:
+        """Open the gallery's index and start. Raises FaceIndexError, such as IndexInUse.
+
+        `retention_seconds`: remove sightings that began longer ago, now and every hour; None keeps all.
+        """
         self._gallery = gallery
         with contextlib.suppress(ConnectionError):  # a server that is away is caught up
             gallery.sighting_store.index()
-        self._queue: queue.Queue[_Ended | None] = queue.Queue(capacity + 1)  # one more for the end
+        self._queue: queue.Queue[_Ended | _SeenAgain | None] = queue.Queue()  # `record` and `seen_again` bound it
+        self._retention_seconds = retention_seconds
         self._capacity = capacity
         self._lock = threading.Lock()
         self._recorded = 0
         self._dropped = 0
-        self._failure = ""
+        self._write_failure = ""
+        self._index_failure = ""
         self._closed = False
         self._work = threading.Event()
         self._written = threading.Event()
@@ -78,15 +99,22 @@ class SightingRecorder:
     def record(self, track: TrackSummary, *, uri: str, crop: bytes | None = None) -> bool:
         """Take a track that has ended. Never waits; False if it had to be dropped."""
         with self._lock:
-            if self._closed or self._queue.qsize() >= self._capacity:
-                self._dropped += 1
-                return False
-            self._queue.put_nowait(_Ended(track, uri, crop))
-            return True
+            if not self._closed and self._queue.qsize() < self._capacity:
+                self._queue.put_nowait(_Ended(track, uri, crop))
+                return True
+        self._drop(f"more than {self._capacity} tracks wait to be written")
+        return False
+
+    def seen_again(self, source: str, *, uri: str, first_seconds: float, last_seconds: float, before: float) -> None:
+        """A stretch of a file was analysed from `before` on (since the epoch): what was seen in it earlier goes."""
+        with self._lock:
+            if not self._closed:  # one a source: few
+                self._queue.put_nowait(_SeenAgain(source, uri, first_seconds, last_seconds, before))
 
     def statistics(self) -> RecorderStatistics:
         with self._lock:
-            return RecorderStatistics(self._recorded, self._dropped, self._queue.qsize(), self._failure)
+            failure = self._write_failure or self._index_failure
+            return RecorderStatistics(self._recorded, self._dropped, self._queue.qsize(), failure)
 
     def close(self) -> None:
         """Write what waits, bring the index up to it, and end both threads. Safe to call twice."""
@@ -101,67 +129,81 @@ class SightingRecorder:
         self._indexer.join()
 
     def _write(self) -> None:
-        is_open = True
-        while is_open:
-            batch = [self._queue.get()]
-            with contextlib.suppress(queue.Empty):
-                while len(batch) < COMMIT_TRACKS:
-                    batch.append(self._queue.get_nowait())
-            is_open = None not in batch
-            ended = [item for item in batch if item is not None]
+        while (item := self._queue.get()) is not None:
             try:
-                self._store(ended)
-                self._tell(recorded=len(ended))
+                if isinstance(item, _SeenAgain):
+                    self._gallery.replace_sightings(
+                        item.source, item.uri, (item.first_seconds, item.last_seconds), before=item.before
+                    )
+                else:
+                    self._store(item)
+                    with self._lock:
+                        self._recorded += 1
             except Exception as error:  # the thread's edge: a full disk must not end the recording of what comes later
                 self._gallery.unknown_store.reload()  # its clusters may hold what was rolled back
-                self._tell(dropped=len(ended), failure=f"{len(ended)} tracks could not be written: {error}")
+                self._drop(str(error))
             self._work.set()
 
-    def _store(self, batch: list[_Ended]) -> None:
-        gallery = self._gallery
+    def _store(self, item: _Ended) -> None:
+        gallery, track = self._gallery, item.track
         roster = gallery.roster()
         with gallery.database.transaction():
-            for item in batch:
-                track, person, similarity, unknown = item.track, None, None, None
-                identity = track.identity
-                if identity is not None and identity.person_id is not None:
-                    number = int(identity.person_id[1:])
-                    if gallery.database.row("SELECT 1 FROM people WHERE id = ?", [number]) is not None:
-                        person, similarity = number, identity.similarity
-                elif track.embedding is not None:
-                    found = roster.closest(track.embedding[None])
-                    if found.similarity[0] >= gallery.threshold:
-                        number = int((roster.people[found.best[0]].person_id or "p0")[1:])
-                        if gallery.database.row("SELECT 1 FROM people WHERE id = ?", [number]) is not None:
-                            person, similarity = number, float(found.similarity[0])
-                if person is None and track.embedding is not None:
-                    seconds = track.end_seconds - track.start_seconds
-                    weight = max(track.best_quality, LEAST_WEIGHT) * max(seconds, LEAST_WEIGHT)
-                    unknown = gallery.unknown_store.assign(track.embedding, weight)
-                gallery.sighting_store.add(
-                    track, uri=item.uri, person=person, unknown=unknown, similarity=similarity, crop=item.crop
-                )
+            person, similarity = self._person(track, roster)
+            unknown = None
+            if person is None and track.embedding is not None:
+                seconds = track.end_seconds - track.start_seconds
+                weight = max(track.best_quality, LEAST_WEIGHT) * max(seconds, LEAST_WEIGHT)
+                unknown = gallery.unknown_store.assign(track.embedding, weight)
+            gallery.sighting_store.add(
+                track, uri=item.uri, person=person, unknown=unknown, similarity=similarity, crop=item.crop
+            )
+
+    def _person(self, track: TrackSummary, roster: Roster) -> tuple[int | None, float | None]:
+        """Whom the pipeline took it for, if that one is still there; else whom the whole track is most like."""
+        identity = track.identity
+        if identity is not None and identity.person_id is not None and self._exists(identity.person_id):
+            return int(identity.person_id[1:]), identity.similarity
+        if track.embedding is None:
+            return None, None
+        found = roster.closest(track.embedding[None])
+        similarity, runner_up = float(found.similarity[0]), float(found.runner_up[0])
+        if similarity < self._gallery.threshold or similarity - runner_up < self._gallery.margin:
+            return None, None
+        person_id = roster.people[found.best[0]].person_id
+        return (int(person_id[1:]), similarity) if person_id is not None and self._exists(person_id) else (None, None)
+
+    def _exists(self, person_id: str) -> bool:
+        return self._gallery.database.row("SELECT 1 FROM people WHERE id = ?", [int(person_id[1:])]) is not None
 
     def _index(self) -> None:
-        added = 0
+        added, prune_at = 0, time.monotonic()
         while True:
             self._work.wait(INDEX_SECONDS)
             self._work.clear()
             is_last = self._written.is_set()
+            failure = ""
             try:
+                if self._retention_seconds is not None and time.monotonic() >= prune_at:
+                    prune_at = time.monotonic() + PRUNE_SECONDS
+                    self._gallery.prune(older_than_seconds=self._retention_seconds)
                 added += self._gallery.sighting_store.index_waiting()
                 if added >= OPTIMIZE_POINTS and not is_last:
                     added = 0
                     self._gallery.sighting_store.index().optimize()
             except FaceIndexError as error:
-                self._tell(failure=str(error))
+                failure = str(error)
             except Exception as error:  # the thread's edge
-                self._tell(failure=f"the index of sightings: {error}")
+                failure = f"the index of sightings: {error}"
+            if failure and failure != self._index_failure:
+                logger.warning("sightings are stored, and indexed later: %s", failure)
+            self._index_failure = failure
             if is_last:
                 return
 
-    def _tell(self, *, recorded: int = 0, dropped: int = 0, failure: str = "") -> None:
+    def _drop(self, reason: str) -> None:
         with self._lock:
-            self._recorded += recorded
-            self._dropped += dropped
-            self._failure = failure or self._failure
+            is_new = reason != self._write_failure
+            self._dropped += 1
+            self._write_failure = reason
+        if is_new:
+            logger.error("a track could not be stored: %s", reason)

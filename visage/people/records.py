@@ -110,6 +110,7 @@ class Forgotten:
     Attributes:
         vectors: embeddings, of pictures and sightings together; crops likewise.
         verified: a search for the embeddings afterwards found none of them.
+        index_waits: the index, which another process has open or a server that is away, drops its copies later.
     """
 
     pictures: int
@@ -117,6 +118,7 @@ class Forgotten:
     vectors: int
     crops: int
     verified: bool
+    index_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,9 @@ def gallery_of(settings: Settings, *, model: str | None = None, create: bool = T
     )
 
 
+SECONDS_A_DAY = 86_400
+
+
 class GallerySession:
     """Owns the gallery and its recorder. Close it after the pipeline."""
 
@@ -50,7 +53,10 @@ class GallerySession:
         self.recorder: SightingRecorder | None = None
         try:
             if settings.track:
-                self.recorder = SightingRecorder(self.gallery)
+                days = settings.retention_days
+                self.recorder = SightingRecorder(
+                    self.gallery, retention_seconds=None if days is None else days * SECONDS_A_DAY
+                )
         except BaseException:
             self.gallery.close()
             raise
@@ -61,6 +67,14 @@ class GallerySession:
         if self.recorder is None:
             return []
         return [SightingSink(self.recorder, to_bgr=platform.to_bgr if self.needs_pixels else None)]
+
+    @property
+    def lost(self) -> str:
+        """What of a run did not get into the gallery, and why; empty if nothing was lost. Asked after `close`."""
+        told = None if self.recorder is None else self.recorder.statistics()
+        if told is None or not told.dropped:
+            return ""
+        return f"{self.gallery.folder}: {told.dropped} tracks could not be stored ({told.failure})"
 
     def close(self) -> None:
         """Write what waits, then close the gallery. Safe to call twice."""

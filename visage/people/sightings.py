@@ -1,8 +1,9 @@
 """Every track that ended: stored in SQLite, searchable by face through an index that is made from it.
 
 SQLite is the truth. A sighting waits for the index in the column `is_indexed`, a removal in the table `unindex`; so a
-crash between the two writes, or a server that is away, is caught up by `index_waiting`. A search looks at the index and
-at what still waits for it, and answers only what SQLite still has: right at every moment.
+crash between the two writes, or a server that is away, is caught up by `index_waiting`. An index that holds less than
+it was given (a new server, a folder that is gone) gets everything again. A search looks at the index and at what still
+waits for it, and answers only what SQLite still has: right at every moment.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = ["KEYS", "SightingQuery", "Sightings"]
 
 KEYS: dict[str, type] = {"person": int, "source": str, "at": float}
 CATCH_UP_ROWS = 2000
+INDEXED = "is_indexed = 1 AND embedding IS NOT NULL"
 SPARE = 4  # asked of the index more than wanted: SQLite has the last word
 DETAIL = """
 SELECT sightings.*, people.name AS person_name FROM sightings LEFT JOIN people ON people.id = sightings.person_id
@@ -70,6 +72,7 @@ class Sightings:
         self._open_index = open_index
         self._volatile = volatile
         self._index: FaceIndex | None = None
+        self._is_compared = False
         self._lock = threading.Lock()
         self._indexing = threading.Lock()
 
@@ -110,7 +113,7 @@ class Sightings:
         """The sightings most like a face, best first. Raises FaceIndexError."""
         where, values = _where(query)
         condition = self._condition(query)
-        (hits,) = self.index().search(embedding[None], limit=SPARE * query.limit, condition=condition)
+        (hits,) = self._compared().search(embedding[None], limit=SPARE * query.limit, condition=condition)
         found = {hit.point_id: hit.similarity for hit in hits}
         waiting = self._database.rows(
             f"SELECT id, embedding FROM sightings WHERE is_indexed = 0 AND embedding IS NOT NULL AND {where}", values
@@ -146,7 +149,7 @@ class Sightings:
     def index_waiting(self) -> int:
         """Bring the index up to what SQLite holds; how many points were added or removed. Raises FaceIndexError."""
         with self._indexing:
-            index, done = self.index(), 0
+            index, done = self._compared(), 0
             while True:
                 gone = [row[0] for row in self._database.rows(f"SELECT sighting_id FROM unindex LIMIT {CATCH_UP_ROWS}")]
                 rows = self._database.rows(
@@ -176,12 +179,21 @@ class Sightings:
                 index = self._open_index()
                 if self._volatile:
                     rows = self._database.rows(
-                        "SELECT id, source, started_at, person_id, embedding FROM sightings"
-                        " WHERE is_indexed = 1 AND embedding IS NOT NULL"
+                        f"SELECT id, source, started_at, person_id, embedding FROM sightings WHERE {INDEXED}"
                     )
                     index.upsert([self._point(row) for row in rows])
                 self._index = index
             return self._index
+
+    def _compared(self) -> FaceIndex:
+        """The index, once it is known to hold what it was given, or to get it again. Raises FaceIndexError."""
+        index = self.index()
+        if not self._is_compared:
+            given = self._database.row(f"SELECT count(*) FROM sightings WHERE {INDEXED}")
+            if given is not None and index.count() < given[0]:
+                self._database.write(f"UPDATE sightings SET is_indexed = 0 WHERE {INDEXED}")
+            self._is_compared = True
+        return index
 
     def close(self) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.frames import Observation, Picture
+from stages.frames import Frame, Observation, Picture
 from stages.sources import SourceEnded, VideoInfo
 from stages.track.log import TrackLog
 from stages.track.summary import TrackSummary
@@ -34,7 +34,9 @@ class SightingSink:
         self._to_bgr = to_bgr
         self._log = TrackLog()
         self._crops: dict[int, tuple[float, bytes]] = {}
-        self._uri = ""
+        self._info: VideoInfo | None = None
+        self._first: Frame | None = None
+        self._last: Frame | None = None
         self._is_closed = False
 
     @property
@@ -42,19 +44,31 @@ class SightingSink:
         return self._to_bgr is not None
 
     def open(self, info: VideoInfo) -> None:
-        self._uri = info.uri
+        self._info = info
 
     def write(self, observation: Observation) -> None:
         """Tracks that ended before this frame are recorded; never waits."""
+        self._first = self._first or observation.frame
+        self._last = observation.frame
         self._record(self._log.add(observation))
         if self._to_bgr is not None:
             self._cut(observation, self._to_bgr)
 
     def close(self, ended: SourceEnded) -> None:
-        """The tracks still in view end with the source."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._record(self._log.close())
+        """The tracks still in view end with the source. What an earlier run saw of the same frames of a file goes."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._record(self._log.close())
+        info, first, last = self._info, self._first, self._last
+        if info is not None and first is not None and last is not None and not info.is_live:
+            self._recorder.seen_again(
+                info.source_id,
+                uri=info.uri,
+                first_seconds=first.pts_seconds,
+                last_seconds=last.pts_seconds,
+                before=first.captured_at,
+            )
 
     def abandon(self) -> None:
         """What has ended is recorded already; the rest is dropped."""
@@ -64,7 +78,8 @@ class SightingSink:
     def _record(self, tracks: list[TrackSummary]) -> None:
         for track in tracks:
             crop = self._crops.pop(track.track_id, None)
-            self._recorder.record(track, uri=self._uri, crop=None if crop is None else crop[1])
+            uri = "" if self._info is None else self._info.uri
+            self._recorder.record(track, uri=uri, crop=None if crop is None else crop[1])
 
     def _cut(self, observation: Observation, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> None:
         faces = observation.faces

@@ -43,6 +43,7 @@ class Unknowns:
         self._threshold = threshold
         self._lock = threading.Lock()
         self._numbers: list[int] | None = None
+        self._revision: object = None
         self._centroids: FloatArray = np.empty((0, codec.dimension), np.float32)
         self._weights: list[float] = []
 
@@ -73,6 +74,7 @@ class Unknowns:
                 self._centroids = np.concatenate([self._centroids, embedding[None]])
                 self._weights.append(weight)
                 numbers.append(number)
+                self._revision = self._changed()
                 return number
             before = self._weights[best]
             mean = (before * self._centroids[best] + weight * embedding) / (before + weight)
@@ -87,7 +89,14 @@ class Unknowns:
     def remove(self, number: int) -> None:
         """Drop an unknown who has no sightings any more; within the caller's transaction."""
         self._database.write("DELETE FROM unknowns WHERE id = ?", [number])
-        self.reload()
+        self._changed()
+
+    def remove_unseen(self) -> None:
+        """Drop those whose sightings are all gone; within the caller's transaction."""
+        self._database.write(
+            "DELETE FROM unknowns WHERE id NOT IN (SELECT unknown_id FROM sightings WHERE unknown_id IS NOT NULL)"
+        )
+        self._changed()
 
     def split(self, number: int) -> list[int]:
         """Tell apart who was taken for one: harder thresholds until it falls apart. Returns all parts, it among them.
@@ -121,17 +130,25 @@ class Unknowns:
                 )
                 parts.append(part)
             self._database.audit("split", f"u{number}", " ".join(f"u{part}" for part in parts))
-            self._database.people_changed()
-        self.reload()
+            self._changed()
         return parts
 
     def reload(self) -> None:
-        """Another process, a split or a removal has changed the clusters."""
+        """What is in memory may have been rolled back."""
         with self._lock:
             self._numbers = None
 
+    def _changed(self) -> int:
+        """Tell whoever clusters, in this process and others, to load the clusters again."""
+        before = self._database.meta("unknowns")
+        revision = (before if isinstance(before, int) else 0) + 1
+        self._database.set_meta("unknowns", revision)
+        return revision
+
     def _loaded(self) -> list[int]:
-        if self._numbers is None:
+        revision = self._database.meta("unknowns")
+        if self._numbers is None or revision != self._revision:
+            self._revision = revision
             rows = self._database.rows("SELECT id, centroid, weight FROM unknowns ORDER BY id")
             self._centroids = self._codec.decode_all([row["centroid"] for row in rows]).copy()
             self._weights = [float(row["weight"]) for row in rows]

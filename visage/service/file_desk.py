@@ -45,6 +45,7 @@ NOT_IN_KEY = {
         "index_url",
         "index_grpc_port",
         "index_api_key",
+        "retention_days",
         "batch_deadline_seconds",
         "inbox_capacity",
         "queue_capacity",

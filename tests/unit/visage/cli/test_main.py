@@ -143,3 +143,18 @@ def test_help_loads_nothing_heavy() -> None:
     """A program that takes a second to print its help feels broken."""
     code = f"import sys, visage.cli.main; print([name for name in {HEAVY!r} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize("given", [["--blur", "Ada"], ["--blur", "unknown"], ["--blur", "Adda", "--gallery"]])
+def test_a_blur_that_would_leave_somebody_recognisable_is_refused(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"")
+    given = [*given, str(tmp_path / "people")] if given[-1] == "--gallery" else given
+    with pytest.raises(SystemExit) as exited:
+        main([str(film), "--annotate", str(tmp_path / "out.mp4"), *given])
+    assert exited.value.code == 2
+    told = capsys.readouterr().err
+    assert "needs --gallery" in told or "nobody is called 'Adda'" in told
+    assert not (tmp_path / "out.mp4").exists()

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from stages.frames import Identity
 from stages.identify.errors import IndexUnavailable
 from stages.identify.index import IndexPoint
 from stages.identify.memory import MemoryIndex
+from stages.track.summary import TrackSummary
 from tests.unit.visage.people.scenes import DIMENSION, add, gallery, near, person, track
 from visage.people import SightingRecorder
 from visage.people.gallery import Gallery
+from visage.people.sightings import Sightings
 
 ADA, BOB, EVE = person(1), person(2), person(3)
 
@@ -110,10 +117,10 @@ def test_a_full_queue_drops_and_counts_instead_of_waiting(opened: Gallery, monke
     entered, gate = threading.Event(), threading.Event()
     store = SightingRecorder._store
 
-    def held(self: SightingRecorder, batch: list[object]) -> None:
+    def held(self: SightingRecorder, item: object) -> None:
         entered.set()
         assert gate.wait(30)
-        store(self, batch)  # type: ignore[arg-type]
+        store(self, item)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SightingRecorder, "_store", held)
     with opened:
@@ -186,3 +193,111 @@ def test_kill_9_loses_at_most_the_track_being_written(tmp_path: Path) -> None:
         opened.sighting_store.index_waiting()
         assert opened.sighting_store.index().count() == len(stored)
         assert len(opened.search(person(1), limit=1000)) == len(stored)
+
+
+def test_an_unknown_who_is_named_by_another_process_costs_no_track(opened: Gallery) -> None:
+    """The recorder has the clusters in memory; meanwhile somebody else names one and forgets another."""
+    with opened, gallery(opened.folder) as other:
+        recorder = SightingRecorder(opened)
+        recorder.record(track(near(EVE, 1), 1), uri="x")
+        recorder.record(track(near(BOB, 1), 2), uri="x")
+        while recorder.statistics().recorded < 2:
+            pass
+        other.name_unknown("Unknown 1", "Eve")
+        other.forget("Unknown 2")
+        far = near(EVE, 5, cosine=0.5)  # like the cluster, unlike Eve's pictures
+        recorder.record(track(far, 3), uri="x")
+        recorder.record(track(near(BOB, 2), 4), uri="x")
+        recorder.close()
+        assert (recorder.statistics().recorded, recorder.statistics().failure) == (4, "")
+        assert {seen.track_id for seen in opened.sightings()} == {1, 3, 4}
+
+
+def test_a_track_that_can_not_be_written_takes_no_other_with_it(
+    opened: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_sighting = Sightings.add
+
+    def refusing(self: Sightings, item: TrackSummary, **rest: Any) -> int:
+        number = add_sighting(self, item, **rest)
+        if item.track_id == 2:
+            raise sqlite3.OperationalError("disk full")
+        return number
+
+    monkeypatch.setattr(Sightings, "add", refusing)
+    with opened:
+        recorder = SightingRecorder(opened)
+        for number in (1, 2, 3):
+            recorder.record(track(near(person(number), 1), number), uri="x")
+        recorder.close()
+        told = recorder.statistics()
+        assert (told.recorded, told.dropped, told.failure) == (2, 1, "disk full")
+        assert [(seen.track_id, seen.name) for seen in opened.sightings()] == [(3, "Unknown 2"), (1, "Unknown 1")]
+
+
+def test_a_track_between_two_people_is_given_to_neither(opened: Gallery) -> None:
+    with opened:
+        add(opened, "Ada", ADA)
+        add(opened, "Bob", BOB)
+        between = (ADA + BOB) / np.linalg.norm(ADA + BOB)
+        record(opened, track(np.asarray(between, np.float32), identity=Identity(None, "unknown", 0.7, 0.0)))
+        assert [seen.name for seen in opened.sightings()] == ["Unknown 1"]
+
+
+def test_a_file_that_is_analysed_again_is_there_once(opened: Gallery) -> None:
+    with opened:
+        add(opened, "Ada", ADA)
+        recorder = SightingRecorder(opened)
+        for run, at in ((0, 100.0), (1, 200.0)):
+            recorder.record(track(near(ADA, run), 1, start=0.0, at=at), uri="film.mp4")
+            recorder.record(track(near(EVE, run), 2, start=5.0, at=at + 1), uri="film.mp4")
+            recorder.record(track(near(BOB, 1), 3, start=20.0, at=at), uri=f"{run}.mp4")
+            recorder.seen_again("cam-1", uri="film.mp4", first_seconds=0.0, last_seconds=10.0, before=at)
+        recorder.close()
+        assert [(seen.uri, seen.name, seen.started_at) for seen in opened.sightings()] == [
+            ("1.mp4", "Unknown 2", 200.0),
+            ("film.mp4", "Unknown 1", 201.0),
+            ("film.mp4", "Ada", 200.0),
+            ("0.mp4", "Unknown 2", 100.0),
+        ]
+        assert opened.sighting_store.index().count() == 4
+
+
+def test_forgetting_and_pruning_work_beside_the_process_that_has_the_index(opened: Gallery) -> None:
+    with opened, gallery(opened.folder) as other:
+        add(opened, "Ada", ADA)
+        recorder = SightingRecorder(opened)
+        recorder.record(track(near(ADA, 1), 1, at=1000.0), uri="x")
+        recorder.record(track(near(EVE, 1), 2, at=10.0), uri="x")
+        while recorder.statistics().recorded < 2:
+            pass
+        assert other.prune(older_than_seconds=500.0, now=1000.0) == 1
+        done = other.forget("Ada")
+        assert (done.sightings, done.index_waits) == (1, True)
+        recorder.close()  # which catches up
+        assert opened.sighting_store.index().count() == 0
+
+
+def test_retention_is_kept_by_whoever_records(opened: Gallery) -> None:
+    with opened:
+        record(opened, track(near(EVE, 1), 1, at=1000.0), track(near(BOB, 1), 2, at=time.time()))
+        recorder = SightingRecorder(opened, retention_seconds=3600.0)
+        recorder.close()
+        assert [seen.track_id for seen in opened.sightings()] == [2]
+        assert [one.name for one in opened.unknowns()] == ["Unknown 2"]
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_an_index_that_is_lost_is_made_again(tmp_path: Path, is_damaged: bool) -> None:
+    with gallery(tmp_path) as opened:
+        record(opened, *(track(near(person(number), 1), number) for number in range(1, 6)))
+    if is_damaged:
+        for path in (tmp_path / "sightings").rglob("*"):
+            if path.is_file():
+                path.write_bytes(b"not Edge")
+    else:
+        shutil.rmtree(tmp_path / "sightings")
+    with gallery(tmp_path) as opened:
+        assert len(opened.search(person(1), limit=10)) == 5
+        opened.sighting_store.index_waiting()
+        assert opened.sighting_store.index().count() == 5

@@ -14,6 +14,7 @@ from tests.media import Media
 from visage.config import Settings
 from visage.models import ModelStore
 from visage.people import FaceReader, choose_face
+from visage.people.errors import PictureRefused
 
 ENROLLED = {"A": "person_a_1.jpg", "B": "person_b_1.jpg", "C": "obama.jpg"}
 SHOWN = {"person_a_2.jpg": "A", "person_b_2.jpg": "B", "obama2.jpg": "C", "obama3.jpg": "C"}
@@ -55,3 +56,27 @@ def test_people_are_named_in_a_clip_and_their_tracks_are_sightings(
     assert [names(frame) for frame in frames] == [{"C"}] * 12
     with visage.open_gallery(tmp_path / "people") as gallery:
         assert [(seen.name, seen.source, seen.frames) for seen in gallery.sightings()] == [("C", "clip", 12)]
+
+
+def test_a_small_tilted_face_is_looked_at_closely(media: Media, models: ModelStore, tmp_path: Path) -> None:
+    photograph = cv2.imread(str(media.path("obama2.jpg")))
+    assert photograph is not None
+    height, width = photograph.shape[:2]
+    turned = cv2.getRotationMatrix2D((width / 2, height / 2), -25, 0.36)
+    turned[:, 2] += (960 - width / 2, 640 - height / 2)
+    cv2.imwrite(str(tmp_path / "group.png"), cv2.warpAffine(photograph, turned, (1920, 1280), flags=cv2.INTER_AREA))
+    with FaceReader(Settings(model_dir=models.model_dir)) as reader:
+        (portrait,) = reader.read(media.path("obama.jpg"))
+        (small,) = reader.read(tmp_path / "group.png")
+    assert small.embedding @ portrait.embedding > 0.6  # 0.18 with the landmarks of the whole picture
+    assert np.abs(small.box_xyxy[:2] + small.box_xyxy[2:] - (1920, 1280)).max() < 240  # where it is in that picture
+
+
+def test_a_blurred_photograph_is_too_poor(media: Media, models: ModelStore, tmp_path: Path) -> None:
+    photograph = cv2.imread(str(media.path("obama2.jpg")))
+    assert photograph is not None
+    cv2.imwrite(str(tmp_path / "blurred.png"), cv2.GaussianBlur(photograph, (0, 0), 24))
+    with FaceReader(Settings(model_dir=models.model_dir)) as reader:
+        faces = reader.read(tmp_path / "blurred.png")
+    with pytest.raises(PictureRefused, match=r"too poor|no face"):
+        choose_face(faces)

@@ -1,5 +1,9 @@
 """Faces of photographs, found and embedded by the same stages as those of videos, so that they can be compared.
 
+Every face is looked at twice: where it was found, and in its own part of the picture. A detector sees a whole picture
+small; where a face is small there and tilted, its landmarks lie beside eyes and mouth, and the embedding is almost that
+of somebody else. Of 52 faces, 14 moved by more than 0.1 in cosine, and the worst of 18 same pairs from 0.18 to 0.61.
+
 The networks stay loaded between pictures. They run on the processors, whatever the pipeline uses: a picture takes
 milliseconds there, and a card stays the pipeline's. Calls are serialised.
 """
@@ -8,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -19,18 +23,24 @@ from typing_extensions import Self
 
 from stages.errors import SourceError
 from stages.frames import FloatArray, Frame
-from stages.track.quality import quality
+from stages.imaging.window import Window
+from stages.track.quality import quality, sharpness
 from visage.assembly import ModelPlan, choose_platform
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models import Progress
 from visage.people.errors import PictureRefused
+from visage.people.memory_file import memory_file
 
 __all__ = ["FaceReader", "ReadFace", "choose_face", "crop_around"]
 
 CROP_SIDE = 256
 CROP_MARGIN = 0.4  # of the box on each side: a detector finds the face in its own crop again
-LEAST_QUALITY = 0.05
+CLOSER_MARGIN = 1.0
+SAME_FACE = 0.4
+"""Least overlap (IoU) of a face and itself seen closer."""
+
+LEAST_QUALITY = 0.08
 LEAST_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
 
 
@@ -83,11 +93,8 @@ class FaceReader:
         """The faces of a photograph, largest first. Raises SourceError for what can't be read as a picture."""
         spec = SourceSpec(source_id=Path(path).stem or "picture", uri=str(path))
         with self._lock:
-            source = self._platform.frame_source(spec, concurrent=1)
-            with contextlib.closing(source):
-                source.open()
-                frame = next(iter(source.frames()), None)
-                return [] if frame is None else self._faces(frame)
+            image, faces = self._look(spec)
+            return sorted((self._closer(image, face) for face in faces), key=lambda face: -face.side)
 
     def close(self) -> None:
         """Free the networks. Safe to call twice."""
@@ -101,25 +108,51 @@ class FaceReader:
     ) -> None:
         self.close()
 
-    def _faces(self, frame: Frame) -> list[ReadFace]:
+    def _look(self, spec: SourceSpec) -> tuple[NDArray[np.uint8], list[ReadFace]]:
+        """The picture, uint8 (H, W, 3), BGR, and its faces."""
+        source = self._platform.frame_source(spec, concurrent=1)
+        with contextlib.closing(source):
+            source.open()
+            frame = next(iter(source.frames()), None)
+            if frame is None:
+                return np.empty((0, 0, 3), np.uint8), []
+            return self._faces(frame)
+
+    def _faces(self, frame: Frame) -> tuple[NDArray[np.uint8], list[ReadFace]]:
         try:
             (observation,) = self._embed.process(self._detect.process([frame]))
             image = self._platform.to_bgr(frame.picture)
+            faces = observation.faces
+            luma = self._platform.luma
+            assert luma is not None  # host memory
+            sharp = map(sharpness, luma.patches(frame.picture, [Window.around(box, 1.0) for box in faces.boxes_xyxy]))
         finally:
             frame.release()
-        faces = observation.faces
         assert faces.embeddings is not None
-        found = [
+        landmarks = [None] * len(faces) if faces.landmarks is None else list(faces.landmarks)
+        return image, [
             ReadFace(
-                box,
-                float(score),
-                quality(box, float(score), None if faces.landmarks is None else faces.landmarks[row]),
-                faces.embeddings[row],
-                crop_around(image, box),
+                box, float(score), quality(box, float(score), points, sharpest), embedding, crop_around(image, box)
             )
-            for row, (box, score) in enumerate(zip(faces.boxes_xyxy, faces.scores, strict=True))
+            for box, score, points, sharpest, embedding in zip(
+                faces.boxes_xyxy, faces.scores, landmarks, sharp, faces.embeddings, strict=True
+            )
         ]
-        return sorted(found, key=lambda face: -face.side)
+
+    def _closer(self, image: NDArray[np.uint8], face: ReadFace) -> ReadFace:
+        """The face as it is seen in its own part of the picture; as it was, where there it is not found again."""
+        left, top, right, bottom = _around(face.box_xyxy, CLOSER_MARGIN, image)
+        if 2 * (right - left) * (bottom - top) > image.shape[0] * image.shape[1]:
+            return face
+        _, part = cv2.imencode(".png", image[top:bottom, left:right], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        with memory_file(part.tobytes()) as path:
+            _, found = self._look(SourceSpec(source_id="part", uri=path))
+        offset = np.array([left, top, left, top], np.float32)
+        again = [replace(one, box_xyxy=one.box_xyxy + offset) for one in found]
+        closest = max(again, key=lambda one: _overlap(one.box_xyxy, face.box_xyxy), default=face)
+        if _overlap(closest.box_xyxy, face.box_xyxy) < SAME_FACE:
+            return face
+        return replace(closest, crop=crop_around(image, closest.box_xyxy))
 
 
 def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bool = False) -> ReadFace:
@@ -151,10 +184,7 @@ def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bo
 
 def crop_around(image: NDArray[np.uint8], box_xyxy: FloatArray) -> bytes:
     """JPEG of the box and a margin, at most 256 pixels large; `image` is uint8 (H, W, 3), BGR."""
-    left, top, right, bottom = (float(side) for side in box_xyxy)
-    margin = CROP_MARGIN * max(right - left, bottom - top)
-    x0, y0 = max(0, round(left - margin)), max(0, round(top - margin))
-    x1, y1 = min(image.shape[1], round(right + margin)), min(image.shape[0], round(bottom + margin))
+    x0, y0, x1, y1 = _around(box_xyxy, CROP_MARGIN, image)
     if x1 <= x0 or y1 <= y0:
         raise SourceError("the face lies outside the picture")
     region = image[y0:y1, x0:x1]
@@ -163,3 +193,18 @@ def crop_around(image: NDArray[np.uint8], box_xyxy: FloatArray) -> bytes:
         region = np.asarray(cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     _, data = cv2.imencode(".jpg", region, [cv2.IMWRITE_JPEG_QUALITY, 88])
     return data.tobytes()
+
+
+def _around(box_xyxy: FloatArray, margin: float, image: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """The box and so much of its longer side around it, within the picture."""
+    left, top, right, bottom = (float(side) for side in box_xyxy)
+    wide = margin * max(right - left, bottom - top)
+    x0, y0 = max(0, round(left - wide)), max(0, round(top - wide))
+    return x0, y0, min(image.shape[1], round(right + wide)), min(image.shape[0], round(bottom + wide))
+
+
+def _overlap(one: FloatArray, other: FloatArray) -> float:
+    """Intersection over union of two boxes."""
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    shared = float(np.prod(np.maximum(sides, 0)))
+    return shared / max(float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - shared, 1e-6)

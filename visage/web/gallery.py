@@ -7,7 +7,6 @@ gallery stays the caller's; errors of people become answers here.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
@@ -16,6 +15,7 @@ from stages.errors import SourceError
 from stages.identify.errors import FaceIndexError
 from visage.people import FaceReader, Gallery, ReadFace, choose_face, records
 from visage.people import errors as people_errors
+from visage.people.memory_file import memory_file
 from visage.web.errors import Conflict, NotFound, PictureRefused, Unavailable
 from visage.web.ports import Match, Person, Sighting, SightingQuery, Unknown
 
@@ -129,7 +129,7 @@ class GalleryPeople:
             if self._reader is None:
                 self._reader = self._open_reader()
             reader = self._reader
-        with _in_memory(picture) as path:
+        with memory_file(picture) as path:
             try:
                 faces = reader.read(path)
             except SourceError as error:
@@ -150,18 +150,6 @@ class GalleryPeople:
 
     def _has_portrait(self, identifier: str) -> bool:
         return self._gallery.keeps_crops and self._gallery.portrait(identifier) is not None
-
-
-@contextlib.contextmanager
-def _in_memory(picture: bytes) -> Iterator[str]:
-    """A path to read the picture from; it never lies on a disk."""
-    descriptor = os.memfd_create("picture", os.MFD_CLOEXEC)
-    try:
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(picture)
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

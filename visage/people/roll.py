@@ -95,7 +95,9 @@ class Roll:
             same = self._database.row("SELECT id FROM pictures WHERE person_id = ? AND digest = ?", [key, digest])
             if same is not None or own.max(initial=-1.0) >= SAME_PICTURE:
                 raise PictureRefused(f"{name} has this picture already")
-            picture = self._insert(key, face.embedding, origin, digest, face.quality, face.crop if keep_crop else None)
+            picture = self._insert(
+                key, face.embedding, origin, digest, face.quality, face.crop if keep_crop and face.crop else None
+            )
             self._database.audit("enrol", f"p{key}", f"i{picture}")
             self._database.people_changed()
         others = np.where(owners == key, -1.0, similarities)
@@ -134,13 +136,17 @@ class Roll:
             self._database.people_changed()
 
     def split(self, who: str, name: str, pictures: list[str]) -> None:
-        """Give these pictures to a new person of that name. Raises NoSuchPerson, NameTaken, PictureRefused."""
+        """Give these pictures to a new person of that name, and the sightings that are more like them.
+
+        Raises NoSuchPerson, NameTaken, PictureRefused.
+        """
         with self._database.transaction():
             key = self.key(who)
             numbers = [self._own_picture(key, picture) for picture in pictures]
             new = self.create(name)
             for number in numbers:
                 self._database.write("UPDATE pictures SET person_id = ? WHERE id = ?", [new, number])
+            self._move_sightings(key, new)
             self._database.audit("split", f"p{key}", f"p{new}")
             self._database.people_changed()
 
@@ -162,6 +168,21 @@ class Roll:
         rows = self._database.rows("SELECT person_id, embedding FROM pictures ORDER BY person_id")
         owners = np.array([row["person_id"] for row in rows])
         return self._codec.decode_all([row["embedding"] for row in rows]), owners
+
+    def _move_sightings(self, key: int, new: int) -> None:
+        """Those of a person that are more like the pictures of another one."""
+        rows = self._database.rows(
+            "SELECT id, embedding FROM sightings WHERE person_id = ? AND embedding IS NOT NULL", [key]
+        )
+        kept, moved = self.embeddings(f"p{key}"), self.embeddings(f"p{new}")
+        if not rows or not len(kept) or not len(moved):
+            return
+        seen = self._codec.decode_all([row["embedding"] for row in rows])
+        is_other = (seen @ moved.T).max(axis=1) > (seen @ kept.T).max(axis=1)
+        self._database.write_many(
+            "UPDATE sightings SET person_id = ?, is_indexed = 0 WHERE id = ?",
+            [(new, row["id"]) for row, is_moved in zip(rows, is_other.tolist(), strict=True) if is_moved],
+        )
 
     def _insert(
         self, key: int, embedding: FloatArray, origin: str, digest: str, quality: float, crop: bytes | None

@@ -8,6 +8,7 @@ waits for it, and answers only what SQLite still has: right at every moment.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ __all__ = ["KEYS", "SightingQuery", "Sightings"]
 
 KEYS: dict[str, type] = {"person": int, "source": str, "at": float}
 CATCH_UP_ROWS = 2000
+SOURCE = "EXISTS (SELECT 1 FROM (SELECT ? AS wanted) WHERE sightings.source = wanted OR sightings.source GLOB wanted)"
 INDEXED = "is_indexed = 1 AND embedding IS NOT NULL"
 SPARE = 4  # asked of the index more than wanted: SQLite has the last word
 DETAIL = """
@@ -112,19 +114,22 @@ class Sightings:
     ) -> list[SightingMatch]:
         """The sightings most like a face, best first. Raises FaceIndexError."""
         where, values = _where(query)
-        condition = self._condition(query)
-        (hits,) = self._compared().search(embedding[None], limit=SPARE * query.limit, condition=condition)
-        found = {hit.point_id: hit.similarity for hit in hits}
+        found: dict[int, float] = {}
+        if query.unknown is None:
+            condition = self._condition(query)
+            (hits,) = self._compared().search(embedding[None], limit=SPARE * query.limit, condition=condition)
+            found = {hit.point_id: hit.similarity for hit in hits}
+        is_waiting = "is_indexed = 0 AND " if query.unknown is None else ""  # the index knows no unknowns: they change
         waiting = self._database.rows(
-            f"SELECT id, embedding FROM sightings WHERE is_indexed = 0 AND embedding IS NOT NULL AND {where}", values
+            f"SELECT id, embedding FROM sightings WHERE {is_waiting}embedding IS NOT NULL AND {where}", values
         )
         if waiting:
             products = self._codec.decode_all([row["embedding"] for row in waiting]) @ embedding
             found.update(zip((row["id"] for row in waiting), products.tolist(), strict=True))
         best = sorted(found.items(), key=lambda item: -item[1])[: SPARE * query.limit]
-        marks = ", ".join("?" * len(best))
+        chosen = json.dumps([number for number, _ in best])
         rows = self._database.rows(
-            f"{DETAIL} WHERE sightings.id IN ({marks}) AND {where}", [n for n, _ in best] + values
+            f"{DETAIL} WHERE sightings.id IN (SELECT value FROM json_each(?)) AND {where}", [chosen, *values]
         )
         matches = [SightingMatch(_sighting(row), found[row["id"]]) for row in rows]
         matches = [match for match in matches if match.similarity >= least_similarity]
@@ -210,7 +215,7 @@ class Sightings:
         if query.person is not None:
             among["person"] = [query.person]
         if query.source is not None:
-            rows = self._database.rows("SELECT DISTINCT source FROM sightings WHERE source GLOB ?", [query.source])
+            rows = self._database.rows(f"SELECT DISTINCT source FROM sightings WHERE {SOURCE}", [query.source])
             among["source"] = [row["source"] for row in rows] or [query.source]
         ranges = {} if query.since is None and query.until is None else {"at": (query.since, query.until)}
         return Condition(among, ranges)
@@ -220,7 +225,7 @@ def _where(query: SightingQuery) -> tuple[str, list[Value]]:
     parts: list[tuple[str, Value]] = [
         ("sightings.person_id = ?", query.person),
         ("sightings.unknown_id = ?", query.unknown),
-        ("sightings.source GLOB ?", query.source),
+        (SOURCE, query.source),
         ("sightings.started_at >= ?", query.since),
         ("sightings.started_at < ?", query.until),
     ]

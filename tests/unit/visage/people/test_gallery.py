@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.visage.people.scenes import add, face, gallery, near, person, track
+from stages.sink.tracks import TracksParquet
+from tests.unit.visage.people.scenes import DIMENSION, add, face, gallery, near, person, track
+from visage.cli.main import main
 from visage.people import SightingRecorder, choose_face
 from visage.people.errors import GalleryBroken, GalleryLocked, NameTaken, NoSuchPerson, OtherModel, PictureRefused
 from visage.people.exchange import export_gallery, import_gallery
@@ -186,3 +188,42 @@ def test_what_is_no_export_leaves_the_gallery_as_it_was(tmp_path: Path, content:
         with pytest.raises(GalleryBroken, match=r"people\.zip"):
             import_gallery(opened, archive)
         assert opened.people() == []
+
+
+def test_a_split_takes_the_sightings_along(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        add(opened, "Bob", BOB)
+        record(opened, track(near(ADA, 1), 1), track(near(BOB, 1), 2), track(near(BOB, 2), 3))
+        opened.merge("Ada", "Bob")
+        assert opened.person("Ada").sightings == 3
+        opened.roll.split("Ada", "Bob", [opened.pictures("Ada")[1].picture_id])
+        assert {seen.track_id for seen in opened.sightings(person="Bob")} == {2, 3}
+        assert {match.sighting.track_id for match in opened.search(BOB, person="Ada")} == {1}
+
+
+def test_a_track_of_a_result_is_somebody_to_enrol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "movie"
+    results.mkdir()
+    tracks = TracksParquet(results / "tracks.parquet", embedding_dimension=DIMENSION)
+    tracks.append(track(ADA, 3))
+    tracks.append(track(None, 4))
+    tracks.seal()
+    tracks.publish()
+    (results / "metadata.json").write_text('{"embedder": "sface"}')
+
+    def run(*arguments: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as exited:
+            main(["people", "add", "Ada", *arguments, "--gallery", str(tmp_path / "people")])
+        told = capsys.readouterr()
+        return int(str(exited.value.code)), told.out + told.err
+
+    assert run(str(results), "--track", "3") == (0, "movie track 3: Ada i1, quality 0.70\n")
+    assert run(str(results), "--track", "3") == (1, "visage: error: movie: Ada has this picture already\n")
+    assert "there is no track 9" in run(str(results), "--track", "9")[1]
+    assert "was not embedded" in run(str(results), "--track", "4")[1]
+    assert "no results with tracks" in run(str(tmp_path), "--track", "3")[1]
+    (results / "metadata.json").write_text('{"embedder": "dlib"}')
+    assert run(str(results), "--track", "3")[0] == 1
+    with gallery(tmp_path / "people") as opened:
+        assert opened.roster().closest(near(ADA, 1)[None]).similarity[0] == pytest.approx(0.8, abs=1e-3)

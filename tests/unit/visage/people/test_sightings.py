@@ -301,3 +301,12 @@ def test_an_index_that_is_lost_is_made_again(tmp_path: Path, is_damaged: bool) -
         assert len(opened.search(person(1), limit=10)) == 5
         opened.sighting_store.index_waiting()
         assert opened.sighting_store.index().count() == 5
+
+
+def test_unknowns_strange_sources_and_any_number_are_found(opened: Gallery) -> None:
+    with opened:
+        record(opened, *(track(near(EVE, n), n) for n in range(1, 41)), track(near(BOB, 1), 41, source="film [1080p]"))
+        found = opened.search(EVE, person="Unknown 2", limit=1)  # forty others are more alike
+        assert [match.sighting.track_id for match in found] == [41]
+        assert [match.sighting.track_id for match in opened.search(EVE, source="film [1080p]")] == [41]
+        assert len(opened.search(EVE, limit=1_000_000)) == 41

@@ -1,10 +1,11 @@
 """Writes the tracks that end into a gallery, on threads of its own, so that the pipeline never waits for a disk.
 
-    sinks ──> bounded queue ──> writer (SQLite, clustering) ──> indexer (Edge or a server; optimizes now and then)
+    sinks ──> bounded queue ──> writer (SQLite, clustering) ──> indexer (Edge or a server)
 
 The writer commits each track by itself: a crash loses at most the one being written, and what waits. The indexer's
-calls may block for as long as a minute (`optimize`) or fail (a server that is away): tracks are safe in SQLite by then
-and are caught up later. Under pressure beyond the queue a track is dropped, counted and logged.
+calls may take long or fail (a server that is away): tracks are safe in SQLite by then and are caught up later. Edge's
+graph is never made: searches are exact, see docs/people.md. Under pressure beyond the queue a track is dropped, counted
+and logged.
 """
 
 from __future__ import annotations
@@ -28,9 +29,6 @@ CAPACITY = 4096
 
 INDEX_SECONDS = 2.0
 """Between two looks for what the index has not got yet, when nothing else wakes it."""
-
-OPTIMIZE_POINTS = 20_000
-"""New points after which the index is brought into its fast form."""
 
 PRUNE_SECONDS = 3600.0
 """Between two looks for what is too old."""
@@ -176,7 +174,7 @@ class SightingRecorder:
         return self._gallery.database.row("SELECT 1 FROM people WHERE id = ?", [int(person_id[1:])]) is not None
 
     def _index(self) -> None:
-        added, prune_at = 0, time.monotonic()
+        prune_at = time.monotonic()
         while True:
             self._work.wait(INDEX_SECONDS)
             self._work.clear()
@@ -186,10 +184,7 @@ class SightingRecorder:
                 if self._retention_seconds is not None and time.monotonic() >= prune_at:
                     prune_at = time.monotonic() + PRUNE_SECONDS
                     self._gallery.prune(older_than_seconds=self._retention_seconds)
-                added += self._gallery.sighting_store.index_waiting()
-                if added >= OPTIMIZE_POINTS and not is_last:
-                    added = 0
-                    self._gallery.sighting_store.index().optimize()
+                self._gallery.sighting_store.index_waiting()
             except FaceIndexError as error:
                 failure = str(error)
             except Exception as error:  # the thread's edge

@@ -117,7 +117,9 @@ class Sightings:
         found: dict[int, float] = {}
         if query.unknown is None:
             condition = self._condition(query)
-            (hits,) = self._compared().search(embedding[None], limit=SPARE * query.limit, condition=condition)
+            (hits,) = self._compared().search(
+                embedding[None], limit=SPARE * query.limit, condition=condition, exact=True
+            )
             found = {hit.point_id: hit.similarity for hit in hits}
         is_waiting = "is_indexed = 0 AND " if query.unknown is None else ""  # the index knows no unknowns: they change
         waiting = self._database.rows(

@@ -45,7 +45,7 @@ class Window:
     @classmethod
     def around(cls, box_xyxy: FloatArray, pixel_aspect: float) -> Window:
         """The window with this box in its middle."""
-        x1, y1, x2, y2 = (float(side) for side in box_xyxy)
+        x1, y1, x2, y2 = box_xyxy.tolist()
         step_y = max((x2 - x1) * pixel_aspect, y2 - y1, 1.0) / FACE_SIDE
         step_x = step_y / pixel_aspect
         return cls((x1 + x2 - PATCH_SIDE * step_x) / 2, (y1 + y2 - PATCH_SIDE * step_y) / 2, step_x, step_y)
@@ -60,10 +60,12 @@ class Window:
 
     def holds(self, box_xyxy: FloatArray) -> bool:
         """Whether the box is still near the middle and of about the size that the window was made for."""
-        corners = self.to_patch(box_xyxy.reshape(2, 2))
-        side = float((corners[1] - corners[0]).max())
-        off_centre = float(np.abs(corners.mean(axis=0) - PATCH_SIDE / 2).max())
-        return off_centre <= FACE_SIDE / 8 and FACE_SIDE / 1.15 <= side <= FACE_SIDE * 1.15
+        x1, y1, x2, y2 = box_xyxy.tolist()
+        side = max((x2 - x1) / self.step_x, (y2 - y1) / self.step_y)
+        off_x = ((x1 + x2) / 2 - self.left) / self.step_x - PATCH_SIDE / 2
+        off_y = ((y1 + y2) / 2 - self.top) / self.step_y - PATCH_SIDE / 2
+        is_central = max(abs(off_x), abs(off_y)) <= FACE_SIDE / 8
+        return bool(is_central and FACE_SIDE / 1.15 <= side <= FACE_SIDE * 1.15)
 
 
 class Luma(Protocol):

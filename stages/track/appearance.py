@@ -6,6 +6,8 @@ microseconds where an embedding costs milliseconds, and is at hand before anythi
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +22,13 @@ Appearance = NDArray[np.float32]
 GRID = 16
 LEAST_SIDE = 4  # patch pixels: below there is nothing to compare
 
+TINY = float(np.finfo(np.float32).tiny)
+
 _RAMP = np.linspace(-1, 1, GRID)
 _WEIGHTS = np.exp(-(_RAMP[:, None] ** 2 + _RAMP[None] ** 2) / 0.8).astype(np.float32)
 """The corners of a box show what is behind the face."""
 _WEIGHTS /= _WEIGHTS.sum()
+_ROOTS = np.sqrt(_WEIGHTS)
 
 
 def appearance(patch: Gray, box_xyxy: FloatArray) -> Appearance | None:
@@ -34,17 +39,14 @@ def appearance(patch: Gray, box_xyxy: FloatArray) -> Appearance | None:
         box_xyxy: float32 (4,), patch pixels.
     """
     height, width = patch.shape
-    left, top, right, bottom = (round(float(side)) for side in box_xyxy)
+    left, top, right, bottom = map(round, box_xyxy.tolist())
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if right - left < LEAST_SIDE or bottom - top < LEAST_SIDE:
         return None
     small = cv2.resize(patch[top:bottom, left:right], (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float32)
-    centred = (small - (small * _WEIGHTS).sum()) * np.sqrt(_WEIGHTS)
-    norm = float(np.linalg.norm(centred))
-    if norm <= np.finfo(np.float32).tiny:
-        return None
-    result: Appearance = (centred / norm).ravel().astype(np.float32)
-    return result
+    centred = ((small - np.vdot(small, _WEIGHTS)) * _ROOTS).ravel()
+    norm = math.sqrt(float(np.dot(centred, centred)))
+    return np.asarray(centred / norm, np.float32) if norm > TINY else None
 
 
 def resemblance(one: Appearance | None, other: Appearance | None) -> float | None:

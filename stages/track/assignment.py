@@ -23,6 +23,9 @@ def assign(costs: NDArray[np.float64]) -> list[tuple[int, int]]:
     """
     if 0 in costs.shape:
         return []
+    allowed = costs < FORBIDDEN
+    if allowed.sum(axis=0).max() <= 1 and allowed.sum(axis=1).max() <= 1:  # nobody competes with anybody
+        return [(row, column) for row, column in np.argwhere(allowed).tolist()]
     if costs.shape[0] > costs.shape[1]:
         return sorted((row, column) for column, row in assign(costs.T))
     pairs = [(int(row), column) for column, row in enumerate(_match(costs)) if row >= 0]

@@ -39,6 +39,8 @@ CLOSE = 0.15
 LEAST_RESEMBLANCE = 0.35
 """Below, it is somebody else: two frontal faces correlate with 0.2 to 0.6, one face a second apart with 0.8."""
 
+TINY = np.finfo(np.float64).tiny
+
 SURE_WEIGHT, UNSURE_WEIGHT = 0.25, 0.65
 """Of resemblance in the cost."""
 
@@ -61,15 +63,13 @@ def associate(
     if not len(tracks) or not len(boxes_xyxy):
         return []
     iou = overlaps(predicted_xyxy, boxes_xyxy)
-    among = overlaps(predicted_xyxy, predicted_xyxy)
-    np.fill_diagonal(among, 0)
-    is_crowded = among.max(axis=1) > CLOSE
+    is_crowded = _crowded(predicted_xyxy)
     distance, growth = _distances(predicted_xyxy, boxes_xyxy)
     costs = np.full(iou.shape, FORBIDDEN)
     for row, track in enumerate(tracks):
         unseen = max(0.0, seconds - track.seen_seconds)
         reach = _reach(unseen)
-        is_unsure = unseen > UNSURE_SECONDS or bool(is_crowded[row])
+        is_unsure = unseen > UNSURE_SECONDS or is_crowded[row]
         for column in np.flatnonzero((distance[row] <= reach) & (growth[row] <= MOST_GROWTH)).tolist():
             place = (distance[row, column] / reach + 1 - iou[row, column]) / 2
             alike = track.resembles(looks[column])
@@ -91,22 +91,36 @@ def is_within_reach(predicted_xyxy: FloatArray, box_xyxy: FloatArray, unseen_sec
 
 def overlaps(one_xyxy: FloatArray, other_xyxy: FloatArray) -> NDArray[np.float64]:
     """IoU of every box (M, 4) with every other (N, 4): float64 (M, N)."""
-    one, other = one_xyxy[:, None].astype(np.float64), other_xyxy[None].astype(np.float64)
-    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
-    shared = np.prod(sides.clip(0), axis=-1)
-    area = np.prod(one[..., 2:] - one[..., :2], axis=-1) + np.prod(other[..., 2:] - other[..., :2], axis=-1)
-    iou: NDArray[np.float64] = shared / np.maximum(area - shared, np.finfo(np.float64).tiny)
+    one, other = one_xyxy.astype(np.float64), other_xyxy.astype(np.float64)
+    sides = np.minimum(one[:, None, 2:], other[:, 2:]) - np.maximum(one[:, None, :2], other[:, :2])
+    np.maximum(sides, 0, out=sides)
+    shared = sides[..., 0] * sides[..., 1]
+    iou: NDArray[np.float64] = shared / np.maximum(_areas(one)[:, None] + _areas(other) - shared, TINY)
     return iou
+
+
+def _crowded(boxes_xyxy: FloatArray) -> list[bool]:
+    """Whether another box is in the way of each."""
+    if len(boxes_xyxy) == 1:
+        return [False]
+    among = overlaps(boxes_xyxy, boxes_xyxy)
+    np.fill_diagonal(among, 0)
+    crowded: list[bool] = (among.max(axis=1) > CLOSE).tolist()
+    return crowded
+
+
+def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
+    areas: NDArray[np.float64] = (boxes_xyxy[:, 2] - boxes_xyxy[:, 0]) * (boxes_xyxy[:, 3] - boxes_xyxy[:, 1])
+    return areas
 
 
 def _distances(predicted_xyxy: FloatArray, boxes_xyxy: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Between the middles, in sides of the larger box; and the factor between their sides. Each (T, N)."""
     predicted, boxes = predicted_xyxy.astype(np.float64), boxes_xyxy.astype(np.float64)
-    sides = [np.sqrt(np.prod((b[:, 2:] - b[:, :2]).clip(1), axis=1)) for b in (predicted, boxes)]
-    middles = [(b[:, :2] + b[:, 2:]) / 2 for b in (predicted, boxes)]
-    way = np.linalg.norm(middles[0][:, None] - middles[1][None], axis=-1)
-    larger, smaller = np.maximum(sides[0][:, None], sides[1]), np.minimum(sides[0][:, None], sides[1])
-    return way / larger, larger / smaller
+    mine, theirs = (np.sqrt((b[:, 2] - b[:, 0]).clip(1) * (b[:, 3] - b[:, 1]).clip(1)) for b in (predicted, boxes))
+    apart = (predicted[:, None, :2] + predicted[:, None, 2:] - boxes[:, :2] - boxes[:, 2:]) / 2
+    larger, smaller = np.maximum(mine[:, None], theirs), np.minimum(mine[:, None], theirs)
+    return np.hypot(apart[..., 0], apart[..., 1]) / larger, larger / smaller
 
 
 def _reach(unseen_seconds: float) -> float:

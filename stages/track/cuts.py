@@ -7,7 +7,9 @@ dissolves are no cuts: faces fade with them and end by themselves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,19 +36,19 @@ class SceneWatch:
     """Compares a source's thumbnails with each other. Holds one, and the block means of another."""
 
     def __init__(self) -> None:
-        self._previous: Gray | None = None
+        self._previous: _Gist | None = None
         self._looked_at: NDArray[np.float32] | None = None
 
     def is_cut(self, thumbnail: Gray) -> bool:
         """Whether a new shot begins with this frame. To be called for every frame; the first is none."""
-        previous, self._previous = self._previous, thumbnail
-        if previous is None:
+        before, after = self._previous, _Gist.of(thumbnail)
+        self._previous = after
+        if before is None:
             return False
-        before, after = previous.astype(np.float32), thumbnail.astype(np.float32)
-        if before.std() < FLAT or after.std() < FLAT:
-            return bool((before.std() < FLAT) != (after.std() < FLAT))
-        related = _correlation(before, after)
-        return related < UNRELATED or (related < LITTLE_RELATED and _overlap(before, after) < MOST_OVERLAP)
+        if before.is_flat or after.is_flat:
+            return before.is_flat != after.is_flat
+        related = before.correlation(after)
+        return related < UNRELATED or (related < LITTLE_RELATED and before.overlap(after) < MOST_OVERLAP)
 
     def looked(self, thumbnail: Gray) -> None:
         """Somebody looked at this frame: `change` counts from here."""
@@ -76,18 +78,38 @@ class SceneWatch:
         return float(difference.max())
 
 
+@dataclass(frozen=True, slots=True)
+class _Gist:
+    """A thumbnail, and what comparing it needs.
+
+    `centred`: float32 (N,), gray levels without their mean; `deviation`: the root of their mean square.
+    """
+
+    thumbnail: Gray
+    centred: NDArray[np.float32]
+    deviation: float
+
+    @classmethod
+    def of(cls, thumbnail: Gray) -> _Gist:
+        centred = thumbnail.ravel() - np.float32(thumbnail.mean())
+        return cls(thumbnail, centred, math.sqrt(float(np.dot(centred, centred)) / centred.size))
+
+    @property
+    def is_flat(self) -> bool:
+        return self.deviation < FLAT
+
+    def correlation(self, other: _Gist) -> float:
+        """In [-1, 1]."""
+        return float(np.dot(self.centred, other.centred)) / self.centred.size / (self.deviation * other.deviation)
+
+    def overlap(self, other: _Gist) -> float:
+        """Histogram intersection of the two, in [0, 1]."""
+        first, _ = np.histogram(self.thumbnail, HISTOGRAM_BINS, (0, 256))
+        second, _ = np.histogram(other.thumbnail, HISTOGRAM_BINS, (0, 256))
+        return float(np.minimum(first, second).sum()) / self.thumbnail.size
+
+
 def _blocks(thumbnail: Gray) -> NDArray[np.float32]:
     height, width = thumbnail.shape
     blocks = thumbnail.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
     return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
-
-
-def _correlation(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
-    return float(((before - before.mean()) * (after - after.mean())).mean() / (before.std() * after.std()))
-
-
-def _overlap(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
-    """Histogram intersection of the two, each in [0, 1]."""
-    first, _ = np.histogram(before, HISTOGRAM_BINS, (0, 256))
-    second, _ = np.histogram(after, HISTOGRAM_BINS, (0, 256))
-    return float(np.minimum(first, second).sum()) / before.size

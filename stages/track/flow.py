@@ -8,6 +8,7 @@ landmarks and a grid of points on the face, forth and back again: a point that d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from stages.frames import FloatArray
 from stages.imaging.window import Gray
 
 __all__ = ["Movement", "follow"]
+
+ComplexArray = NDArray[np.complex128]
 
 WINDOW = (15, 15)
 PYRAMID_LEVELS = 2
@@ -36,30 +39,30 @@ LEAST_POINTS = 6
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A similarity in patch pixels: new = linear @ old + shift.
+    """A similarity in patch pixels. With points as complex numbers, x + iy, it is new = turn * old + shift.
 
     Attributes:
-        linear: float64 (2, 2), rotation times scale.
-        shift: float64 (2,).
+        turn: rotation times scale.
+        shift: where (0, 0) comes to lie.
         confidence: share of the points that agree, in [0, 1]; 0 where nothing could be fitted.
     """
 
-    linear: NDArray[np.float64]
-    shift: NDArray[np.float64]
+    turn: complex
+    shift: complex
     confidence: float
 
     @classmethod
     def unknown(cls) -> Movement:
-        return cls(np.eye(2), np.zeros(2), 0.0)
+        return cls(1 + 0j, 0j, 0.0)
 
     @property
     def scale(self) -> float:
-        return float(np.hypot(self.linear[0, 0], self.linear[1, 0]))
+        return abs(self.turn)
 
     def apply(self, points: FloatArray) -> FloatArray:
-        """Move float32 (..., 2)."""
-        moved: FloatArray = (points @ self.linear.T + self.shift).astype(np.float32)
-        return moved
+        """Move float32 (N, 2)."""
+        moved = self.turn * _complex(points) + self.shift
+        return moved.view(np.float64).reshape(points.shape).astype(np.float32)
 
 
 def follow(before: Gray, after: Gray, box_xyxy: FloatArray, landmarks: FloatArray | None) -> Movement:
@@ -72,27 +75,31 @@ def follow(before: Gray, after: Gray, box_xyxy: FloatArray, landmarks: FloatArra
     """
     points = _points(box_xyxy, landmarks)
     # OpenCV's coordinates are pixel indices, ours begin at the first pixel's corner.
-    start = np.ascontiguousarray((points - 0.5)[:, None])
+    start = points - np.float32(0.5)
     end, found = _track(before, after, start, start)
     back, returned = _track(after, before, end, start)
-    error = np.abs(back - start).max(axis=(1, 2))
-    is_good = (found[:, 0] == 1) & (returned[:, 0] == 1) & (error <= MOST_RETURN_ERROR)
-    if is_good.sum() < LEAST_POINTS:
+    error = np.abs(back - start).max(axis=1)
+    is_good = (found & returned).view(bool).ravel() & (error <= MOST_RETURN_ERROR)
+    old, new = _complex(points)[is_good], _complex(end)[is_good] + (0.5 + 0.5j)
+    if len(old) < LEAST_POINTS:
         return Movement.unknown()
-    old, new = points[is_good].astype(np.float64), (end[is_good, 0] + 0.5).astype(np.float64)
-    linear, shift = _fit(old, new)
+    turn, shift = _fit(old, new)
+    is_inlier = np.ones(len(old), bool)
     for _ in range(2):
-        residual = np.linalg.norm(old @ linear.T + shift - new, axis=1)
-        is_inlier = residual <= max(MOST_RESIDUAL, 2 * float(np.median(residual)))
-        if is_inlier.sum() < LEAST_POINTS:
+        residual = np.abs(turn * old + shift - new)
+        is_near = residual <= max(MOST_RESIDUAL, 2 * median(residual.tolist()))
+        if np.count_nonzero(is_near) < LEAST_POINTS:
             return Movement.unknown()
-        linear, shift = _fit(old[is_inlier], new[is_inlier])
-    residual = np.linalg.norm(old @ linear.T + shift - new, axis=1)
-    return Movement(linear, shift, float((residual <= MOST_RESIDUAL).sum()) / len(points))
+        if np.array_equal(is_near, is_inlier):
+            break  # the fit would be the same
+        is_inlier = is_near
+        turn, shift = _fit(old[is_inlier], new[is_inlier])
+    agreeing = np.count_nonzero(np.abs(turn * old + shift - new) <= MOST_RESIDUAL)
+    return Movement(turn, shift, agreeing / len(points))
 
 
 def _track(before: Gray, after: Gray, points: FloatArray, guess: FloatArray) -> tuple[FloatArray, NDArray[np.uint8]]:
-    """Where the points are afterwards, searched from a guess, and which were found."""
+    """Where the points (P, 2) are afterwards, searched from a guess, and which were found: 0 or 1, (P, 1)."""
     end, found, _ = cv2.calcOpticalFlowPyrLK(
         before,
         after,
@@ -106,20 +113,24 @@ def _track(before: Gray, after: Gray, points: FloatArray, guess: FloatArray) -> 
     return np.asarray(end, np.float32), np.asarray(found, np.uint8)
 
 
+_ALONG = np.linspace(0.1, 0.9, GRID)
+_GRID = np.stack(np.meshgrid(_ALONG, _ALONG), axis=-1).reshape(-1, 2).astype(np.float32)
+
+
 def _points(box_xyxy: FloatArray, landmarks: FloatArray | None) -> FloatArray:
-    x1, y1, x2, y2 = box_xyxy
-    along = np.linspace(0.1, 0.9, GRID, dtype=np.float32)
-    columns, rows = np.meshgrid(x1 + along * (x2 - x1), y1 + along * (y2 - y1))
-    grid = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float32)
+    grid = box_xyxy[:2] + _GRID * (box_xyxy[2:] - box_xyxy[:2])
     return grid if landmarks is None else np.concatenate([landmarks, grid])
 
 
-def _fit(old: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _complex(points: FloatArray) -> ComplexArray:
+    """(N, 2) as N numbers x + iy."""
+    return points.astype(np.float64).view(np.complex128).ravel()
+
+
+def _fit(old: ComplexArray, new: ComplexArray) -> tuple[complex, complex]:
     """The similarity of least squared distances (Umeyama 1991, in the plane)."""
-    old_mean, new_mean = old.mean(axis=0), new.mean(axis=0)
+    old_mean, new_mean = complex(old.sum()) / len(old), complex(new.sum()) / len(new)
     p, q = old - old_mean, new - new_mean
-    spread = max(float((p**2).sum()), np.finfo(np.float64).tiny)
-    a = float((p * q).sum()) / spread
-    b = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum()) / spread
-    linear = np.array([[a, -b], [b, a]])
-    return linear, new_mean - linear @ old_mean
+    spread = max(float(np.vdot(p, p).real), np.finfo(np.float64).tiny)
+    turn = complex(np.vdot(p, q)) / spread
+    return turn, new_mean - turn * old_mean

@@ -44,8 +44,9 @@ def quality(
         landmarks: float32 (5, 2), source pixels.
         sharp: its `sharpness`; 1 where no pixels can be read.
     """
-    left, top, right, bottom = (float(side) for side in box_xyxy)
-    width, height = right - left, bottom - top
+    left, top, right, bottom = box_xyxy.tolist()
+    width: float = right - left
+    height: float = bottom - top
     size = min(1.0, max(0.0, min(width * pixel_aspect, height)) / FULL_SIZE)
     seen = (
         1.0

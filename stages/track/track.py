@@ -61,7 +61,7 @@ class Track:
         score: the detector's, of the last detection.
         seconds: time of the last frame.
         seen_seconds: the last time at which it was seen.
-        velocity: float64 (2,), of the box's middle, source pixels a second.
+        velocity: of the box's middle, x and y, source pixels a second.
         sharpness: of the last detection, see `stages.track.quality`.
         travelled: way and growth since the last detection, in sides of the box.
         confidence: of the last following; 1 after a detection.
@@ -74,7 +74,7 @@ class Track:
     seconds: float
     seen_seconds: float
     state: TrackState = TrackState.SEEN
-    velocity: FloatArray = field(default_factory=lambda: np.zeros(2, np.float32))
+    velocity: tuple[float, float] = (0.0, 0.0)
     looks_like: Appearance | None = None
     last_looked_like: Appearance | None = None
     view: View | None = None
@@ -82,7 +82,7 @@ class Track:
     travelled: float = 0.0
     confidence: float = 1.0
     shots: BestShots[None] = field(default_factory=BestShots)
-    _found_middle: FloatArray = field(init=False)
+    _found_middle: tuple[float, float] = field(init=False)
     _found_seconds: float = field(init=False)
     began_seconds: float = field(init=False)
 
@@ -96,39 +96,38 @@ class Track:
     @property
     def side(self) -> float:
         """Longer side of the box in pixels, at least 1."""
-        return max(1.0, float((self.box_xyxy[2:] - self.box_xyxy[:2]).max()))
+        x1, y1, x2, y2 = self.box_xyxy.tolist()
+        longer: float = max(x2 - x1, y2 - y1, 1.0)
+        return longer
 
-    def coast(self, seconds: float) -> FloatArray:
-        """float32 (2,): how far the face will have gone at that time if it goes on as it did."""
-        elapsed = max(0.0, seconds - self.seconds)
-        way = self.velocity * np.float32(SLOWING_SECONDS * (1 - math.exp(-elapsed / SLOWING_SECONDS)))
-        return np.asarray(way, np.float32)
+    def expected_xyxy(self, seconds: float) -> FloatArray:
+        """float32 (4,): the box at that time if the face goes on as it did."""
+        return (self.box_xyxy.reshape(2, 2) + self._coast(seconds)).ravel()
 
     def move(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
         """To where it was followed."""
-        elapsed = seconds - self.seconds
-        shift = _middle(box_xyxy) - _middle(self.box_xyxy)
-        growth = abs(math.log(max(1e-3, float(np.prod(box_xyxy[2:] - box_xyxy[:2]))) / max(1e-3, self._area())))
-        self.travelled += float(np.abs(shift).max()) / self.side + growth / 2
-        self._learn(shift, elapsed)
+        (x, y), (last_x, last_y) = _middle(box_xyxy), _middle(self.box_xyxy)
+        growth = abs(math.log(_area(box_xyxy) / _area(self.box_xyxy)))
+        self.travelled += max(abs(x - last_x), abs(y - last_y)) / self.side + growth / 2
+        self._learn(x - last_x, y - last_y, seconds - self.seconds)
         self._place(box_xyxy, landmarks, seconds)
 
     def find(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
         """To where it was detected."""
-        middle = _middle(box_xyxy)
-        self._learn(middle - self._found_middle, seconds - self._found_seconds)
-        self._found_middle, self._found_seconds = middle, seconds
+        (x, y), (last_x, last_y) = _middle(box_xyxy), self._found_middle
+        self._learn(x - last_x, y - last_y, seconds - self._found_seconds)
+        self._found_middle, self._found_seconds = (x, y), seconds
         self.travelled, self.confidence = 0.0, 1.0
         self.state, self.seen_seconds = TrackState.SEEN, seconds
         self._place(box_xyxy, landmarks, seconds)
 
     def drift(self, seconds: float) -> None:
         """To where it is guessed to be."""
-        way = self.coast(seconds)
-        elapsed = max(0.0, seconds - self.seconds)
-        self.velocity = self.velocity * np.float32(math.exp(-elapsed / SLOWING_SECONDS))
-        landmarks = None if self.landmarks is None else self.landmarks + way
-        self._place(self.box_xyxy + np.tile(way, 2), landmarks, seconds)
+        way = self._coast(seconds)
+        slowing = math.exp(-max(0.0, seconds - self.seconds) / SLOWING_SECONDS)
+        box = (self.box_xyxy.reshape(2, 2) + way).ravel()
+        self.velocity = (self.velocity[0] * slowing, self.velocity[1] * slowing)
+        self._place(box, None if self.landmarks is None else self.landmarks + way, seconds)
 
     def learn(self, found: Appearance | None, elapsed_seconds: float) -> None:
         """What it looks like now."""
@@ -147,19 +146,29 @@ class Track:
         known = [resemblance(mine, found) for mine in (self.looks_like, self.last_looked_like)]
         return max((alike for alike in known if alike is not None), default=None)
 
-    def _learn(self, shift: FloatArray, elapsed: float) -> None:
+    def _coast(self, seconds: float) -> FloatArray:
+        """float32 (2,): how far it will have gone at that time."""
+        seconds_of_way = SLOWING_SECONDS * (1 - math.exp(-max(0.0, seconds - self.seconds) / SLOWING_SECONDS))
+        return np.array([part * seconds_of_way for part in self.velocity], np.float32)
+
+    def _learn(self, shift_x: float, shift_y: float, elapsed: float) -> None:
         if elapsed > 0:
-            gain = np.float32(1 - math.exp(-elapsed / VELOCITY_SECONDS))
-            self.velocity = np.asarray((1 - gain) * self.velocity + gain * shift / np.float32(elapsed), np.float32)
+            gain = 1 - math.exp(-elapsed / VELOCITY_SECONDS)
+            x, y = self.velocity
+            self.velocity = (x + gain * (shift_x / elapsed - x), y + gain * (shift_y / elapsed - y))
 
     def _place(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
         self.box_xyxy = np.asarray(box_xyxy, np.float32)
         self.landmarks = landmarks
         self.seconds = seconds
 
-    def _area(self) -> float:
-        return float(np.prod(self.box_xyxy[2:] - self.box_xyxy[:2]))
+
+def _middle(box_xyxy: FloatArray) -> tuple[float, float]:
+    x1, y1, x2, y2 = box_xyxy.tolist()
+    return (x1 + x2) / 2, (y1 + y2) / 2
 
 
-def _middle(box_xyxy: FloatArray) -> FloatArray:
-    return np.asarray((box_xyxy[:2] + box_xyxy[2:]) / 2, np.float32)
+def _area(box_xyxy: FloatArray) -> float:
+    x1, y1, x2, y2 = box_xyxy.tolist()
+    area: float = max((x2 - x1) * (y2 - y1), 1e-3)
+    return area

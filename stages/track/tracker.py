@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from stages.frames import Faces, FloatArray, Frame
-from stages.imaging.window import Luma, Window
+from stages.imaging.window import Gray, Luma, Window
 from stages.track.appearance import Appearance, appearance
 from stages.track.association import associate, is_within_reach
 from stages.track.flow import Movement, follow
@@ -87,8 +87,8 @@ class Tracker:
         self._looked_seconds = seconds
         if self._follows and self._luma is not None:
             self._advance(frame)
-        predicted = [track.box_xyxy + np.tile(track.coast(seconds), 2) for track in self._tracks]
-        views = self._views(frame, faces)
+        predicted = [track.expected_xyxy(seconds) for track in self._tracks]
+        views = self._views(frame, faces.boxes_xyxy)
         looks = [_looks(view, box) for view, box in zip(views, faces.boxes_xyxy, strict=True)]
         pairs = associate(
             self._tracks, np.array(predicted, np.float32).reshape(-1, 4), faces.boxes_xyxy, looks, seconds
@@ -126,10 +126,10 @@ class Tracker:
 
     def _advance(self, frame: Frame) -> None:
         """Every track to this frame."""
-        for track in self._tracks:
-            if track.seconds >= frame.pts_seconds:
-                continue  # it was followed to this frame, then somebody wanted to look
-            movement = self._movement(track, frame)
+        # Others were followed to this frame already, before somebody wanted to look.
+        tracks = [track for track in self._tracks if track.seconds < frame.pts_seconds]
+        for track, patch in zip(tracks, self._patches(frame, tracks), strict=True):
+            movement = None if patch is None else self._movement(track, patch, frame.pts_seconds)
             if movement is not None:
                 track.confidence = movement.confidence
             elif track.state is TrackState.SEEN:
@@ -143,36 +143,48 @@ class Tracker:
                 track.state = TrackState.LOST
             if track.state is TrackState.SEEN:
                 track.seen_seconds = frame.pts_seconds
+        self._renew_views(frame, tracks)
 
-    def _movement(self, track: Track, frame: Frame) -> Movement | None:
+    def _patches(self, frame: Frame, tracks: Sequence[Track]) -> list[Gray | None]:
+        """What their windows show now, of those that flow can follow."""
+        if self._luma is None:
+            return [None] * len(tracks)
+        views = [track.view if track.state is TrackState.SEEN else None for track in tracks]
+        patches = iter(self._luma.patches(frame.picture, [view.window for view in views if view is not None]))
+        return [None if view is None else next(patches) for view in views]
+
+    def _movement(self, track: Track, patch: Gray, seconds: float) -> Movement | None:
         """Follow by flow; None if that can't be believed. Leaves a view of this frame behind."""
-        view = track.view
-        if view is None or self._luma is None or track.state is TrackState.LOST:
-            return None
-        (patch,) = self._luma.patches(frame.picture, [view.window])
-        box = view.window.to_patch(track.box_xyxy.reshape(2, 2)).ravel()
-        landmarks = None if track.landmarks is None else view.window.to_patch(track.landmarks)
-        movement = follow(view.patch, patch, box, landmarks)
+        assert track.view is not None
+        window = track.view.window
+        corners = track.box_xyxy.reshape(2, 2)
+        points = window.to_patch(corners if track.landmarks is None else np.concatenate([corners, track.landmarks]))
+        box, landmarks = points[:2].ravel(), None if track.landmarks is None else points[2:]
+        movement = follow(track.view.patch, patch, box, landmarks)
         if movement.confidence < LEAST_CONFIDENCE:
             return None
         moved = _move_box(box, movement)
-        alike = track.resembles(appearance(patch, moved))
+        alike = track.resembles(appearance(patch, moved.ravel()))
         if alike is not None and alike < SAME_RESEMBLANCE:
             return None
-        box_xyxy = view.window.to_frame(moved.reshape(2, 2)).ravel()
-        points = None if landmarks is None else view.window.to_frame(movement.apply(landmarks))
-        track.move(box_xyxy, points, frame.pts_seconds)
-        if view.window.holds(box_xyxy):
-            track.view = View(view.window, patch)
-        else:
-            track.view = self._view(frame, box_xyxy)
+        points = window.to_frame(moved if landmarks is None else np.concatenate([moved, movement.apply(landmarks)]))
+        track.move(points[:2].ravel(), None if landmarks is None else points[2:], seconds)
+        track.view = View(window, patch)
         return movement
+
+    def _renew_views(self, frame: Frame, tracks: Sequence[Track]) -> None:
+        """Follow with them whose faces have left the middle of their windows."""
+        strayed = [track for track in tracks if track.view and not track.view.window.holds(track.box_xyxy)]
+        if strayed:
+            boxes = np.stack([track.box_xyxy for track in strayed])
+            for track, view in zip(strayed, self._views(frame, boxes), strict=True):
+                track.view = view
 
     def _judge(self, track: Track, frame: Frame) -> TrackState:
         """Whether a face that flow has lost is where it was guessed to be."""
         if self._luma is None:
             return TrackState.SEEN  # nothing but the next look can tell
-        track.view = self._view(frame, track.box_xyxy)
+        (track.view,) = self._views(frame, track.box_xyxy[None])
         alike = track.resembles(_looks(track.view, track.box_xyxy))
         return TrackState.SEEN if alike is not None and alike >= SAME_RESEMBLANCE else TrackState.LOST
 
@@ -205,8 +217,7 @@ class Tracker:
     def _may_be(self, lost: Track, box_xyxy: FloatArray, seconds: float) -> bool:
         if lost.state is not TrackState.LOST or not lost.track_id or lost.looks_like is None:
             return False
-        predicted = lost.box_xyxy + np.tile(lost.coast(seconds), 2)
-        return is_within_reach(predicted, box_xyxy, seconds - lost.seen_seconds)
+        return is_within_reach(lost.expected_xyxy(seconds), box_xyxy, seconds - lost.seen_seconds)
 
     def _next_id(self) -> int:
         self._last_id += 1
@@ -253,19 +264,12 @@ class Tracker:
         marked = _with_tracks(faces, owners, qualities, False)
         return replace(marked, to_embed=is_chosen) if self._chooses else marked
 
-    def _views(self, frame: Frame, faces: Faces) -> list[View | None]:
+    def _views(self, frame: Frame, boxes_xyxy: FloatArray) -> list[View | None]:
         if self._luma is None:
-            return [None] * len(faces)
-        windows = [Window.around(box, frame.picture.pixel_aspect) for box in faces.boxes_xyxy]
+            return [None] * len(boxes_xyxy)
+        windows = [Window.around(box, frame.picture.pixel_aspect) for box in boxes_xyxy]
         patches = self._luma.patches(frame.picture, windows)
         return [View(window, patch) for window, patch in zip(windows, patches, strict=True)]
-
-    def _view(self, frame: Frame, box_xyxy: FloatArray) -> View | None:
-        if self._luma is None:
-            return None
-        window = Window.around(box_xyxy, frame.picture.pixel_aspect)
-        (patch,) = self._luma.patches(frame.picture, [window])
-        return View(window, patch)
 
 
 def _ids(tracks: Sequence[Track]) -> tuple[int, ...]:
@@ -292,10 +296,17 @@ def _looks(view: View | None, box_xyxy: FloatArray) -> Appearance | None:
 
 
 def _move_box(box_xyxy: FloatArray, movement: Movement) -> FloatArray:
-    """A box stays upright: its middle moves, its sides grow, and a turning head does not widen it."""
-    middle = movement.apply(np.asarray((box_xyxy[:2] + box_xyxy[2:]) / 2, np.float32))
-    half = (box_xyxy[2:] - box_xyxy[:2]) / 2 * np.float32(movement.scale)
-    return np.concatenate([middle - half, middle + half])
+    """A box stays upright: its middle moves, its sides grow, and a turning head does not widen it. float32 (2, 2)."""
+    x1, y1, x2, y2 = box_xyxy.tolist()
+    middle = movement.turn * complex((x1 + x2) / 2, (y1 + y2) / 2) + movement.shift
+    half_width, half_height = movement.scale * (x2 - x1) / 2, movement.scale * (y2 - y1) / 2
+    return np.array(
+        [
+            [middle.real - half_width, middle.imag - half_height],
+            [middle.real + half_width, middle.imag + half_height],
+        ],
+        np.float32,
+    )
 
 
 def _fuse(track: Track, box_xyxy: FloatArray, landmarks: FloatArray | None) -> tuple[FloatArray, FloatArray | None]:
@@ -308,8 +319,8 @@ def _fuse(track: Track, box_xyxy: FloatArray, landmarks: FloatArray | None) -> t
 
 
 def _is_inside(box_xyxy: FloatArray, frame: Frame) -> bool:
-    x, y = ((box_xyxy[:2] + box_xyxy[2:]) / 2).tolist()
-    return bool(0 <= x < frame.picture.width and 0 <= y < frame.picture.height)
+    x1, y1, x2, y2 = box_xyxy.tolist()
+    return bool(0 <= x1 + x2 < 2 * frame.picture.width and 0 <= y1 + y2 < 2 * frame.picture.height)
 
 
 def _is_hidden(boxes_xyxy: FloatArray) -> list[bool]:

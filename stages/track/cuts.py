@@ -1,8 +1,9 @@
 """Where one shot ends and the next begins, and how much the picture has changed, from thumbnails.
 
 A cut changes what is where and how bright it is; a moving camera changes mostly the first, a flash only the second. So
-a cut is where two neighbouring thumbnails do not correlate, or correlate little and have other histograms. Fades and
-dissolves are no cuts: faces fade with them and end by themselves.
+a cut is where two neighbouring thumbnails do not correlate, or correlate little and have other histograms. A frame of
+one colour (black, or a flash that burns out everything) is passed over: the picture after it is compared with the one
+before. Fades and dissolves are no cuts: faces fade with them and end by themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ BLOCK = 4
 """Thumbnail pixels of a block's side: 16 x 9 blocks, of the size of a small face."""
 
 FLAT = 3.0
-"""Standard deviation below which a thumbnail is one colour: a black frame between two shots."""
+"""Standard deviation below which a thumbnail is one colour: a black frame, a flash that burns out everything."""
 
 
 class SceneWatch:
@@ -42,11 +43,12 @@ class SceneWatch:
     def is_cut(self, thumbnail: Gray) -> bool:
         """Whether a new shot begins with this frame. To be called for every frame; the first is none."""
         before, after = self._previous, _Gist.of(thumbnail)
-        self._previous = after
-        if before is None:
+        if before is None or before.is_flat:
+            self._previous = after
+            return before is not None and not after.is_flat
+        if after.is_flat:
             return False
-        if before.is_flat or after.is_flat:
-            return before.is_flat != after.is_flat
+        self._previous = after
         related = before.correlation(after)
         return related < UNRELATED or (related < LITTLE_RELATED and before.overlap(after) < MOST_OVERLAP)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from stages.imaging.window import Gray
 from stages.track.cuts import SceneWatch
@@ -29,16 +30,35 @@ def test_movement_is_none() -> None:
     assert not is_cut(paint([(1, 200, 180)]), paint([(1, 260, 180)]))
 
 
-def test_a_flash_is_none() -> None:
-    image = texture(5, 360, 640)
-    assert not is_cut(image, np.asarray((image.astype(int) + 60).clip(0, 255), np.uint8))
+@pytest.mark.parametrize("levels", [60, 120])
+def test_a_flash_is_none_coming_or_going(levels: int) -> None:
+    """Even one that burns out half of the picture."""
+    for seed in range(20):
+        image = texture(seed, 360, 640)
+        lit = np.asarray((image.astype(int) + levels).clip(0, 255), np.uint8)
+        assert not is_cut(image, lit)
+        assert not is_cut(lit, image)
 
 
-def test_black_between_two_shots_is_one_and_black_itself_is_not() -> None:
+def test_another_picture_lit_by_a_flash_is_a_cut() -> None:
+    for seed in range(20):
+        lit = np.asarray((texture(seed + 100, 360, 640).astype(int) + 120).clip(0, 255), np.uint8)
+        assert is_cut(texture(seed, 360, 640), lit)
+
+
+@pytest.mark.parametrize("gray", [0, 255])
+def test_one_colour_between_two_pictures_is_passed_over(gray: int) -> None:
+    """What comes after it is compared with what was before: the same shot, or another one."""
+    plain = thumbnail(np.full((360, 640), gray, np.uint8))
+    one, other = thumbnail(texture(5, 360, 640)), thumbnail(texture(6, 360, 640))
+    watch = SceneWatch()
+    assert [watch.is_cut(each) for each in (one, plain, plain, one, plain, other)] == [False] * 5 + [True]
+
+
+def test_the_first_picture_after_black_begins_a_shot() -> None:
     black = np.zeros((360, 640), np.uint8)
-    assert is_cut(texture(5, 360, 640), black)
-    assert is_cut(black, texture(5, 360, 640))
     assert not is_cut(black, black)
+    assert is_cut(black, texture(5, 360, 640))
 
 
 def test_change_is_what_is_new_outside_of_known_faces() -> None:

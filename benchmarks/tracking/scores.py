@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import trackeval
@@ -36,16 +36,21 @@ class Score:
 
 @dataclass(slots=True)
 class Agreement:
-    """How a run agrees with looking at every frame, over all clips."""
+    """How a run agrees with looking at every frame, over all clips.
+
+    `landmark_differences`: of followed faces, as parts of the distance of the eyes, mean over the five landmarks.
+    """
 
     faces: int = 0
     found: int = 0
     iou: float = 0.0
+    landmark_differences: list[float] = field(default_factory=list)
 
     def add(self, other: Agreement) -> None:
         self.faces += other.faces
         self.found += other.found
         self.iou += other.iou
+        self.landmark_differences += other.landmark_differences
 
     @property
     def recall(self) -> float:
@@ -65,10 +70,13 @@ def agreement(found: Sequence[Faces | None], reference: Sequence[Faces]) -> Agre
             continue
         iou = overlaps(wanted.boxes_xyxy, mine.boxes_xyxy)
         for row in range(len(wanted)):
-            best = float(iou[row].max())
+            column = int(iou[row].argmax())
+            best = float(iou[row, column])
             if best >= 0.5:
                 total.found += 1
                 total.iou += best
+                if mine.propagated is not None and mine.propagated[column]:
+                    total.landmark_differences += _landmark_difference(mine, column, wanted, row)
     return total
 
 
@@ -108,6 +116,14 @@ def _landmark_errors(faces: Faces, shown: Sequence[Truth]) -> list[float]:
             distance = np.linalg.norm(truth.landmarks - faces.landmarks[column], axis=1).mean()
             errors.append(float(distance / np.linalg.norm(truth.landmarks[0] - truth.landmarks[1])))
     return errors
+
+
+def _landmark_difference(mine: Faces, row: int, wanted: Faces, wanted_row: int) -> list[float]:
+    if mine.landmarks is None or wanted.landmarks is None:
+        return []
+    expected = wanted.landmarks[wanted_row]
+    distance = np.linalg.norm(expected - mine.landmarks[row], axis=1).mean()
+    return [float(distance / np.linalg.norm(expected[0] - expected[1]))]
 
 
 def _ignored(boxes: FloatArray, shown: Sequence[Truth], hidden: Sequence[Truth]) -> NDArray[np.bool_]:

@@ -30,6 +30,10 @@ NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
 
+STALL_SECONDS = 30.0
+"""Longest wait for the next packet, whatever else a server says: some go on talking without a picture, byte by byte or
+in reports of a stream that stands still. Segments of a live playlist come every ten seconds or so."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
@@ -66,6 +70,7 @@ class Demuxer:
                 format=given.container_format,
                 hwaccel=hwaccel,
                 options={**_network_options(uri), **given.options},
+                timeout=(STALL_SECONDS, STALL_SECONDS) if _is_address(uri) else None,
             )
         except av.error.FFmpegError as error:
             raise _translated(error, self.label) from without_address(error)
@@ -183,7 +188,7 @@ def _address(uri: str) -> str:
 
 
 def _network_options(uri: str) -> dict[str, str]:
-    """FFmpeg's own time-outs, which protocols name differently; PyAV's takes the interpreter's lock at every poll."""
+    """FFmpeg's own time-outs of one reading or writing, which protocols name differently."""
     if not _is_address(uri):
         return {}
     microseconds = str(int(NETWORK_SECONDS * 1e6))
@@ -215,11 +220,15 @@ def _translated(error: av.error.FFmpegError, label: str) -> SourceError:
         if _is_address(label):
             return SourceUnreadable(f"{label} can't be opened: nothing came, or no video; check address and server")
         return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
+    if isinstance(error, av.error.ExitError):
+        return SourceUnreadable(f"{label} answers, but no video came in {STALL_SECONDS:.0f} s; restart the camera")
     return SourceUnreadable(f"{label} can't be opened: {error.strerror}")
 
 
 def without_address(error: av.error.FFmpegError) -> OSError:
     """The cause to chain or keep: FFmpeg's own error carries the address, maybe with a password, and a traceback."""
+    if isinstance(error, av.error.ExitError):
+        return TimeoutError(f"no picture came for {STALL_SECONDS:.0f} s")
     return OSError(error.errno, error.strerror)
 
 

@@ -27,8 +27,8 @@ class Rig:
 
     def __init__(self) -> None:
         self.pool = BufferPool(64, lambda: bytearray(1))
-        detect = ScriptedDetect()
-        detect.gate.set()
+        self.detect = ScriptedDetect()
+        self.detect.gate.set()
         self.sink_error: Exception | None = None
         self.open_error: Exception | None = None
         self.opened: list[str] = []
@@ -36,7 +36,7 @@ class Rig:
         self.states: list[tuple[str, str]] = []
         self._changed = threading.Condition()
         self.pipeline = Pipeline(
-            detect=detect,
+            detect=self.detect,
             embed=None,
             open_sinks=self._sinks,
             limits=PipelineLimits(batch_deadline_seconds=0.0, concurrent_sources=16),
@@ -118,10 +118,22 @@ def test_a_removed_camera_is_forgotten_and_its_name_is_free(rig: Rig) -> None:
     rig.desk.remove("a")
     with pytest.raises(SourceUnknown):
         rig.desk.pause("a")
-    rig.wait(lambda: not rig.desk.names())
-    assert rig.configs == [("a", True), ("a", False)]
+    assert not rig.desk.names()
+    rig.wait(lambda: rig.configs == [("a", True), ("a", False)])
     rig.desk.add("a", CONFIG)
     rig.wait(lambda: rig.states.count(("a", "running")) == 2)
+
+
+def test_a_camera_that_is_on_its_way_out_can_be_added_again(rig: Rig) -> None:
+    """Its last frames are held in the detector; removed, added; they go on; it is opened anew, at the new address."""
+    rig.desk.add("a", CONFIG)
+    rig.wait(lambda: ("a", "running") in rig.states)
+    rig.detect.gate.clear()
+    rig.desk.remove("a")
+    assert ("a" in rig.desk, rig.desk.readings()) == (False, [])
+    rig.desk.add("a", CameraConfig(address="rtsp://cam/other"))
+    rig.detect.gate.set()
+    rig.wait(lambda: rig.opened[-1] == "rtsp://cam/other" or rig.desk.reconcile() is not None)
 
 
 def test_outside_its_hours_a_camera_is_not_opened(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,6 +235,34 @@ def test_close_in_mid_run_joins_every_thread(rig: Rig) -> None:
     assert pipeline.outcomes["a"].state is SourceState.INTERRUPTED
 
 
+def test_a_source_that_hangs_in_a_library_holds_up_no_stop(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """b waits in `open` for a server, deaf to interrupts; abort(); all is settled, b too; later its thread ends."""
+    monkeypatch.setattr("visage.runtime.pipeline.SETTLE_SECONDS", 0.05)
+    answers = threading.Event()
+    hanging = rig.source("b", 1)
+    opened = hanging.open
+
+    def wait() -> VideoInfo:
+        assert answers.wait(BOUND_SECONDS)
+        return opened()
+
+    monkeypatch.setattr(hanging, "open", wait)
+    rig.detect.gate.set()
+    pipeline = rig.build()
+    pipeline.add("a", rig.source("a", 0, endless=True))
+    pipeline.add("b", hanging)
+    pipeline.start()
+    assert rig.detect.entered.wait(BOUND_SECONDS)
+    pipeline.abort()
+    assert pipeline.wait(BOUND_SECONDS)
+    assert pipeline.outcomes["b"].state is SourceState.INTERRUPTED
+    with pytest.raises(RuntimeError, match="<Source b INTERRUPTED"):
+        pipeline.close(join_seconds=0.05)
+    answers.set()
+    pipeline.close()
+    assert hanging.is_closed
+
+
 def test_a_finished_pipeline_takes_no_source(rig: Rig) -> None:
     with rig.build() as pipeline:
         pipeline.add("a", rig.source("a", 1))

@@ -112,7 +112,7 @@ class Served:
 
     async def _run(self) -> None:
         self._token = anyio.lowlevel.current_token()
-        await self.daemon.run(on_started=self._started, obey_signals=False)
+        await self.daemon.run(on_started=self._started, with_signals=False)
 
     def _started(self) -> None:
         self.port.restore()
@@ -143,7 +143,10 @@ def test_an_added_camera_is_there_again_after_a_restart(tmp_path: Path, platform
             served.port.add_source(NewSource("rtsp://cam/3", "door", is_live=True))
         assert served.port.readiness().ready
     assert (tmp_path / "sources.json").stat().st_mode & 0o777 == 0o600
-    with Served(tmp_path, ScriptedPlatform(), {"cameras": {"door": CAMERA}}) as again:
+    with Served(tmp_path, ScriptedPlatform(), {"cameras": {"door": CAMERA}}) as strict:
+        assert [source.source_id for source in strict.port.sources()] == ["door"]  # no rule allows the other any more
+    rules = {"add_source": {"hosts": ["cam"]}}
+    with Served(tmp_path, ScriptedPlatform(), {"cameras": {"door": CAMERA}, "web": rules}) as again:
         assert [source.source_id for source in again.port.sources()] == ["door", "garden"]
         again.port.remove_source("garden")
     with Served(tmp_path, ScriptedPlatform(), {}) as last:
@@ -177,6 +180,23 @@ def test_track_1_after_a_pause_is_not_taken_for_a_repeat(tmp_path: Path, platfor
         served.wait_for(lambda: served.kinds().count("track_started") == 2)
     ids = [event.event_id for event in served.events]
     assert len(set(ids)) == len(ids)
+
+
+def test_a_reload_after_callers_changed_sources(tmp_path: Path, platform: ScriptedPlatform) -> None:
+    """What the file drops was removed by a caller; what it names anew was added by one: neither ends the daemon."""
+    films = {"path": tmp_path}
+    with Served(tmp_path, platform, {"cameras": {"door": CAMERA, "attic": CAMERA}}) as served:
+        served.wait_for_state("attic", "running")
+        served.port.remove_source("attic")
+        served.wait_for_state("attic", "removed")
+        served.port.add_source(NewSource("rtsp://cam/2", "garden", is_live=True))
+        served.now = {"cameras": {"door": CAMERA, "garden": CAMERA}}
+        assert served.daemon.reload() == ["camera garden changed"]
+        served.port.add_source(NewSource("rtsp://cam/3", "cellar", is_live=True))
+        served.now = {"cameras": {"door": CAMERA, "garden": CAMERA}, "folders": {"cellar": films}}
+        with pytest.raises(Conflict, match=r"folders\.cellar: there is a camera of this name"):
+            served.port.reload()
+        assert {source.source_id for source in served.port.sources()} == {"door", "garden", "cellar"}
 
 
 def test_a_reload_that_needs_a_restart_says_so_and_does_the_rest(tmp_path: Path, platform: ScriptedPlatform) -> None:

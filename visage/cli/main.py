@@ -11,8 +11,11 @@ SIGTERM.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -33,6 +36,8 @@ __all__ = ["EXIT_FAILED", "EXIT_USAGE", "app", "main"]
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+
+ENDING_SECONDS = 1.0
 
 app = typer.Typer(
     name="visage",
@@ -73,7 +78,9 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and exit the process."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_run(with_command(sys.argv[1:] if arguments is None else arguments)))
+    code = _run(with_command(sys.argv[1:] if arguments is None else arguments))
+    _leave_threads_that_hang(code)
+    sys.exit(code)
 
 
 def with_command(arguments: Sequence[str]) -> list[str]:
@@ -113,6 +120,20 @@ def _report_usage(error: typer.TyperException) -> int:
     else:
         print(f"visage: error: {message} (see visage --help)", file=sys.stderr)
     return EXIT_USAGE
+
+
+def _leave_threads_that_hang(code: int) -> None:
+    """A thread in FFmpeg that waits for a server can't be ended, and Python would wait for it. All that it could have
+    written is closed by now.
+    """
+    until = time.monotonic() + ENDING_SECONDS
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

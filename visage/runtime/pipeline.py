@@ -33,6 +33,9 @@ __all__ = ["Pipeline"]
 JOIN_SECONDS = 30.0
 """Longest wait for a thread that was told to stop: FFmpeg's own network time-outs are shorter."""
 
+SETTLE_SECONDS = 1.0
+"""Longest wait, at a stop, for decode threads to end by themselves, all together, before they are given up."""
+
 
 class Pipeline:
     """Runs sources through the stages to the sinks. Made by `visage.assembly`; a context manager."""
@@ -199,10 +202,10 @@ class Pipeline:
         """Wait until everything is written and the stages have stopped; says whether that is so."""
         return self._stopped.wait(timeout_seconds)
 
-    def close(self, *, drain_seconds: float = 0.0) -> None:
+    def close(self, *, drain_seconds: float = 0.0, join_seconds: float = JOIN_SECONDS) -> None:
         """Stop, first by draining for so many seconds, then by aborting, and join every thread.
 
-        Raises RuntimeError if a thread does not end; it is named.
+        Raises RuntimeError if a thread does not end within `join_seconds`; it is named.
         """
         if self._state.advance_from(PipelineState.STOPPED, PipelineState.NEW):
             self._close_unstarted()
@@ -211,11 +214,11 @@ class Pipeline:
             self.drain()
             self.wait(drain_seconds)
         self.abort()
-        until = time.monotonic() + JOIN_SECONDS
+        until = time.monotonic() + join_seconds
         threads = [*self._sources.values(), *self._workers, self._sink]
         stuck = [thread for thread in threads if not thread.join(max(0.0, until - time.monotonic()))]
         if stuck:
-            raise RuntimeError(f"these did not stop in {JOIN_SECONDS:.0f} s: {stuck}")
+            raise RuntimeError(f"these did not stop in {join_seconds:.0f} s: {stuck}")
         self._state.advance_from(
             PipelineState.STOPPED, PipelineState.RUNNING, PipelineState.DRAINING, PipelineState.ABORTING
         )
@@ -313,8 +316,9 @@ class Pipeline:
         """The sink thread has stopped: sources without an outcome never got to their end."""
         with self._lock:
             unsettled = [source for source in self._sources.values() if source.source_id not in self._outcomes]
+        until = time.monotonic() + SETTLE_SECONDS
         for source in unsettled:
-            source.join(JOIN_SECONDS)
+            source.join(max(0.0, until - time.monotonic()))
             state = SourceState.FAILED if self._failure else SourceState.INTERRUPTED
             self._record(source.settle(state, self._failure))
         self._stopped.set()

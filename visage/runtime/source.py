@@ -169,8 +169,9 @@ class RunningSource:
             self._is_interrupted.set()
         except Exception as exc:  # the thread's edge: recorded as this source's failure
             error = exc
-        self._state.advance(SourceState.FINISHING)
-        self._put_last(error)
+        # Otherwise it was given up meanwhile, and nobody waits for its end.
+        if self._state.advance_from(SourceState.FINISHING, SourceState.OPENING, SourceState.RUNNING):
+            self._put_last(error)
 
     def _deliver(self) -> None:
         self.info = self._frames.open()

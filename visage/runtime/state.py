@@ -36,8 +36,11 @@ StateT = TypeVar("StateT", bound=Enum)
 
 _LEGAL: Mapping[Enum, frozenset[Enum]] = {
     SourceState.PENDING: frozenset({SourceState.OPENING, SourceState.INTERRUPTED, SourceState.FAILED}),
-    SourceState.OPENING: frozenset({SourceState.RUNNING, SourceState.FINISHING}),
-    SourceState.RUNNING: frozenset({SourceState.FINISHING}),
+    # Straight to the end: given up at a stop, because its thread hangs in a library that waits for a server.
+    SourceState.OPENING: frozenset(
+        {SourceState.RUNNING, SourceState.FINISHING, SourceState.INTERRUPTED, SourceState.FAILED}
+    ),
+    SourceState.RUNNING: frozenset({SourceState.FINISHING, SourceState.INTERRUPTED, SourceState.FAILED}),
     SourceState.FINISHING: frozenset({SourceState.DONE, SourceState.FAILED, SourceState.INTERRUPTED}),
     SourceState.DONE: frozenset(),
     SourceState.FAILED: frozenset(),

@@ -63,12 +63,12 @@ class CameraDesk:
 
     def __contains__(self, name: str) -> bool:
         with self._lock:
-            return name in self._cameras
+            return name in self._cameras and not self._cameras[name].is_removed
 
     def names(self) -> list[str]:
         """Of all cameras."""
         with self._lock:
-            return list(self._cameras)
+            return [name for name, camera in self._cameras.items() if not camera.is_removed]
 
     def config(self, name: str) -> CameraConfig:
         """Raises SourceUnknown."""
@@ -79,9 +79,14 @@ class CameraDesk:
     def add(self, name: str, config: CameraConfig) -> None:
         """Begin with a camera. Raises SourceTaken."""
         with self._lock:
-            if name in self._cameras:
+            leaving = self._cameras.get(name)
+            if leaving is None:
+                self._cameras[name] = CameraRecord(config, Timetable.parse(config.schedule), _restart_backoff())
+            elif leaving.is_removed:  # its last stay has not ended yet: this follows it
+                leaving.is_removed = leaving.is_paused = False
+                leaving.timetable, leaving.next_config = Timetable.parse(config.schedule), config
+            else:
                 raise SourceTaken(f"there is a source {name!r} already")
-            self._cameras[name] = CameraRecord(config, Timetable.parse(config.schedule), _restart_backoff())
         self._on_config(name, config)
         self.reconcile()
 
@@ -154,7 +159,8 @@ class CameraDesk:
         statistics = self._statistics()
         now = datetime.now()  # schedules are in local time
         with self._lock:
-            return [camera.reading(name, statistics.get(name), now) for name, camera in self._cameras.items()]
+            cameras = [(name, camera) for name, camera in self._cameras.items() if not camera.is_removed]
+            return [camera.reading(name, statistics.get(name), now) for name, camera in cameras]
 
     def sample(self) -> None:
         """Take a reading of the rates; called every second or so."""

@@ -9,14 +9,10 @@ files never do.
 from __future__ import annotations
 
 import logging
-import signal
-import time
-import uuid
-from collections import deque
-from collections.abc import Callable, Collection, Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from importlib.metadata import version
-from pathlib import Path
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -28,31 +24,28 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from stages.detect.regions import Areas, RegionStage
 from stages.frames import Picture
 from stages.sink.base import Sink
-from stages.sink.metadata import RunDescription
 from stages.sources import VideoInfo
 from visage.assembly import ModelPlan, Platform, build_service, choose_platform
 from visage.assembly.identification import KnownPeople
 from visage.config.service import CameraConfig, ServiceConfig
-from visage.models import embedder_spec
-from visage.observe.machine import library_versions
 from visage.observe.metrics import PipelineMetrics
-from visage.observe.service_metrics import ServiceMetrics, ServiceReading, SourceReading
-from visage.runtime import Outcome, PipelineState
-from visage.service.bus import EventBus
+from visage.observe.service_metrics import ServiceMetrics
+from visage.runtime import Outcome
 from visage.service.camera_desk import CameraDesk
 from visage.service.errors import RestartNeeded
-from visage.service.events import EventFactory
+from visage.service.event_desk import EventDesk
 from visage.service.file_desk import FileDesk
 from visage.service.folder_desk import FolderDesk
-from visage.service.journal import Journal
-from visage.service.ledger import Job, JobState, Ledger
-from visage.service.mqtt import MqttPublisher
-from visage.service.outbox import Outbox
+from visage.service.health import Health
+from visage.service.ledger import JobState, Ledger
+from visage.service.reading import read_service
+from visage.service.reload import RESTART_SECTIONS, apply_config
+from visage.service.results import describe_run, results_folder
+from visage.service.signals import obey_signals
 from visage.service.state_dir import StateDir
+from visage.service.supervision import keep_running
 from visage.service.systemd import Notifier
-from visage.service.track_events import TrackEventSink
 from visage.service.trial import Trial
-from visage.service.webhooks import WebhookSender
 
 __all__ = ["Daemon", "ExtraSinks", "WebService"]
 
@@ -60,11 +53,8 @@ ExtraSinks = Callable[[VideoInfo, Platform], Sequence[Sink]]
 
 TICK_SECONDS = 1.0
 FLUSH_SECONDS = 1.0
-STUCK_SECONDS = 60.0
-LATENCIES = 50
-RESULTS_SUFFIX = ".visage"
-MQTT = "mqtt"
-RESTART_SECTIONS = ("state_dir", "analysis", "files", "events", "web", "drain_seconds")
+CLOSE_SECONDS = 1.0
+"""For threads to end, at a stop, after the drain; what hangs in a library then is left to the end of the process."""
 
 logger = logging.getLogger(__name__)
 
@@ -104,17 +94,12 @@ class Daemon:
         """
         self.config = config
         self.registry = CollectorRegistry()
-        self.failure: BaseException | None = None
         self._load = load or (lambda: config)
         self._extra_sinks = extra_sinks
-        self._boot = str(uuid.uuid4())
-        self._factories: dict[str, EventFactory] = {}
-        self._latencies: dict[str, deque[float]] = {}
         self._regions = RegionStage()
         self._stopping = anyio.Event()
         self._is_aborting = False
         self._notifier = Notifier()
-        self._progress = (0, time.monotonic())
         with ExitStack() as owned:
             self._state_dir = StateDir(config.state_dir)
             owned.callback(self._state_dir.close)
@@ -122,12 +107,13 @@ class Daemon:
             self.ledger = Ledger(config.state_dir / "ledger.sqlite")
             owned.callback(self.ledger.close)
             self._recover()
-            self._outbox = Outbox(config.state_dir / "outbox.sqlite", limit=config.events.queue_limit)
-            owned.callback(self._outbox.close)
-            self._make_events(owned)
+            self._metrics = ServiceMetrics(self.registry)
+            self.events = EventDesk(
+                config.events, config.state_dir, on_latency=partial(self._metrics.observe_latency, "camera")
+            )
+            owned.callback(self.events.close)
             settings = config.analysis
             self.platform = platform or choose_platform(settings, ModelPlan.of(settings))
-            self._metrics = ServiceMetrics(self.registry)
             pipeline_metrics = PipelineMetrics(self.registry)
             ProcessCollector(registry=self.registry)
             PlatformCollector(registry=self.registry)
@@ -142,12 +128,13 @@ class Daemon:
                 hooks=[pipeline_metrics],
                 people=people,
             )
-            owned.callback(self.pipeline.close)
+            owned.callback(self._close_pipeline)
+            self._health = Health(self.pipeline)
             pipeline_metrics.watch(self.pipeline)
             self.cameras = CameraDesk(
                 self.pipeline,
                 lambda spec: self.platform.frame_source(spec, concurrent=self._decoders()),
-                on_state=self._camera_state,
+                on_state=self.events.camera_state,
                 on_config=self._camera_config,
             )
             self.files = FileDesk(
@@ -156,13 +143,13 @@ class Daemon:
                 lambda spec: self.platform.frame_source(spec, concurrent=self._decoders()),
                 settings=settings,
                 config=config.files,
-                run=_description(config),
+                run=describe_run(settings),
                 concurrent=settings.concurrent_files or self.platform.concurrent_files,
-                place=self._place,
+                place=lambda job: results_folder(job, self.folders.configs(), config.state_dir),
                 trial=trial or Trial(settings),
             )
             self.folders = FolderDesk(self.files, config.folders)
-            self._metrics.watch(self.reading)
+            self._metrics.watch(lambda: read_service(self.cameras, self.ledger, self.events, self.platform))
             self._owned = owned.pop_all()
 
     def __enter__(self) -> Daemon:
@@ -176,7 +163,7 @@ class Daemon:
         *,
         web: Callable[[], WebService] | None = None,
         on_started: Callable[[], None] | None = None,
-        obey_signals: bool = True,
+        with_signals: bool = True,
     ) -> None:
         """Serve until `stop` or a signal. Raises StageFailed where the pipeline can't go on.
 
@@ -191,13 +178,14 @@ class Daemon:
         if on_started is not None:
             on_started()
         async with anyio.create_task_group() as group:
-            if obey_signals:
-                group.start_soon(self._obey)
+            if with_signals:
+                group.start_soon(obey_signals, self.stop, self.reload)
             async with anyio.create_task_group() as working:
-                for task in (self._tick, self._watch_pipeline, self.folders.run, self.files.dispatch):
+                dispatch = keep_running("files", self.files.dispatch, after=(sqlite3.Error,))
+                for task in (self._tick, self._watch_pipeline, self.folders.run, dispatch):
                     working.start_soon(task)
-                for sender in self._senders:
-                    group.start_soon(sender.run)
+                for sender in self.events.senders():
+                    group.start_soon(sender)
                 if server is not None:
                     group.start_soon(server.run)
                 self._notifier.ready()
@@ -208,7 +196,7 @@ class Daemon:
             if server is not None:
                 server.stop()
             await self._stop_pipeline()
-            await self._flush()
+            await self.events.flush(FLUSH_SECONDS)
             group.cancel_scope.cancel()
         if self.pipeline.failure is not None:
             raise self.pipeline.failure
@@ -227,7 +215,7 @@ class Daemon:
         RestartNeeded: the named sections changed, which needs a restart; everything else is as the file says.
         """
         new = self._load()
-        changes = [*self._reload_cameras(new), *self._reload_folders(new)]
+        changes = apply_config(self.config, new, self.cameras, self.folders)
         for change in changes:
             logger.info("reload: %s", change)
         needing = [name for name in RESTART_SECTIONS if getattr(new, name) != getattr(self.config, name)]
@@ -237,51 +225,15 @@ class Daemon:
             raise RestartNeeded(f"changes of {', '.join(needing)} need a restart; cameras and folders are up to date")
         return changes
 
-    def events(self) -> EventBus:
-        """Where events pass."""
-        return self._bus
-
-    def latency_seconds(self, source_id: str) -> float | None:
-        """From capture to event, mean of the last frames of a camera; None before the first."""
-        recent = list(self._latencies.get(source_id, ()))
-        return sum(recent) / len(recent) if recent else None
-
     def problem(self) -> str:
         """Why frames do not go through; empty if they do."""
-        if self._stopping.is_set():
-            return "stopping"
-        if self.pipeline.failure is not None:
-            return str(self.pipeline.failure)
-        if self.pipeline.state is not PipelineState.RUNNING:
-            return f"the pipeline is {self.pipeline.state.value}"
-        statistics = self.pipeline.statistics()
-        done = statistics.forgotten.frames_done + sum(source.frames_done for source in statistics.sources)
-        waiting = sum(source.inbox.depth for source in statistics.sources)
-        if done != self._progress[0] or not waiting:
-            self._progress = (done, time.monotonic())
-        stuck_seconds = time.monotonic() - self._progress[1]
-        return f"no frame has come through for {stuck_seconds:.0f} s" if stuck_seconds > STUCK_SECONDS else ""
+        return "stopping" if self._stopping.is_set() else self._health.problem()
 
     def to_bgr(self, picture: Picture, source_id: str) -> NDArray[np.uint8]:
         """A picture as it may be shown: privacy masks are black. For sinks, on their thread."""
         areas = self._regions.areas(source_id)
         image = self.platform.to_bgr(picture)
         return image if areas is None else areas.black_out(image)
-
-    def reading(self) -> ServiceReading:
-        """For metrics."""
-        return ServiceReading(
-            cameras=[
-                SourceReading(camera.source_id, camera.state, camera.reconnects, camera.frames_capped)
-                for camera in self.cameras.readings()
-            ],
-            files={state.value: count for state, count in self.ledger.counts().items()},
-            events={str(kind): count for kind, count in self._bus.counts().items()},
-            outbox=self._outbox.depths(),
-            outbox_dropped=self._outbox.dropped(),
-            gpu_memory_bytes=self.platform.memory_bytes(),
-            rejected={name: sender.rejected for name, sender in self._webhooks.items()},
-        )
 
     def _recover(self) -> None:
         if self._state_dir.crash is not None:
@@ -290,49 +242,15 @@ class Daemon:
             if job.state is JobState.SET_ASIDE:
                 logger.error("%s is set aside: %s", job.path, job.error)
 
-    def _make_events(self, owned: ExitStack) -> None:
-        config = self.config.events
-        journal = None
-        if config.jsonl is not None:
-            journal = Journal(config.jsonl)
-            owned.callback(journal.close)
-        receivers: dict[str, frozenset[str] | None] = {
-            f"webhook/{name}": frozenset(hook.kinds) or None for name, hook in config.webhooks.items()
-        }
-        self._webhooks = {
-            name: WebhookSender(name, hook, self._outbox, receiver=f"webhook/{name}")
-            for name, hook in config.webhooks.items()
-        }
-        self._senders: list[WebhookSender | MqttPublisher] = list(self._webhooks.values())
-        if config.mqtt is not None:
-            receivers[MQTT] = None
-            mqtt = MqttPublisher(config.mqtt, self._outbox, receiver=MQTT)
-            self._senders.append(mqtt)
-        self._outbox.forget(known=receivers)
-        self._bus = EventBus(journal=journal, outbox=self._outbox, receivers=receivers)
-        if config.mqtt is not None:
-            self._bus.subscribe(mqtt.note)
-
     def _open_sinks(self, info: VideoInfo, platform: Platform) -> list[Sink]:
         name = info.source_id
         job = self.files.job_of(name)
         kind = "camera" if job is None else "file"
         extra = () if self._extra_sinks is None else self._extra_sinks(info, platform)
         if job is None:
-            # Each stay in the pipeline counts its tracks from 1: its events need ids of their own.
-            stay = EventFactory(name, "camera", str(uuid.uuid4()))
-            events = TrackEventSink(
-                stay, self._bus.publish, on_latency=lambda seconds: self._note_latency(name, seconds)
-            )
-            return [*extra, self._metrics.tally(kind), events]
-        session = EventFactory(name, "file", f"{job.content}/{job.settings}")
+            return [*extra, self._metrics.tally(kind), self.events.camera_sink(name)]
         # Results first: events of a file whose results can't be written are not told.
-        return [
-            self.files.sink_for(job),
-            *extra,
-            self._metrics.tally(kind),
-            TrackEventSink(session, self._bus.publish),
-        ]
+        return [self.files.sink_for(job), *extra, self._metrics.tally(kind), self.events.file_sink(name, job)]
 
     def _ended(self, outcome: Outcome) -> None:
         try:
@@ -341,81 +259,22 @@ class Daemon:
         except Exception:  # the pipeline's thread must go on; the source is settled at the next start
             logger.exception("%s ended, but that could not be recorded", outcome.source_id)
 
-    def _camera_state(self, name: str, state: str, reason: str) -> None:
-        self._bus.publish(self._factory(name).source_state(state, reason, time.time()))
-
     def _camera_config(self, name: str, config: CameraConfig | None) -> None:
+        areas = None
         if config is None:
-            self._regions.set_areas(name, None)
-            self._factories.pop(name, None)
-            self._latencies.pop(name, None)
+            self.events.camera_gone(name)
         elif config.regions or config.masks:
-            self._regions.set_areas(name, Areas(regions=config.regions, masks=config.masks))
-        else:
-            self._regions.set_areas(name, None)
-
-    def _factory(self, name: str) -> EventFactory:
-        return self._factories.setdefault(name, EventFactory(name, "camera", self._boot))
-
-    def _note_latency(self, name: str, seconds: float) -> None:
-        self._latencies.setdefault(name, deque(maxlen=LATENCIES)).append(seconds)
-        self._metrics.observe_latency("camera", seconds)
+            areas = Areas(regions=config.regions, masks=config.masks)
+        self._regions.set_areas(name, areas)
 
     def _decoders(self) -> int:
         return max(1, len(self.cameras.names()) + self.platform.concurrent_files)
 
-    def _place(self, job: Job) -> Path:
-        """Beside the file, or in its folder's mirror tree; for files without a folder, in the state folder."""
-        folder = self.folders.configs().get(job.folder)
-        name = job.path.name + RESULTS_SUFFIX
-        if folder is None:
-            return self.config.state_dir / "results" / f"{job.content[:8]}-{name}"
-        if folder.output is None:
-            return job.path.with_name(name)
-        return folder.output / job.path.parent.relative_to(folder.path) / name
-
-    def _reload_cameras(self, new: ServiceConfig) -> list[str]:
-        old = self.config.cameras
-        for name in old.keys() - new.cameras.keys():
-            self.cameras.remove(name)
-        for name in new.cameras.keys() - old.keys():
-            self.cameras.add(name, new.cameras[name])
-        changed = [name for name in new.cameras.keys() & old.keys() if new.cameras[name] != old[name]]
-        for name in changed:
-            self.cameras.change(name, new.cameras[name])
-        return _changes("camera", old.keys(), new.cameras.keys(), changed)
-
-    def _reload_folders(self, new: ServiceConfig) -> list[str]:
-        old = self.config.folders
-        for name in old.keys() - new.folders.keys():
-            self.folders.set(name, None)
-        changed = [name for name in new.folders if new.folders[name] != old.get(name)]
-        for name in changed:
-            self.folders.set(name, new.folders[name])
-        return _changes("folder", old.keys(), new.folders.keys(), [name for name in changed if name in old])
-
-    async def _obey(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            async for number in signals:
-                if number is not signal.SIGHUP:
-                    self.stop()
-                    continue
-                try:
-                    await anyio.to_thread.run_sync(self.reload)
-                except (ValueError, RestartNeeded) as error:
-                    logger.error("reload: %s", error)
-
     async def _tick(self) -> None:
-        last_alive = 0.0
         while True:
             await anyio.to_thread.run_sync(self.cameras.reconcile)
             self.cameras.sample()
-            interval = self._notifier.watchdog_seconds
-            if interval is not None and time.monotonic() - last_alive >= interval:
-                problem = self.problem()
-                if not problem:
-                    self._notifier.alive(f"{len(self.cameras.names())} cameras")
-                    last_alive = time.monotonic()
+            self._notifier.tick(self.problem, f"{len(self.cameras.names())} cameras")
             await anyio.sleep(TICK_SECONDS)
 
     async def _watch_pipeline(self) -> None:
@@ -430,33 +289,11 @@ class Daemon:
             self.pipeline.drain()
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self.pipeline.wait, self.config.drain_seconds)
-            self.pipeline.abort()
-            await anyio.to_thread.run_sync(self.pipeline.close)
+            await anyio.to_thread.run_sync(self._close_pipeline)
 
-    async def _flush(self) -> None:
-        """Let receivers that are there have the last events; the rest waits on disk."""
-        with anyio.move_on_after(FLUSH_SECONDS):
-            while any(self._outbox.depths().values()):  # noqa: ASYNC110  # bounded, and nothing tells of the last one
-                await anyio.sleep(0.05)
-
-
-def _description(config: ServiceConfig) -> RunDescription:
-    settings = config.analysis
-    return RunDescription(
-        detector=settings.detector,
-        embedder=settings.embedder if settings.embed else None,
-        embedding_dimension=embedder_spec(settings.embedder).embedding_dim if settings.embed else None,
-        frameskip=settings.frameskip,
-        tracks=settings.track,
-        versions={"visage": version("visage"), **library_versions()},
-        settings=settings.model_dump(mode="json", exclude={"model_dir"}),
-    )
-
-
-def _changes(word: str, old: Collection[str], new: Collection[str], changed: Sequence[str]) -> list[str]:
-    before, after = set(old), set(new)
-    return [
-        *(f"{word} {name} added" for name in sorted(after - before)),
-        *(f"{word} {name} removed" for name in sorted(before - after)),
-        *(f"{word} {name} changed" for name in sorted(changed)),
-    ]
+    def _close_pipeline(self) -> None:
+        self.pipeline.abort()
+        try:
+            self.pipeline.close(join_seconds=CLOSE_SECONDS)
+        except RuntimeError as error:  # a server that says nothing holds a thread in FFmpeg: see `visage.cli.main`
+            logger.warning("%s", error)

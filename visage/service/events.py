@@ -8,7 +8,7 @@
 - `track_started`: a face came into the picture. `track_identified`: it was decided who that is, or decided anew;
   `person` is {"id", "name", "similarity"}, with id null for an unknown. `track_ended`: it left; `track` then is {"id",
   "frame", "last_frame", "seconds", "end_seconds", "frames", "best_frame", "box", "quality"}, the box that of the best.
-- `source_state`: `state` and `reason` instead of `track` and `person`.
+- `source_state`: `state` and `reason` instead of `track` and `person`; the last one of a source is `removed`.
 - `time` is when the frame was captured, for a file when it was worked on. `seconds` count from the source's start.
 - Events are delivered at least once. `id` is the same for a repeat, also when a file is worked on again after a crash:
   it is made from the content, the settings, the track and the type.
@@ -29,9 +29,10 @@ from pydantic import JsonValue
 from stages.frames import Identity, Observation
 from stages.track.summary import TrackSummary
 
-__all__ = ["EVENT_TYPES", "EventFactory", "EventType", "ServiceEvent"]
+__all__ = ["EVENT_TYPES", "REMOVED", "EventFactory", "EventType", "ServiceEvent"]
 
 SCHEMA = "visage.event/1"
+REMOVED = "removed"
 
 EventType: TypeAlias = Literal["track_started", "track_identified", "track_ended", "source_state"]
 EVENT_TYPES: tuple[EventType, ...] = ("track_started", "track_identified", "track_ended", "source_state")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -112,6 +113,11 @@ class FolderDesk:
                 await anyio.to_thread.run_sync(
                     lambda: self._files.found(file, folder=name, priority=folder.config.priority)
                 )
+            except UnicodeEncodeError:
+                logger.warning("%r is left out: its name is not UTF-8; rename it", str(file.path))
+            except sqlite3.Error as error:  # a full disk
+                logger.error("%s can't be noted: %s", file.path, error)
+                folder.watched.forget(file.path)
             except OSError as error:  # gone, or not to be read: a later scan finds it again
                 logger.warning("%s: %s", file.path, error.strerror)
                 folder.watched.forget(file.path)

@@ -4,7 +4,7 @@
     PREFIX/SOURCE/event      every event's JSON, QoS 1
     PREFIX/SOURCE/state      retained: running, reconnecting, ...
     PREFIX/SOURCE/faces      retained: tracks in the picture
-    PREFIX/SOURCE/person     retained: who was identified last
+    PREFIX/SOURCE/person     retained: who was identified last; these three go with their source
     DISCOVERY/.../config     retained: what Home Assistant needs to show presence, faces, person and connection
 
 Events wait in the outbox while the broker is away; retained topics are put right after every connection. MQTT has no
@@ -27,7 +27,7 @@ import anyio.to_thread
 
 from visage.config.service import MqttConfig
 from visage.service.backoff import Backoff
-from visage.service.events import ServiceEvent
+from visage.service.events import REMOVED, ServiceEvent
 from visage.service.outbox import Outbox
 from visage.service.wake import Wake
 
@@ -59,6 +59,7 @@ class MqttPublisher:
         self._retained: dict[str, str] = {}
         self._announced: set[str] = set()
         self._cameras: set[str] = set()
+        self._gone: set[str] = set()
         self._wake = Wake()
         outbox.on_put(self._wake.set)
 
@@ -93,8 +94,17 @@ class MqttPublisher:
             await anyio.sleep(self._backoff.next_seconds())
 
     def _note_camera(self, event: ServiceEvent) -> None:
-        source, in_view = _topic(event.source_id), self._in_view[event.source_id]
+        source = _topic(event.source_id)
+        if event.data.get("state") == REMOVED:
+            self._cameras.discard(event.source_id)
+            self._gone.add(event.source_id)
+            self._in_view.pop(event.source_id, None)
+            # An empty text makes the broker forget a retained topic.
+            self._retained.update({f"{source}/{topic}": "" for topic in ("state", "faces", "person")})
+            return
+        in_view = self._in_view[event.source_id]
         self._cameras.add(event.source_id)
+        self._gone.discard(event.source_id)
         track = event.data.get("track")
         number = track.get("id") if isinstance(track, dict) else None
         if event.type == "source_state":
@@ -116,8 +126,13 @@ class MqttPublisher:
         while True:
             with self._lock:
                 unannounced, retained = sorted(self._cameras - self._announced), list(self._retained.items())
+                gone = sorted(self._gone)
             for source_id in unannounced:
                 await self._announce(client, source_id)
+            for source_id in gone:
+                await self._announce(client, source_id, is_gone=True)
+            with self._lock:
+                self._gone.difference_update(gone)
             for topic, text in retained:
                 if sent.get(topic) != text:
                     await client.publish(f"{self._config.topic_prefix}/{topic}", text, qos=QOS, retain=True)
@@ -132,12 +147,12 @@ class MqttPublisher:
             if not letters:
                 await self._wake.wait(IDLE_SECONDS)
 
-    async def _announce(self, client: aiomqtt.Client, source_id: str) -> None:
+    async def _announce(self, client: aiomqtt.Client, source_id: str, *, is_gone: bool = False) -> None:
         if self._config.discovery_prefix is not None:
             for component, key, config in self._discovery(source_id):
                 topic = f"{self._config.discovery_prefix}/{component}/visage_{_topic(source_id)}_{key}/config"
-                await client.publish(topic, json.dumps(config), qos=QOS, retain=True)
-        self._announced.add(source_id)
+                await client.publish(topic, "" if is_gone else json.dumps(config), qos=QOS, retain=True)
+        (self._announced.discard if is_gone else self._announced.add)(source_id)
 
     def _discovery(self, source_id: str) -> Iterator[tuple[str, str, dict[str, object]]]:
         """Home Assistant's MQTT discovery: one device a source, four entities."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,14 +21,17 @@ from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
 from visage.service.events import ServiceEvent
 from visage.service.folders import FoundFile
 from visage.service.ledger import JobState
-from visage.web.errors import Conflict, NotFound
+from visage.web.errors import AddressRefused, Conflict, NotFound
 from visage.web.ports import Event, NewSource, OnEvent, Readiness, SourceStatus
+from visage.web.rules import check_address
 
 __all__ = ["DaemonPort"]
 
 ADDED = "sources.json"
 ADDED_FOLDER = "added"
 ADDED_PRIORITY = 100
+
+logger = logging.getLogger(__name__)
 
 
 class DaemonPort:
@@ -41,8 +45,12 @@ class DaemonPort:
     def restore(self) -> None:
         """Begin again with the cameras that were added before."""
         for name, address in self._added().items():
-            with contextlib.suppress(SourceTaken):
-                self._daemon.cameras.add(name, CameraConfig(address=address))
+            try:
+                # The rules may have become stricter since.
+                allowed = check_address(address, self._daemon.config.web.add_source)
+                self._daemon.cameras.add(name, CameraConfig(address=allowed))
+            except (AddressRefused, SourceTaken) as error:
+                logger.warning("%s, which was added by the API, is left out: %s", name, error)
 
     def readiness(self) -> Readiness:
         problem = self._daemon.problem()
@@ -62,7 +70,7 @@ class DaemonPort:
                 dropped=camera.dropped,
                 faces=camera.faces,
                 reconnects=camera.reconnects,
-                latency_seconds=daemon.latency_seconds(camera.source_id),
+                latency_seconds=daemon.events.latency_seconds(camera.source_id),
             )
             for camera in daemon.cameras.readings()
         ]
@@ -115,7 +123,7 @@ class DaemonPort:
             raise Conflict(str(error)) from error
 
     def subscribe(self, on_event: OnEvent) -> Callable[[], None]:
-        return self._daemon.events().subscribe(lambda event: on_event(_told(event)))
+        return self._daemon.events.bus.subscribe(lambda event: on_event(_told(event)))
 
     def _set_paused(self, source_id: str, *, paused: bool) -> SourceStatus:
         with _translated():

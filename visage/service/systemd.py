@@ -6,9 +6,11 @@ Elsewhere it does nothing.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 __all__ = ["Notifier"]
 
@@ -25,15 +27,23 @@ class Notifier:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         microseconds = int(environment.get("WATCHDOG_USEC", "0") or 0)
         self.watchdog_seconds: float | None = microseconds / 2e6 if microseconds else None
-        """How often to say `alive`: twice in the time after which systemd would restart us. None: it does not ask."""
+        """How often it is fed: twice in the time after which systemd would restart us. None: it does not ask."""
+        self._fed_at = -math.inf
 
     def ready(self) -> None:
         """Everything runs."""
         self._send("READY=1")
 
-    def alive(self, status: str) -> None:
-        """All is well; `status` is shown by `systemctl status`."""
-        self._send(f"WATCHDOG=1\nSTATUS={status}")
+    def tick(self, problem: Callable[[], str], status: str) -> None:
+        """To be called every second or so: feeds the watchdog in time, unless there is a problem.
+
+        `problem`: says what is wrong; empty if all is well. `status` is shown by `systemctl status`.
+        """
+        if self.watchdog_seconds is None or time.monotonic() - self._fed_at < self.watchdog_seconds:
+            return
+        if not problem():
+            self._send(f"WATCHDOG=1\nSTATUS={status}")
+            self._fed_at = time.monotonic()
 
     def stopping(self) -> None:
         """The daemon is on its way out."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 import time
 
 import pytest
@@ -21,6 +23,30 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch
             Demuxer(f"{scheme}://ada:secret@127.0.0.1:{port}/door")
         assert time.monotonic() - started < 10
     assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_talks_but_shows_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header without end, a byte at a time: no single reading is ever late."""
+    monkeypatch.setattr(demux, "STALL_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        is_over = threading.Event()
+
+        def talk() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):  # it has given up
+                connection.recv(4096)
+                connection.sendall(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nX: ")
+                while not is_over.wait(0.05):
+                    connection.sendall(b"a")
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        try:
+            with pytest.raises(SourceUnreadable, match="door (can.t be opened|answers)"):
+                Demuxer(f"rtsp://ada:secret@127.0.0.1:{server.getsockname()[1]}/door")
+        finally:
+            is_over.set()
+            thread.join()
 
 
 def test_an_input_without_a_container_is_opened_by_its_format() -> None:

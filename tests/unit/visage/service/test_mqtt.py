@@ -19,7 +19,7 @@ from tests.unit.visage.service.scenes import ADA, observe
 from visage.config.service import MqttConfig
 from visage.service.backoff import Backoff
 from visage.service.bus import EventBus
-from visage.service.events import EventFactory
+from visage.service.events import REMOVED, EventFactory
 from visage.service.mqtt import MqttPublisher
 from visage.service.outbox import Outbox
 from visage.service.track_events import TrackEventSink
@@ -130,6 +130,32 @@ def test_home_assistant_finds_a_camera_and_its_state(tmp_path: Path, broker: Bro
     assert presence["availability_topic"] == "visage/status"
     assert presence["device"]["name"] == "front door"
     assert sum(topic.startswith("homeassistant/") for topic in online) == 4
+
+
+def test_a_camera_that_is_gone_leaves_nothing_at_the_broker(tmp_path: Path, broker: Broker) -> None:
+    """Home Assistant would show it for ever. One goes while the broker is there, one while it is away."""
+    broker.start()
+    bus, publisher, outbox = rig(tmp_path, broker)
+
+    async def run() -> dict[str, str]:
+        with anyio.fail_after(BOUND_SECONDS):
+            for name in ("door", "garden"):
+                bus.publish(EventFactory(name, "camera", "boot").source_state("running", "", 1_700_000_000.0))
+            async with anyio.create_task_group() as group:
+                group.start_soon(publisher.run)
+                await retained(broker.port, 1 + 2 * 7)
+                bus.publish(EventFactory("door", "camera", "boot").source_state(REMOVED, "", 1_700_000_001.0))
+                await emptied(outbox)
+                group.cancel_scope.cancel()
+            bus.publish(EventFactory("garden", "camera", "boot").source_state(REMOVED, "", 1_700_000_002.0))
+            async with anyio.create_task_group() as group:
+                group.start_soon(publisher.run)
+                await emptied(outbox)
+                group.cancel_scope.cancel()
+            return await retained(broker.port, 1)
+
+    assert anyio.run(run) == {"visage/status": "offline"}
+    outbox.close()
 
 
 def test_events_wait_for_a_broker_that_is_away(tmp_path: Path, broker: Broker) -> None:

@@ -56,7 +56,9 @@ def test_systemd_is_told(tmp_path: Path, is_abstract: bool) -> None:
         notifier = Notifier({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "30000000"})
         assert notifier.watchdog_seconds == 15.0
         notifier.ready()
-        notifier.alive("2 cameras")
+        notifier.tick(lambda: "stuck", "2 cameras")
+        notifier.tick(str, "2 cameras")
+        notifier.tick(str, "not due yet")
         notifier.stopping()
         assert [listening.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1\nSTATUS=2 cameras", b"STOPPING=1"]
 

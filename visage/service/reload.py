@@ -1,0 +1,72 @@
+"""Brings cameras and folders to what a configuration says, without touching those that did not change.
+
+Callers of the API may have added and removed sources meanwhile. The configuration wins: what it names anew takes the
+place of a camera of that name, and one that is gone already is none to remove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from visage.config.service import ServiceConfig
+from visage.config.yaml_file import ConfigError
+from visage.service.camera_desk import CameraDesk
+from visage.service.errors import SourceTaken, SourceUnknown
+from visage.service.folder_desk import FolderDesk
+
+__all__ = ["RESTART_SECTIONS", "apply_config"]
+
+RESTART_SECTIONS = ("state_dir", "analysis", "files", "events", "web", "drain_seconds")
+"""What a running daemon can't change."""
+
+
+def apply_config(old: ServiceConfig, new: ServiceConfig, cameras: CameraDesk, folders: FolderDesk) -> list[str]:
+    """Do what changed; returns it, one line each. From any thread.
+
+    Raises ConfigError, and nothing has changed: a folder has the name of a camera that a caller added.
+    """
+    for name in new.folders:
+        if name in cameras and name not in old.cameras:
+            raise ConfigError([f"folders.{name}: there is a camera of this name, added by the API; remove it first"])
+    return [*_apply_cameras(old, new, cameras), *_apply_folders(old, new, folders)]
+
+
+def _apply_cameras(old: ServiceConfig, new: ServiceConfig, cameras: CameraDesk) -> list[str]:
+    done = []
+    for name in sorted(old.cameras.keys() - new.cameras.keys()):
+        try:
+            cameras.remove(name)
+        except SourceUnknown:
+            continue
+        done.append(f"camera {name} removed")
+    for name, config in new.cameras.items():
+        if config == old.cameras.get(name):
+            continue
+        try:
+            if name in cameras:
+                cameras.change(name, config)
+                done.append(f"camera {name} changed")
+            else:
+                cameras.add(name, config)
+                done.append(f"camera {name} added")
+        except (SourceTaken, SourceUnknown) as error:  # a caller was quicker
+            done.append(f"camera {name} is left as it is: {error}")
+    return done
+
+
+def _apply_folders(old: ServiceConfig, new: ServiceConfig, folders: FolderDesk) -> list[str]:
+    changed = [name for name in new.folders if new.folders[name] != old.folders.get(name)]
+    for name in old.folders.keys() - new.folders.keys():
+        folders.set(name, None)
+    for name in changed:
+        folders.set(name, new.folders[name])
+    return _changes(old.folders.keys(), new.folders.keys(), [name for name in changed if name in old.folders])
+
+
+def _changes(old: Collection[str], new: Collection[str], changed: Sequence[str]) -> list[str]:
+    before, after = set(old), set(new)
+    return [
+        *(f"folder {name} added" for name in sorted(after - before)),
+        *(f"folder {name} removed" for name in sorted(before - after)),
+        *(f"folder {name} changed" for name in sorted(changed)),
+    ]

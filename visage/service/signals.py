@@ -1,0 +1,32 @@
+"""What signals mean to the daemon: SIGTERM and Ctrl-C stop it, SIGHUP reloads."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable
+
+import anyio
+import anyio.to_thread
+
+from visage.service.errors import ServiceError
+
+__all__ = ["obey_signals"]
+
+logger = logging.getLogger(__name__)
+
+
+async def obey_signals(stop: Callable[[], None], reload: Callable[[], object]) -> None:
+    """Until cancelled. `stop` is called in the event loop for each signal; `reload` on a worker thread.
+
+    A reload that is refused is told and changes nothing else.
+    """
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number is not signal.SIGHUP:
+                stop()
+                continue
+            try:
+                await anyio.to_thread.run_sync(reload)
+            except (ValueError, ServiceError) as error:
+                logger.error("reload: %s", error)

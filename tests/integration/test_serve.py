@@ -254,6 +254,36 @@ def test_a_camera_comes_back_and_the_other_never_left(
 
 
 @pytest.mark.slow
+def test_a_camera_that_hangs_holds_up_no_stop(tmp_path: Path, models: ModelStore, services: list[Service]) -> None:
+    """It accepts the connection and says nothing, and may do so for a minute."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/cam"
+        service = Service(tmp_path, models, cameras={"silent": {"address": address, "timeout_seconds": 60}})
+        services.append(service)
+        service.start()
+        connection, _ = silent.accept()
+        with connection:
+            service.wait_for(lambda: service.sources().get("silent", {}).get("state") == "connecting")
+            started = time.monotonic()
+            assert service.stop() == 0, service.log()
+            assert time.monotonic() - started <= 10
+
+
+@pytest.mark.slow
+def test_a_file_with_an_odd_name_stops_nothing(
+    tmp_path: Path, media: Media, models: ModelStore, services: list[Service]
+) -> None:
+    folder = clips(tmp_path / "films", media, 1)
+    shutil.copy(folder / "clip00.mp4", os.fsdecode(os.fsencode(folder) + b"/a\xff.mp4"))
+    service = Service(tmp_path, models, folders=watched(folder))
+    services.append(service)
+    service.start()
+    service.wait_for(is_done(service, 1))
+    assert service.stop() == 0
+    assert "its name is not UTF-8" in service.log()
+
+
+@pytest.mark.slow
 def test_a_reload_changes_cameras_and_disturbs_no_other(
     tmp_path: Path, models: ModelStore, camera: RtspServer, services: list[Service]
 ) -> None:

@@ -53,7 +53,9 @@ class Rig:
         return {reading.source_id: reading.state for reading in self.desk.readings()}.get(name, "gone")
 
     def _open(self, spec: SourceSpec) -> FrameSource:
-        self.opened.append(spec.uri)
+        with self._changed:
+            self.opened.append(spec.uri)
+            self._changed.notify_all()
         return ScriptedSource(self.pool, spec.source_id, 0, endless=True, open_error=self.open_error)
 
     def _sinks(self, info: VideoInfo) -> list[RecordingSink]:
@@ -133,7 +135,9 @@ def test_a_camera_that_is_on_its_way_out_can_be_added_again(rig: Rig) -> None:
     assert ("a" in rig.desk, rig.desk.readings()) == (False, [])
     rig.desk.add("a", CameraConfig(address="rtsp://cam/other"))
     rig.detect.gate.set()
-    rig.wait(lambda: rig.opened[-1] == "rtsp://cam/other" or rig.desk.reconcile() is not None)
+    rig.wait(lambda: not rig.pipeline.statistics().sources)
+    rig.desk.reconcile()
+    rig.wait(lambda: rig.opened[-1] == "rtsp://cam/other")
 
 
 def test_outside_its_hours_a_camera_is_not_opened(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

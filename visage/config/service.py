@@ -146,7 +146,7 @@ class ServiceConfig(Section):
     files: FilesConfig = Field(default_factory=FilesConfig, description="How files are worked on.")
     events: EventsConfig = Field(default_factory=EventsConfig, description="Where events go.")
     web: WebSettings = Field(default_factory=WebSettings, description="The API and the page.")
-    drain_seconds: float = Field(5.0, gt=0, le=60, description="How long a stop may take to finish what is in flight.")
+    drain_seconds: float = Field(4.0, gt=0, le=60, description="How long a stop may take to finish what is in flight.")
 
     @field_validator("state_dir")
     @classmethod

@@ -289,10 +289,10 @@ class Daemon:
             self.pipeline.drain()
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self.pipeline.wait, self.config.drain_seconds)
-            await anyio.to_thread.run_sync(self._close_pipeline)
+            self.pipeline.abort()
+            await anyio.to_thread.run_sync(self.pipeline.wait, CLOSE_SECONDS)
 
     def _close_pipeline(self) -> None:
-        self.pipeline.abort()
         try:
             self.pipeline.close(join_seconds=CLOSE_SECONDS)
         except RuntimeError as error:  # a server that says nothing holds a thread in FFmpeg: see `visage.cli.main`

@@ -93,7 +93,7 @@ class Guard:
         if scope["path"].startswith("/api/") and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return _refuse(403, "another site's page may not use this API")
         origin = headers.get("origin")
-        if scope["method"] not in HARMLESS and origin is not None and urlsplit(origin).netloc != host:
+        if scope["method"] not in HARMLESS and origin is not None and _netloc(origin) != host:
             return _refuse(403, "another site's page may not use this API")
         declared = headers.get("content-length", "0")
         if declared.isdigit() and int(declared) > self._most_bytes:
@@ -106,7 +106,10 @@ class Guard:
         return None
 
     def _is_ours(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:  # no address at all
+            return False
         return is_loopback(name) or name in self._allowed_hosts
 
 
@@ -133,6 +136,13 @@ class _BoundedBody:
             if self.is_too_large:
                 raise _BodyTooLarge
         return message
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # no address at all
+        return None
 
 
 def _with_headers(send: Send) -> Send:

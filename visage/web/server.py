@@ -51,6 +51,7 @@ class WebServer:
             uvicorn.Config(
                 self._app,
                 log_config=None,
+                log_level="critical",  # the app tells its own errors, and callers' nonsense is not worth a line
                 access_log=False,
                 server_header=False,
                 lifespan="off",

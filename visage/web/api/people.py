@@ -16,7 +16,7 @@ from visage.web.tokens import Role
 
 __all__ = ["NAME_PATTERN", "router"]
 
-NAME_PATTERN = r"^\S(.*\S)?$"
+NAME_PATTERN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
 MISSING: Responses = {404: {"model": ErrorRecord, "description": "There is no such person."}}
 
 router = APIRouter(prefix="/people", tags=["people"], responses=ERRORS)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import AfterValidator
 
 from visage.web.api.callers import ERRORS, Parts
 from visage.web.auth import Principal, allow
@@ -15,14 +16,26 @@ from visage.web.tokens import Role
 
 __all__ = ["Wanted", "router"]
 
+FIRST_YEAR, LAST_YEAR = 1970, 9000
+
 router = APIRouter(prefix="/sightings", tags=["sightings"], responses=ERRORS)
+
+
+def _on_the_calendar(moment: datetime | None) -> datetime | None:
+    """Not so early or late that arithmetic with it fails."""
+    if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"the year must be from {FIRST_YEAR} to {LAST_YEAR}")
+    return moment
+
+
+Moment = Annotated[datetime | None, AfterValidator(_on_the_calendar)]
 
 
 def wanted_sightings(
     person_id: Annotated[str | None, Query(max_length=120)] = None,
     source: Annotated[str | None, Query(max_length=120, description="A source, or a pattern such as `cam-*`.")] = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment = None,
+    until: Moment = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> SightingQuery:
     """The query's parameters."""

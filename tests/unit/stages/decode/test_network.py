@@ -42,7 +42,7 @@ def test_a_server_that_talks_but_shows_nothing_is_given_up(monkeypatch: pytest.M
         thread = threading.Thread(target=talk)
         thread.start()
         try:
-            with pytest.raises(SourceUnreadable, match="door (can.t be opened|answers)"):
+            with pytest.raises(SourceUnreadable, match=r"/door (can't be opened|answers)"):
                 Demuxer(f"rtsp://ada:secret@127.0.0.1:{server.getsockname()[1]}/door")
         finally:
             is_over.set()

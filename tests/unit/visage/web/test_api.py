@@ -116,6 +116,17 @@ def test_sightings_are_filtered_and_searched(site: Running, client: httpx.Client
     assert answer.json()[0]["similarity"] > 0.99
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "9999-12-31T23:59:59+00:00", "yesterday"])
+def test_a_time_off_the_calendar_is_refused(client: httpx.Client, moment: str) -> None:
+    answer = client.get("/api/v1/sightings", params={"since": moment})
+    assert (answer.status_code, answer.json()["error"].partition(":")[0]) == (422, "since")
+
+
+@pytest.mark.parametrize("name", ["", " Ada", "A\0da", "A\nda", "\x1b[31mAda"])
+def test_a_name_is_one_line_of_text(client: httpx.Client, name: str) -> None:
+    assert client.patch("/api/v1/people/p-1", json={"name": name}).status_code == 422
+
+
 def test_without_a_gallery_people_are_unavailable_and_the_rest_works(tmp_path: Path) -> None:
     with running(tmp_path, with_people=False) as site, site.client() as client:
         assert client.get("/api/v1/people").status_code == 503

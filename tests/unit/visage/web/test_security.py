@@ -163,6 +163,21 @@ def test_another_sites_page_is_refused(site: Running) -> None:
         assert client.post("/api/v1/reload", headers={"origin": site.url}).status_code == 204
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "[::1"}, 421),
+        ({"host": ""}, 421),
+        ({"host": "127.0.0.1", "origin": "http://[bad"}, 403),
+        ({"host": "127.0.0.1", "origin": "null"}, 403),
+    ],
+)
+def test_headers_that_are_nonsense_are_refused(tmp_path: Path, headers: dict[str, str], status: int) -> None:
+    with running(tmp_path) as site:
+        answer = httpx.post(f"{site.url}/api/v1/reload", headers=headers)
+        assert (answer.status_code, site.service.reloads) == (status, 0)
+
+
 def test_no_answer_leaves_the_folder_of_the_page(site: Running, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text(SECRET)
     depth = "../" * 12

@@ -38,6 +38,7 @@ def serve(
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise typer.BadParameter(f"the daemon needs {', '.join(missing)}: pip install 'visage[serve]'")
+    from visage.config.review import review  # noqa: PLC0415
     from visage.config.service import load_service_config  # noqa: PLC0415
     from visage.config.yaml_file import ConfigError  # noqa: PLC0415
 
@@ -49,6 +50,8 @@ def serve(
             print(f"visage: error: {problem}", file=sys.stderr)
         raise typer.Exit(2) from error
     if check:
+        for line in review(loaded):
+            print(f"visage: warning: {line}", file=sys.stderr)
         print(f"{config}: {len(loaded.cameras)} cameras and {len(loaded.folders)} folders; nothing is wrong")
         return
     from visage.service.host import serve_daemon  # noqa: PLC0415

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -26,6 +26,7 @@ from visage.web.settings import WebSettings
 
 __all__ = [
     "CameraConfig",
+    "EventType",
     "EventsConfig",
     "FilesConfig",
     "FolderConfig",
@@ -36,8 +37,10 @@ __all__ = [
 ]
 
 ENVIRONMENT_PREFIX = "VISAGE_SERVICE__"
+STREAM = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 NAME = re.compile(r"[\w][\w.-]{0,63}", re.ASCII)
 
+EventType: TypeAlias = Literal["track_started", "track_identified", "track_ended", "source_state"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3)]
 
@@ -62,6 +65,14 @@ class CameraConfig(Section):
     masks: tuple[Polygon, ...] = Field((), description="Never look here, nor show it.")
     schedule: tuple[str, ...] = Field((), description="When to look, local time: `mon-fri 07:00-19:30`. Empty: always.")
     options: dict[str, str] = Field(default_factory=dict, repr=False, description="FFmpeg's options, over ours.")
+
+    @field_validator("address")
+    @classmethod
+    def _check_address(cls, address: str) -> str:
+        # The text is not repeated: it may hold a password.
+        if not (STREAM.fullmatch(address) or address.startswith("/dev/")):
+            raise ValueError("is no camera's address: write rtsp://host/path, http(s)://host/path or /dev/video0")
+        return address
 
     @field_validator("schedule")
     @classmethod
@@ -116,7 +127,7 @@ class WebhookConfig(Section):
 
     url: str = Field(repr=False, pattern=r"^https?://", description="Where to post.")
     secret: Secret = Field(default_factory=Secret, description="Key of the HMAC-SHA256 signature.")
-    kinds: tuple[str, ...] = Field((), description="Kinds of events to post; empty: all.")
+    kinds: tuple[EventType, ...] = Field((), description="Kinds of events to post; empty: all.")
     timeout_seconds: float = Field(10.0, gt=0, le=120, description="Longest wait for an answer.")
 
 

@@ -1,7 +1,8 @@
 """Reads one YAML file and remembers on which line each key stands, so that an error can say where it is.
 
 Values from the environment and from flags are laid over the file's; an error in one of those names it instead.
-A key that stands twice is an error: YAML would silently take the second.
+A key that stands twice is an error: YAML would silently take the second. Anchors and `<<` work, so that cameras can
+share what they have in common; a section without content is as good as none.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 __all__ = ["ConfigError", "KeyPath", "YamlFile"]
 
 KeyPath: TypeAlias = tuple[str, ...]
+MERGE = "tag:yaml.org,2002:merge"
 
 
 class ConfigError(ValueError):
@@ -39,7 +41,8 @@ class YamlFile:
         self._origins: dict[KeyPath, str] = {}
         self.values: dict[str, object] = {}
         try:
-            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            text = path.read_text(encoding="utf-8")
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
         except OSError as error:
             raise ConfigError([f"{path}: can't be read: {error.strerror}"]) from error
         except UnicodeDecodeError as error:
@@ -47,16 +50,24 @@ class YamlFile:
         except yaml.MarkedYAMLError as error:
             line = 1 if error.problem_mark is None else error.problem_mark.line + 1
             raise ConfigError([f"{path}:{line}: {error.problem or 'is not YAML'}"]) from error
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            raise ConfigError([f"{path}:{line}: holds the character #x{error.character:02x}; remove it"]) from error
+        except RecursionError as error:
+            raise ConfigError([f"{path}: is nested too deeply"]) from error
         if root is None:
             return
         if not isinstance(root, MappingNode):
             raise ConfigError([f"{path}:1: must hold keys with values, such as `cameras:`"])
         problems: list[str] = []
-        value = self._plain(root, (), problems)
+        try:
+            value = self._plain(root, (), problems)
+        except RecursionError as error:
+            raise ConfigError([f"{path}: holds itself, or is nested too deeply"]) from error
         if problems:
             raise ConfigError(problems)
         assert isinstance(value, dict)
-        self.values = value
+        self.values = {key: section for key, section in value.items() if section is not None}
 
     def lay_over(self, key_path: KeyPath, text: str, *, origin: str) -> None:
         """Put a value in place of the file's; `text` is read as YAML. Raises ConfigError."""
@@ -96,7 +107,11 @@ class YamlFile:
 
     def _mapping(self, node: MappingNode, at: KeyPath, problems: list[str]) -> Mapping[str, object]:
         values: dict[str, object] = {}
+        shared: dict[str, object] = {}
         for key_node, value_node in node.value:
+            if key_node.tag == MERGE:
+                shared = {**self._shared(value_node, at, problems), **shared}
+                continue
             if not isinstance(key_node, ScalarNode):
                 problems.append(f"{self._where(key_node)}: a key must be a word")
                 continue
@@ -105,7 +120,17 @@ class YamlFile:
                 problems.append(f"{self._where(key_node)}: {'.'.join((*at, key))} stands here a second time")
             self._origins[(*at, key)] = self._where(key_node)
             values[key] = self._plain(value_node, (*at, key), problems)
-        return values
+        return {**shared, **values}
+
+    def _shared(self, node: Node, at: KeyPath, problems: list[str]) -> Mapping[str, object]:
+        """What `<<` brings: a mapping, or several, of which the first has the last word."""
+        shared: dict[str, object] = {}
+        for one in node.value if isinstance(node, SequenceNode) else [node]:
+            if isinstance(one, MappingNode):
+                shared = {**self._mapping(one, at, problems), **shared}
+            else:
+                problems.append(f"{self._where(one)}: << takes keys with values, such as *name")
+        return shared
 
     def _where(self, node: Node) -> str:
         return f"{self._path}:{node.start_mark.line + 1}"

@@ -22,20 +22,20 @@ import json
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from pydantic import JsonValue
 
 from stages.frames import Identity, Observation
 from stages.track.summary import TrackSummary
+from visage.config.service import EventType
 
 __all__ = ["EVENT_TYPES", "REMOVED", "EventFactory", "EventType", "ServiceEvent"]
 
 SCHEMA = "visage.event/1"
 REMOVED = "removed"
 
-EventType: TypeAlias = Literal["track_started", "track_identified", "track_ended", "source_state"]
-EVENT_TYPES: tuple[EventType, ...] = ("track_started", "track_identified", "track_ended", "source_state")
+EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 SourceKind: TypeAlias = Literal["camera", "folder", "file"]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from visage.config.review import review
 from visage.config.service import load_service_config
 from visage.config.timetable import Timetable
 from visage.config.yaml_file import ConfigError
@@ -45,12 +46,31 @@ def write(folder: Path, text: str) -> Path:
             "cameras:\n  a:\n    address: rtsp://x\n    masks: [[[0, 0], [2, 0], [1, 1]]]\n",
             "visage.yaml:4: cameras.a.masks.0.1.0: Input should be less than",
         ),
+        ("web:\n  host: a\0b\n", "visage.yaml:2: holds the character #x00"),
+        ("cameras: &a\n  x: *a\n", "visage.yaml: holds itself"),
+        ("cameras: " + "[" * 3000, "visage.yaml: is nested too deeply"),
+        ("cameras:\n  a:\n    <<: 3\n    address: rtsp://x\n", "visage.yaml:3: << takes keys with values"),
+        ("cameras:\n  a: {address: /etc/passwd}\n", "visage.yaml:2: cameras.a.address: is no camera's address"),
+        (
+            "events:\n  webhooks:\n    a: {url: http://x, kinds: [track_strated]}\n",
+            "visage.yaml:3: events.webhooks.a.kinds.0: Input should be 'track_started'",
+        ),
     ],
 )
 def test_a_problem_names_line_and_key(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_service_config(write(tmp_path, text), environment={})
     assert expected in str(caught.value)
+
+
+def test_cameras_share_what_they_have_in_common(tmp_path: Path) -> None:
+    text = "cameras:\n  a: &all\n    address: rtsp://a\n    fps_cap: 5\n  b:\n    <<: *all\n    address: rtsp://b\nfolders:\n"
+    config = load_service_config(write(tmp_path, text), environment={})
+    assert {name: (camera.address, camera.fps_cap) for name, camera in config.cameras.items()} == {
+        "a": ("rtsp://a", 5),
+        "b": ("rtsp://b", 5),
+    }
+    assert config.folders == {}
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
@@ -90,6 +110,20 @@ def test_credentials_are_read_late_and_never_shown(tmp_path: Path, monkeypatch: 
     monkeypatch.delenv("DOOR_PASSWORD")
     with pytest.raises(ConfigError, match="DOOR_PASSWORD"):
         camera.credentials.put_into(camera.address)
+
+
+def test_a_review_names_what_is_missing_here(tmp_path: Path) -> None:
+    text = (
+        "cameras:\n  a:\n    address: rtsp://x\n    credentials: {user: u, password: {file: gone}}\n"
+        "events:\n  webhooks:\n    hook: {url: http://x, secret: {env: VISAGE_TEST_UNSET}}\n"
+        f"folders:\n  here: {{path: {tmp_path}}}\n  there: {{path: {tmp_path / 'nowhere'}}}\n"
+    )
+    lines = review(load_service_config(write(tmp_path, text), environment={}))
+    assert [line.partition(":")[0] for line in lines] == [
+        "cameras.a.credentials.password",
+        "events.webhooks.hook.secret",
+        "folders.there.path",
+    ]
 
 
 @pytest.mark.parametrize("name", ["archive.yaml", "home.yaml"])

@@ -82,7 +82,10 @@ function makeBox(face) {
   const [left, top, width, height] = face.box.map((share) => `${share * 100}%`);
   const box = element("span", { className: "box" }, element("span", {}, label(face)));
   box.classList.toggle("known", face.known);
-  box.classList.toggle("high", face.box[1] < 0.1);
+  const high = face.box[1] < 0.1;
+  const low = face.box[1] + face.box[3] > 0.9;
+  box.classList.toggle("under", high && !low);
+  box.classList.toggle("within", high && low);
   Object.assign(box.style, { left, top, width, height });
   return box;
 }

@@ -79,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and exit the process."""
     signal.signal(signal.SIGTERM, _terminate)
     code = _run(with_command(sys.argv[1:] if arguments is None else arguments))
-    _leave_threads_that_hang(code)
+    if arguments is None:  # otherwise the process, and its threads, are the caller's
+        _leave_threads_that_hang(code)
     sys.exit(code)
 
 

@@ -23,6 +23,9 @@ Messages are one line for a person and say what to do; the cause is chained.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 __all__ = [
     "BackendError",
     "BackendUnavailable",
@@ -76,6 +79,11 @@ class SourceBroken(SourceError):
         super().__init__(message)
         self.frame_index = frame_index
         self.pts_seconds = pts_seconds
+
+    def __reduce__(self) -> tuple[Callable[..., SourceBroken], tuple[str]]:
+        """Pickles with its keyword arguments, which exceptions by themselves do not."""
+        again = functools.partial(type(self), frame_index=self.frame_index, pts_seconds=self.pts_seconds)
+        return again, (str(self),)
 
 
 class BackendError(StageError, RuntimeError):

@@ -17,12 +17,13 @@ import anyio.to_thread
 from stages.frames import Observation
 from stages.sink.base import Sink
 from stages.sources import SourceEnded, VideoInfo
-from visage.assembly import Platform, build
+from visage.assembly import Pictures, build_run
 from visage.config import Settings
 from visage.config.sources import SourceSpec, expand_sources
 from visage.people import GallerySession
 from visage.results import AnalyzedFrame
-from visage.runtime import BoundedQueue, Pipeline, QueueAborted, QueueClosed
+from visage.runtime import BoundedQueue, QueueAborted, QueueClosed
+from visage.runtime.run import Run
 
 __all__ = ["analyze", "analyze_async"]
 
@@ -58,14 +59,14 @@ def analyze(
 def _iterate(settings: Settings, specs: Sequence[SourceSpec]) -> Generator[AnalyzedFrame, None, None]:
     results: BoundedQueue[AnalyzedFrame] = BoundedQueue(AHEAD)
     with contextlib.ExitStack() as stack:
-        pipeline = _start(settings, specs, results, stack)
+        run = _start(settings, specs, results, stack)
         while True:
             try:
                 batch = results.get_batch(AHEAD)
             except QueueClosed:
                 break
             yield from batch
-        _raise_failure(pipeline)
+        _raise_failure(run)
 
 
 def analyze_async(
@@ -83,7 +84,7 @@ async def _iterate_async(settings: Settings, specs: Sequence[SourceSpec]) -> Asy
     waiting, closing = anyio.CapacityLimiter(1), anyio.CapacityLimiter(1)  # long calls take no shared slots of the loop
     stack = contextlib.ExitStack()
     try:
-        pipeline = await anyio.to_thread.run_sync(_start, settings, specs, results, stack, limiter=waiting)
+        run = await anyio.to_thread.run_sync(_start, settings, specs, results, stack, limiter=waiting)
         while True:
             try:
                 # Abandoned on cancellation: closing the stack aborts the queue, which ends the thread's wait.
@@ -94,7 +95,7 @@ async def _iterate_async(settings: Settings, specs: Sequence[SourceSpec]) -> Asy
                 break
             for frame in batch:
                 yield frame
-        _raise_failure(pipeline)
+        _raise_failure(run)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(stack.close, limiter=closing)
@@ -113,31 +114,31 @@ def _start(
     specs: Sequence[SourceSpec],
     results: BoundedQueue[AnalyzedFrame],
     stack: contextlib.ExitStack,
-) -> Pipeline:
-    """A running pipeline that fills `results`; the stack stops and joins it."""
+) -> Run:
+    """A run that fills `results`, started; the stack stops and joins it."""
     people = None if settings.gallery is None else stack.enter_context(GallerySession(settings))
 
-    def open_sinks(info: VideoInfo, platform: Platform) -> list[Sink]:
-        return [_ResultSink(results), *(people.sinks_for(info, platform) if people else [])]
+    def open_sinks(info: VideoInfo, pictures: Pictures) -> list[Sink]:
+        return [_ResultSink(results), *(people.sinks_for(info, pictures) if people else [])]
 
-    pipeline = build(
+    run = build_run(
         settings,
         specs,
         open_sinks=open_sinks,
         keep_pixels=people is not None and people.needs_pixels,
         people=None if people is None else people.gallery,
     )
-    stack.callback(pipeline.close)
+    stack.callback(run.close)
     stack.callback(results.abort)  # runs first: the sink thread may be waiting for room
-    pipeline.on_stopped(results.close)
-    pipeline.start()
-    return pipeline
+    run.on_stopped(results.close)
+    run.start()
+    return run
 
 
-def _raise_failure(pipeline: Pipeline) -> None:
-    if pipeline.failure:
-        raise pipeline.failure
-    for outcome in pipeline.outcomes.values():
+def _raise_failure(run: Run) -> None:
+    if run.failure:
+        raise run.failure
+    for outcome in run.outcomes.values():
         if outcome.error:
             raise outcome.error
 

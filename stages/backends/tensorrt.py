@@ -5,6 +5,9 @@ ordered: one thread, one stream. A shape that comes a second time from the same 
 replayed from then on, because queueing the kernels one by one costs the host almost as long as they run. Each
 graph has a context of its own: TensorRT leaves a graph undefined once its context has seen another shape. When
 `GRAPH_LIMIT` graphs are there, or TensorRT can't be recorded, further shapes are queued kernel by kernel.
+
+Batches are rounded up to one of a few sizes where their memory has room for it: a graph for every number from 1 to 64
+took seconds of a run to record, and the rows too many, whatever is in them, take far less.
 """
 
 from __future__ import annotations
@@ -27,8 +30,11 @@ from stages.errors import BackendError, EngineRejected, ModelMismatch
 
 __all__ = ["TensorRTBackend"]
 
-# Batch sizes 1 to 32 at the two or three frame shapes of a run. A graph of YuNet takes well under a megabyte.
+# The batch sizes below at the two or three frame shapes of a run. A graph of YuNet takes well under a megabyte.
 GRAPH_LIMIT = 96
+
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""Of batches, once rounded up: a third more at most."""
 
 
 class TensorRTBackend:
@@ -56,7 +62,9 @@ class TensorRTBackend:
         self._profiles: list[_Profile] = []
         self._graphs: dict[tuple[Shape, int], tuple[CudaGraph, Any]] = {}
         self._seen: set[tuple[Shape, int]] = set()
-        self._results: dict[Shape, Mapping[str, DeviceArray]] = {}
+        self._rounded: dict[tuple[Shape, int], Shape] = {}
+        self._output_shapes: dict[Shape, dict[str, Shape]] = {}
+        self._results: dict[tuple[Shape, int], Mapping[str, DeviceArray]] = {}
         api.take_errors()
         # Kept: TensorRT wants the runtime to outlive its engines.
         self._runtime = api.module.Runtime(api.logger)
@@ -99,18 +107,22 @@ class TensorRTBackend:
         stream = CudaStream.of(stream)
         if batch.dtype != self._input_dtype:
             raise ModelMismatch(f"{self._network} takes {self._input_dtype}, the batch is {batch.dtype}")
-        key = (batch.shape, batch.pointer)
+        shape = self._rounded.get((batch.shape, batch.room))
+        if shape is None:
+            shape = self._rounded[batch.shape, batch.room] = self._round(batch)
+        key = (shape, batch.pointer)
         if key in self._graphs:
             self._graphs[key][0].launch(stream)
-            return self._results[batch.shape]
-        profile = self._profile_for(batch.shape)
-        self._enqueue(profile.context, batch, stream)
-        if batch.shape not in self._results:
-            self._results[batch.shape] = self._views(profile.context)
-        if self._use_graphs and key in self._seen and len(self._graphs) < GRAPH_LIMIT:
-            self._record(profile, batch, stream)
-        self._seen.add(key)
-        return self._results[batch.shape]
+        else:
+            profile = self._profile_for(shape)
+            self._enqueue(profile.context, shape, batch.pointer, stream)
+            if self._use_graphs and key in self._seen and len(self._graphs) < GRAPH_LIMIT:
+                self._record(profile, shape, batch.pointer, stream)
+            self._seen.add(key)
+        found = self._results.get((shape, batch.shape[0]))
+        if found is None:
+            found = self._results[shape, batch.shape[0]] = self._views(shape, batch.shape[0])
+        return found
 
     def close(self) -> None:
         """Free the engine, its graphs and arrays once their work has finished. Safe to call twice."""
@@ -181,18 +193,39 @@ class TensorRTBackend:
                 return profile
         raise ModelMismatch(f"{self._network}: no profile of the engine covers an input of {shape}")
 
-    def _enqueue(self, context: Any, batch: DeviceArray, stream: CudaStream) -> None:
+    def _round(self, batch: DeviceArray) -> Shape:
+        """The batch's shape, or one with more rows: as many as its memory has, and every output."""
+        count = batch.shape[0]
+        rows = next((size for size in SIZES if size >= count), count)
+        shape = (min(rows, self._profile_for(batch.shape).covered.maximum[0]), *batch.shape[1:])
+        has_room = math.prod(shape) * batch.dtype.itemsize <= max(batch.room, batch.nbytes)
+        has_rows = all(output[0] == shape[0] for output in self._shapes_of_outputs(shape).values())
+        return shape if has_room and has_rows else batch.shape
+
+    def _shapes_of_outputs(self, shape: Shape) -> dict[str, Shape]:
+        if shape not in self._output_shapes:
+            context = self._profile_for(shape).context
+            context.set_input_shape(self._input_name, shape)
+            self._output_shapes[shape] = {name: tuple(context.get_tensor_shape(name)) for name in self._outputs}
+        return self._output_shapes[shape]
+
+    def _enqueue(self, context: Any, shape: Shape, pointer: int, stream: CudaStream) -> None:
         if not (
-            context.set_input_shape(self._input_name, batch.shape)
-            and context.set_tensor_address(self._input_name, batch.pointer)
+            context.set_input_shape(self._input_name, shape)
+            and context.set_tensor_address(self._input_name, pointer)
             and context.execute_async_v3(stream.handle)
         ):
             raise BackendError(f"{self._network}: TensorRT failed: {self._api.take_errors()}")
 
-    def _views(self, context: Any) -> Mapping[str, DeviceArray]:
-        return {name: array.view(tuple(context.get_tensor_shape(name))) for name, array in self._output_arrays.items()}
+    def _views(self, shape: Shape, count: int) -> Mapping[str, DeviceArray]:
+        """The outputs of the first `count` rows of an input of this shape."""
+        shapes = self._shapes_of_outputs(shape)
+        return {
+            name: array.view((count, *shapes[name][1:]) if count < shape[0] else shapes[name])
+            for name, array in self._output_arrays.items()
+        }
 
-    def _record(self, profile: _Profile, batch: DeviceArray, stream: CudaStream) -> None:
+    def _record(self, profile: _Profile, shape: Shape, pointer: int, stream: CudaStream) -> None:
         """Keep a graph of this shape for the next time; without one, this backend goes on as before."""
         context = self._create_context(profile.index)
         if context is None:
@@ -200,12 +233,12 @@ class TensorRTBackend:
             return
         self._bind_outputs(context)
         # The first call after a change of shape does work that a graph can't hold; it computes what `infer` just did.
-        self._enqueue(context, batch, stream)
+        self._enqueue(context, shape, pointer, stream)
         graph = CudaGraph.record(stream, lambda: bool(context.execute_async_v3(stream.handle)))
         if graph is None:
             self._use_graphs = False
         else:
-            self._graphs[batch.shape, batch.pointer] = graph, context
+            self._graphs[shape, pointer] = graph, context
 
     def _rejection(self) -> BackendError:
         reason = self._api.take_errors()

@@ -22,11 +22,13 @@ class DeviceArray:
         pointer: device address of the first element.
         shape: elements along each axis.
         dtype: element type.
+        room: bytes from the first element to the end of the allocation, where that is more than the array's own.
     """
 
     pointer: int
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
+    room: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -36,7 +38,8 @@ class DeviceArray:
         self, shape: tuple[int, ...], dtype: np.dtype[np.generic] | None = None, *, offset: int = 0
     ) -> DeviceArray:
         """Another shape over the same memory, `offset` bytes from its start. Raises ValueError if it reaches out."""
-        view = DeviceArray(self.pointer + offset, shape, self.dtype if dtype is None else dtype)
+        room = max(self.room, self.nbytes) - offset
+        view = DeviceArray(self.pointer + offset, shape, self.dtype if dtype is None else dtype, room)
         if offset < 0 or offset + view.nbytes > self.nbytes:
             raise ValueError(f"{view.nbytes} bytes from {offset} reach out of an array of {self.nbytes} bytes")
         return view

@@ -38,6 +38,9 @@ __all__ = ["DeviceAdmission", "interleave"]
 # Rows begin where the card reads them in full bursts.
 PITCH_ALIGNMENT = 256
 
+FEWEST = 8
+"""Pictures out at once that a stage can still make a batch of."""
+
 MOST_LAYOUTS = 64
 """Remembered a source; a stream that changes its size with every frame must not fill the memory."""
 
@@ -56,17 +59,20 @@ class DeviceAdmission:
         device: CudaDevice,
         *,
         capacity: int,
+        most_bytes: int | None = None,
         waits: bool = True,
         on_upload: Callable[[str], None] | None = None,
     ) -> None:
         """
         Args:
             capacity: pictures that can be out at once.
+            most_bytes: of the card's memory for them: lowers the capacity for large pictures, to `FEWEST` at least.
             waits: `admit` blocks until a buffer is free (files); otherwise it returns None at once (live sources).
             on_upload: told once, with the pixel format, if frames have to be decoded on the CPU.
         """
         self._device = device
         self._capacity = capacity
+        self._most_bytes = most_bytes
         self._timeout_seconds = None if waits else 0.0
         self._on_upload = on_upload
         self._stream = device.decoders.stream
@@ -134,8 +140,11 @@ class DeviceAdmission:
         return self._pool.statistics() if self._pool is not None else PoolStatistics(self._capacity, 0, 0, 0, 0.0)
 
     def _replace_pool(self, buffer_bytes: int) -> BufferPool[DeviceArray]:
-        slab = Slab(self._device, self._capacity, buffer_bytes)
-        fresh = BufferPool(self._capacity, slab.take, free=slab.give_back)
+        capacity = self._capacity
+        if self._most_bytes is not None:
+            capacity = min(capacity, max(FEWEST, self._most_bytes // buffer_bytes))
+        slab = Slab(self._device, capacity, buffer_bytes)
+        fresh = BufferPool(capacity, slab.take, free=slab.give_back)
         with self._lock:
             stale, self._pool = self._pool, fresh
             is_closed = self._is_closed

@@ -43,7 +43,7 @@ class ScriptedPlatform:
     """Endless cameras, scripted stages."""
 
     description = "scripted"
-    detect_batch = embed_batch = queue_capacity = concurrent_files = 4
+    detect_batch = embed_batch = inbox_capacity = queue_capacity = concurrent_files = 4
     luma = None
 
     def __init__(self) -> None:

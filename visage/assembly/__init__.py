@@ -5,6 +5,7 @@ from __future__ import annotations
 from visage.assembly.build import build, build_service
 from visage.assembly.choice import choose_platform
 from visage.assembly.plan import ModelPlan
-from visage.assembly.platform import Platform
+from visage.assembly.platform import Pictures, Platform
+from visage.assembly.run import build_run
 
-__all__ = ["ModelPlan", "Platform", "build", "build_service", "choose_platform"]
+__all__ = ["ModelPlan", "Pictures", "Platform", "build", "build_run", "build_service", "choose_platform"]

@@ -12,7 +12,7 @@ from stages.sources import VideoInfo
 from visage.assembly.choice import choose_platform
 from visage.assembly.identification import KnownPeople, embedding_stage
 from visage.assembly.plan import ModelPlan
-from visage.assembly.platform import Platform
+from visage.assembly.platform import Pictures, Platform
 from visage.assembly.tracking import detecting_stage
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -26,7 +26,7 @@ MOST_SERVICE_SOURCES = 256
 """Sources decoded at once by the daemon, which itself says how many of them are files."""
 
 
-OpenSinksWith = Callable[[VideoInfo, Platform], Sequence[Sink]]
+OpenSinksWith = Callable[[VideoInfo, Pictures], Sequence[Sink]]
 
 
 def build(
@@ -44,7 +44,7 @@ def build(
     """A pipeline over these sources, and no others. Fetches and prepares the models it needs.
 
     Args:
-        open_sinks: makes a source's sinks, given its description and the platform (for its pixels and its name).
+        open_sinks: makes a source's sinks, given its description and what brings its pictures to the host.
         keep_pixels: some sink reads pictures, so they are held until the sinks have seen them.
         progress: told of model downloads.
         on_build: told of the building of engines, which takes minutes at the first run on a card.
@@ -85,6 +85,7 @@ def build_service(
     hide: Stage[Observation, Observation] | None = None,
     keep_pixels: bool = False,
     hooks: Sequence[Hook] = (),
+    concurrent: int = MOST_SERVICE_SOURCES,
     people: KnownPeople | None = None,
 ) -> Pipeline:
     """A pipeline without sources, which takes them as they come until it is drained. It closes the platform.
@@ -93,6 +94,7 @@ def build_service(
         open_sinks: as for `build`.
         on_ended: told of each source that has ended, see `Pipeline`.
         hide: drops faces before they are embedded; runs behind the detector, on its thread.
+        concurrent: most sources decoded at once.
         keep_pixels, people: as for `build`.
     """
     return _assemble(
@@ -101,7 +103,7 @@ def build_service(
         open_sinks=open_sinks,
         keep_pixels=keep_pixels,
         hooks=hooks,
-        concurrent=MOST_SERVICE_SOURCES,
+        concurrent=concurrent,
         on_ended=on_ended,
         hide=hide,
         people=people,
@@ -129,7 +131,7 @@ def _assemble(
             detect_batch=platform.detect_batch,
             embed_batch=platform.embed_batch,
             batch_deadline_seconds=settings.batch_deadline_seconds,
-            inbox_capacity=settings.inbox_capacity,
+            inbox_capacity=platform.inbox_capacity,
             queue_capacity=platform.queue_capacity,
             concurrent_sources=concurrent,
         ),

@@ -42,12 +42,17 @@ logger = logging.getLogger(__name__)
 HEADS: Mapping[str, Callable[..., DeviceYuNetHead]] = {"yunet": DeviceYuNetHead}
 """Heads with a kernel, by family; all others read the network's outputs back."""
 
-# The README's table was measured with these on an H200; engines are built for them.
+# The README's table was measured with these on an H200; engines are built for them, and serve smaller batches too.
 DETECT_BATCH = 32
 EMBED_BATCH = 64
 
-# Pictures of one source that may be on their way behind its inbox; 80 MB of 1080p. A lone source seldom fills a batch.
+# Pictures of one source that may wait for the detector, and be on their way behind it. With 8 waiting, decoders stood
+# still a fifth of the time.
+INBOX_CAPACITY = 24
 IN_STAGES = 24
+
+MEMORY_SHARE = 0.25
+"""Of the card, for the pictures of the sources that are decoded at once: of large frames fewer may wait."""
 
 # Its seven NVDEC engines are busy with 14 files; the rest keeps them so while others open.
 CONCURRENT_FILES = 16
@@ -65,11 +70,13 @@ class CudaPlatform:
         self._plan = replace(plan, detector_input=replace(plan.detector_input, coarse=True))
         self.detect_batch = settings.detect_batch or DETECT_BATCH
         self.embed_batch = settings.embed_batch or EMBED_BATCH
+        self.inbox_capacity = settings.inbox_capacity or INBOX_CAPACITY
         self.queue_capacity = settings.queue_capacity or 2 * self.detect_batch
         self.concurrent_files = CONCURRENT_FILES
         self._device = CudaDevice(settings.cuda_ordinal)
         self._api = TensorRTApi.load()
         self._engines = EngineCache(plan.store.model_dir, api=self._api, arch=self._device.arch)
+        self._most_bytes = int(MEMORY_SHARE * self._device.memory()[1]) // (settings.workers or 1)
         self._kernels = plan.store.model_dir / "kernels"
         self._preview: DeviceImaging | None = None
 
@@ -104,7 +111,7 @@ class CudaPlatform:
             stage = DetectStage[DeviceArray](
                 detector_input=plan.detector_input,
                 imaging=imaging,
-                backend=self._backend(plan.detector, self.detect_batch),
+                backend=self._backend(plan.detector, max(self.detect_batch, DETECT_BATCH)),
                 head=head,
                 min_face=self._settings.min_face,
                 release_pixels=release_pixels,
@@ -134,7 +141,7 @@ class CudaPlatform:
             owned.callback(stream.close)
             stage = EmbedStage[DeviceArray](
                 imaging=imaging,
-                backend=self._backend(embedder, self.embed_batch),
+                backend=self._backend(embedder, max(self.embed_batch, EMBED_BATCH)),
                 readback=readback,
                 crop_size=embedder.input.size,
                 template=plan.template,
@@ -154,7 +161,8 @@ class CudaPlatform:
             uri=spec.uri,
             admission=DeviceAdmission(
                 self._device,
-                capacity=settings.inbox_capacity + IN_STAGES,
+                capacity=self.inbox_capacity + IN_STAGES,
+                most_bytes=self._most_bytes // min(concurrent, CONCURRENT_FILES),
                 waits=not spec.is_live,
                 on_upload=lambda pixels: logger.warning(
                     "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels

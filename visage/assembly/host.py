@@ -33,6 +33,7 @@ __all__ = ["HostPlatform"]
 
 # On two cores, with every face of 1080p video embedded, 1.1 times the frames of batches of 8 and queues of 8.
 EMBED_BATCH = 32
+INBOX_CAPACITY = 8
 QUEUE_CAPACITY = 16
 
 
@@ -44,6 +45,7 @@ class HostPlatform:
         self._plan = plan
         self.detect_batch = settings.detect_batch or 4
         self.embed_batch = settings.embed_batch or EMBED_BATCH
+        self.inbox_capacity = settings.inbox_capacity or INBOX_CAPACITY
         self.queue_capacity = settings.queue_capacity or QUEUE_CAPACITY
         self.concurrent_files = max(2, settings.cpu_threads)
         # Networks and decoders keep all processors busy; OpenCV's own pool would only take turns with them.
@@ -88,7 +90,7 @@ class HostPlatform:
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
         settings = self._settings
-        in_flight = settings.inbox_capacity + self.detect_batch + 2 * self.queue_capacity
+        in_flight = self.inbox_capacity + self.detect_batch + 2 * self.queue_capacity
         return VideoSource(
             source_id=spec.source_id,
             uri=spec.uri,

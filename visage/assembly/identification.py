@@ -11,7 +11,7 @@ from stages.identify.roster import Roster
 from stages.identify.stage import IdentifyStage
 from visage.assembly.platform import Platform
 
-__all__ = ["KnownPeople", "embedding_stage"]
+__all__ = ["KnownPeople", "embedding_stage", "identifying_stage"]
 
 
 class KnownPeople(Protocol):
@@ -36,4 +36,9 @@ def embedding_stage(
     embed = platform.embed_stage(release_pixels=release_pixels)
     if people is None:
         return embed
-    return Chain(embed, IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin))
+    return Chain(embed, identifying_stage(people))
+
+
+def identifying_stage(people: KnownPeople) -> IdentifyStage:
+    """Says who the faces are, by their embeddings."""
+    return IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin)

@@ -12,10 +12,17 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.window import Luma
 from visage.config.sources import SourceSpec
 
-__all__ = ["Platform"]
+__all__ = ["Pictures", "Platform"]
 
 
-class Platform(Protocol):
+class Pictures(Protocol):
+    """Brings pictures to the host."""
+
+    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
+        """The upright picture as uint8 (H, W, 3), BGR, in host memory."""
+
+
+class Platform(Pictures, Protocol):
     """Makes the parts of a pipeline that depend on the device."""
 
     @property
@@ -29,6 +36,10 @@ class Platform(Protocol):
     @property
     def embed_batch(self) -> int:
         """Most faces an embed call gets."""
+
+    @property
+    def inbox_capacity(self) -> int:
+        """Decoded frames that may wait for each source."""
 
     @property
     def queue_capacity(self) -> int:
@@ -53,9 +64,6 @@ class Platform(Protocol):
 
     def memory_bytes(self) -> tuple[int, int] | None:
         """Memory of the card in use, and all of it; None without one. From any thread."""
-
-    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
-        """The upright picture as uint8 (H, W, 3), BGR, in host memory."""
 
     def close(self) -> None:
         """Free what the platform itself holds; its stages and sources belong to the pipeline."""

@@ -16,7 +16,7 @@ from stages.sink.destination import Destination, destination_for
 from stages.sink.metadata import RunDescription
 from stages.sink.window import WindowSink
 from stages.sources import VideoInfo
-from visage.assembly import Platform
+from visage.assembly import Pictures
 from visage.config.sources import SourceSpec
 
 __all__ = ["OutputOptions", "Outputs"]
@@ -73,7 +73,7 @@ class Outputs:
             if path is not None and path.exists() and not self._options.force:
                 raise OutputExists(f"{path}: exists already; choose another name or give --force to replace it")
 
-    def open_sinks(self, info: VideoInfo, platform: Platform) -> list[Sink]:
+    def open_sinks(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         """A source's sinks, not yet opened."""
         sinks = [] if self._destination is None else self._destination.sinks_for(info)
         path = self._annotated(info.source_id)
@@ -83,14 +83,14 @@ class Outputs:
             sinks.append(
                 AnnotatedVideoSink(
                     path,
-                    to_bgr=platform.to_bgr,
+                    to_bgr=pictures.to_bgr,
                     audio_uri=audio_uri,
                     blur=self._options.blur,
                     force=self._options.force,
                 )
             )
         if self._options.show:
-            sinks.append(WindowSink(to_bgr=platform.to_bgr))
+            sinks.append(WindowSink(to_bgr=pictures.to_bgr))
         return sinks
 
     def close(self) -> None:

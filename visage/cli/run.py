@@ -148,6 +148,10 @@ def run(
         int | None,
         typer.Option(min=1, help="Most faces per embedder call.", show_default="by device", rich_help_panel=COMPUTE),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that share the videos.", show_default="by device", rich_help_panel=COMPUTE),
+    ] = None,
     model_dir: ModelDirOption = None,
     log_level: LogLevelOption = "warning",
     log_format: LogFormatOption = "auto",
@@ -187,6 +191,7 @@ def run(
             "threads": threads,
             "detect_batch": detect_batch,
             "embed_batch": embed_batch,
+            "workers": workers,
             "model_dir": model_dir,
         }
     )

@@ -24,7 +24,7 @@ from stages.sink.base import Sink
 from stages.sink.blur import ALL, UNKNOWN_ONLY
 from stages.sink.metadata import RunDescription
 from stages.sources import VideoInfo
-from visage.assembly import Platform, build
+from visage.assembly import Pictures, build_run
 from visage.cli.outputs import OutputOptions, Outputs
 from visage.cli.reporting import report
 from visage.config.settings import Settings
@@ -36,7 +36,7 @@ from visage.observe.machine import library_versions
 from visage.observe.progress import RunProgress, choose_progress
 from visage.people import Gallery, GallerySession
 from visage.people.errors import NoSuchPerson
-from visage.runtime.pipeline import Pipeline
+from visage.runtime.run import Run
 from visage.runtime.source import Outcome
 from visage.runtime.state import SourceState
 
@@ -105,12 +105,12 @@ class Session:
     def _run_pipeline(
         self, specs: Sequence[SourceSpec], outputs: Outputs, people: GallerySession | None
     ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
-        def open_sinks(info: VideoInfo, platform: Platform) -> list[Sink]:
-            return [*outputs.open_sinks(info, platform), *(people.sinks_for(info, platform) if people else [])]
+        def open_sinks(info: VideoInfo, pictures: Pictures) -> list[Sink]:
+            return [*outputs.open_sinks(info, pictures), *(people.sinks_for(info, pictures) if people else [])]
 
         started = time.monotonic()
         with contextlib.closing(DownloadProgress()) as downloads:
-            pipeline = build(
+            run = build_run(
                 self.settings,
                 specs,
                 open_sinks=open_sinks,
@@ -120,16 +120,16 @@ class Session:
                 on_build=None if self.quiet else EngineBuilds(),
             )
         is_whole = self.settings.start_seconds == 0 and self.settings.end_seconds is None
-        with pipeline, contextlib.closing(choose_progress(quiet=self.quiet, whole_sources=is_whole)) as progress:
-            pipeline.start()
-            received = anyio.run(supervise, pipeline, progress, self.settings.drain_seconds)
+        with run, contextlib.closing(choose_progress(quiet=self.quiet, whole_sources=is_whole)) as progress:
+            run.start()
+            received = anyio.run(supervise, run, progress, self.settings.drain_seconds)
         outputs.close()
-        if pipeline.failure is not None:
-            raise pipeline.failure
+        if run.failure is not None:
+            raise run.failure
         if not self.quiet:
-            _summarise(pipeline, time.monotonic() - started)
+            _summarise(run, time.monotonic() - started)
             print(outputs.describe())
-        return received, pipeline.outcomes
+        return received, run.outcomes
 
     def _description(self) -> RunDescription:
         settings = self.settings
@@ -146,8 +146,8 @@ class Session:
         )
 
 
-async def supervise(pipeline: Pipeline, progress: RunProgress, drain_seconds: float) -> signal.Signals | None:
-    """Show progress and obey signals until a started pipeline has stopped; returns the first signal received."""
+async def supervise(run: Run, progress: RunProgress, drain_seconds: float) -> signal.Signals | None:
+    """Show progress and obey signals until a started run has stopped; returns the first signal received."""
     received: list[signal.Signals] = []
 
     async def obey() -> None:
@@ -155,25 +155,25 @@ async def supervise(pipeline: Pipeline, progress: RunProgress, drain_seconds: fl
             async for number in signals:
                 received.append(number)
                 if len(received) > 1:
-                    pipeline.abort()
+                    run.abort()
                 else:
                     print("visage: finishing what is in flight; once more to stop at once", file=sys.stderr)
-                    pipeline.drain()
+                    run.drain()
                     group.start_soon(abort_late)
 
     async def abort_late() -> None:
         await anyio.sleep(drain_seconds)
-        pipeline.abort()
+        run.abort()
 
     async def show() -> None:
         while True:
-            progress.update(pipeline.statistics())
+            progress.update(run.statistics())
             await anyio.sleep(UPDATE_SECONDS)
 
     async with anyio.create_task_group() as group:
         group.start_soon(obey)
         group.start_soon(show)
-        await anyio.to_thread.run_sync(pipeline.wait)
+        await anyio.to_thread.run_sync(run.wait)
         group.cancel_scope.cancel()
     return received[0] if received else None
 
@@ -194,8 +194,8 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
         raise typer.BadParameter(f"{origin}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
-def _summarise(pipeline: Pipeline, seconds: float) -> None:
-    sources = pipeline.statistics().sources
+def _summarise(run: Run, seconds: float) -> None:
+    sources = run.statistics().sources
     header = ("source", "frames", "looked at", "faces", "tracks", "fps", "")
     rows = [
         (

@@ -73,12 +73,17 @@ class Settings(BaseSettings):
         None, ge=1, description="Most files decoded at once; default: what keeps the device's decoders busy."
     )
     batch_deadline_seconds: float = Field(0.01, ge=0, description="Longest wait for a batch to fill.")
-    inbox_capacity: int = Field(8, ge=1, description="Decoded frames that may wait per source.")
+    inbox_capacity: int | None = Field(
+        None, ge=1, description="Decoded frames that may wait per source; default: what suits the device."
+    )
     queue_capacity: int | None = Field(
         None, ge=1, description="Frames that may wait between later stages; default: what suits the device."
     )
     threads: int = Field(
         0, ge=0, description="CPU threads for networks and decoders; 0: all that this process may use."
+    )
+    workers: int | None = Field(
+        None, ge=1, le=64, description="Processes that share the videos; default: what the cards need, one on CPUs."
     )
     drain_seconds: float = Field(10.0, gt=0, description="How long a stop may take before it becomes an abort.")
 

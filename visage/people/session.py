@@ -8,7 +8,7 @@ from typing_extensions import Self
 
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
-from visage.assembly import Platform
+from visage.assembly import Pictures
 from visage.config import Settings
 from visage.people.gallery import Gallery, open_gallery
 from visage.people.recorder import SightingRecorder
@@ -62,11 +62,11 @@ class GallerySession:
             raise
         self.needs_pixels = self.recorder is not None and self.gallery.keeps_crops
 
-    def sinks_for(self, info: VideoInfo, platform: Platform) -> list[Sink]:
+    def sinks_for(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         """What a source needs besides its other sinks."""
         if self.recorder is None:
             return []
-        return [SightingSink(self.recorder, to_bgr=platform.to_bgr if self.needs_pixels else None)]
+        return [SightingSink(self.recorder, to_bgr=pictures.to_bgr if self.needs_pixels else None)]
 
     @property
     def lost(self) -> str:

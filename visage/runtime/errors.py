@@ -30,3 +30,7 @@ class StageFailed(RuntimeFailure):
         super().__init__(f"the {stage} stage failed: {cause}")
         self.stage = stage
         self.cause = cause
+
+    def __reduce__(self) -> tuple[type[StageFailed], tuple[str, BaseException]]:
+        """Pickles with its own arguments rather than with the message."""
+        return type(self), (self.stage, self.cause)

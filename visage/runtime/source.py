@@ -15,6 +15,7 @@ from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import Inbox
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.state import SourceState, State
+from visage.runtime.tally import Tally
 
 __all__ = ["Outcome", "RunningSource", "SourceItem", "SourceStatistics"]
 
@@ -89,11 +90,7 @@ class RunningSource:
         self._is_interrupted = threading.Event()
         self._started_at = 0.0
         self._ended_at: float | None = None
-        self._frames_done = 0
-        self._frames_looked_at = 0
-        self._tracks = 0
-        self._faces = 0
-        self._pts_seconds = 0.0
+        self._tally = Tally()
 
     def __repr__(self) -> str:
         return repr(self.statistics())
@@ -126,35 +123,30 @@ class RunningSource:
 
     def count(self, observation: Observation) -> None:
         """A frame has reached the sinks; called by the sink thread."""
-        self._frames_done += 1
-        self._frames_looked_at += observation.looked_at
-        self._faces += len(observation.faces)
-        self._pts_seconds = observation.frame.pts_seconds
-        track_ids = observation.faces.track_ids
-        if track_ids is not None and len(track_ids):
-            self._tracks = max(self._tracks, int(track_ids.max()))  # they are numbered from 1, without gaps
+        self._tally.count(observation)
 
     def settle(self, state: SourceState, error: BaseException | None = None) -> Outcome:
         """Give the source its last state; called once, by whoever saw its end."""
         self._state.advance(state)
         self._ended_at = time.monotonic()
-        return Outcome(self.source_id, state, self._frames.frames_decoded, self._frames_done, self._faces, error)
+        tally = self._tally
+        return Outcome(self.source_id, state, self._frames.frames_decoded, tally.frames_done, tally.faces, error)
 
     def statistics(self) -> SourceStatistics:
-        now = self._ended_at or time.monotonic()
+        now, tally = self._ended_at or time.monotonic(), self._tally
         return SourceStatistics(
             source_id=self.source_id,
             state=self._state.current,
             frames_decoded=self._frames.frames_decoded,
-            frames_done=self._frames_done,
+            frames_done=tally.frames_done,
             frames_dropped=self._inbox.dropped,
-            faces=self._faces,
+            faces=tally.faces,
             frame_count=self.info.frame_count if self.info else None,
-            pts_seconds=self._pts_seconds,
+            pts_seconds=tally.pts_seconds,
             seconds_running=now - self._started_at if self._started_at else 0.0,
             inbox=self._inbox.statistics(),
-            frames_looked_at=self._frames_looked_at,
-            tracks=self._tracks,
+            frames_looked_at=tally.frames_looked_at,
+            tracks=tally.tracks,
         )
 
     def _run(self) -> None:

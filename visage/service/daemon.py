@@ -25,7 +25,7 @@ from stages.detect.regions import Areas, RegionStage
 from stages.frames import Picture
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
-from visage.assembly import ModelPlan, Platform, build_service, choose_platform
+from visage.assembly import ModelPlan, Pictures, Platform, build_service, choose_platform
 from visage.assembly.identification import KnownPeople
 from visage.config.service import CameraConfig, ServiceConfig
 from visage.observe.metrics import PipelineMetrics
@@ -49,7 +49,7 @@ from visage.service.trial import Trial
 
 __all__ = ["Daemon", "ExtraSinks", "WebService"]
 
-ExtraSinks = Callable[[VideoInfo, Platform], Sequence[Sink]]
+ExtraSinks = Callable[[VideoInfo, Pictures], Sequence[Sink]]
 
 TICK_SECONDS = 1.0
 FLUSH_SECONDS = 1.0
@@ -242,11 +242,11 @@ class Daemon:
             if job.state is JobState.SET_ASIDE:
                 logger.error("%s is set aside: %s", job.path, job.error)
 
-    def _open_sinks(self, info: VideoInfo, platform: Platform) -> list[Sink]:
+    def _open_sinks(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         name = info.source_id
         job = self.files.job_of(name)
         kind = "camera" if job is None else "file"
-        extra = () if self._extra_sinks is None else self._extra_sinks(info, platform)
+        extra = () if self._extra_sinks is None else self._extra_sinks(info, pictures)
         if job is None:
             return [*extra, self._metrics.tally(kind), self.events.camera_sink(name)]
         # Results first: events of a file whose results can't be written are not told.

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
-from visage.assembly import Platform
+from visage.assembly import Pictures
 from visage.config.service import ServiceConfig
 from visage.people import FaceReader, GallerySession
 from visage.service.daemon import Daemon
@@ -30,9 +30,9 @@ async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig])
         owned.callback(live.close)
         people = owned.enter_context(GallerySession(config.analysis)) if config.analysis.gallery else None
 
-        def more_sinks(info: VideoInfo, platform: Platform) -> list[Sink]:
+        def more_sinks(info: VideoInfo, pictures: Pictures) -> list[Sink]:
             source_id = info.source_id
-            sinks = [] if people is None else people.sinks_for(info, platform)
+            sinks = [] if people is None else people.sinks_for(info, pictures)
             if config.web.enabled:
                 sinks.append(live.sink(lambda picture: daemon.to_bgr(picture, source_id)))
             return sinks

@@ -1,41 +1,49 @@
-"""One clip many times at once: the decoders alone, and the whole pipeline on top of the same decoders."""
+"""One clip many times at once, in this process: the decoders alone, and the whole pipeline on top of them."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from stages.buffers.cuda import CudaDevice
 from stages.contract import FrameSource
 from stages.frames import Observation
-from stages.sink.base import Sink
 from stages.sources import SourceEnded, VideoInfo
 from visage.assembly import ModelPlan, build
 from visage.assembly.cuda import CudaPlatform
 from visage.bench.card.window import FrameCounter, MeasurementFailed, Window, measure_window
 from visage.config import Settings
 from visage.config.sources import SourceSpec
-from visage.runtime import Pipeline, PipelineStatistics
+from visage.runtime import PipelineStatistics
 
-__all__ = ["MakePlatform", "measure_decoders", "measure_pipeline"]
+__all__ = ["CountingSinks", "MakePlatform", "measure_decoders", "measure_pipeline", "specs_of"]
 
 JOIN_SECONDS = 30.0
 
 MakePlatform = Callable[[Settings, ModelPlan], CudaPlatform]
 
 
-def measure_decoders(settings: Settings, clip: Path, *, sources: int, seconds: float) -> Window:
-    """Decode on the card and copy every surface into our pool, as the pipeline does, then let it go."""
+def measure_decoders(
+    settings: Settings, clip: Path, *, sources: int, seconds: float, on_warm: Callable[[], object] = lambda: None
+) -> Window:
+    """Decode on the card and copy every surface into our pool, as the pipeline does, then let it go.
+
+    Args:
+        on_warm: see `measure_window`.
+    """
     platform = CudaPlatform(settings, ModelPlan.of(settings))
-    decoders = [_Decoder(platform.frame_source(spec, concurrent=sources)) for spec in _specs(clip, sources)]
+    decoders = [_Decoder(platform.frame_source(spec, concurrent=sources)) for spec in specs_of(clip, sources)]
     with contextlib.ExitStack() as stack:
         stack.callback(platform.close)
         for decoder in decoders:
             stack.callback(decoder.stop)
             decoder.start()
-        window = measure_window([decoder.counter for decoder in decoders], platform.device, seconds=seconds)
+        counters = [decoder.counter for decoder in decoders]
+        window = measure_window(counters, _OwnMeter(platform.device), seconds=seconds, on_warm=on_warm)
     for decoder in decoders:
         if decoder.error is not None:
             raise decoder.error
@@ -57,29 +65,43 @@ def measure_pipeline(
     """
     plan = ModelPlan.of(settings)
     platform = (make_platform or CudaPlatform)(settings, plan)
-    counters = {spec.source_id: _CounterSink() for spec in _specs(clip, sources)}
-
-    def open_sinks(info: VideoInfo, _: object) -> Sequence[Sink]:
-        return [counters[info.source_id]]
-
-    pipeline = build(settings, _specs(clip, sources), open_sinks=open_sinks, platform=platform)
+    sinks = CountingSinks(sources)
+    pipeline = build(settings, specs_of(clip, sources), open_sinks=sinks.open, platform=platform)
     with pipeline:
         pipeline.start()
+        before: list[PipelineStatistics] = []
         try:
-            before = _when_warm(pipeline, counters)
-            window = measure_window([sink.counter for sink in counters.values()], platform.device, seconds=seconds)
+            window = measure_window(
+                sinks.counters,
+                _OwnMeter(platform.device),
+                seconds=seconds,
+                on_warm=lambda: before.append(pipeline.statistics()),
+            )
             after = pipeline.statistics()
         finally:
             pipeline.abort()
     if pipeline.failure is not None:
         raise pipeline.failure
-    return replace(window, waiting=_waiting(before, after, window))
+    return replace(window, waiting=_waiting(before[0], after, window))
 
 
-def _when_warm(pipeline: Pipeline, counters: dict[str, _CounterSink]) -> PipelineStatistics:
-    for sink in counters.values():
-        sink.counter.is_warm.wait(JOIN_SECONDS)
-    return pipeline.statistics()
+def specs_of(clip: Path, sources: int) -> list[SourceSpec]:
+    """The same clip so many times."""
+    return [SourceSpec(uri=str(clip), source_id=f"copy-{number}") for number in range(sources)]
+
+
+class CountingSinks:
+    """A sink for each copy that counts what arrives; `open` is what a run asks for."""
+
+    def __init__(self, sources: int) -> None:
+        self._sinks = {f"copy-{number}": _CounterSink() for number in range(sources)}
+
+    @property
+    def counters(self) -> list[FrameCounter]:
+        return [sink.counter for sink in self._sinks.values()]
+
+    def open(self, info: VideoInfo, _: object) -> Sequence[_CounterSink]:
+        return [self._sinks[info.source_id]]
 
 
 def _waiting(before: PipelineStatistics, after: PipelineStatistics, window: Window) -> dict[str, float]:
@@ -94,8 +116,22 @@ def _waiting(before: PipelineStatistics, after: PipelineStatistics, window: Wind
     return {name: min(1.0, max(0.0, share)) for name, share in shares.items()}
 
 
-def _specs(clip: Path, sources: int) -> list[SourceSpec]:
-    return [SourceSpec(uri=str(clip), source_id=f"copy-{number}") for number in range(sources)]
+class _OwnMeter:
+    """Of this process and its card."""
+
+    def __init__(self, device: CudaDevice) -> None:
+        self._device = device
+
+    @property
+    def ordinal(self) -> int:
+        return self._device.ordinal
+
+    def cpu_seconds(self) -> float:
+        return time.process_time()
+
+    def bus_bytes(self) -> tuple[int, int] | None:
+        statistics = self._device.statistics()
+        return statistics.bytes_to_host, statistics.bytes_to_device
 
 
 class _Decoder:

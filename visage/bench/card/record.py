@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from visage.bench.card.suite import CardResults, Width
+from visage.bench.card.window import Window
 from visage.bench.table import print_table
 from visage.config import Settings
 from visage.observe.machine import describe_machine
@@ -49,22 +51,17 @@ def print_card_results(console: Console, results: CardResults) -> None:
     )
     print_table(
         console,
-        ("codec", "videos", "decoders fps", "pipeline fps", "share", "GPU %", "NVDEC %", "B/frame to host", "to card"),
+        ("codec", "videos", "processes", "decoders fps", "pipeline fps", "share", "GPU %", "NVDEC %"),
         [_rates(width) for width in results.widths],
     )
     stages = list(results.widths[0].pipeline.waiting)
     print_table(
         console,
-        ("codec", "videos", "CPU us/frame", *(f"{name} waits %" for name in stages)),
-        [
-            (
-                width.codec,
-                str(width.pipeline.sources),
-                f"{width.pipeline.cpu_microseconds_per_frame:.0f}",
-                *(f"{100 * width.pipeline.waiting[name]:.0f}" for name in stages),
-            )
-            for width in results.widths
-        ],
+        (
+            *("codec", "videos", "CPU us/frame", "of it here", "B/frame to host", "to card"),
+            *(f"{name} waits %" for name in stages),
+        ),
+        [_costs(width.codec, width.pipeline, stages) for width in results.widths],
     )
     print_table(
         console,
@@ -84,13 +81,27 @@ def _rates(width: Width) -> tuple[str, ...]:
     return (
         width.codec,
         str(width.pipeline.sources),
+        str(width.pipeline.processes),
         f"{width.decoders.fps:.0f}",
         f"{width.pipeline.fps:.0f}",
         f"{width.share:.2f}",
         "-" if used is None else f"{used.gpu_percent:.0f}",
         "-" if used is None else f"{used.decoder_percent:.0f}",
-        f"{width.pipeline.bytes_to_host_per_frame:.0f}",
-        f"{width.pipeline.bytes_to_device_per_frame:.0f}",
+    )
+
+
+def _costs(codec: str, window: Window, stages: Sequence[str]) -> tuple[str, ...]:
+    own = (
+        window.owner_microseconds_per_frame,
+        window.bytes_to_host_per_frame,
+        window.bytes_to_device_per_frame,
+    )
+    return (
+        codec,
+        str(window.sources),
+        f"{window.cpu_microseconds_per_frame:.0f}",
+        *("-" if value is None else f"{value:.0f}" for value in own),
+        *(f"{100 * window.waiting[name]:.0f}" if name in window.waiting else "-" for name in stages),
     )
 
 

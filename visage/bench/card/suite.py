@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from visage.bench.card.load import measure_decoders, measure_pipeline
+from visage.assembly.spread import jobs_for
+from visage.bench.card.load import measure_decoders, measure_pipeline, specs_of
 from visage.bench.card.networks import NetworkRates, measure_networks
 from visage.bench.card.overlap import Overlap, measure_overlap
+from visage.bench.card.spread import measure_decoders_apart, measure_fleet
 from visage.bench.card.window import Window
 from visage.config import Settings
 
@@ -65,7 +68,16 @@ class CardSuite:
 
     def _width(self, codec: str, clip: Path, sources: int) -> Width:
         settings = self._settings.model_copy(update={"concurrent_files": sources})
-        self._report(f"{codec}, {sources} at once: decoders alone")
-        decoders = measure_decoders(settings, clip, sources=sources, seconds=self._seconds)
-        self._report(f"{codec}, {sources} at once: pipeline")
-        return Width(codec, decoders, measure_pipeline(settings, clip, sources=sources, seconds=self._seconds))
+        jobs = jobs_for(settings, specs_of(clip, sources), needs_pixels=False, log_level=logging.WARNING)
+        where = f"{codec}, {sources} at once" + (f" in {len(jobs)} processes" if jobs else "")
+        self._report(f"{where} ...")
+        if jobs:
+            decoders = measure_decoders_apart(jobs, clip, sources=sources, seconds=self._seconds)
+            pipeline = measure_fleet(settings, clip, sources=sources, seconds=self._seconds)
+        else:
+            decoders = measure_decoders(settings, clip, sources=sources, seconds=self._seconds)
+            pipeline = measure_pipeline(settings, clip, sources=sources, seconds=self._seconds)
+        width = Width(codec, decoders, pipeline)
+        # Told at once: a run that is stopped later has not been for nothing.
+        self._report(f"{where}: decoders {decoders.fps:.0f} fps, pipeline {pipeline.fps:.0f} fps, {width.share:.2f}")
+        return width

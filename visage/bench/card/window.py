@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from stages.buffers.cuda import CudaDevice
 from visage.bench.card.utilization import Utilization, UtilizationSampler
 from visage.runtime.errors import RuntimeFailure
 
-__all__ = ["FrameCounter", "MeasurementFailed", "Window", "measure_window"]
+__all__ = ["FrameCounter", "MeasurementFailed", "Meter", "Window", "measure_window"]
 
-WARM_FRAMES = 48
-"""Of every source, before the clock starts: its decoder's queues are full by then."""
+WARM_FRAMES = 128
+"""Of every source, before the clock starts: its queues are full by then, and the usual batches recorded as graphs."""
 
 WARM_TIMEOUT_SECONDS = 120.0
 
@@ -32,9 +33,12 @@ class Window:
 
     Attributes:
         sources: videos decoded at once.
+        processes: that shared them.
         fps: frames a second, all sources together.
-        cpu_microseconds_per_frame: of the whole process on the host, FFmpeg's and the driver's included.
-        bytes_to_host_per_frame, bytes_to_device_per_frame: copied over the bus by Visage, the coded video apart.
+        cpu_microseconds_per_frame: on the host, in all processes, FFmpeg's and the driver's included.
+        owner_microseconds_per_frame: of that, in the process that has the sinks, where there are others.
+        bytes_to_host_per_frame, bytes_to_device_per_frame: copied over the bus by Visage, the coded video apart; None
+            where it was done in other processes.
         utilization: of the card; None where nvidia-smi does not say.
         waiting: share of the time that each stage waited for others, by its name.
     """
@@ -45,10 +49,26 @@ class Window:
     faces: int
     fps: float
     cpu_microseconds_per_frame: float
-    bytes_to_host_per_frame: float
-    bytes_to_device_per_frame: float
+    bytes_to_host_per_frame: float | None
+    bytes_to_device_per_frame: float | None
     utilization: Utilization | None
+    processes: int = 1
+    owner_microseconds_per_frame: float | None = None
     waiting: dict[str, float] = field(default_factory=dict)
+
+
+class Meter(Protocol):
+    """What is read at both ends of a window."""
+
+    @property
+    def ordinal(self) -> int:
+        """The card's number."""
+
+    def cpu_seconds(self) -> float:
+        """Time on processors so far, of all processes."""
+
+    def bus_bytes(self) -> tuple[int, int] | None:
+        """Bytes to the host and to the card so far; None where nobody counts them."""
 
 
 class FrameCounter:
@@ -71,18 +91,28 @@ class FrameCounter:
         self.is_warm.set()
 
 
-def measure_window(counters: list[FrameCounter], device: CudaDevice, *, seconds: float) -> Window:
-    """Measure so many seconds, once all sources run. Raises MeasurementFailed if one does not, or ends meanwhile."""
+def measure_window(
+    counters: list[FrameCounter], meter: Meter, *, seconds: float, on_warm: Callable[[], object] = lambda: None
+) -> Window:
+    """Measure so many seconds, once all sources run.
+
+    Args:
+        on_warm: called then; may wait for others.
+
+    Raises:
+        MeasurementFailed: a source does not begin, or ends meanwhile.
+    """
     until = time.monotonic() + WARM_TIMEOUT_SECONDS
     for counter in counters:
         if not counter.is_warm.wait(max(0.0, until - time.monotonic())):
             raise MeasurementFailed(f"a source did not begin within {WARM_TIMEOUT_SECONDS:.0f} s")
-    with UtilizationSampler(device.ordinal) as sampler:
-        before, frames, faces = device.statistics(), _frames(counters), _faces(counters)
-        began, cpu = time.monotonic(), time.process_time()
+    on_warm()
+    with UtilizationSampler(meter.ordinal) as sampler:
+        before, frames, faces = meter.bus_bytes(), _frames(counters), _faces(counters)
+        began, cpu = time.monotonic(), meter.cpu_seconds()
         time.sleep(seconds)
         frames, faces = _frames(counters) - frames, _faces(counters) - faces
-        lasted, cpu, after = time.monotonic() - began, time.process_time() - cpu, device.statistics()
+        lasted, cpu, after = time.monotonic() - began, meter.cpu_seconds() - cpu, meter.bus_bytes()
     if any(counter.ended for counter in counters):
         raise MeasurementFailed("a source ended while it was measured; use a longer clip")
     if not frames:
@@ -94,8 +124,8 @@ def measure_window(counters: list[FrameCounter], device: CudaDevice, *, seconds:
         faces=faces,
         fps=frames / lasted,
         cpu_microseconds_per_frame=1e6 * cpu / frames,
-        bytes_to_host_per_frame=(after.bytes_to_host - before.bytes_to_host) / frames,
-        bytes_to_device_per_frame=(after.bytes_to_device - before.bytes_to_device) / frames,
+        bytes_to_host_per_frame=None if before is None or after is None else (after[0] - before[0]) / frames,
+        bytes_to_device_per_frame=None if before is None or after is None else (after[1] - before[1]) / frames,
         utilization=sampler.mean(),
     )
 

@@ -1,0 +1,222 @@
+"""Runs in several processes, with real networks and real clips: the same results, and what is lost when one dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow.parquet
+import pytest
+
+import visage
+from stages.errors import OutputFailed, SourceNotFound
+from stages.frames import Observation
+from stages.sink.base import Sink
+from stages.sources import SourceEnded, VideoInfo
+from tests.media import Media
+from visage.assembly import build_run
+from visage.config import Settings
+from visage.config.sources import expand_sources
+from visage.fleet import Fleet
+from visage.fleet.process import WorkerLost
+from visage.models import ModelStore
+from visage.runtime import SourceState
+
+pytestmark = pytest.mark.usefixtures("models")
+
+CLIPS = ("single_face.mp4", "no_face.mp4", "face_noface.mov")
+BOUND_SECONDS = 60.0
+
+
+class Recorder:
+    """A sink of every source that remembers what came; `act` is called with each observation first."""
+
+    wants_pixels = False
+
+    def __init__(self, act: Callable[[Observation], object] = lambda _: None) -> None:
+        self.rows: dict[str, list[int]] = {}
+        self.ended: dict[str, SourceEnded] = {}
+        self._act = act
+
+    def sinks(self, info: VideoInfo, _: object) -> Sequence[Sink]:
+        self.rows[info.source_id] = []
+        return [self]
+
+    def open(self, info: VideoInfo) -> None:
+        pass
+
+    def write(self, observation: Observation) -> None:
+        self._act(observation)
+        self.rows[observation.source_id].append(observation.frame.index)
+
+    def close(self, ended: SourceEnded) -> None:
+        self.ended[ended.source_id] = ended
+
+    def abandon(self) -> None:
+        pass
+
+
+@pytest.fixture
+def settings(models: ModelStore) -> Settings:
+    return Settings(model_dir=models.model_dir, device="cpu", workers=2, frameskip=4, propagate=False, threads=2)
+
+
+@pytest.fixture
+def paths(media: Media) -> list[str]:
+    return [str(media.path(name)) for name in CLIPS]
+
+
+def fleet_of(settings: Settings, paths: Sequence[str], recorder: Recorder) -> Fleet:
+    run = build_run(settings, expand_sources(paths), open_sinks=recorder.sinks)
+    assert isinstance(run, Fleet)
+    return run
+
+
+def all_gone(process_ids: Sequence[int]) -> bool:
+    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in process_ids if psutil.pid_exists(pid)], BOUND_SECONDS)
+    return not alive
+
+
+def test_several_processes_find_what_one_finds(settings: Settings, paths: list[str]) -> None:
+    found = {
+        workers: {
+            (frame.source_id, frame.index): frame.faces
+            for frame in visage.analyze(paths, settings.model_copy(update={"workers": workers}))
+        }
+        for workers in (1, 2)
+    }
+    assert found[1].keys() == found[2].keys()
+    assert any(found[1].values())
+    for key, faces in found[1].items():
+        assert len(found[2][key]) == len(faces)
+        for one, other in zip(faces, found[2][key], strict=True):
+            assert one.track_id == other.track_id
+            np.testing.assert_allclose(one.box_xyxy, other.box_xyxy, atol=0.5)
+            assert one.embedding is not None
+            assert other.embedding is not None
+            assert one.embedding @ other.embedding > 0.999
+
+
+def test_one_table_holds_all_sources_and_a_missing_one_fails_alone(
+    settings: Settings, paths: list[str], tmp_path: Path
+) -> None:
+    table = tmp_path / "faces.parquet"
+    command = [sys.executable, "-c", "from visage.cli.main import main; main()", *paths, str(tmp_path / "none.mp4")]
+    options = ["--workers", "2", "--frameskip", "8", "--dst", str(table), "--model-dir", str(settings.model_dir)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=BOUND_SECONDS, check=False)
+    assert done.returncode == 1
+    assert f"{tmp_path / 'none.mp4'} does not exist" in done.stderr
+    assert "Traceback" not in done.stderr
+    with pyarrow.parquet.ParquetFile(table) as file:
+        assert set(file.read(["source"])["source"].to_pylist()) == {paths[0], paths[2]}
+
+
+def test_the_library_raises_what_a_source_of_a_worker_failed_with(settings: Settings, paths: list[str]) -> None:
+    frames = visage.analyze([paths[0], "/nowhere/none.mp4"], settings)
+    with pytest.raises(SourceNotFound, match=r"none\.mp4"):
+        list(frames)
+
+
+def test_a_worker_that_is_killed_takes_only_what_it_was_reading(settings: Settings, media: Media) -> None:
+    """Once both are reading, one each: its source fails with its rows, the others are done by the one that is left."""
+    seen: set[str] = set()
+
+    def kill_one(observation: Observation) -> None:
+        before = len(seen)
+        seen.add(observation.source_id)
+        if (before, len(seen)) == (1, 2):
+            os.kill(fleet.process_ids[0], signal.SIGKILL)
+
+    recorder = Recorder(kill_one)
+    paths = [str(media.path(name)) for name in ("WolfgangLanger_Pexels.mp4", "noface_face.mov", *CLIPS)]
+    with fleet_of(settings.model_copy(update={"concurrent_files": 2, "frameskip": 1}), paths, recorder) as fleet:
+        fleet.start()
+        assert fleet.wait(BOUND_SECONDS)
+        outcomes = fleet.outcomes
+    failed = [outcome for outcome in outcomes.values() if outcome.state is SourceState.FAILED]
+    assert len(failed) == 1
+    assert isinstance(failed[0].error, WorkerLost)
+    assert "signal 9" in str(failed[0].error)
+    assert fleet.failure is None
+    for name, outcome in outcomes.items():
+        rows = recorder.rows.get(name, [])
+        assert rows == list(range(len(rows)))
+        assert outcome.frames_done == len(rows)
+        if outcome is not failed[0]:
+            assert outcome.state is SourceState.DONE
+            assert outcome.frames_decoded == len(rows)
+            assert recorder.ended[name].error is None
+    assert all_gone(fleet.process_ids)
+
+
+def test_a_sink_that_fails_fails_its_source_alone(settings: Settings, paths: list[str]) -> None:
+    def refuse(observation: Observation) -> None:
+        if observation.source_id == "single_face":
+            raise OutputFailed("the disk is full")
+
+    with fleet_of(settings, paths, Recorder(refuse)) as fleet:
+        fleet.start()
+        assert fleet.wait(BOUND_SECONDS)
+    states = {name: outcome.state for name, outcome in fleet.outcomes.items()}
+    assert states.pop("single_face") is SourceState.FAILED
+    assert set(states.values()) == {SourceState.DONE}
+
+
+def test_draining_writes_what_is_in_flight_and_begins_nothing_more(settings: Settings, media: Media) -> None:
+    begun = threading.Event()
+    recorder = Recorder(lambda _: begun.set())
+    paths = [str(media.path("WolfgangLanger_Pexels.mp4")), str(media.path("face_noface.mov"))]
+    paths += [str(media.path(name)) for name in ("noface_face.mov", "single_face.mp4")]
+    settings = settings.model_copy(update={"concurrent_files": 2, "frameskip": 1})
+    with fleet_of(settings, paths, recorder) as fleet:
+        fleet.start()
+        assert begun.wait(BOUND_SECONDS)
+        fleet.drain()
+        assert fleet.wait(BOUND_SECONDS)
+    assert {outcome.state for outcome in fleet.outcomes.values()} == {SourceState.INTERRUPTED}
+    for name, rows in recorder.rows.items():
+        assert rows == list(range(len(rows)))
+        assert recorder.ended[name].interrupted
+        assert fleet.outcomes[name].frames_done == len(rows)
+    assert all_gone(fleet.process_ids)
+
+
+def test_leaving_early_ends_every_process_and_thread(settings: Settings, paths: list[str]) -> None:
+    threads = set(threading.enumerate())
+    frames = visage.analyze(paths, settings.model_copy(update={"frameskip": 1}))
+    next(frames)
+    workers = psutil.Process().children(recursive=True)
+    assert len(workers) == 2
+    frames.close()
+    assert all_gone([worker.pid for worker in workers])
+    assert set(threading.enumerate()) == threads
+
+
+def test_workers_end_when_their_owner_is_killed(settings: Settings, media: Media) -> None:
+    code = (
+        "import sys, psutil, visage\n"
+        "frames = visage.analyze(sys.argv[2:], workers=2, device='cpu', model_dir=sys.argv[1])\n"
+        "next(frames)\n"
+        "print(*(child.pid for child in psutil.Process().children()), flush=True)\n"
+        "for frame in frames: sys.stdin.read(1)\n"
+    )
+    paths = [str(media.path("WolfgangLanger_Pexels.mp4")), str(media.path("face_noface.mov"))]
+    owner = subprocess.Popen(
+        [sys.executable, "-c", code, str(settings.model_dir), *paths],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with owner:
+        assert owner.stdout is not None
+        workers = [int(word) for word in owner.stdout.readline().split()]
+        assert len(workers) == 2
+        owner.kill()
+    assert all_gone(workers)

@@ -1,0 +1,66 @@
+"""How many processes a run takes, and which card each of them gets."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import pytest
+
+from stages.backends.availability import Availability, Gpu
+from stages.errors import BackendError
+from visage.assembly import spread
+from visage.assembly.spread import jobs_for
+from visage.config import Settings
+from visage.config.sources import SourceSpec
+from visage.fleet.job import Job
+
+
+def jobs(settings: Settings, sources: int, *, needs_pixels: bool = False) -> list[Job]:
+    specs = [SourceSpec(uri=f"{number}.mp4", source_id=str(number)) for number in range(sources)]
+    return jobs_for(settings, specs, needs_pixels=needs_pixels, log_level=logging.WARNING)
+
+
+@pytest.fixture
+def two_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = [Gpu(number, "a card", (9, 0), 1 << 34) for number in range(2)]
+    monkeypatch.setattr(spread, "list_gpus", lambda: cards)
+    monkeypatch.setattr(spread, "tensorrt_status", lambda ordinal: Availability(ordinal < 2, "TensorRT"))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+
+
+def test_processors_need_one_process_and_share_themselves_among_those_asked_for() -> None:
+    assert jobs(Settings(device="cpu", threads=8), 20) == []
+    three = jobs(Settings(device="cpu", threads=8, workers=3), 20)
+    assert [(job.settings.device, job.settings.threads, job.concurrent) for job in three] == [("cpu", 2, 3)] * 3
+
+
+def test_no_more_processes_than_sources_are_started() -> None:
+    assert len(jobs(Settings(device="cpu", workers=8), 3)) == 3
+    assert jobs(Settings(device="cpu", workers=8), 1) == []
+
+
+def test_who_needs_pictures_gets_one_process_or_is_told(two_cards: None) -> None:
+    assert jobs(Settings(device="cuda"), 16, needs_pixels=True) == []
+    with pytest.raises(BackendError, match="leave --workers at 1"):
+        jobs(Settings(device="cpu", workers=2), 4, needs_pixels=True)
+
+
+@pytest.mark.parametrize(
+    ("device", "sources", "expected"),
+    [
+        ("cuda:1", 1, []),
+        ("cuda:1", 4, []),
+        ("cuda:1", 8, ["cuda:1"] * 2),
+        ("cuda:1", 100, ["cuda:1"] * 4),
+        ("auto", 2, ["cuda:0", "cuda:1"]),
+        ("cuda", 16, ["cuda:0", "cuda:1"] * 2),
+        ("cuda:7", 16, []),
+    ],
+)
+def test_each_card_gets_a_process_for_every_few_files(
+    two_cards: None, device: str, sources: int, expected: list[str]
+) -> None:
+    found = jobs(Settings(device=device), sources)
+    assert [job.settings.device for job in found] == expected
+    assert {job.settings.workers for job in found} == ({expected.count(expected[0])} if expected else set())

@@ -1,0 +1,93 @@
+"""What passes between a worker process and its owner, in both directions, besides observations (see `wire`)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from stages.backends.tensorrt_builder import BuildProgress
+from visage.config import Settings
+from visage.config.sources import SourceSpec
+from visage.fleet.wire import Parcel
+from visage.runtime.statistics import PipelineStatistics
+
+__all__ = ["Add", "Built", "Command", "Failed", "Interrupt", "Job", "Ready", "Report", "Stop", "StopMode", "Stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """First message to a worker.
+
+    Attributes:
+        settings: as for any run; `device` names the worker's own card, `workers` says how many share it, `threads` is
+            its part of the processors.
+        concurrent: sources that it will decode at once.
+        log_level: least level of the log records that it passes on.
+    """
+
+    settings: Settings
+    concurrent: int
+    log_level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Begin with this source now."""
+
+    spec: SourceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Read no more of this source; what was read still comes."""
+
+    source_id: str
+
+
+class StopMode(Enum):
+    """How a worker is to end."""
+
+    FINISH = "when its sources have ended"
+    DRAIN = "read no more, finish what is in flight"
+    ABORT = "drop what is in flight"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """No source will be added: end."""
+
+    mode: StopMode
+
+
+Command: TypeAlias = Add | Interrupt | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker's networks are loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The worker can't begin, or had to stop; its sources have ended."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Last message of a worker that ended as it was told to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """How far the building of a network's engine has come."""
+
+    name: str
+    progress: BuildProgress
+
+
+Report: TypeAlias = Parcel | PipelineStatistics | Ready | Built | logging.LogRecord | Failed | Stopped
+"""Everything that a worker sends."""

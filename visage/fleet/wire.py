@@ -1,0 +1,126 @@
+"""Observations as bytes, on their way from a worker process to the one that writes them. Pixels stay behind.
+
+One array a field carries the faces of all frames of a message: pickling many small arrays, and making them again, would
+cost the receiving interpreter more than all else it does for a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import Faces, Frame, Observation
+from stages.sources import SourceEnded, SourceStarted, VideoInfo
+from visage.runtime.sinks import SinkItem
+
+__all__ = ["Parcel", "Unpacker"]
+
+FIELDS = ("boxes_xyxy", "scores", "landmarks", "embeddings", "track_ids", "quality", "propagated", "to_embed")
+"""Of `Faces`; people are named where the gallery is, which is not in a worker."""
+
+Entry: TypeAlias = "_Row | SourceStarted | SourceEnded"
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Some items, fit for pickling: what is not arrays in their order, and the arrays of all joined, by field."""
+
+    entries: tuple[Entry, ...]
+    columns: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of(cls, items: Sequence[SinkItem]) -> Parcel:
+        """Pack these, in their order."""
+        columns: dict[str, list[NDArray[Any]]] = {name: [] for name in FIELDS}
+        entries: list[Entry] = []
+        for item in items:
+            if not isinstance(item, Observation):
+                entries.append(item)
+                continue
+            present = []
+            for name in FIELDS:
+                array = getattr(item.faces, name)
+                if array is not None:
+                    columns[name].append(array)
+                    present.append(name)
+            entries.append(_Row.of(item, tuple(present)))
+        return cls(tuple(entries), {name: np.concatenate(arrays) for name, arrays in columns.items() if arrays})
+
+
+class Unpacker:
+    """Makes items of parcels again. Used by one thread; remembers the size of each source's pictures."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[str, _NoPixels] = {}
+
+    def unpack(self, parcel: Parcel) -> list[SinkItem]:
+        """The items that were packed; their frames have no pixels to give back."""
+        return list(self._items(parcel.entries, parcel.columns))
+
+    def _items(self, entries: Sequence[Entry], columns: dict[str, NDArray[Any]]) -> Iterator[SinkItem]:
+        starts = dict.fromkeys(FIELDS, 0)
+        for row in entries:
+            if isinstance(row, SourceStarted):
+                self._pictures[row.source_id] = _NoPixels.of(row.info)
+            elif isinstance(row, SourceEnded):
+                self._pictures.pop(row.source_id, None)
+            if not isinstance(row, _Row):
+                yield row
+                continue
+            arrays: dict[str, Any] = {}
+            for name in row.fields:
+                start = starts[name]
+                starts[name] = end = start + row.faces
+                arrays[name] = columns[name][start:end]
+            picture = self._pictures[row.source_id]
+            frame = Frame(row.source_id, row.number, row.pts_seconds, picture, row.captured_at, row.look)
+            yield Observation(frame, Faces(**arrays), row.ended_tracks, row.looked_at)
+
+
+class _Row(NamedTuple):
+    """An observation without its arrays; `fields` are those it has. A tuple, because it is pickled for every frame."""
+
+    source_id: str
+    number: int
+    pts_seconds: float
+    captured_at: float
+    look: bool
+    looked_at: bool
+    ended_tracks: tuple[int, ...]
+    faces: int
+    fields: tuple[str, ...]
+
+    @classmethod
+    def of(cls, item: Observation, fields: tuple[str, ...]) -> _Row:
+        frame = item.frame
+        return cls(
+            frame.source_id,
+            frame.index,
+            frame.pts_seconds,
+            frame.captured_at,
+            frame.look,
+            item.looked_at,
+            item.ended_tracks,
+            len(item.faces),
+            fields,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _NoPixels:
+    """What is left of a picture that is in another process: its measures. Implements `stages.frames.Picture`."""
+
+    width: int
+    height: int
+    pixel_aspect: float
+
+    @classmethod
+    def of(cls, info: VideoInfo) -> _NoPixels:
+        return cls(info.width, info.height, info.pixel_aspect)
+
+    def release(self) -> None:
+        """It was given back where it was."""

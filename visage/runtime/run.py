@@ -1,0 +1,53 @@
+"""What a caller sees of a run, whatever does the work: one pipeline here, or several in processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Protocol
+
+from typing_extensions import Self
+
+from visage.runtime.source import Outcome
+from visage.runtime.statistics import PipelineStatistics
+
+__all__ = ["Run"]
+
+
+class Run(Protocol):
+    """Sources on their way to sinks; `Pipeline` and `Fleet` implement it. A context manager that closes."""
+
+    @property
+    def failure(self) -> Exception | None:
+        """What stopped everything, if something did."""
+
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """How each source that has ended did so; complete once the run has stopped."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def drain(self) -> None:
+        """Read no more; finish and write what is in flight. Returns at once, may be called from any thread, twice."""
+
+    def abort(self) -> None:
+        """Drop what is in flight and abandon unfinished outputs. Returns at once, may be called from any thread."""
+
+    def on_stopped(self, callback: Callable[[], None]) -> None:
+        """Have it called when everything is written or given up. To be said before `start`."""
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until everything is written; says whether that is so."""
+
+    def close(self) -> None:
+        """Stop, by aborting if need be, and end every thread and process. Raises RuntimeError if one does not end."""
+
+    def statistics(self) -> PipelineStatistics:
+        """Counters at this moment."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -204,9 +204,11 @@ def _check_file(path: str) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SourceNotFound(f"{path} does not exist; check the name") from error
     except OSError as error:
-        raise SourceUnreadable(f"{path} can't be read: {error.strerror}") from error
+        raise SourceUnreadable(f"{path} can't be read: {error.strerror}; check the permissions above it") from error
     if stat.S_ISDIR(status.st_mode):
         raise NotAVideo(f"{path} is a directory; name the videos in it")
+    if stat.S_ISFIFO(status.st_mode):  # opening it would wait for a writer, and nothing could end that
+        raise NotAVideo(f"{path} is a pipe, and containers need seeking; save it to a file and name the file")
     if stat.S_ISREG(status.st_mode) and status.st_size == 0:
         raise NotAVideo(f"{path} is empty; copy or record it again")
 
@@ -222,7 +224,8 @@ def _translated(error: av.error.FFmpegError, label: str) -> SourceError:
         return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
     if isinstance(error, av.error.ExitError):
         return SourceUnreadable(f"{label} answers, but no video came in {STALL_SECONDS:.0f} s; restart the camera")
-    return SourceUnreadable(f"{label} can't be opened: {error.strerror}")
+    advice = "; check address, network and server" if _is_address(label) else ""
+    return SourceUnreadable(f"{label} can't be opened: {error.strerror}{advice}")
 
 
 def without_address(error: av.error.FFmpegError) -> OSError:

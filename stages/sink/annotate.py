@@ -28,7 +28,7 @@ from stages.sink.drawing import draw_faces
 from stages.sink.staged import StagedFile, output_errors
 from stages.sources import SourceEnded, VideoInfo
 
-__all__ = ["AnnotatedVideoSink"]
+__all__ = ["CONTAINERS", "AnnotatedVideoSink"]
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 

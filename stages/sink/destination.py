@@ -24,7 +24,7 @@ from stages.sink.staged import output_errors
 from stages.sink.table import SharedTable, TableSink
 from stages.sources import VideoInfo
 
-__all__ = ["Destination", "FolderDestination", "TableDestination", "destination_for"]
+__all__ = ["TABLES", "Destination", "FolderDestination", "TableDestination", "check_writable", "destination_for"]
 
 
 class Destination(Protocol):
@@ -69,7 +69,7 @@ class FolderDestination:
         for folder in self._folders.values():
             if not self._force:
                 refuse_existing_outputs(folder)
-            _check_writable(folder)
+            check_writable(folder)
 
     def sinks_for(self, info: VideoInfo) -> list[Sink]:
         return [FolderSink(self._folders[info.source_id], self._run, force=self._force)]
@@ -89,7 +89,7 @@ class TableDestination:
     def check(self) -> None:
         if self._path.is_file() and not self._force:
             raise OutputExists(f"{self._path}: exists already; choose another name or give --force to replace it")
-        _check_writable(self._path.parent)
+        check_writable(self._path.parent)
 
     def sinks_for(self, info: VideoInfo) -> list[Sink]:
         return [TableSink(self._shared)]
@@ -117,8 +117,8 @@ TABLES: dict[str, Callable[[Path, RunDescription, bool], Table]] = {
 }
 
 
-def _check_writable(folder: Path) -> None:
-    """Try to make a file where the folder is or will be; nothing is left there."""
+def check_writable(folder: Path) -> None:
+    """Try to make a file where the folder is or will be; nothing is left there. Raises OutputFailed."""
     nearest = folder
     while not os.path.lexists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent

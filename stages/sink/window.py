@@ -23,7 +23,7 @@ from stages.frames import Observation, Picture
 from stages.sink.drawing import draw_faces
 from stages.sources import SourceEnded, VideoInfo
 
-__all__ = ["WindowSink"]
+__all__ = ["WindowSink", "load_pygame"]
 
 INSTEAD = "use --annotate out.mp4 to get the same as a file"
 
@@ -62,9 +62,7 @@ class WindowSink:
 
     def open(self, info: VideoInfo) -> None:
         """Open the window. Raises DisplayUnavailable."""
-        if not any(os.environ.get(name) for name in (*SCREENS, *DRIVER_CHOICES)):
-            raise DisplayUnavailable(f"no display to open a window on ({' and '.join(SCREENS)} are not set); {INSTEAD}")
-        pygame = _load_pygame()
+        pygame = load_pygame()
         if pygame.display.get_init():
             raise DisplayUnavailable(f"{info.source_id}: only one video can be shown at a time; {INSTEAD}")
         try:
@@ -133,7 +131,10 @@ class WindowSink:
         pygame.display.flip()
 
 
-def _load_pygame() -> ModuleType:
+def load_pygame() -> ModuleType:
+    """SDL, where a window can be expected to open. Raises DisplayUnavailable."""
+    if not any(os.environ.get(name) for name in (*SCREENS, *DRIVER_CHOICES)):
+        raise DisplayUnavailable(f"no display to open a window on ({' and '.join(SCREENS)} are not set); {INSTEAD}")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # it greets on standard output
     try:
         import pygame  # noqa: PLC0415  # an extra, slow to import

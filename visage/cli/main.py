@@ -115,7 +115,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _report_usage(error: typer.TyperException) -> int:
-    message = error.format_message().removeprefix("Invalid value: ")
+    message = error.format_message().removeprefix("Invalid value: ").replace("Value error, ", "", 1)
     if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: the message is its help
         print(message)
     else:

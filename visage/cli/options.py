@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -10,9 +11,10 @@ import typer
 
 from visage.observe.levels import LogFormat, LogLevel
 
-__all__ = ["LogFormatOption", "LogLevelOption", "ModelDirOption", "parse_seconds"]
+__all__ = ["LogFormatOption", "LogLevelOption", "ModelDirOption", "parse_output", "parse_seconds"]
 
 REPORTING = "Reporting"
+SIXTY = 60
 TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
 
 LogLevelOption: TypeAlias = Annotated[
@@ -26,10 +28,18 @@ ModelDirOption: TypeAlias = Annotated[
 ]
 
 
+def parse_output(text: str) -> Path:
+    """Where to write. Raises typer.BadParameter for an empty name, such as a shell variable that is not set."""
+    if not text:
+        raise typer.BadParameter("the name is empty; name a folder or a file")
+    return Path(text).expanduser()
+
+
 def parse_seconds(text: str) -> float:
     """Seconds of a time written as "90", "1:30" or "0:01:30.5". Raises typer.BadParameter."""
     found = TIME.fullmatch(text.strip())
-    if found is None:
+    hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, math.nan)
+    # 90 s and 90:00 are times, 1:90 and 1:90:00 are slips.
+    if math.isnan(seconds) or (hours and minutes >= SIXTY) or (hours + minutes and seconds >= SIXTY):
         raise typer.BadParameter(f"{text!r} is not a time: write seconds, mm:ss or hh:mm:ss")
-    hours, minutes, seconds = found.groups()
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+    return hours * 3600 + minutes * 60 + seconds

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from stages.errors import OutputExists
-from stages.sink.annotate import AnnotatedVideoSink
+from stages.errors import OutputExists, OutputFailed, SinkError
+from stages.sink.annotate import CONTAINERS, AnnotatedVideoSink
 from stages.sink.base import Sink
 from stages.sink.blur import ALL
-from stages.sink.destination import Destination, destination_for
+from stages.sink.destination import TABLES, Destination, check_writable, destination_for
 from stages.sink.metadata import RunDescription
-from stages.sink.window import WindowSink
+from stages.sink.window import WindowSink, load_pygame
 from stages.sources import VideoInfo
 from visage.assembly import Pictures
 from visage.config.sources import SourceSpec
+from visage.runtime.source import Outcome
 
 __all__ = ["OutputOptions", "Outputs"]
+
+# What is surely meant to be a file, and can't be one: without this it would become a folder of that name.
+OTHER_FILES = frozenset({".db", ".h5", ".hdf5", ".html", ".json", ".tsv", ".txt", ".xlsx", ".xml", *CONTAINERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Outputs:
         self._options = options
         self._knows_people = knows_people
         self._sources = {spec.source_id: spec for spec in sources}
+        self._started: set[str] = set()
         self._destination: Destination | None = None
         if options.dst is not None:
             self._destination = destination_for(options.dst, run, source_ids=list(self._sources), force=options.force)
@@ -60,21 +66,48 @@ class Outputs:
         return self._options.show or self._options.annotate is not None
 
     def check(self) -> None:
-        """Raises OutputExists, OutputFailed or typer.BadParameter for what could only fail later."""
-        if self._options.blur is not None and self._options.annotate is None:
-            raise typer.BadParameter("--blur is for the annotated video: give --annotate as well")
-        if self._options.blur not in (None, ALL) and not self._knows_people:
-            raise typer.BadParameter(f"--blur {self._options.blur} needs --gallery, to know who is who; or --blur all")
-        if self._options.show and len(self._sources) > 1:
-            raise typer.BadParameter("--show plays one video: name one, or use --annotate with a folder for all")
+        """Raises typer.BadParameter, OutputExists, OutputFailed, DisplayUnavailable: what would fail later."""
+        self._check_options()
+        annotated = [path for path in map(self._annotated, self._sources) if path is not None]
+        self._keep_inputs(annotated)
+        if self._options.show:
+            load_pygame()
         if self._destination is not None:
             self._destination.check()
-        for path in map(self._annotated, self._sources):
-            if path is not None and path.exists() and not self._options.force:
+        for path in annotated:
+            if path.exists() and not self._options.force:
                 raise OutputExists(f"{path}: exists already; choose another name or give --force to replace it")
+        for folder in {path.parent for path in annotated}:
+            check_writable(folder)
+
+    def _check_options(self) -> None:
+        options, are_several = self._options, len(self._sources) > 1
+        if options.dst is not None and options.dst.suffix.lower() in OTHER_FILES and not options.dst.is_dir():
+            raise typer.BadParameter(f"--dst {options.dst}: a table ends in {', '.join(TABLES)}; else name a folder")
+        if options.annotate is not None:
+            is_video = options.annotate.suffix.lower() in CONTAINERS
+            if are_several and is_video:
+                raise typer.BadParameter(f"--annotate {options.annotate}: for several videos name a folder")
+            if not are_several and not is_video:
+                raise typer.BadParameter(f"--annotate {options.annotate}: a video ends in {', '.join(CONTAINERS)}")
+        if options.blur is not None and options.annotate is None:
+            raise typer.BadParameter("--blur is for the annotated video: give --annotate as well")
+        if options.blur not in (None, ALL) and not self._knows_people:
+            raise typer.BadParameter(f"--blur {options.blur} needs --gallery, to know who is who; or --blur all")
+        if options.show and are_several:
+            raise typer.BadParameter("--show plays one video: name one, or use --annotate with a folder for all")
+
+    def _keep_inputs(self, outputs: Sequence[Path]) -> None:
+        """Not even `force` replaces a video that is to be read. Raises OutputFailed."""
+        existing = [path for path in outputs if path.exists()]
+        for spec in self._sources.values() if existing else ():
+            for path in existing:
+                if os.path.exists(spec.uri) and path.samefile(spec.uri):
+                    raise OutputFailed(f"{path}: is the video to be read, and would be lost; write elsewhere")
 
     def open_sinks(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         """A source's sinks, not yet opened."""
+        self._started.add(info.source_id)
         sinks = [] if self._destination is None else self._destination.sinks_for(info)
         path = self._annotated(info.source_id)
         is_still_among_others = info.frame_count == 1 and len(self._sources) > 1
@@ -98,12 +131,14 @@ class Outputs:
         if self._destination is not None:
             self._destination.close()
 
-    def describe(self) -> str:
-        """Where the results are, for a person."""
-        written = dict.fromkeys(str(path) for path in (self._options.dst, self._options.annotate) if path is not None)
-        if written:
-            return f"written to {' and '.join(written)}"
-        return "nothing was written: --dst out/ writes tables, --annotate out.mp4 a video"
+    def describe(self, outcomes: Mapping[str, Outcome]) -> str:
+        """Where the results are, for a person; what failed has been or will be told."""
+        wanted = [path for path in (self._options.dst, self._options.annotate) if path is not None]
+        if not wanted:
+            return "nothing was written: --dst out/ writes tables, --annotate out.mp4 a video"
+        has_outputs = any(not isinstance(outcomes[source_id].error, SinkError) for source_id in self._started)
+        written = dict.fromkeys(str(path) for path in wanted if has_outputs and path.exists())
+        return f"written to {' and '.join(written)}" if written else "nothing was written"
 
     def _annotated(self, source_id: str) -> Path | None:
         """The annotated video of a source."""

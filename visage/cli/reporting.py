@@ -18,7 +18,8 @@ def report(error: BaseException, *, about: str = "") -> None:
         about: the input concerned; put first unless the error names it itself.
     """
     text = _describe(error)
-    print(f"visage: error: {text if about in text else f'{about}: {text}'}", file=sys.stderr)
+    is_named = about in text or about.replace("***@", "") in text
+    print(f"visage: error: {text if is_named else f'{about}: {text}'}", file=sys.stderr)
     if logging.getLogger("visage").isEnabledFor(logging.DEBUG):
         traceback.print_exception(error)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from visage.cli.options import LogFormatOption, LogLevelOption, ModelDirOption, parse_seconds
+from visage.cli.options import LogFormatOption, LogLevelOption, ModelDirOption, parse_output, parse_seconds
 
 __all__ = ["run"]
 
@@ -27,6 +27,8 @@ def run(
     dst: Annotated[
         Path | None,
         typer.Option(
+            parser=parse_output,
+            metavar="PATH",
             help="A folder for detections.csv, embeddings.hdf5 and metadata.json of each video, or one table: "
             "a path that ends in .csv, .parquet or .jsonl.",
             show_default="none: only a summary",
@@ -37,6 +39,8 @@ def run(
     annotate: Annotated[
         Path | None,
         typer.Option(
+            parser=parse_output,
+            metavar="PATH",
             help="A video with boxes, landmarks and scores drawn in; for several sources a folder, stills left out.",
             show_default=False,
             rich_help_panel=OUTPUT,

@@ -128,7 +128,9 @@ class Session:
             raise run.failure
         if not self.quiet:
             _summarise(run, time.monotonic() - started)
-            print(outputs.describe())
+            print(outputs.describe(run.outcomes))
+            if not is_whole:
+                _tell_of_empty_spans(run.outcomes)
         return received, run.outcomes
 
     def _description(self) -> RunDescription:
@@ -189,9 +191,17 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
-        flag = FLAGS.get(name, "--" + name.replace("_", "-"))
-        origin = flag if name in flags or not name else f"VISAGE_{name.upper()}"
-        raise typer.BadParameter(f"{origin}: {first['msg'].removeprefix('Value error, ')}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        if name:
+            flag = FLAGS.get(name, "--" + name.replace("_", "-"))
+            message = f"{flag if name in flags else f'VISAGE_{name.upper()}'}: {message}"
+        raise typer.BadParameter(message) from error
+
+
+def _tell_of_empty_spans(outcomes: Mapping[str, Outcome]) -> None:
+    for outcome in outcomes.values():
+        if outcome.state is SourceState.DONE and not outcome.frames_decoded:
+            print(f"visage: {outcome.source_id}: no frame of it lies between --start and --end", file=sys.stderr)
 
 
 def _summarise(run: Run, seconds: float) -> None:

@@ -6,6 +6,7 @@ Flags win over the environment (`VISAGE_*`), which wins over the defaults.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -98,6 +99,19 @@ class Settings(BaseSettings):
         """True and False, as code says it, and the words that an environment variable can hold."""
         words = {"true": "all", "1": "all", "false": None, "0": None, "none": None, "": None}
         return words.get(str(value).lower(), value)
+
+    @field_validator("frameskip", mode="before")
+    @classmethod
+    def _check_frameskip(cls, value: object) -> object:
+        if value != "auto" and not re.fullmatch(r"0*[1-9]\d*", str(value).strip()):
+            raise ValueError(f"{str(value)!r} is neither a number from 1 up nor auto")
+        return value
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        if self.end_seconds is not None and self.end_seconds <= self.start_seconds:
+            raise ValueError(f"the end, {self.end_seconds:g} s, must come after the start, {self.start_seconds:g} s")
+        return self
 
     @model_validator(mode="after")
     def _check_tracking(self) -> Self:

@@ -135,7 +135,7 @@ def _uris(argument: str, report: Report) -> Iterator[str]:
         yield argument
         return
     path = Path(argument).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # Path's own raises where a folder above may not be entered
         videos = _videos(path, report)
         if not videos:
             report(NotAVideo(f"{path}: no videos in this folder or below it; name files or a pattern to say which"))

@@ -118,6 +118,7 @@ def _follow(process: subprocess.Popen[str], report: Report) -> list[str]:
     assert process.stdout is not None  # asked for above
     complaints: list[str] = []
     is_unreachable = False
+    line = ""
     with process.stdout:
         for line in process.stdout:
             if found := _PIP_PROGRESS.search(line):
@@ -126,6 +127,8 @@ def _follow(process: subprocess.Popen[str], report: Report) -> list[str]:
                 complaints.append(line.removeprefix("ERROR: ").strip())
             is_unreachable |= "Retrying (" in line
     process.wait()
+    if complaints and complaints[-1] == "Exception:":  # a traceback followed, whose last line is the exception
+        complaints[-1] = line.strip()
     if is_unreachable and complaints:  # pip ends with "No matching distribution found", which misleads
         complaints.append("the package index can't be reached")
     return complaints

@@ -172,11 +172,15 @@ def load_catalog(model_dir: Path | None = None) -> Mapping[str, ModelSpec]:
 
     Raises CatalogDamaged: the user's own can't be read.
     """
-    own = None if model_dir is None else model_dir.expanduser() / USER_CATALOG
-    if own is None or not own.exists():
+    if model_dir is None:
         return _published()
+    own = model_dir.expanduser() / USER_CATALOG
     try:
         return MappingProxyType({**_entries(own.read_text(encoding="utf-8")), **_published()})
+    except (FileNotFoundError, NotADirectoryError):
+        return _published()
+    except OSError as error:
+        raise CatalogDamaged(f"{own} can't be read: {error.strerror}; choose a folder with --model-dir") from error
     except (tomllib.TOMLDecodeError, ValidationError, AttributeError, TypeError) as error:
         raise CatalogDamaged(f"{own} can't be read: {error}; correct it, or remove it") from error
 

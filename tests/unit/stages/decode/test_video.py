@@ -213,6 +213,7 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
 
 def test_what_is_no_video_is_refused_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
+    os.mkfifo(tmp_path / "pipe.mp4")  # opening it would wait for ever
     (tmp_path / "text.mp4").write_text("This is not a video.\n" * 100)
     whole = write_clip(tmp_path / "whole.mp4").read_bytes()
     (tmp_path / "no-index.mp4").write_bytes(whole[: len(whole) // 2])
@@ -221,6 +222,7 @@ def test_what_is_no_video_is_refused_with_a_reason(tmp_path: Path) -> None:
         ("missing/movie.mp4", SourceNotFound, "does not exist"),
         (".", NotAVideo, "is a directory"),
         ("empty.mp4", NotAVideo, "is empty"),
+        ("pipe.mp4", NotAVideo, "is a pipe"),
         ("text.mp4", NotAVideo, "is not a video"),
         ("no-index.mp4", NotAVideo, "its end is missing"),
     ]

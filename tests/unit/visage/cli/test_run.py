@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
+import typer
 
 from visage.cli.run import run
 from visage.cli.session import make_settings
@@ -48,3 +49,23 @@ def test_the_defaults_that_help_shows_are_the_settings_own() -> None:
         name: str(getattr(defaults, name)) for name in literal
     }
     assert {"frameskip", "detector", "device", "model_dir"} <= literal.keys()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"frameskip": "0"}, r"^--frameskip: '0' is neither"),
+        ({"frameskip": "often"}, r"^--frameskip: 'often' is neither a number from 1 up nor auto"),
+        ({"frameskip": "auto", "track": False}, r"^frameskip auto follows faces"),
+        ({"start_seconds": 5.0, "end_seconds": 2.0}, r"^the end, 2 s, must come after the start, 5 s"),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_line(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(typer.BadParameter, match=message):
+        make_settings(given)
+
+
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAGE_FRAMESKIP", "often")
+    with pytest.raises(typer.BadParameter, match=r"^VISAGE_FRAMESKIP: 'often'"):
+        make_settings({})

@@ -1,6 +1,6 @@
 """Compares Visage with what people would use instead: same clip, same machine, each in its own virtual environment and
 at the best setting its documentation shows. Every run of a peer follows one of Visage's at once, and the pair's ratio
-counts: whatever else the machine does, it does to both.
+counts: whatever else the machine does, it does to both. What only detects is set against Visage's detection alone.
 
     python benchmarks/comparison/compare.py --environments ~/.cache/visage-comparison
 
@@ -41,17 +41,21 @@ RESULTS = HERE / "results.json"
 @dataclass(frozen=True)
 class Peer:
     """script: in peers/; detector: the network, of whose agreement with another one a face is made; packages: for its
-    environment, none for this one; packages_alone: without what they need."""
+    environment, none for this one; packages_alone: without what they need; beside: the run of Visage that does the
+    same work."""
 
     title: str
     script: str
     detector: str = ""
     packages: tuple[str, ...] = ()
     packages_alone: tuple[str, ...] = ()
+    beside: str = "visage"
+    arguments: tuple[str, ...] = ()
 
 
 PEERS = {
     "visage": Peer("Visage", "visage_run.py", "yunet"),
+    "visage_detection": Peer("Visage's detection", "visage_run.py", "yunet", arguments=("detection",)),
     "opencv": Peer("OpenCV YuNet + SFace", "opencv_loop.py", "yunet", ("opencv-python-headless", "av", "numpy")),
     "deepface": Peer(
         "DeepFace", "deepface_loop.py", "yunet", ("deepface==0.0.103", "tf-keras", "onnxruntime", "werkzeug", "av")
@@ -61,9 +65,14 @@ PEERS = {
         "uniface_detection.py",
         "centerface",
         ("uniface==4.2.1", "onnxruntime", "av", "opencv-python-headless"),
+        beside="visage_detection",
     ),
     "deface": Peer(
-        "deface's detection", "deface_detection.py", "centerface", ("deface==1.5.0", "onnx", "onnxruntime", "av")
+        "deface's detection",
+        "deface_detection.py",
+        "centerface",
+        ("deface==1.5.0", "onnx", "onnxruntime", "av"),
+        beside="visage_detection",
     ),
     "face_recognition": Peer(
         "face_recognition (dlib)",
@@ -111,10 +120,10 @@ def measure(folder: Path, frames: int) -> dict[str, Any]:
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in PEERS}
     ratios: dict[str, list[float]] = {name: [] for name in PEERS}
     for _ in range(ROUNDS):
-        for name in PEERS:
-            if name != "visage":
-                ours, theirs = (run(which, PEERS[which], folder, clip, weights) for which in ("visage", name))
-                rounds["visage"].append(ours)
+        for name, peer in PEERS.items():
+            if peer.packages:
+                ours, theirs = (run(which, PEERS[which], folder, clip, weights) for which in (peer.beside, name))
+                rounds[peer.beside].append(ours)
                 rounds[name].append(theirs)
                 ratios[name].append(theirs["seconds"] / ours["seconds"])
     best = {name: min(results, key=lambda result: result["seconds"]) for name, results in rounds.items()}
@@ -142,7 +151,7 @@ def measure(folder: Path, frames: int) -> dict[str, Any]:
 def run(name: str, peer: Peer, folder: Path, clip: Path, weights: Mapping[str, str]) -> dict[str, Any]:
     out = folder / f"{name}.json"
     subprocess.run(
-        [environment(name, peer, folder), str(HERE / "peers" / peer.script), str(clip), str(out)],
+        [environment(name, peer, folder), str(HERE / "peers" / peer.script), str(clip), str(out), *peer.arguments],
         check=True,
         timeout=TIMEOUT_SECONDS,
         env={**os.environ, **weights},
@@ -219,10 +228,9 @@ def to_table(results: Mapping[str, Any]) -> str:
     ]
     for name, result in results["peers"].items():
         fps, cpu_ms = result["frames"] / result["seconds"], 1000 * result["cpu_seconds"] / result["frames"]
-        faster = "" if name == "visage" else f"{result['visage_is_faster']:.1f} x"
-        memory = "not measured" if result["peak_bytes"] is None else f"{result['peak_bytes'] / 1e6:.0f} MB"
+        faster = f"{result['visage_is_faster']:.1f} x" if PEERS[name].packages else ""
         recall = 100 * result["recall"]
-        measured = f"{fps:.1f} | {faster} | {cpu_ms:.0f} | {memory} | {recall:.1f}%"
+        measured = f"{fps:.1f} | {faster} | {cpu_ms:.0f} | {result['peak_bytes'] / 1e6:.0f} MB | {recall:.1f}%"
         lines.append(f"| {PEERS[name].title} | {result['setting']} | {measured} |")
     left_out = "; ".join(f"{name}, {why}" for name, why in results["not_measured"].items())
     lines += ["", f"Not measured: {left_out}."]

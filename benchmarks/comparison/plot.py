@@ -1,5 +1,6 @@
-"""Draws results.json: frames a second of every program, what embeds and what only detects apart. Run by compare.py in an
-environment that has matplotlib.
+"""Draws results.json: frames a second of every program; what embeds and what only detects apart.
+
+Run by compare.py in an environment that has matplotlib.
 """
 
 import json

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from visage.models.errors import ModelDamaged, ModelError, ModelUnavailable, UnknownModel
+from visage.models.fetch import Progress
 from visage.models.registry import DetectorSpec, EmbedderSpec, ModelSpec, detector_spec, embedder_spec, load_catalog
-from visage.models.store import FileCheck, FileState, ModelStore, Progress, Verification
+from visage.models.store import ModelStore
+from visage.models.verification import FileCheck, FileState, Verification
 
 __all__ = [
     "DetectorSpec",

@@ -56,7 +56,7 @@ class HostPlatform:
 
     @property
     def description(self) -> str:
-        return ", ".join(backend.name for backend in (self._detector, self._embedder) if backend)
+        return ", ".join(dict.fromkeys(backend.name for backend in (self._detector, self._embedder) if backend))
 
     @property
     def luma(self) -> HostLuma:

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "Verdict", "choices", "doctor", "examine"]
 
-# What `visage run` cannot do without, by import name.
-CORE_LIBRARIES = ("av", "numpy", "cv2", "onnxruntime", "h5py", "pyarrow")
+# What `visage run` cannot do without: the package by import name.
+CORE_LIBRARIES = {
+    **{name: name for name in ("av", "numpy", "onnxruntime", "h5py", "pyarrow")},
+    "cv2": "opencv-python-headless",
+}
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "prores", "mjpeg")
 # Below this, 1080p frames in flight and a compiled network begin to swap.
 LEAST_MEMORY_BYTES = 2 * 2**30
@@ -123,13 +126,12 @@ def _graphics(machine: Machine) -> Iterator[Finding]:
 
 
 def _libraries(machine: Machine) -> Iterator[Finding]:
-    for name in CORE_LIBRARIES:
+    for name, package in CORE_LIBRARIES.items():
         try:
             importlib.import_module(name)
         except ImportError as error:
-            yield Finding(
-                Verdict.MISSING, "library", f"{name} can't be imported: {error}", "pip install --force-reinstall visage"
-            )
+            remedy = f"pip install --force-reinstall {package}"
+            yield Finding(Verdict.MISSING, "library", f"{name} can't be imported: {error}", remedy)
     versions = ", ".join(f"{name} {version}" for name, version in machine.libraries.items())
     yield Finding(Verdict.OK, "libraries", versions)
     if "openvino" not in machine.libraries:

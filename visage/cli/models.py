@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,16 +43,16 @@ DefaultNames = Annotated[
 @app.command("list")
 def list_models(model_dir: ModelDirOption = None) -> None:
     """Show the catalogue, and what of it is on this machine."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
     store = _store(model_dir)
-    table = Table("name", "task", "licence", "size", "cached", "about", box=None, pad_edge=False)
-    for spec in store.catalog.values():
+    models = store.catalog.values()
+    names, licences = (max(map(len, texts)) for texts in zip(*((s.name, s.licence) for s in models), strict=True))
+    print(f"{'name':{names}}  task    {'licence':{licences}}      size  cached")
+    for spec in models:
         size = f"{spec.files[0].size_bytes / 1e6:.1f} MB" if spec.files[0].size_bytes else "?"
-        about = f"{spec.title}. {spec.licence_note}"
-        table.add_row(spec.name, spec.task, spec.licence, size, _cached(store, spec.name), about.strip())
-    Console().print(table)
+        cached = _cached(store, spec.name)
+        print(f"{spec.name:{names}}  {spec.task:6}  {spec.licence:{licences}}  {size:>8}  {cached}")
+        about = f"{spec.title}. {spec.licence_note}".strip()
+        print(textwrap.fill(about, 100, initial_indent="    ", subsequent_indent="    "))
 
 
 @app.command()

@@ -90,7 +90,7 @@ class BarProgress:
             total=total,
             completed=source.frames_decoded,
             count=_count(source.frames_decoded, total),
-            faces=f"{source.faces:,} faces",
+            faces=_faces(source.faces),
         )
 
 
@@ -127,7 +127,7 @@ class LineProgress:
 
     def _line(self, source: SourceStatistics, fps: float) -> str:
         total = source.frame_count if self._whole_sources else None
-        parts = [_count(source.frames_decoded, total), f"{fps:.0f} fps", f"{source.faces:,} faces"]
+        parts = [_count(source.frames_decoded, total), f"{fps:.0f} fps", _faces(source.faces)]
         if total and fps > 0:
             parts.insert(2, f"{_duration(max(0, total - source.frames_decoded) / fps)} left")
         return f"{source.source_id}: {', '.join(parts)}"
@@ -152,6 +152,10 @@ def _count(done: int, total: int | None) -> str:
     if not total:
         return f"{done:,} frames"
     return f"{done:,} of {total:,} frames ({min(100, 100 * done // total)}%)"
+
+
+def _faces(count: int) -> str:
+    return f"{count:,} face{'' if count == 1 else 's'}"
 
 
 def _duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ the size of one embedding; nothing is kept of a track that has ended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,7 @@ class _Track:
     best_quality: float = -1.0
     embedding_sum: NDArray[np.float64] | None = None
     embeddings: int = 0
-    identity: Identity | None = field(default=None)
+    identity: Identity | None = None
 
     def contradicts(self, embedding: FloatArray) -> bool:
         """Whether this is an embedding, and nothing like the earlier ones."""

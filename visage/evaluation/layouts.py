@@ -60,7 +60,7 @@ def read_detection(folder: Path) -> Mapping[Path, TrueFaces]:
     if wider is not None:
         images = next((place for place in (folder / "images", folder) if place.is_dir()), folder)
         return dict(_read_wider(wider, images))
-    raise LayoutError(f"{folder} has neither boxes.csv nor wider_face_*_bbx_gt.txt")
+    raise LayoutError(f"{folder} has neither boxes.csv nor wider_face_*_bbx_gt.txt: one of them is needed")
 
 
 def read_verification(folder: Path) -> tuple[Mapping[str, Template], Sequence[tuple[str, str]]]:
@@ -146,7 +146,7 @@ def _rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
     with table.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
-            raise LayoutError(f"{table} has no column {missing[0]}")
+            raise LayoutError(f"{table} has no column {missing[0]}; it needs {', '.join(columns)}")
         for number, row in enumerate(reader, 2):
             yield number, {name: value or "" for name, value in row.items() if name}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,8 @@ import pytest
 import visage.cli.main
 from stages.errors import OutputFailed
 from visage.cli.main import main, with_command
+from visage.cli.reporting import report
+from visage.evaluation.layouts import LayoutError
 from visage.people.errors import NoSuchPerson
 
 HEAVY = ("av", "cv2", "h5py", "numpy", "onnxruntime", "openvino", "pyarrow", "pydantic", "structlog")
@@ -158,3 +162,21 @@ def test_a_blur_that_would_leave_somebody_recognisable_is_refused(
     told = capsys.readouterr().err
     assert "needs --gallery" in told or "nobody is called 'Adda'" in told
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_no_error_that_is_raised_on_purpose_is_called_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every tree of errors, in whichever package: a new one has to be made known to the command line."""
+    names = [module.name for module in pkgutil.walk_packages(visage.__path__, "visage.")]
+    modules = [importlib.import_module(name) for name in names if name.endswith(".errors")]
+    roots = {
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Exception) and kind.__bases__ == (Exception,)
+    }
+    assert {"ModelError", "PeopleError", "RuntimeFailure", "ServiceError", "WebError"} <= {
+        kind.__name__ for kind in roots
+    }
+    for kind in (*roots, LayoutError):
+        report(kind("it is not there"))
+    assert "bug" not in capsys.readouterr().err

@@ -134,7 +134,7 @@ class Outputs:
     def describe(self, outcomes: Mapping[str, Outcome]) -> str:
         """Where the results are, for a person; what failed has been or will be told."""
         wanted = [path for path in (self._options.dst, self._options.annotate) if path is not None]
-        if not wanted:
+        if not wanted and self._started:
             return "nothing was written: --dst out/ writes tables, --annotate out.mp4 a video"
         has_outputs = any(not isinstance(outcomes[source_id].error, SinkError) for source_id in self._started)
         written = dict.fromkeys(str(path) for path in wanted if has_outputs and path.exists())

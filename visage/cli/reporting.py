@@ -34,7 +34,10 @@ def _describe(error: BaseException) -> str:
     from visage.web.errors import WebError  # noqa: PLC0415
 
     expected = (StageError, ModelError, PeopleError, RuntimeFailure, ServiceError, WebError, LayoutError, OSError)
-    text = redact_text(" ".join(str(error).split()))
+    message = str(error)
+    if isinstance(error, OSError) and type(error).__module__ == "builtins" and error.filename is not None:
+        message = f"{error.filename}: {error.strerror}"  # without Python's "[Errno 17]"
+    text = redact_text(" ".join(message.split()))
     if isinstance(error, expected):
         return text
     return f"{type(error).__name__}: {text} (this is a bug; --log-level debug shows where)"

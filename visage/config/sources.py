@@ -129,6 +129,9 @@ def _uris(argument: str, report: Report) -> Iterator[str]:
         raise StandardInputRefused(
             "- (standard input) can't be read: containers need seeking; save it to a file and name the file"
         )
+    if not argument:  # Path("") is the working directory
+        report(SourceNotFound("one of the sources has an empty name; is a variable of the shell not set?"))
+        return
     if _scheme(argument) == "file":
         argument = unquote(urlsplit(argument).path)
     elif ADDRESS.match(argument):

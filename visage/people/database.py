@@ -73,7 +73,8 @@ class Database:
             with self.transaction():
                 self._make_tables()
         except (sqlite3.Error, OSError) as exc:
-            raise GalleryBroken(f"{path.parent}: can't be opened as a gallery ({exc})") from exc
+            reason = exc.strerror if isinstance(exc, OSError) else exc
+            raise GalleryBroken(f"{path.parent}: can't be opened as a gallery ({reason})") from exc
 
     def __repr__(self) -> str:
         return f"<Database {self._path}>"

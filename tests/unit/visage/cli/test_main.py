@@ -118,6 +118,7 @@ def test_nothing_to_analyse_is_exit_code_1(tmp_path: Path, capsys: pytest.Captur
         (OutputFailed("out: disk full;\n free some"), "visage: error: out: disk full; free some", 1),
         (OSError("rtsp://admin:secret@cam: refused"), "visage: error: rtsp://***@cam: refused", 1),
         (NoSuchPerson("nobody is called 'Ada'"), "visage: error: nobody is called 'Ada'", 1),
+        (FileExistsError(17, "File exists", "keys"), "visage: error: keys: File exists", 1),
         (KeyError("x"), "visage: error: KeyError: 'x' (this is a bug; --log-level debug shows where)", 1),
         (KeyboardInterrupt(), "visage: interrupted", 130),
     ],

@@ -127,3 +127,8 @@ def test_a_source_shows_no_credentials_but_survives_serialisation() -> None:
     spec = expand_sources(["rtsp://admin:hunter2@cam/1"])[0]
     assert "hunter2" not in repr(spec) + str(spec) + spec.display_uri + spec.source_id
     assert SourceSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_an_empty_name_is_not_the_working_directory() -> None:
+    with pytest.raises(SourceNotFound, match="empty name"):
+        expand_sources([""])

@@ -50,9 +50,11 @@ def serve(
             print(f"visage: error: {problem}", file=sys.stderr)
         raise typer.Exit(2) from error
     if check:
-        for line in review(loaded):
+        warnings = list(review(loaded))
+        for line in warnings:
             print(f"visage: warning: {line}", file=sys.stderr)
-        print(f"{config}: {len(loaded.cameras)} cameras and {len(loaded.folders)} folders; nothing is wrong")
+        verdict = "see the warnings" if warnings else "nothing is wrong"
+        print(f"{config}: cameras: {len(loaded.cameras)}, folders: {len(loaded.folders)}; {verdict}")
         return
     from visage.service.host import serve_daemon  # noqa: PLC0415
 

@@ -219,11 +219,8 @@ class Gallery:
         """
         try:
             column, number = "person_id", self.roll.key(who)
-        except NoSuchPerson as nobody:
-            try:
-                column, number = "unknown_id", self.unknown_store.key(who)
-            except NoSuchPerson:
-                raise nobody from None
+        except NoSuchPerson:
+            column, number = "unknown_id", self.unknown_store.key(who)
         where = f"{column} = ?"
         rows = self.database.rows(
             f"SELECT id, embedding FROM sightings WHERE {where} AND embedding IS NOT NULL", [number]

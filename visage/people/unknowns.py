@@ -57,7 +57,9 @@ class Unknowns:
         """The number of an unknown by id ("u17") or name ("Unknown 17"). Raises NoSuchPerson."""
         number = number_of(who, "u")
         number = number_of(who.lower(), "unknown ") if number is None else number
-        if number is None or self._database.row("SELECT 1 FROM unknowns WHERE id = ?", [number]) is None:
+        if number is None:
+            raise NoSuchPerson(f"nobody is called {who!r}; `visage people list` and `unknowns` show everybody")
+        if self._database.row("SELECT 1 FROM unknowns WHERE id = ?", [number]) is None:
             raise NoSuchPerson(f"there is no unknown {who!r}; `visage people unknowns` lists them")
         return number
 

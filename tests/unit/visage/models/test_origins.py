@@ -1,0 +1,46 @@
+"""What is told of a package that could not be had: pip's last word, not its first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from visage.models.errors import OriginFailed
+from visage.models.origins import PackageOrigin
+
+CRASH = """\
+ERROR: Exception:
+Traceback (most recent call last):
+  File "somewhere.py", line 1, in download
+OSError: [Errno 28] No space left on device
+"""
+UNREACHABLE = """\
+WARNING: Retrying (Retry(total=0)) after connection broken
+ERROR: Could not find a version that satisfies the requirement faces==1
+ERROR: No matching distribution found for faces==1
+"""
+REFUSED = """\
+ERROR: Could not find a version that satisfies the requirement faces==1
+ERROR: No matching distribution found for faces==1
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (CRASH, "OSError: [Errno 28] No space left on device"),
+        (UNREACHABLE, "the package index can't be reached"),
+        (REFUSED, "No matching distribution found for faces==1"),
+        ("", "pip ended with exit code 2"),
+    ],
+)
+def test_pips_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, told: str) -> None:
+    """A program in pip's place says what pip says then."""
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").touch()
+    (tmp_path / "pip" / "__main__.py").write_text(f"import sys\nprint({said!r}, end='')\nsys.exit(2)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(OriginFailed) as failed:
+        PackageOrigin("faces==1", "faces.onnx").download(tmp_path / "wheels", lambda *_: None)
+    assert str(failed.value) == told

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from stages.frames import FloatArray
 from stages.track.appearance import Appearance
 from stages.track.assignment import FORBIDDEN, assign
-from stages.track.track import Track
+from stages.track.track import Track, TrackState
 
-__all__ = ["associate", "is_within_reach", "overlaps"]
+__all__ = ["associate", "is_to_be_recognised", "is_within_reach", "overlaps"]
 
 REACH = 0.7
 """Sides of a face by which a detection may miss the predicted place."""
@@ -46,25 +46,24 @@ SURE_WEIGHT, UNSURE_WEIGHT = 0.25, 0.65
 
 
 def associate(
-    tracks: Sequence[Track],
-    predicted_xyxy: FloatArray,
-    boxes_xyxy: FloatArray,
-    looks: Sequence[Appearance | None],
-    seconds: float,
-) -> list[tuple[int, int]]:
-    """Pairs (index of the track, index of the detection); what fits nowhere is in none.
+    tracks: Sequence[Track], boxes_xyxy: FloatArray, looks: Sequence[Appearance | None], seconds: float
+) -> list[tuple[Track, int]]:
+    """Tracks and the rows of their detections; what fits nowhere is not among them.
+
+    Tracks that were out of sight for long and are known by their looks are left out: see `recognition`.
 
     Args:
-        predicted_xyxy: float32 (T, 4), where the tracks should be now.
         boxes_xyxy: float32 (N, 4), the detections.
         looks: of each detection.
         seconds: the time now.
     """
-    if not len(tracks) or not len(boxes_xyxy):
+    tracks = [track for track in tracks if not is_to_be_recognised(track, seconds)]
+    if not tracks or not len(boxes_xyxy):
         return []
-    iou = overlaps(predicted_xyxy, boxes_xyxy)
-    is_crowded = _crowded(predicted_xyxy)
-    distance, growth = _distances(predicted_xyxy, boxes_xyxy)
+    predicted = np.stack([track.expected_xyxy(seconds) for track in tracks])
+    iou = overlaps(predicted, boxes_xyxy)
+    is_crowded = _crowded(predicted)
+    distance, growth = _distances(predicted, boxes_xyxy)
     costs = np.full(iou.shape, FORBIDDEN)
     for row, track in enumerate(tracks):
         unseen = max(0.0, seconds - track.seen_seconds)
@@ -80,7 +79,13 @@ def associate(
                 continue
             weight = UNSURE_WEIGHT if is_unsure else SURE_WEIGHT
             costs[row, column] = (1 - weight) * place + weight * (1 - alike) / 2
-    return assign(costs)
+    return [(tracks[row], column) for row, column in assign(costs)]
+
+
+def is_to_be_recognised(track: Track, seconds: float) -> bool:
+    """Whether the place says little of where this track will come into sight again, and its looks much."""
+    is_known = track.track_id > 0 and track.looks_like is not None
+    return track.state is TrackState.LOST and is_known and seconds - track.seen_seconds > UNSURE_SECONDS
 
 
 def is_within_reach(predicted_xyxy: FloatArray, box_xyxy: FloatArray, unseen_seconds: float) -> bool:

@@ -1,8 +1,9 @@
 """When to look again, if nobody says how often: `--frameskip auto`.
 
 A frame is looked at if a face can no longer be followed with confidence, if one has moved or grown so much that its
-pose may have changed, or if something changed where no followed face is: somebody may have come in. Between two such
-looks lie at least `SHORTEST` frames, which bounds the cost; the decoder asks for a look at every `LONGEST`-th frame
+pose may have changed, if it is in doubt who one is, or if something changed where no followed face is: somebody may
+have come in. While a face is out of sight, every `SEARCHING`-th frame is. Between two such looks lie at least
+`SHORTEST` frames, which bounds the cost; the decoder asks for a look at every `LONGEST`-th frame
 anyway, which bounds the delay. Cuts are looked at at once.
 """
 
@@ -18,6 +19,7 @@ LONGEST = 24
 """Frames from one look to the next where all is calm: a second of film."""
 
 SHORTEST = 3
+SEARCHING = 8
 
 LEAST_CONFIDENCE = 0.6
 MOST_TRAVELLED = 0.6
@@ -47,7 +49,9 @@ class Looking:
         seen = [track for track in tracks if track.state is TrackState.SEEN]
         if any(track.confidence < LEAST_CONFIDENCE or track.travelled > MOST_TRAVELLED for track in seen):
             return True
-        if not self._was_seen <= {track.track_id for track in seen}:
+        if not self._was_seen <= {track.track_id for track in seen} or 0 in self._was_seen:
+            return True
+        if len(seen) < len(tracks) and index - self._last_look >= SEARCHING:
             return True
         return change(seen) > MOST_CHANGE
 

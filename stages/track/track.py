@@ -21,7 +21,7 @@ from stages.imaging.window import Gray, Window
 from stages.track.appearance import Appearance, resemblance
 from stages.track.shots import BestShots
 
-__all__ = ["DOUBT_SECONDS", "Track", "TrackState", "View"]
+__all__ = ["DOUBT_SECONDS", "SAME_RESEMBLANCE", "Track", "TrackState", "View"]
 
 VELOCITY_SECONDS = 0.2
 """Movement older than this counts for less than 1/e: long enough that a detector's jitter does not throw a track."""
@@ -30,6 +30,12 @@ SLOWING_SECONDS = 1.0
 """A lost face's speed falls to 1/e in this time: nobody walks straight for long."""
 
 DOUBT_SECONDS = 0.4
+
+SAME_RESEMBLANCE = 0.5
+"""What is where a face should be has to resemble it by as much: otherwise it is something else, or in front of it."""
+
+SETTLED_SECONDS = 0.5
+"""A face is known by what it looked like at least so long ago: before something came in front of it."""
 
 MEMORY_SECONDS = 1.0
 """What a face looked like longer ago counts for less than 1/e: a turning head is learnt, a passing hand is not."""
@@ -62,9 +68,12 @@ class Track:
         seconds: time of the last frame.
         seen_seconds: the last time at which it was seen.
         velocity: of the box's middle, x and y, source pixels a second.
+        step: the same, from the last frame to this one alone; 0 if it was not followed.
         sharpness: of the last detection, see `stages.track.quality`.
         travelled: way and growth since the last detection, in sides of the box.
         confidence: of the last following; 1 after a detection.
+        looks_like, last_looked_like: what it looks like, over some time and in the last look.
+        known_by: what it looked like some time before that; to recognise it by when it has been out of sight.
     """
 
     track_id: int
@@ -75,8 +84,10 @@ class Track:
     seen_seconds: float
     state: TrackState = TrackState.SEEN
     velocity: tuple[float, float] = (0.0, 0.0)
+    step: tuple[float, float] = (0.0, 0.0)
     looks_like: Appearance | None = None
     last_looked_like: Appearance | None = None
+    known_by: Appearance | None = None
     view: View | None = None
     sharpness: float = 1.0
     travelled: float = 0.0
@@ -84,6 +95,8 @@ class Track:
     shots: BestShots[None] = field(default_factory=BestShots)
     _found_middle: tuple[float, float] = field(init=False)
     _found_seconds: float = field(init=False)
+    _settling: Appearance | None = field(init=False, default=None)
+    _settling_since: float = field(init=False, default=0.0)
     began_seconds: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,12 +117,19 @@ class Track:
         """float32 (4,): the box at that time if the face goes on as it did."""
         return (self.box_xyxy.reshape(2, 2) + self._coast(seconds)).ravel()
 
+    def next_shift(self, seconds: float) -> tuple[float, float]:
+        """Pixels by which it will have moved at that time if it goes on as in the last frame."""
+        elapsed = max(0.0, seconds - self.seconds)
+        return self.step[0] * elapsed, self.step[1] * elapsed
+
     def move(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
         """To where it was followed."""
         (x, y), (last_x, last_y) = _middle(box_xyxy), _middle(self.box_xyxy)
         growth = abs(math.log(_area(box_xyxy) / _area(self.box_xyxy)))
         self.travelled += max(abs(x - last_x), abs(y - last_y)) / self.side + growth / 2
-        self._learn(x - last_x, y - last_y, seconds - self.seconds)
+        elapsed = seconds - self.seconds
+        self.step = ((x - last_x) / elapsed, (y - last_y) / elapsed) if elapsed > 0 else (0.0, 0.0)
+        self._learn(x - last_x, y - last_y, elapsed)
         self._place(box_xyxy, landmarks, seconds)
 
     def find(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
@@ -124,6 +144,7 @@ class Track:
     def drift(self, seconds: float) -> None:
         """To where it is guessed to be."""
         way = self._coast(seconds)
+        self.step = (0.0, 0.0)
         slowing = math.exp(-max(0.0, seconds - self.seconds) / SLOWING_SECONDS)
         box = (self.box_xyxy.reshape(2, 2) + way).ravel()
         self.velocity = (self.velocity[0] * slowing, self.velocity[1] * slowing)
@@ -135,11 +156,14 @@ class Track:
             return
         self.last_looked_like = found
         if self.looks_like is None:
-            self.looks_like = found
+            self.looks_like = self.known_by = self._settling = found
+            self._settling_since = self.seconds
             return
         gain = 1 - math.exp(-elapsed_seconds / MEMORY_SECONDS)
         mixed = (1 - gain) * self.looks_like + gain * found
         self.looks_like = np.asarray(mixed / max(float(np.linalg.norm(mixed)), 1e-6), np.float32)
+        if self.seconds - self._settling_since >= SETTLED_SECONDS:
+            self.known_by, self._settling, self._settling_since = self._settling, self.looks_like, self.seconds
 
     def resembles(self, found: Appearance | None) -> float | None:
         """How much this looks like it does, or did last: in [-1, 1]; None if that is unknown."""

@@ -15,32 +15,32 @@ from dataclasses import replace
 import numpy as np
 
 from stages.frames import Faces, FloatArray, Frame
-from stages.imaging.window import Gray, Luma, Window
-from stages.track.appearance import Appearance, appearance
-from stages.track.association import associate, is_within_reach
-from stages.track.flow import Movement, follow
+from stages.imaging.window import Luma
+from stages.track.appearance import Appearance
+from stages.track.association import associate
+from stages.track.following import LEAST_CONFIDENCE, Camera, Follower, looks_of
 from stages.track.quality import quality, sharpness
+from stages.track.recognition import candidates, recognise
 from stages.track.shots import Shot
 from stages.track.track import DOUBT_SECONDS, Track, TrackState, View
 
 __all__ = ["Tracker"]
 
-SURVIVAL_SECONDS = 1.2
-"""Longest time out of sight: an occlusion of a second and the detector's delay in finding the face again."""
+SURVIVAL_SECONDS = 1.6
+"""Longest time out of sight: an occlusion of a second, and before and after it the time in which a face is found by no
+detector since too much of it is hidden. The time until the next look is added."""
 SURVIVED_LOOKS = 2.5
 """And at least so many intervals between looks."""
 
 MOST_TRACKS = 128
 """Of one source; the longest unseen go first."""
 
-LEAST_CONFIDENCE = 0.4
-"""Share of points that have to agree before flow is believed."""
-
-SAME_RESEMBLANCE = 0.5
-"""What is where a face should be has to resemble it by as much: otherwise something is in front of it."""
-
 DETECTION_GAIN = 0.5
 """Weight of a detection against where flow had brought the face. Less smooths more, and keeps errors longer."""
+
+
+def _still() -> tuple[float, float]:
+    return 0.0, 0.0
 
 
 class Tracker:
@@ -53,8 +53,9 @@ class Tracker:
             follows: frames between looks will be asked for.
             chooses: mark the faces worth an embedding; otherwise all detected ones are.
         """
-        self._luma = luma
+        self._follower = Follower(luma)
         self._follows = follows
+        self._flows = follows and luma is not None
         self._chooses = chooses
         self._tracks: list[Track] = []
         self._last_id = 0
@@ -76,7 +77,7 @@ class Tracker:
         self._looked_seconds = None
         return ended
 
-    def look(self, frame: Frame, faces: Faces) -> tuple[Faces, tuple[int, ...]]:
+    def look(self, frame: Frame, faces: Faces, camera: Camera = _still) -> tuple[Faces, tuple[int, ...]]:
         """A frame that was looked at.
 
         Returns its faces, as they were found, with their tracks, and the ids of the tracks that have ended.
@@ -85,28 +86,23 @@ class Tracker:
         if self._looked_seconds is not None:
             self._look_interval = max(0.0, seconds - self._looked_seconds)
         self._looked_seconds = seconds
-        if self._follows and self._luma is not None:
-            self._advance(frame)
-        predicted = [track.expected_xyxy(seconds) for track in self._tracks]
-        views = self._views(frame, faces.boxes_xyxy)
-        looks = [_looks(view, box) for view, box in zip(views, faces.boxes_xyxy, strict=True)]
-        pairs = associate(
-            self._tracks, np.array(predicted, np.float32).reshape(-1, 4), faces.boxes_xyxy, looks, seconds
-        )
-        owner: list[Track | None] = [None] * len(faces)
-        for index, row in pairs:
-            owner[row] = self._tracks[index]
+        if self._flows:
+            self._follower.advance(frame, self._tracks, camera)
+        views = self._follower.views(frame, faces.boxes_xyxy)
+        looks = [looks_of(view, box) for view, box in zip(views, faces.boxes_xyxy, strict=True)]
+        owners: list[Track | None] = [None] * len(faces)
+        for track, row in associate(self._tracks, faces.boxes_xyxy, looks, seconds):
+            owners[row] = track
         for track in self._tracks:
-            if track not in owner:
+            if track not in owners:
                 track.state = TrackState.LOST
         ended = self._end(seconds)
-        known = [self._resolve(track, faces.boxes_xyxy[row], looks[row], seconds) for row, track in enumerate(owner)]
-        owners = [track or self._begin(faces, row, seconds) for row, track in enumerate(known)]
-        return self._take(frame, faces, owners, views, looks), ended
+        known = [self._resolve(track, faces, row, looks[row], seconds) for row, track in enumerate(owners)]
+        return self._take(frame, faces, known, views, looks), ended
 
-    def follow(self, frame: Frame) -> tuple[Faces, tuple[int, ...]]:
+    def follow(self, frame: Frame, camera: Camera = _still) -> tuple[Faces, tuple[int, ...]]:
         """A frame that nobody looked at: where the seen faces are now, best score first; and the tracks that ended."""
-        self._advance(frame)
+        self._follower.advance(frame, self._tracks, camera)
         ended = self._end(frame.pts_seconds)
         seen = [track for track in self._tracks if track.state is TrackState.SEEN]
         seen.sort(key=lambda track: -track.score)
@@ -124,107 +120,31 @@ class Tracker:
         qualities = [_quality(faces, row, track.sharpness, aspect) for row, track in enumerate(seen)]
         return _with_tracks(faces, seen, np.array(qualities, np.float32), True), ended
 
-    def _advance(self, frame: Frame) -> None:
-        """Every track to this frame."""
-        # Others were followed to this frame already, before somebody wanted to look.
-        tracks = [track for track in self._tracks if track.seconds < frame.pts_seconds]
-        for track, patch in zip(tracks, self._patches(frame, tracks), strict=True):
-            movement = None if patch is None else self._movement(track, patch, frame.pts_seconds)
-            if movement is not None:
-                track.confidence = movement.confidence
-            elif track.state is TrackState.SEEN:
-                track.confidence = 0.0 if self._luma is not None else 1.0
-                track.drift(frame.pts_seconds)
-                track.state = self._judge(track, frame)
-            else:
-                track.view = None
-                track.drift(frame.pts_seconds)
-            if track.state is TrackState.SEEN and not _is_inside(track.box_xyxy, frame):
-                track.state = TrackState.LOST
-            if track.state is TrackState.SEEN:
-                track.seen_seconds = frame.pts_seconds
-        self._renew_views(frame, tracks)
-
-    def _patches(self, frame: Frame, tracks: Sequence[Track]) -> list[Gray | None]:
-        """What their windows show now, of those that flow can follow."""
-        if self._luma is None:
-            return [None] * len(tracks)
-        views = [track.view if track.state is TrackState.SEEN else None for track in tracks]
-        patches = iter(self._luma.patches(frame.picture, [view.window for view in views if view is not None]))
-        return [None if view is None else next(patches) for view in views]
-
-    def _movement(self, track: Track, patch: Gray, seconds: float) -> Movement | None:
-        """Follow by flow; None if that can't be believed. Leaves a view of this frame behind."""
-        assert track.view is not None
-        window = track.view.window
-        corners = track.box_xyxy.reshape(2, 2)
-        points = window.to_patch(corners if track.landmarks is None else np.concatenate([corners, track.landmarks]))
-        box, landmarks = points[:2].ravel(), None if track.landmarks is None else points[2:]
-        movement = follow(track.view.patch, patch, box, landmarks)
-        if movement.confidence < LEAST_CONFIDENCE:
-            return None
-        moved = _move_box(box, movement)
-        alike = track.resembles(appearance(patch, moved.ravel()))
-        if alike is not None and alike < SAME_RESEMBLANCE:
-            return None
-        points = window.to_frame(moved if landmarks is None else np.concatenate([moved, movement.apply(landmarks)]))
-        track.move(points[:2].ravel(), None if landmarks is None else points[2:], seconds)
-        track.view = View(window, patch)
-        return movement
-
-    def _renew_views(self, frame: Frame, tracks: Sequence[Track]) -> None:
-        """Follow with them whose faces have left the middle of their windows."""
-        strayed = [track for track in tracks if track.view and not track.view.window.holds(track.box_xyxy)]
-        if strayed:
-            boxes = np.stack([track.box_xyxy for track in strayed])
-            for track, view in zip(strayed, self._views(frame, boxes), strict=True):
-                track.view = view
-
-    def _judge(self, track: Track, frame: Frame) -> TrackState:
-        """Whether a face that flow has lost is where it was guessed to be."""
-        if self._luma is None:
-            return TrackState.SEEN  # nothing but the next look can tell
-        (track.view,) = self._views(frame, track.box_xyxy[None])
-        alike = track.resembles(_looks(track.view, track.box_xyxy))
-        return TrackState.SEEN if alike is not None and alike >= SAME_RESEMBLANCE else TrackState.LOST
-
-    def _begin(self, faces: Faces, row: int, seconds: float) -> Track:
-        box = faces.boxes_xyxy[row].copy()
-        landmarks = None if faces.landmarks is None else faces.landmarks[row]
-        track = Track(0, box, landmarks, float(faces.scores[row]), seconds, seconds)
-        if not any(self._may_be(lost, box, seconds) for lost in self._tracks):
-            track.track_id = self._next_id()
-        self._tracks.append(track)
-        return track
-
-    def _resolve(
-        self, track: Track | None, box_xyxy: FloatArray, looks: Appearance | None, seconds: float
-    ) -> Track | None:
-        """End a track's doubt if it can be: it is the lost one that it now resembles, or a new one."""
-        if track is None or track.track_id:
+    def _resolve(self, track: Track | None, faces: Faces, row: int, looks: Appearance | None, seconds: float) -> Track:
+        """Whose face it is, if it has no track or one in doubt: that of a lost one which it resembles, or a new one."""
+        if track is not None and track.track_id:
             return track
-        candidates = [lost for lost in self._tracks if self._may_be(lost, box_xyxy, seconds)]
-        alike = [(lost.resembles(looks) or 0.0, index) for index, lost in enumerate(candidates)]
-        best, index = max(alike, default=(0.0, 0))
-        if best >= SAME_RESEMBLANCE:
-            self._tracks.remove(track)
-            candidates[index].state = TrackState.SEEN  # nobody else may be it
-            return candidates[index]
-        if not candidates or seconds - track.began_seconds >= DOUBT_SECONDS:
+        lost = candidates(self._tracks, faces.boxes_xyxy[row], seconds)
+        known = recognise(lost, looks)
+        if known is not None:
+            if track is not None:
+                self._tracks.remove(track)
+            known.state = TrackState.SEEN  # nobody else may be it
+            return known
+        if track is None:
+            landmarks = None if faces.landmarks is None else faces.landmarks[row]
+            track = Track(0, faces.boxes_xyxy[row].copy(), landmarks, float(faces.scores[row]), seconds, seconds)
+            self._tracks.append(track)
+        if not lost or seconds - track.began_seconds >= DOUBT_SECONDS:
             track.track_id = self._next_id()
         return track
-
-    def _may_be(self, lost: Track, box_xyxy: FloatArray, seconds: float) -> bool:
-        if lost.state is not TrackState.LOST or not lost.track_id or lost.looks_like is None:
-            return False
-        return is_within_reach(lost.expected_xyxy(seconds), box_xyxy, seconds - lost.seen_seconds)
 
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id
 
     def _end(self, seconds: float) -> tuple[int, ...]:
-        patience = max(SURVIVAL_SECONDS, SURVIVED_LOOKS * self._look_interval)
+        patience = max(SURVIVAL_SECONDS + self._look_interval, SURVIVED_LOOKS * self._look_interval)
         kept = [track for track in self._tracks if seconds - track.seen_seconds <= patience]
         if len(kept) > MOST_TRACKS:
             kept.sort(key=lambda track: -track.seen_seconds)
@@ -264,13 +184,6 @@ class Tracker:
         marked = _with_tracks(faces, owners, qualities, False)
         return replace(marked, to_embed=is_chosen) if self._chooses else marked
 
-    def _views(self, frame: Frame, boxes_xyxy: FloatArray) -> list[View | None]:
-        if self._luma is None:
-            return [None] * len(boxes_xyxy)
-        windows = [Window.around(box, frame.picture.pixel_aspect) for box in boxes_xyxy]
-        patches = self._luma.patches(frame.picture, windows)
-        return [View(window, patch) for window, patch in zip(windows, patches, strict=True)]
-
 
 def _ids(tracks: Sequence[Track]) -> tuple[int, ...]:
     """Of tracks that end; who was in doubt until the end had none."""
@@ -291,24 +204,6 @@ def _quality(faces: Faces, row: int, sharp: float, pixel_aspect: float) -> float
     return quality(faces.boxes_xyxy[row], float(faces.scores[row]), landmarks, sharp, pixel_aspect=pixel_aspect)
 
 
-def _looks(view: View | None, box_xyxy: FloatArray) -> Appearance | None:
-    return None if view is None else appearance(view.patch, view.window.to_patch(box_xyxy.reshape(2, 2)).ravel())
-
-
-def _move_box(box_xyxy: FloatArray, movement: Movement) -> FloatArray:
-    """A box stays upright: its middle moves, its sides grow, and a turning head does not widen it. float32 (2, 2)."""
-    x1, y1, x2, y2 = box_xyxy.tolist()
-    middle = movement.turn * complex((x1 + x2) / 2, (y1 + y2) / 2) + movement.shift
-    half_width, half_height = movement.scale * (x2 - x1) / 2, movement.scale * (y2 - y1) / 2
-    return np.array(
-        [
-            [middle.real - half_width, middle.imag - half_height],
-            [middle.real + half_width, middle.imag + half_height],
-        ],
-        np.float32,
-    )
-
-
 def _fuse(track: Track, box_xyxy: FloatArray, landmarks: FloatArray | None) -> tuple[FloatArray, FloatArray | None]:
     """Between where flow had brought a face and where it was found."""
     gain = np.float32(DETECTION_GAIN)
@@ -316,11 +211,6 @@ def _fuse(track: Track, box_xyxy: FloatArray, landmarks: FloatArray | None) -> t
     if landmarks is None or track.landmarks is None:
         return box, landmarks
     return box, gain * landmarks + (1 - gain) * track.landmarks
-
-
-def _is_inside(box_xyxy: FloatArray, frame: Frame) -> bool:
-    x1, y1, x2, y2 = box_xyxy.tolist()
-    return bool(0 <= x1 + x2 < 2 * frame.picture.width and 0 <= y1 + y2 < 2 * frame.picture.height)
 
 
 def _is_hidden(boxes_xyxy: FloatArray) -> list[bool]:

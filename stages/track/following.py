@@ -1,0 +1,162 @@
+"""Brings tracks to a frame that nobody has looked at yet: by optical flow, else by how they last moved.
+
+A face is searched where it would be if it went on as from the last frame to this one, so that it may move by more than
+its patch shows. If flow can't be believed there, the camera may have turned: it is searched once more where the whole
+picture has gone. Where that fails too, the last movement carries it for as long as what is there resembles it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from stages.frames import FloatArray, Frame
+from stages.imaging.window import FACE_SIDE, Luma, Window
+from stages.track.appearance import Appearance, appearance
+from stages.track.flow import Movement, follow
+from stages.track.track import SAME_RESEMBLANCE, Track, TrackState, View
+
+__all__ = ["LEAST_CONFIDENCE", "Camera", "Follower", "looks_of"]
+
+Camera = Callable[[], tuple[float, float]]
+"""How far the whole picture has moved since the last frame, as parts of its width and height. Asked only if needed."""
+
+LEAST_CONFIDENCE = 0.4
+"""Share of points that have to agree before flow is believed."""
+
+LEAST_AIM = FACE_SIDE / 16
+"""Patch pixels: for less a patch is cut where the last one was, from which flow is exact."""
+
+
+class Follower:
+    """Reads pixels around tracks. Without `luma` there are none, and every face goes on as it last moved."""
+
+    def __init__(self, luma: Luma | None) -> None:
+        self._luma = luma
+
+    def views(self, frame: Frame, boxes_xyxy: FloatArray) -> list[View | None]:
+        """What is to be seen of each box, float32 (N, 4)."""
+        if self._luma is None:
+            return [None] * len(boxes_xyxy)
+        windows = [Window.around(box, frame.picture.pixel_aspect) for box in boxes_xyxy]
+        patches = self._luma.patches(frame.picture, windows)
+        return [View(window, patch) for window, patch in zip(windows, patches, strict=True)]
+
+    def advance(self, frame: Frame, tracks: Sequence[Track], camera: Camera) -> None:
+        """Every track to this frame, but those that are there already."""
+        seconds = frame.pts_seconds
+        # Others were followed to this frame already, before somebody wanted to look.
+        tracks = [track for track in tracks if track.seconds < seconds]
+        for track, view in zip(tracks, self._aimed(frame, tracks), strict=True):
+            movement = None if view is None else self._follow(track, view, frame, camera)
+            if movement is not None:
+                track.confidence = movement.confidence
+            elif track.state is TrackState.SEEN:
+                track.confidence = 0.0 if self._luma is not None else 1.0
+                track.drift(seconds)
+                track.state = self._judge(track, frame)
+            else:
+                track.view, track.confidence = None, 0.0
+                track.drift(seconds)
+            if track.state is TrackState.SEEN and not _is_inside(track.box_xyxy, frame):
+                track.state = TrackState.LOST
+            if track.state is TrackState.SEEN:
+                track.seen_seconds = seconds
+        self._renew_views(frame, tracks)
+
+    def _aimed(self, frame: Frame, tracks: Sequence[Track]) -> list[View | None]:
+        """What is now to be seen where each face should be, of those that flow can follow."""
+        if self._luma is None:
+            return [None] * len(tracks)
+        windows = [
+            _aim(track.view.window, *track.next_shift(frame.pts_seconds))
+            if track.view is not None and track.state is TrackState.SEEN
+            else None
+            for track in tracks
+        ]
+        patches = iter(self._luma.patches(frame.picture, [window for window in windows if window is not None]))
+        return [None if window is None else View(window, next(patches)) for window in windows]
+
+    def _follow(self, track: Track, view: View, frame: Frame, camera: Camera) -> Movement | None:
+        """Follow by flow, to where the face or else the whole picture has gone; None if neither can be believed."""
+        assert track.view is not None
+        movement = _move(track, track.view, view, frame.pts_seconds)
+        if movement is not None or self._luma is None:
+            return movement
+        across, down = camera()
+        window = _aim(track.view.window, across * frame.picture.width, down * frame.picture.height)
+        if (
+            max(abs(window.left - view.window.left) / window.step_x, abs(window.top - view.window.top) / window.step_y)
+            < LEAST_AIM
+        ):
+            return None
+        (patch,) = self._luma.patches(frame.picture, [window])
+        return _move(track, track.view, View(window, patch), frame.pts_seconds)
+
+    def _renew_views(self, frame: Frame, tracks: Sequence[Track]) -> None:
+        """Follow with them whose faces have left the middle of their windows."""
+        strayed = [track for track in tracks if track.view and not track.view.window.holds(track.box_xyxy)]
+        if strayed:
+            boxes = np.stack([track.box_xyxy for track in strayed])
+            for track, view in zip(strayed, self.views(frame, boxes), strict=True):
+                track.view = view
+
+    def _judge(self, track: Track, frame: Frame) -> TrackState:
+        """Whether a face that flow has lost is where it was guessed to be."""
+        if self._luma is None:
+            return TrackState.SEEN  # nothing but the next look can tell
+        (track.view,) = self.views(frame, track.box_xyxy[None])
+        alike = track.resembles(looks_of(track.view, track.box_xyxy))
+        return TrackState.SEEN if alike is not None and alike >= SAME_RESEMBLANCE else TrackState.LOST
+
+
+def looks_of(view: View | None, box_xyxy: FloatArray) -> Appearance | None:
+    """What the box holds, as far as it was seen."""
+    return None if view is None else appearance(view.patch, view.window.to_patch(box_xyxy.reshape(2, 2)).ravel())
+
+
+def _move(track: Track, before: View, after: View, seconds: float) -> Movement | None:
+    """Move the track as its face has moved between two views, if that can be believed. It then has the second view."""
+    corners = track.box_xyxy.reshape(2, 2)
+    points = corners if track.landmarks is None else np.concatenate([corners, track.landmarks])
+    points = before.window.to_patch(points)
+    box, landmarks = points[:2].ravel(), None if track.landmarks is None else points[2:]
+    movement = follow(before.patch, after.patch, box, landmarks)
+    if movement.confidence < LEAST_CONFIDENCE:
+        return None
+    moved = _move_box(box, movement)
+    alike = track.resembles(appearance(after.patch, moved.ravel()))
+    if alike is not None and alike < SAME_RESEMBLANCE:
+        return None
+    points = after.window.to_frame(moved if landmarks is None else np.concatenate([moved, movement.apply(landmarks)]))
+    track.move(points[:2].ravel(), None if landmarks is None else points[2:], seconds)
+    track.view = after
+    return movement
+
+
+def _aim(window: Window, across: float, down: float) -> Window:
+    """The window moved by so many pixels of the frame; the same if that is little."""
+    if max(abs(across) / window.step_x, abs(down) / window.step_y) < LEAST_AIM:
+        return window
+    return replace(window, left=window.left + across, top=window.top + down)
+
+
+def _move_box(box_xyxy: FloatArray, movement: Movement) -> FloatArray:
+    """A box stays upright: its middle moves, its sides grow, and a turning head does not widen it. float32 (2, 2)."""
+    x1, y1, x2, y2 = box_xyxy.tolist()
+    middle = movement.turn * complex((x1 + x2) / 2, (y1 + y2) / 2) + movement.shift
+    half_width, half_height = movement.scale * (x2 - x1) / 2, movement.scale * (y2 - y1) / 2
+    return np.array(
+        [
+            [middle.real - half_width, middle.imag - half_height],
+            [middle.real + half_width, middle.imag + half_height],
+        ],
+        np.float32,
+    )
+
+
+def _is_inside(box_xyxy: FloatArray, frame: Frame) -> bool:
+    x1, y1, x2, y2 = box_xyxy.tolist()
+    return bool(0 <= x1 + x2 < 2 * frame.picture.width and 0 <= y1 + y2 < 2 * frame.picture.height)

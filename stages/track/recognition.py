@@ -1,0 +1,46 @@
+"""Which lost track a face is that comes into sight: by what it looks like, since nobody knows where it will.
+
+Behind a post two people may turn round or pass, so the place alone never decides; it only says who may be it. Somebody
+half hidden looks like nobody yet. So a face is recognised if it resembles one lost track, and no other one nearly as
+much; otherwise it stays in doubt (`stages.track.track`) and is asked for again at the next looks. Better a new number
+than another person's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stages.frames import FloatArray
+from stages.track.appearance import Appearance, resemblance
+from stages.track.association import is_to_be_recognised, is_within_reach
+from stages.track.track import SAME_RESEMBLANCE, Track
+
+__all__ = ["candidates", "recognise"]
+
+CONTESTED_RESEMBLANCE = 0.55
+"""Needed where several may be it: half hidden, a face correlates with another person's by as much as 0.5."""
+
+MARGIN = 0.15
+"""By which it then has to surpass the next best one."""
+
+
+def candidates(tracks: Sequence[Track], box_xyxy: FloatArray, seconds: float) -> list[Track]:
+    """The lost tracks that may have come to this box, float32 (4,)."""
+    return [
+        track
+        for track in tracks
+        if is_to_be_recognised(track, seconds)
+        and is_within_reach(track.expected_xyxy(seconds), box_xyxy, seconds - track.seen_seconds)
+    ]
+
+
+def recognise(lost: Sequence[Track], looks: Appearance | None) -> Track | None:
+    """The track that looks like this, if it is beyond doubt which."""
+    alike = sorted((-(resemblance(track.known_by, looks) or 0.0), index) for index, track in enumerate(lost))
+    if not alike:
+        return None
+    best, index = -alike[0][0], alike[0][1]
+    if len(alike) == 1:
+        return lost[index] if best >= SAME_RESEMBLANCE else None
+    is_clear = best >= CONTESTED_RESEMBLANCE and best + alike[1][0] >= MARGIN
+    return lost[index] if is_clear else None

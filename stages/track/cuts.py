@@ -3,7 +3,7 @@
 A cut changes what is where and how bright it is; a moving camera changes mostly the first, a flash only the second. So
 a cut is where two neighbouring thumbnails do not correlate, or correlate little and have other histograms. A frame of
 one colour (black, or a flash that burns out everything) is passed over: the picture after it is compared with the one
-before. Fades and dissolves are no cuts: faces fade with them and end by themselves.
+before. Fades are no cuts: faces fade with them and end by themselves. Dissolves are found by `stages.track.dissolves`.
 """
 
 from __future__ import annotations

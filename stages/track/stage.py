@@ -16,7 +16,9 @@ import numpy as np
 from stages.contract import Stage
 from stages.frames import Faces, Frame, Observation
 from stages.imaging.window import Gray, Luma
+from stages.track.camera import camera_shift
 from stages.track.cuts import SceneWatch
+from stages.track.dissolves import DissolveWatch
 from stages.track.looking import Looking
 from stages.track.track import Track
 from stages.track.tracker import Tracker
@@ -63,14 +65,13 @@ class TrackStage:
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
         """Look or follow; results are in the batch's order."""
         sources = [self._source(frame.source_id) for frame in batch]
-        thumbnails = [None if self._luma is None else self._luma.thumbnail(frame.picture) for frame in batch]
-        is_cut = [source.is_cut(thumbnail) for source, thumbnail in zip(sources, thumbnails, strict=True)]
-        rows = [row for row, frame in enumerate(batch) if frame.look or is_cut[row] or not self._follows]
-        found = dict(zip(rows, self._look([batch[row] for row in rows]), strict=True))
-        results = [
-            self._handle(frame, sources[row], thumbnails[row], found.get(row), is_cut=is_cut[row])
-            for row, frame in enumerate(batch)
+        glances = [
+            source.glance(frame, None if self._luma is None else self._luma.thumbnail(frame.picture))
+            for source, frame in zip(sources, batch, strict=True)
         ]
+        rows = [row for row, frame in enumerate(batch) if frame.look or glances[row].is_cut or not self._follows]
+        found = dict(zip(rows, self._look([batch[row] for row in rows]), strict=True))
+        results = [self._handle(frame, sources[row], glances[row], found.get(row)) for row, frame in enumerate(batch)]
         if self._release_pixels:
             for frame in batch:
                 frame.release()
@@ -84,19 +85,17 @@ class TrackStage:
     def close(self) -> None:
         self._detect.close()
 
-    def _handle(
-        self, frame: Frame, source: _Source, thumbnail: Gray | None, found: Faces | None, *, is_cut: bool
-    ) -> Observation:
+    def _handle(self, frame: Frame, source: _Source, glance: _Glance, found: Faces | None) -> Observation:
         tracker = source.tracker
-        ended = tracker.cut() if is_cut else ()
+        ended = tracker.cut() if glance.is_cut else ()
         if found is None:
-            faces, gone = tracker.follow(frame)
-            if not self._adaptive or not source.wants_look(frame, thumbnail):
+            faces, gone = tracker.follow(frame, glance.camera)
+            if not self._adaptive or not source.wants_look(frame, glance.thumbnail):
                 return Observation(frame, faces, ended + gone, looked_at=False)
             ended += gone
             (found,) = self._look([frame])
-        faces, gone = tracker.look(frame, found)
-        source.looked(frame, thumbnail)
+        faces, gone = tracker.look(frame, found, glance.camera)
+        source.looked(frame, glance.thumbnail)
         return Observation(frame, faces, ended + gone)
 
     def _look(self, frames: Sequence[Frame]) -> list[Faces]:
@@ -110,16 +109,41 @@ class TrackStage:
         return source
 
 
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """What a frame's thumbnail says."""
+
+    thumbnail: Gray | None
+    before: Gray | None
+    is_cut: bool
+
+    def camera(self) -> tuple[float, float]:
+        """See `stages.track.following.Camera`."""
+        if self.before is None or self.thumbnail is None or self.is_cut:
+            return 0.0, 0.0
+        return camera_shift(self.before, self.thumbnail)
+
+
 @dataclass(slots=True)
 class _Source:
     """What is kept of one source."""
 
     tracker: Tracker
     scene: SceneWatch = field(default_factory=SceneWatch)
+    dissolves: DissolveWatch = field(default_factory=DissolveWatch)
     looking: Looking = field(default_factory=Looking)
+    thumbnail: Gray | None = None
 
-    def is_cut(self, thumbnail: Gray | None) -> bool:
-        return thumbnail is not None and self.scene.is_cut(thumbnail)
+    def glance(self, frame: Frame, thumbnail: Gray | None) -> _Glance:
+        """To be called for every frame, in their order."""
+        is_cut = False
+        if thumbnail is not None:
+            is_cut = self.scene.is_cut(thumbnail)
+            if is_cut:
+                self.dissolves.forget()
+            is_cut |= self.dissolves.is_over(thumbnail, frame.pts_seconds)
+        before, self.thumbnail = self.thumbnail, thumbnail
+        return _Glance(thumbnail, before, is_cut)
 
     def wants_look(self, frame: Frame, thumbnail: Gray | None) -> bool:
         size = np.array([frame.picture.width, frame.picture.height] * 2, np.float32)

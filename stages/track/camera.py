@@ -1,0 +1,28 @@
+"""How far the whole picture has moved, from two thumbnails: where a turning camera has carried a face that flow lost.
+
+Phase correlation (Kuglin and Hines, "The phase correlation image alignment method", 1975) in 64 x 36 samples: exact to
+a fraction of a sample, and 0.1 ms. So it is asked only when flow has failed.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from stages.imaging.window import THUMBNAIL_SIZE, Gray
+
+__all__ = ["camera_shift"]
+
+LEAST_RESPONSE = 0.1
+"""Of the peak: below, the pictures have too little in common."""
+
+_FADING = cv2.createHanningWindow(THUMBNAIL_SIZE, cv2.CV_32F)
+"""Or else the borders, which do not move, would be what correlates."""
+
+
+def camera_shift(before: Gray, after: Gray) -> tuple[float, float]:
+    """Right and down, as parts of the picture's width and height; 0 where it can't be told."""
+    (across, down), response = cv2.phaseCorrelate(before.astype(np.float32), after.astype(np.float32), _FADING)
+    if response < LEAST_RESPONSE:
+        return 0.0, 0.0
+    return across / THUMBNAIL_SIZE[0], down / THUMBNAIL_SIZE[1]

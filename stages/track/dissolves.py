@@ -1,0 +1,79 @@
+"""Where one shot dissolves into the next, from thumbnails.
+
+No two neighbouring frames of a dissolve differ much, and a face may become another one without leaving its place. But
+the frames between its ends are mixtures of the two: a thumbnail half-way is a * before + b * after with a + b = 1, with
+hardly anything left over. A moving camera's is not, and a light that is dimmed leaves pictures that correlate. Several
+spans are tried, since nobody knows how long a dissolve takes; those of more than 1.5 s pass for movement. At most 21
+thumbnails are kept.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.imaging.window import Gray
+
+__all__ = ["DissolveWatch"]
+
+SPANS_SECONDS = (0.4, 0.8, 1.6)
+APART_SECONDS = 0.08
+"""Between thumbnails that are kept: every second frame of film."""
+
+FEWEST = 2
+LEAST_COVER = 0.75
+"""Thumbnails within a span, and the part of it that they have to cover."""
+
+MOST_RELATED = 0.6
+"""Correlation of the ends."""
+MOST_LEFT_OVER = 0.08
+"""Share of the mixture's variance that the ends do not explain."""
+LEAST_PART = 0.25
+MOST_MISSING = 0.15
+"""How far the parts may be from adding up to 1."""
+
+FLAT = 3.0
+"""Standard deviation below which an end is one colour: a fade, which has nothing to mix with."""
+
+Levels = NDArray[np.float32]
+
+
+class DissolveWatch:
+    """Of one source."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[float, Levels]] = deque()
+
+    def is_over(self, thumbnail: Gray, seconds: float) -> bool:
+        """Whether this frame shows another shot than a while ago, without a cut. To be called for every frame."""
+        if self._kept and 0 <= seconds - self._kept[-1][0] < APART_SECONDS:
+            return False
+        levels = thumbnail.ravel() - np.float32(thumbnail.mean())
+        found = any(self._is_mixed(levels, seconds, span) for span in SPANS_SECONDS)
+        if found or (self._kept and seconds < self._kept[-1][0]):
+            self._kept.clear()
+        while self._kept and seconds - self._kept[0][0] > SPANS_SECONDS[-1]:
+            self._kept.popleft()
+        self._kept.append((seconds, levels))
+        return found
+
+    def forget(self) -> None:
+        """There was a cut."""
+        self._kept.clear()
+
+    def _is_mixed(self, after: Levels, seconds: float, span: float) -> bool:
+        within = [(at, levels) for at, levels in self._kept if seconds - at <= span + APART_SECONDS / 2]
+        if len(within) < FEWEST or seconds - within[0][0] < LEAST_COVER * span:
+            return False
+        before, middle = within[0][1], within[len(within) // 2][1]
+        # The levels' inner products; a * before + b * after is fitted to the middle one.
+        bb, aa, mm = float(before @ before), float(after @ after), float(middle @ middle)
+        ba, bm, am = float(before @ after), float(before @ middle), float(after @ middle)
+        if min(bb, aa) < FLAT**2 * len(after) or ba > MOST_RELATED * (bb * aa) ** 0.5:
+            return False
+        determinant = bb * aa - ba * ba
+        a, b = (bm * aa - am * ba) / determinant, (am * bb - bm * ba) / determinant
+        left_over = mm - a * bm - b * am
+        return min(a, b) >= LEAST_PART and abs(a + b - 1) <= MOST_MISSING and left_over <= MOST_LEFT_OVER * mm

@@ -37,6 +37,15 @@ class TrackStatistics:
     seconds: float = 0.0
     suspected_switches: int = 0
 
+    def plus(self, other: TrackStatistics) -> TrackStatistics:
+        """Those of two sources."""
+        return TrackStatistics(
+            self.tracks + other.tracks,
+            self.ended + other.ended,
+            self.seconds + other.seconds,
+            self.suspected_switches + other.suspected_switches,
+        )
+
     @property
     def mean_seconds(self) -> float:
         """Mean lifetime of the tracks that have ended."""

@@ -9,6 +9,7 @@ import pytest
 from stages.buffers import BufferPool
 from stages.errors import NotAVideo, OutputFailed, SourceBroken
 from stages.sources import VideoInfo
+from stages.track.stage import TrackStage
 from tests.runtime.latches import BOUND_SECONDS
 from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedEmbed, ScriptedSource
 from visage.runtime import OverflowPolicy, Pipeline, PipelineLimits, QueueClosed, SourceState, StageFailed
@@ -20,12 +21,14 @@ class Rig:
     def __init__(self) -> None:
         self.pool = BufferPool(64, lambda: bytearray(1))
         self.detect = ScriptedDetect()
+        self.tracked: TrackStage | None = None
         self.embed = ScriptedEmbed()
         self.sinks: defaultdict[str, RecordingSink] = defaultdict(RecordingSink)
         self.limits = PipelineLimits(detect_batch=4, inbox_capacity=4, queue_capacity=4, batch_deadline_seconds=0.0)
 
     def build(self) -> Pipeline:
-        return Pipeline(detect=self.detect, embed=self.embed, open_sinks=self._open_sinks, limits=self.limits)
+        detect = self.tracked or self.detect
+        return Pipeline(detect=detect, embed=self.embed, open_sinks=self._open_sinks, limits=self.limits)
 
     def source(self, source_id: str, count: int, **script: object) -> ScriptedSource:
         return ScriptedSource(self.pool, source_id, count, **script)  # type: ignore[arg-type]  # a test's script
@@ -58,6 +61,20 @@ def test_every_frame_reaches_its_own_sink_in_order(rig: Rig) -> None:
     assert {o.state for o in pipeline.outcomes.values()} == {SourceState.DONE}
     assert pipeline.outcomes["b"].faces == pipeline.outcomes["b"].frames_done == 50
     assert {s.name: s.items for s in statistics.stages} == {"detect": 80, "embed": 80}
+
+
+def test_statistics_tell_of_tracks_and_how_long_they_lasted(rig: Rig) -> None:
+    rig.detect.gate.set()
+    rig.tracked = TrackStage(rig.detect, luma=None)
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 30))
+        pipeline.start()
+        pipeline.finish()
+        assert pipeline.wait(BOUND_SECONDS)
+        (source,) = pipeline.statistics().sources
+    last = rig.sinks["a"].rows[-1]
+    assert (source.tracks.tracks, source.tracks.ended, source.tracks.suspected_switches) == (1, 1, 0)
+    assert source.tracks.mean_seconds == pytest.approx(last / 25)
 
 
 def test_sources_fill_each_others_batches(rig: Rig) -> None:

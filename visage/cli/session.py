@@ -213,7 +213,7 @@ def _summarise(run: Run, seconds: float) -> None:
             f"{source.frames_decoded:,}",
             f"{source.frames_looked_at:,}",
             f"{source.faces:,}",
-            f"{source.tracks:,}",
+            f"{source.tracks.tracks:,}",
             f"{source.fps:.1f}",
             "" if source.state is SourceState.DONE else source.state.value,
         )

@@ -57,6 +57,7 @@ class RemoteSource:
         if frames_decoded is None:
             frames_decoded = self._told.frames_decoded if self._told else 0
         tally = self._tally
+        tally.close()
         self.outcome = Outcome(
             self.spec.source_id, state, max(frames_decoded, tally.frames_done), tally.frames_done, tally.faces, error
         )

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from stages.track.log import TrackStatistics
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.state import SourceState
 from visage.runtime.statistics import PipelineStatistics
@@ -88,7 +89,7 @@ def _totals(statistics: PipelineStatistics) -> Iterable[Metric]:
         "Frames between looks, through which faces were followed.",
         totals.frames_done - totals.frames_looked_at,
     )
-    yield CounterMetricFamily("visage_tracks", "Faces through time that were begun.", totals.tracks)
+    yield from _tracks(totals.tracks)
     dropped = CounterMetricFamily("visage_frames_dropped", "Frames dropped unseen.", labels=["reason"])
     dropped.add_metric(["inbox full"], totals.frames_dropped)
     yield dropped
@@ -98,6 +99,17 @@ def _totals(statistics: PipelineStatistics) -> Iterable[Metric]:
     for state in SourceState:
         gauge.add_metric([state.value], states[state])
     yield gauge
+
+
+def _tracks(tracks: TrackStatistics) -> Iterable[Metric]:
+    yield CounterMetricFamily("visage_tracks", "Faces through time that were begun.", tracks.tracks)
+    yield CounterMetricFamily("visage_tracks_ended", "Those of them that have ended.", tracks.ended)
+    yield CounterMetricFamily("visage_track_lifetime_seconds", "Lifetimes of those that have ended.", tracks.seconds)
+    yield CounterMetricFamily(
+        "visage_track_switches_suspected",
+        "Embedded faces unlike their track's earlier ones: it may have gone over to somebody else.",
+        tracks.suspected_switches,
+    )
 
 
 def _running_sources(statistics: PipelineStatistics) -> Iterable[Metric]:

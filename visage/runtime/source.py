@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from stages.contract import FrameSource
 from stages.frames import Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
+from stages.track.log import TrackLog, TrackStatistics
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import Inbox
 from visage.runtime.queue import QueueStatistics
@@ -49,7 +50,7 @@ class SourceStatistics:
         frames_dropped: dropped because the inbox was full (live sources only).
         faces: seen so far.
         frames_looked_at: of those done, the ones that the detector has seen; in the rest faces were followed.
-        tracks: begun so far.
+        tracks: begun so far, how long they lasted, and how often one may have gone over to another person.
         frame_count: frames in the whole source, where known.
         pts_seconds: time of the last frame done.
         seconds_running: since it was opened, until now or its end.
@@ -66,7 +67,7 @@ class SourceStatistics:
     seconds_running: float
     inbox: QueueStatistics
     frames_looked_at: int = 0
-    tracks: int = 0
+    tracks: TrackStatistics = field(default_factory=TrackStatistics)
 
     @property
     def fps(self) -> float:
@@ -130,6 +131,7 @@ class RunningSource:
         self._state.advance(state)
         self._ended_at = time.monotonic()
         tally = self._tally
+        tally.close()
         return Outcome(self.source_id, state, self._frames.frames_decoded, tally.frames_done, tally.faces, error)
 
     def statistics(self) -> SourceStatistics:

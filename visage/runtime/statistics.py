@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from stages.track.log import TrackStatistics
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.source import SourceStatistics
 from visage.runtime.state import PipelineState
@@ -22,7 +23,7 @@ class SourceTotals:
     frames_dropped: int = 0
     faces: int = 0
     frames_looked_at: int = 0
-    tracks: int = 0
+    tracks: TrackStatistics = field(default_factory=TrackStatistics)
 
     def plus(self, source: SourceStatistics) -> SourceTotals:
         """With one source more."""
@@ -33,7 +34,7 @@ class SourceTotals:
             self.frames_dropped + source.frames_dropped,
             self.faces + source.faces,
             self.frames_looked_at + source.frames_looked_at,
-            self.tracks + source.tracks,
+            self.tracks.plus(source.tracks),
         )
 
 

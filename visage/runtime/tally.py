@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stages.frames import Observation
+from stages.track.log import TrackLog, TrackStatistics
 
 __all__ = ["Tally"]
 
@@ -13,18 +14,22 @@ class Tally:
     Attributes:
         frames_done: written to all sinks.
         frames_looked_at: of those, seen by the detector; in the rest faces were followed.
-        tracks: begun so far.
         pts_seconds: time of the last frame.
     """
 
-    __slots__ = ("faces", "frames_done", "frames_looked_at", "pts_seconds", "tracks")
+    __slots__ = ("_tracks", "faces", "frames_done", "frames_looked_at", "pts_seconds")
 
     def __init__(self) -> None:
         self.frames_done = 0
         self.frames_looked_at = 0
         self.faces = 0
-        self.tracks = 0
         self.pts_seconds = 0.0
+        self._tracks = TrackLog()
+
+    @property
+    def tracks(self) -> TrackStatistics:
+        """Begun and ended so far."""
+        return self._tracks.statistics()
 
     def count(self, observation: Observation) -> None:
         """One more."""
@@ -32,6 +37,8 @@ class Tally:
         self.frames_looked_at += observation.looked_at
         self.faces += len(observation.faces)
         self.pts_seconds = observation.frame.pts_seconds
-        track_ids = observation.faces.track_ids
-        if track_ids is not None and len(track_ids):
-            self.tracks = max(self.tracks, int(track_ids.max()))  # they are numbered from 1, without gaps
+        self._tracks.add(observation)
+
+    def close(self) -> None:
+        """The source has ended, and its tracks with it."""
+        self._tracks.close()

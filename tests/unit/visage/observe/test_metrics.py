@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from stages.track.log import TrackStatistics
 from visage.observe.metrics import PipelineMetrics
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.source import SourceStatistics
@@ -19,6 +20,7 @@ INBOX = QueueStatistics(
 SINK = QueueStatistics(
     depth=1, capacity=8, high_water=3, passed=80, seconds_waiting_to_put=0.25, seconds_waiting_to_get=4.0
 )
+TRACKS = TrackStatistics(tracks=2, ended=1, seconds=1.5, suspected_switches=3)
 
 
 @dataclass
@@ -33,7 +35,18 @@ class Counters:
 
 def source(source_id: str, state: SourceState, decoded: int) -> SourceStatistics:
     return SourceStatistics(
-        source_id, state, decoded, decoded - 10, 3, 7, None, 1.0, 1.0, INBOX, frames_looked_at=decoded - 30, tracks=2
+        source_id,
+        state,
+        decoded,
+        decoded - 10,
+        3,
+        7,
+        None,
+        1.0,
+        1.0,
+        INBOX,
+        frames_looked_at=decoded - 30,
+        tracks=TRACKS,
     )
 
 
@@ -54,6 +67,9 @@ def test_totals_count_ended_sources_too(registry: CollectorRegistry, metrics: Pi
     assert value("visage_frames_looked_at_total") == 90
     assert value("visage_frames_followed_total") == 40
     assert value("visage_tracks_total") == 4
+    assert value("visage_tracks_ended_total") == 2
+    assert value("visage_track_lifetime_seconds_total") == 3.0
+    assert value("visage_track_switches_suspected_total") == 6
     assert value("visage_frames_dropped_total", {"reason": "inbox full"}) == 6
     assert value("visage_faces_total") == 14
     assert value("visage_sources", {"state": "running"}) == 1

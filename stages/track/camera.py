@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from stages.imaging.window import THUMBNAIL_SIZE, Gray
+from stages.imaging.window import THUMBNAIL_SIZE
 
 __all__ = ["camera_shift"]
 
-LEAST_RESPONSE = 0.1
-"""Of the peak: below, the pictures have too little in common."""
+LEAST_RESPONSE = 0.3
+"""Of the peak, 0.9 where a camera pans: below, the pictures have too little in common."""
 
 _FADING = cv2.createHanningWindow(THUMBNAIL_SIZE, cv2.CV_32F)
 """Or else the borders, which do not move, would be what correlates."""
 
 
-def camera_shift(before: Gray, after: Gray) -> tuple[float, float]:
-    """Right and down, as parts of the picture's width and height; 0 where it can't be told."""
+Levels = NDArray[np.uint8] | NDArray[np.float32]
+
+
+def camera_shift(before: Levels, after: Levels) -> tuple[float, float]:
+    """Right and down, as parts of the picture's width and height; 0 where it can't be told.
+
+    Args:
+        before, after: thumbnails, (36, 64).
+    """
     (across, down), response = cv2.phaseCorrelate(before.astype(np.float32), after.astype(np.float32), _FADING)
     if response < LEAST_RESPONSE:
         return 0.0, 0.0

@@ -9,12 +9,14 @@ thumbnails are kept.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.imaging.window import Gray
+from stages.imaging.window import THUMBNAIL_SIZE, Gray
+from stages.track.camera import camera_shift
 
 __all__ = ["DissolveWatch"]
 
@@ -27,12 +29,16 @@ LEAST_COVER = 0.75
 """Thumbnails within a span, and the part of it that they have to cover."""
 
 MOST_RELATED = 0.6
-"""Correlation of the ends."""
+"""Correlation of the ends. It is lower still where all of a dissolve lies between them."""
 MOST_LEFT_OVER = 0.08
 """Share of the mixture's variance that the ends do not explain."""
 LEAST_PART = 0.25
 MOST_MISSING = 0.15
 """How far the parts may be from adding up to 1."""
+
+MOST_MOVED = 1 / THUMBNAIL_SIZE[0], 1 / THUMBNAIL_SIZE[1]
+"""Of the picture's width and height from one of the three to the next. A camera that moves over something smooth leaves
+pictures that are nearly mixtures; but they match best when shifted."""
 
 FLAT = 3.0
 """Standard deviation below which an end is one colour: a fade, which has nothing to mix with."""
@@ -50,14 +56,14 @@ class DissolveWatch:
         """Whether this frame shows another shot than a while ago, without a cut. To be called for every frame."""
         if self._kept and 0 <= seconds - self._kept[-1][0] < APART_SECONDS:
             return False
-        levels = thumbnail.ravel() - np.float32(thumbnail.mean())
-        found = any(self._is_mixed(levels, seconds, span) for span in SPANS_SECONDS)
-        if found or (self._kept and seconds < self._kept[-1][0]):
+        levels = thumbnail - np.float32(thumbnail.mean())
+        is_over = any(self._is_mixed(levels, seconds, span) for span in SPANS_SECONDS)
+        if is_over or (self._kept and seconds < self._kept[-1][0]):
             self._kept.clear()
         while self._kept and seconds - self._kept[0][0] > SPANS_SECONDS[-1]:
             self._kept.popleft()
         self._kept.append((seconds, levels))
-        return found
+        return is_over
 
     def forget(self) -> None:
         """There was a cut."""
@@ -69,11 +75,21 @@ class DissolveWatch:
             return False
         before, middle = within[0][1], within[len(within) // 2][1]
         # The levels' inner products; a * before + b * after is fitted to the middle one.
-        bb, aa, mm = float(before @ before), float(after @ after), float(middle @ middle)
-        ba, bm, am = float(before @ after), float(before @ middle), float(after @ middle)
-        if min(bb, aa) < FLAT**2 * len(after) or ba > MOST_RELATED * (bb * aa) ** 0.5:
+        bb, aa, mm = _dot(before, before), _dot(after, after), _dot(middle, middle)
+        ba, bm, am = _dot(before, after), _dot(before, middle), _dot(after, middle)
+        if min(bb, aa) < FLAT**2 * after.size or ba > MOST_RELATED * math.sqrt(bb * aa):
             return False
         determinant = bb * aa - ba * ba
         a, b = (bm * aa - am * ba) / determinant, (am * bb - bm * ba) / determinant
         left_over = mm - a * bm - b * am
-        return min(a, b) >= LEAST_PART and abs(a + b - 1) <= MOST_MISSING and left_over <= MOST_LEFT_OVER * mm
+        is_mixed = min(a, b) >= LEAST_PART and abs(a + b - 1) <= MOST_MISSING and left_over <= MOST_LEFT_OVER * mm
+        return is_mixed and _is_still(before, middle) and _is_still(middle, after)
+
+
+def _dot(one: Levels, other: Levels) -> float:
+    return float(np.vdot(one, other))
+
+
+def _is_still(before: Levels, after: Levels) -> bool:
+    across, down = camera_shift(before, after)
+    return abs(across) <= MOST_MOVED[0] and abs(down) <= MOST_MOVED[1]

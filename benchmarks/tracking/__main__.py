@@ -36,7 +36,7 @@ WAYS: dict[str, dict[str, object]] = {
 
 @dataclass(slots=True)
 class Total:
-    """One way of running, over all clips."""
+    """One way of running, over all clips. Those with posts count by themselves: their faces come out of hiding."""
 
     frames: int = 0
     looks: int = 0
@@ -44,9 +44,14 @@ class Total:
     calm_looks: int = 0
     seconds: float = 0.0
     agreement: Agreement = field(default_factory=Agreement)
+    behind_posts: Agreement = field(default_factory=Agreement)
     scores: list[tuple[Film, Score]] = field(default_factory=list)
 
     def add(self, clip: Film, run: Run, own: Agreement, found: Score) -> None:
+        self.scores.append((clip, found))
+        if clip.kind == "posts":
+            self.behind_posts.add(own)
+            return
         self.frames += len(run.faces)
         self.looks += run.looks
         if clip.kind == "calm":
@@ -54,19 +59,20 @@ class Total:
             self.calm_looks += run.looks
         self.seconds += run.seconds
         self.agreement.add(own)
-        self.scores.append((clip, found))
 
     def row(self, name: str, reference: Total) -> str:
-        mean = [sum(getattr(s, key) for _, s in self.scores) / len(self.scores) for key in ("hota", "idf1")]
+        counted = [s for clip, s in self.scores if clip.kind != "posts"]
+        mean = [_mean([getattr(s, key) for s in counted]) for key in ("hota", "idf1")]
         switches = sum(s.switches for clip, s in self.scores if clip.kind in ("calm", "moving", "cuts"))
         kept = [self._kept(kind) for kind in ("crossing", "posts")]
         wrong = sum(s.wrong for _, s in self.scores)
         differences = self.agreement.landmark_differences
         landmarks = f"{100 * _mean(differences):.1f}%" if differences else ""
-        off_truth = _mean([error for _, s in self.scores for error in s.landmark_errors])
-        cost = self.seconds / self.frames / (reference.seconds / reference.frames)
+        off_truth = _mean([error for s in counted for error in s.landmark_errors])
+        frames = max(1, self.frames)
+        cost = self.seconds / frames / (reference.seconds / max(1, reference.frames) or 1)
         return (
-            f"| {name} | {self.looks / self.frames:.3f} | {self.agreement.recall:.3f} | {self.agreement.mean_iou:.3f} "
+            f"| {name} | {self.looks / frames:.3f} | {self.agreement.recall:.3f} | {self.agreement.mean_iou:.3f} "
             f"| {landmarks} | {100 * off_truth:.1f}% | {cost:.2f} | {mean[0]:.3f} | {mean[1]:.3f} | {switches} "
             f"| {kept[0]} | {kept[1]} | {wrong} |"
         )
@@ -99,9 +105,11 @@ def main() -> None:
     print("|" + " --- |" * 13)
     for name, total in totals.items():
         print(total.row(name, totals["every frame"]))
+    behind_posts = ", ".join(f"{name} {total.behind_posts.recall:.3f}" for name, total in totals.items())
+    print(f"\nrecall behind posts: {behind_posts}")
     auto = totals["--frameskip auto"]
     if auto.calm_frames:
-        print(f"\ncalm clips, --frameskip auto: a look every {auto.calm_frames / auto.calm_looks:.1f} frames")
+        print(f"calm clips, --frameskip auto: a look every {auto.calm_frames / auto.calm_looks:.1f} frames")
     for rig in rigs.values():
         rig.close()
     if not arguments.no_embed:

@@ -4,7 +4,7 @@ Invariant: ids grow from 1 and are never used again; a face has at most one trac
 frame's faces stay as the detector found them. Followed faces move by optical flow from the middle between where flow
 had brought them and where they were detected, so that a detector's jitter is smoothed without lag. Where flow fails,
 the last movement carries a face for as long as what is there resembles it. State is bounded: at most `MOST_TRACKS`,
-each forgotten after a second out of sight.
+each forgotten when it has been out of sight for about two seconds.
 """
 
 from __future__ import annotations

@@ -70,15 +70,15 @@ class DissolveWatch:
         self._kept.clear()
 
     def _is_mixed(self, after: Levels, seconds: float, span: float) -> bool:
-        within = [(at, levels) for at, levels in self._kept if seconds - at <= span + APART_SECONDS / 2]
+        within = [kept for kept in self._kept if seconds - kept[0] <= span + APART_SECONDS / 2]
         if len(within) < FEWEST or seconds - within[0][0] < LEAST_COVER * span:
             return False
         before, middle = within[0][1], within[len(within) // 2][1]
         # The levels' inner products; a * before + b * after is fitted to the middle one.
-        bb, aa, mm = _dot(before, before), _dot(after, after), _dot(middle, middle)
-        ba, bm, am = _dot(before, after), _dot(before, middle), _dot(after, middle)
+        bb, aa, ba = _dot(before, before), _dot(after, after), _dot(before, after)
         if min(bb, aa) < FLAT**2 * after.size or ba > MOST_RELATED * math.sqrt(bb * aa):
             return False
+        mm, bm, am = _dot(middle, middle), _dot(before, middle), _dot(after, middle)
         determinant = bb * aa - ba * ba
         a, b = (bm * aa - am * ba) / determinant, (am * bb - bm * ba) / determinant
         left_over = mm - a * bm - b * am

@@ -6,10 +6,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from visage.config import Settings
+from visage.config.service import ServiceConfig
 from visage.web.api import health
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -40,9 +43,28 @@ def test_compose_names_files_that_exist() -> None:
         assert ":" in service["image"] or "build" in service
         for volume in service["volumes"]:
             path = volume.partition(":")[0]
-            if path.startswith("./") and path != "./visage.yaml":  # the user's own
+            if path.startswith("./") and path != "./config":  # the user's own
                 assert (DEPLOY / path).exists(), path
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_compose_points_the_daemon_at_its_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    for name, value in services["visage"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    index = urlsplit(str(ServiceConfig().analysis.index_url))
+    assert f"127.0.0.1:{index.port}:{index.port}" in services["qdrant"]["ports"]
+    assert services["visage"]["depends_on"] == ["qdrant"]
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.cuda"])
+def test_images_hold_what_the_configuration_can_ask_for(name: str) -> None:
+    text = (DEPLOY / name).read_text()
+    (extras,) = re.findall(r"pip install .*'\.\[([\w,-]+)\]'", text)
+    known = re.findall(r"^([\w-]+) = \[", (DEPLOY.parent / "pyproject.toml").read_text(), re.MULTILINE)
+    assert {"serve", "qdrant", "encryption"} <= set(extras.split(",")) <= set(known)
+    told = set(re.findall(r"\b(VISAGE_\w+)=", text))
+    assert told <= {f"VISAGE_{field.upper()}" for field in Settings.model_fields}
 
 
 @pytest.mark.skipif(SYSTEMD_ANALYZE is None, reason="needs systemd-analyze")

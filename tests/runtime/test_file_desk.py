@@ -20,10 +20,11 @@ from visage.config import Settings
 from visage.config.service import FilesConfig
 from visage.config.sources import SourceSpec
 from visage.runtime import Outcome, Pipeline, PipelineLimits
-from visage.service.file_desk import FileDesk, WholeOnly, settings_key
+from visage.service.file_desk import FileDesk, settings_key
 from visage.service.folders import FoundFile
 from visage.service.ledger import Job, JobState, Ledger
 from visage.service.trial import Trial
+from visage.service.whole_only import WholeOnly
 
 
 class ScriptedTrial(Trial):

@@ -14,6 +14,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from visage.config.sources import redact_text
+from visage.observe.fields import EVENT, FIELDS
 from visage.observe.levels import LogFormat, LogLevel
 
 __all__ = ["LOG_LEVELS", "configure_logging"]
@@ -85,12 +86,19 @@ class _StandardError(logging.Handler):
 
 def _renderers(log_format: LogFormat) -> Iterable[Processor]:
     if log_format == "json":
-        return (structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer(default=str))
+        return (structlog.processors.EventRenamer("message", EVENT), structlog.processors.JSONRenderer(default=str))
     return (
+        _without_fields,
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
         ),
     )
+
+
+def _without_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for name in FIELDS:
+        event.pop(name, None)
+    return event
 
 
 def _without_credentials(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

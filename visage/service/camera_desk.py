@@ -20,6 +20,7 @@ from visage.config.service import CameraConfig
 from visage.config.sources import SourceSpec, redact_text
 from visage.config.timetable import Timetable
 from visage.config.yaml_file import ConfigError
+from visage.observe.fields import about
 from visage.runtime import Outcome, OverflowPolicy, Pipeline, QueueClosed, SourceStatistics
 from visage.service.backoff import Backoff
 from visage.service.camera_record import CameraReading, CameraRecord
@@ -148,7 +149,7 @@ class CameraDesk:
             if outcome.error is not None:
                 camera.failure = redact_text(str(outcome.error))
                 camera.retry_at = time.monotonic() + camera.backoff.next_seconds()
-                logger.error("%s: %s", name, camera.failure)
+                logger.error("%s: %s", name, camera.failure, extra=about("camera.failed", name, error=outcome.error))
             self._pipeline.forget(name)
             if camera.is_removed:
                 self._forget(name)
@@ -214,6 +215,8 @@ class CameraDesk:
             try:
                 spec = camera_spec(name, config)
             except ConfigError as error:
+                if camera.failure != str(error):
+                    logger.error("%s: %s; trying again", name, error, extra=about("camera.failed", name, error=error))
                 camera.failure = str(error)
                 camera.retry_at = time.monotonic() + camera.backoff.next_seconds()
                 return

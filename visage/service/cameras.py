@@ -23,6 +23,7 @@ from stages.frames import Frame
 from stages.sources import VideoInfo
 from visage.config.service import CameraConfig
 from visage.config.sources import SourceSpec, redact_text
+from visage.observe.fields import about
 from visage.runtime import QueueClosed
 from visage.service.backoff import Backoff
 
@@ -121,17 +122,17 @@ class CameraSource:
             source = self._current
             if source is None:
                 return
-            reason = "the stream ended"
+            reason, failure = "the stream ended", None
             try:
                 yield from self._wanted(source)
             except SourceError as error:
-                reason = redact_text(str(error))
+                reason, failure = redact_text(str(error)), error
             if self._is_interrupted.is_set():
                 break
             if time.monotonic() - self._connected_at >= STABLE_SECONDS:
                 self._backoff.reset()
             self._disconnect()
-            if not self._wait(reason) or self._connected() is None:
+            if not self._wait(reason, failure) or self._connected() is None:
                 break
 
     def interrupt(self) -> None:
@@ -159,7 +160,7 @@ class CameraSource:
                 info = source.open()
             except SourceError as error:
                 self._disconnect()
-                if not self._wait(redact_text(str(error))):
+                if not self._wait(redact_text(str(error)), error):
                     return None
                 continue
             self._connections += 1
@@ -168,9 +169,9 @@ class CameraSource:
             return info
         return None
 
-    def _wait(self, reason: str) -> bool:
+    def _wait(self, reason: str, error: SourceError | None) -> bool:
         """Before the next attempt; says whether there is to be one."""
-        self._note(CameraState.RECONNECTING if self._connections else CameraState.CONNECTING, reason)
+        self._note(CameraState.RECONNECTING if self._connections else CameraState.CONNECTING, reason, error)
         return not self._is_interrupted.wait(self._backoff.next_seconds())
 
     def _wanted(self, source: FrameSource) -> Iterator[Frame]:
@@ -202,16 +203,17 @@ class CameraSource:
         if current is not None:
             current.close()
 
-    def _note(self, state: CameraState, reason: str) -> None:
+    def _note(self, state: CameraState, reason: str, error: SourceError | None = None) -> None:
         status = CameraStatus(state, reason, max(0, self._connections - 1), self._capped)
         has_changed = (status.state, status.reason) != (self._status.state, self._status.reason)
         self._status = status
         if not has_changed:
             return
+        fields = about(f"camera.{state.value}", self._source_id, error=error)
         if state is CameraState.RECONNECTING:
-            logger.warning("%s: %s; trying again", self._source_id, reason)
+            logger.warning("%s: %s; trying again", self._source_id, reason, extra=fields)
         elif state is not CameraState.STOPPED:
-            logger.info("%s: %s %s", self._source_id, state.value, reason)
+            logger.info("%s: %s %s", self._source_id, state.value, reason, extra=fields)
         if self._on_change is not None:
             self._on_change(status)
 

@@ -28,13 +28,14 @@ from stages.sources import VideoInfo
 from visage.assembly import ModelPlan, Pictures, Platform, build_service, choose_platform
 from visage.assembly.identification import KnownPeople
 from visage.config.service import CameraConfig, ServiceConfig
+from visage.observe.fields import about
 from visage.observe.metrics import PipelineMetrics
 from visage.observe.service_metrics import ServiceMetrics
 from visage.runtime import Outcome
 from visage.service.camera_desk import CameraDesk
 from visage.service.errors import RestartNeeded
 from visage.service.event_desk import EventDesk
-from visage.service.file_desk import FileDesk
+from visage.service.file_desk import FileDesk, source_name
 from visage.service.folder_desk import FolderDesk
 from visage.service.health import Health
 from visage.service.ledger import JobState, Ledger
@@ -217,7 +218,7 @@ class Daemon:
         new = self._load()
         changes = apply_config(self.config, new, self.cameras, self.folders)
         for change in changes:
-            logger.info("reload: %s", change)
+            logger.info("reload: %s", change, extra=about("reload"))
         needing = [name for name in RESTART_SECTIONS if getattr(new, name) != getattr(self.config, name)]
         kept = {name: getattr(self.config, name) for name in RESTART_SECTIONS}
         self.config = new.model_copy(update=kept)
@@ -237,10 +238,13 @@ class Daemon:
 
     def _recover(self) -> None:
         if self._state_dir.crash is not None:
-            logger.error("the last process crashed: %s", self._state_dir.crash.partition("\n")[0])
+            first_line = self._state_dir.crash.partition("\n")[0]
+            logger.error("the last process crashed: %s", first_line, extra=about("crash"))
         for job in self.ledger.recover(by_own_fault=self._state_dir.crash is not None):
             if job.state is JobState.SET_ASIDE:
-                logger.error("%s is set aside: %s", job.path, job.error)
+                logger.error(
+                    "%s is set aside: %s", job.path, job.error, extra=about("file.set_aside", source_name(job))
+                )
 
     def _open_sinks(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         name = info.source_id
@@ -257,7 +261,8 @@ class Daemon:
             if not self.cameras.ended(outcome) and not self.files.ended(outcome):
                 self.pipeline.forget(outcome.source_id)
         except Exception:  # the pipeline's thread must go on; the source is settled at the next start
-            logger.exception("%s ended, but that could not be recorded", outcome.source_id)
+            name = outcome.source_id
+            logger.exception("%s ended, but that could not be recorded", name, extra=about("source.unrecorded", name))
 
     def _camera_config(self, name: str, config: CameraConfig | None) -> None:
         areas = None

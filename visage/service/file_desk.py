@@ -24,18 +24,19 @@ from stages.contract import FrameSource
 from stages.sink.base import Sink
 from stages.sink.folder import FolderSink
 from stages.sink.metadata import RunDescription
-from stages.sources import SourceEnded
 from visage.config import Settings
 from visage.config.service import FilesConfig
 from visage.config.sources import SourceSpec
+from visage.observe.fields import about
 from visage.runtime import Outcome, Pipeline, QueueClosed, SourceState
 from visage.service.content import content_key
 from visage.service.folders import FoundFile
 from visage.service.ledger import Job, JobState, Ledger
 from visage.service.trial import Trial
 from visage.service.wake import Wake
+from visage.service.whole_only import WholeOnly
 
-__all__ = ["FileDesk", "FileReading", "settings_key"]
+__all__ = ["FileDesk", "FileReading", "settings_key", "source_name"]
 
 IDLE_SECONDS = 60.0
 NOT_IN_KEY = {
@@ -127,7 +128,13 @@ class FileDesk:
         if job.state is JobState.QUEUED:
             self._wake.set()
         elif job.path != file.path:
-            logger.info("%s holds the same as %s, which is %s", file.path, job.path, job.state.value)
+            logger.info(
+                "%s holds the same as %s, which is %s",
+                file.path,
+                job.path,
+                job.state.value,
+                extra=about("file.repeated", job.folder),
+            )
         return job
 
     async def dispatch(self) -> None:
@@ -196,12 +203,21 @@ class FileDesk:
     async def _try(self, job: Job) -> None:
         """Queue a suspect as any other file, or set it aside. The rest goes on meanwhile."""
         try:
-            logger.warning("%s was in work when the process died; trying it in a process of its own", job.path)
+            logger.warning(
+                "%s was in work when the process died; trying it in a process of its own",
+                job.path,
+                extra=about("file.suspect", source_name(job)),
+            )
             death = await self._trial.death_of(job.path)
             if death is None:
                 self._ledger.acquit(job.number)
             else:
-                logger.error("%s brought a process down again (%s); it is set aside", job.path, death)
+                logger.error(
+                    "%s brought a process down again (%s); it is set aside",
+                    job.path,
+                    death,
+                    extra=about("file.set_aside", source_name(job)),
+                )
                 self._ledger.set_aside(job.number, f"it brought the process down, and a second one: {death}")
         finally:
             self._ledger.release(job.number)  # unless it is set aside
@@ -227,7 +243,7 @@ class FileDesk:
             await self._wake.wait(IDLE_SECONDS)
 
     def _start(self, job: Job) -> None:
-        source_id = f"{_fit_for_a_name(job.path.stem)}-{job.content[:8]}"
+        source_id = source_name(job)
         with self._lock:
             self._running[source_id] = job
         try:
@@ -242,38 +258,39 @@ class FileDesk:
                 self._record(job, Outcome(source_id, SourceState.FAILED, 0, 0, 0, error))
 
     def _record(self, job: Job, outcome: Outcome) -> None:
+        source = outcome.source_id
         if outcome.state is SourceState.DONE:
             self._ledger.complete(job.number, frames=outcome.frames_done, faces=outcome.faces)
-            logger.info("%s: done, %d frames, %d faces", job.path, outcome.frames_done, outcome.faces)
+            logger.info(
+                "%s: done, %d frames, %d faces",
+                job.path,
+                outcome.frames_done,
+                outcome.faces,
+                extra=about("file.done", source),
+            )
         elif outcome.state is SourceState.INTERRUPTED:
             self._ledger.release(job.number)
         elif job.attempts >= self._config.attempts:
             self._ledger.fail(job.number, str(outcome.error))
-            logger.error("%s: given up after %d attempts: %s", job.path, job.attempts, outcome.error)
+            logger.error(
+                "%s: given up after %d attempts: %s",
+                job.path,
+                job.attempts,
+                outcome.error,
+                extra=about("file.failed", source, error=outcome.error),
+            )
         else:
             wait_seconds = min(
                 self._config.retry_most_seconds, self._config.retry_first_seconds * 2.0 ** (job.attempts - 1)
             )
             self._ledger.retry(job.number, str(outcome.error), wait_seconds=wait_seconds)
-            logger.warning("%s: %s; trying again in %.0f s", job.path, outcome.error, wait_seconds)
-
-
-class WholeOnly:
-    """A sink that leaves nothing of a source that was interrupted: it will be worked on again from its start."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self.wants_pixels = sink.wants_pixels
-        self.open = sink.open
-        self.write = sink.write
-        self.abandon = sink.abandon
-
-    def close(self, ended: SourceEnded) -> None:
-        """Make it durable, unless it was interrupted."""
-        if ended.interrupted:
-            self._sink.abandon()
-        else:
-            self._sink.close(ended)
+            logger.warning(
+                "%s: %s; trying again in %.0f s",
+                job.path,
+                outcome.error,
+                wait_seconds,
+                extra=about("file.retried", source, error=outcome.error),
+            )
 
 
 def settings_key(settings: Settings) -> str:
@@ -282,5 +299,7 @@ def settings_key(settings: Settings) -> str:
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
-def _fit_for_a_name(stem: str) -> str:
-    return re.sub(r"[^\w.+-]+", "_", stem).strip("._-")[:80] or "file"
+def source_name(job: Job) -> str:
+    """What a file is called as a source: in events, metrics and logs."""
+    stem = re.sub(r"[^\w.+-]+", "_", job.path.stem).strip("._-")[:80] or "file"
+    return f"{stem}-{job.content[:8]}"

@@ -12,6 +12,7 @@ import anyio.abc
 import anyio.to_thread
 
 from visage.config.service import FolderConfig
+from visage.observe.fields import about
 from visage.service.errors import SourceUnknown
 from visage.service.file_desk import FileDesk
 from visage.service.folders import FoundFile, WatchedFolder
@@ -103,7 +104,9 @@ class FolderDesk:
                         del self._running[name]
                 for name, config in configs.items():
                     if name not in self._running:
-                        folder = self._running[name] = _Folder(config, WatchedFolder(config), anyio.CancelScope())
+                        folder = self._running[name] = _Folder(
+                            config, WatchedFolder(config, name=name), anyio.CancelScope()
+                        )
                         group.start_soon(self._watch, name, folder)
                 await self._wake.wait(CHECK_SECONDS)
 
@@ -114,12 +117,16 @@ class FolderDesk:
                     lambda: self._files.found(file, folder=name, priority=folder.config.priority)
                 )
             except UnicodeEncodeError:
-                logger.warning("%r is left out: its name is not UTF-8; rename it", str(file.path))
+                logger.warning(
+                    "%r is left out: its name is not UTF-8; rename it",
+                    str(file.path),
+                    extra=about("file.refused", name),
+                )
             except sqlite3.Error as error:  # a full disk
-                logger.error("%s can't be noted: %s", file.path, error)
+                logger.error("%s can't be noted: %s", file.path, error, extra=about("file.refused", name, error=error))
                 folder.watched.forget(file.path)
             except OSError as error:  # gone, or not to be read: a later scan finds it again
-                logger.warning("%s: %s", file.path, error.strerror)
+                logger.warning("%s: %s", file.path, error.strerror, extra=about("file.refused", name, error=error))
                 folder.watched.forget(file.path)
 
         with folder.scope:

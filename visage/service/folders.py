@@ -25,6 +25,7 @@ import anyio.to_thread
 from watchfiles import Change, awatch
 
 from visage.config.service import FolderConfig
+from visage.observe.fields import about
 
 __all__ = ["FolderState", "FoundFile", "WatchedFolder"]
 
@@ -63,10 +64,14 @@ class _Candidate:
 class WatchedFolder:
     """Watches one folder. `run` is used by one task; the rest is safe from any thread."""
 
-    def __init__(self, config: FolderConfig, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, config: FolderConfig, *, name: str | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`name`: what the log calls it as a source."""
         self.state = FolderState.WATCHING
         self.reason = ""
         self._config = config
+        self._name = name
         self._now = now
         self._candidates: dict[Path, _Candidate] = {}
         self._given: dict[Path, tuple[int, int]] = {}
@@ -199,7 +204,12 @@ class WatchedFolder:
         if (state, reason) != (self.state, self.reason):
             self.state, self.reason = state, reason
             if state is FolderState.UNREACHABLE:
-                logger.warning("%s can't be watched (%s); trying again", self._config.path, reason)
+                logger.warning(
+                    "%s can't be watched (%s); trying again",
+                    self._config.path,
+                    reason,
+                    extra=about("folder.unreachable", self._name),
+                )
 
 
 def _look(path: Path) -> tuple[int, int] | None:

@@ -26,6 +26,7 @@ import anyio
 import anyio.to_thread
 
 from visage.config.service import MqttConfig
+from visage.observe.fields import about
 from visage.service.backoff import Backoff
 from visage.service.events import REMOVED, ServiceEvent
 from visage.service.outbox import Outbox
@@ -78,7 +79,9 @@ class MqttPublisher:
         while True:
             try:
                 async with self._client() as client:
-                    logger.info("MQTT: connected to %s:%d", self._config.host, self._config.port)
+                    logger.info(
+                        "MQTT: connected to %s:%d", self._config.host, self._config.port, extra=about("mqtt.connected")
+                    )
                     self._backoff.reset()
                     self.is_connected = True
                     try:
@@ -88,7 +91,13 @@ class MqttPublisher:
                             await client.publish(self._status_topic, "offline", qos=QOS, retain=True)
             except (aiomqtt.MqttError, OSError) as error:
                 if not self._backoff.failures:
-                    logger.warning("MQTT: %s:%d: %s; trying again", self._config.host, self._config.port, error)
+                    logger.warning(
+                        "MQTT: %s:%d: %s; trying again",
+                        self._config.host,
+                        self._config.port,
+                        error,
+                        extra=about("mqtt.away", error=error),
+                    )
             finally:
                 self.is_connected = False
             await anyio.sleep(self._backoff.next_seconds())

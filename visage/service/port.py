@@ -16,6 +16,7 @@ from pathlib import Path
 
 from visage.config.service import CameraConfig
 from visage.config.yaml_file import ConfigError
+from visage.observe.fields import about
 from visage.service.daemon import Daemon
 from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
 from visage.service.events import ServiceEvent
@@ -50,7 +51,12 @@ class DaemonPort:
                 allowed = check_address(address, self._daemon.config.web.add_source)
                 self._daemon.cameras.add(name, CameraConfig(address=allowed))
             except (AddressRefused, SourceTaken) as error:
-                logger.warning("%s, which was added by the API, is left out: %s", name, error)
+                logger.warning(
+                    "%s, which was added by the API, is left out: %s",
+                    name,
+                    error,
+                    extra=about("camera.refused", name, error=error),
+                )
 
     def readiness(self) -> Readiness:
         problem = self._daemon.problem()

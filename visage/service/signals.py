@@ -9,6 +9,7 @@ from collections.abc import Callable
 import anyio
 import anyio.to_thread
 
+from visage.observe.fields import about
 from visage.service.errors import ServiceError
 
 __all__ = ["obey_signals"]
@@ -29,4 +30,4 @@ async def obey_signals(stop: Callable[[], None], reload: Callable[[], object]) -
             try:
                 await anyio.to_thread.run_sync(reload)
             except (ValueError, ServiceError) as error:
-                logger.error("reload: %s", error)
+                logger.error("reload: %s", error, extra=about("reload.refused", error=error))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 
 import anyio
 
+from visage.observe.fields import about
 from visage.service.backoff import Backoff
 
 __all__ = ["keep_running"]
@@ -38,7 +39,7 @@ def keep_running(
                 if time.monotonic() - started > RETRY_MOST_SECONDS:
                     waits.reset()
                 if not waits.failures:
-                    logger.error("%s: %s; trying again", name, error)
+                    logger.error("%s: %s; trying again", name, error, extra=about("task.failed", error=error))
             await anyio.sleep(waits.next_seconds())
 
     return run

@@ -21,6 +21,7 @@ import anyio.to_thread
 import httpx
 
 from visage.config.service import WebhookConfig
+from visage.observe.fields import about
 from visage.service.backoff import Backoff
 from visage.service.outbox import Letter, Outbox
 from visage.service.wake import Wake
@@ -89,12 +90,12 @@ class WebhookSender:
             problem = await self._post(client, letter)
             if problem is None:
                 if self._backoff.failures:
-                    logger.info("webhook %s: answers again", self._name)
+                    logger.info("webhook %s: answers again", self._name, extra=about("webhook.back"))
                 self._backoff.reset()
                 await anyio.to_thread.run_sync(self._outbox.delivered, self._receiver, letter.number)
                 return
             if not self._backoff.failures:
-                logger.warning("webhook %s: %s; trying again", self._name, problem)
+                logger.warning("webhook %s: %s; trying again", self._name, problem, extra=about("webhook.away"))
             await anyio.sleep(self._backoff.next_seconds())
 
     async def _post(self, client: httpx.AsyncClient, letter: Letter) -> str | None:
@@ -118,7 +119,13 @@ class WebhookSender:
         if answer.status_code in (408, 429) or answer.is_server_error:
             return f"answered {answer.status_code}"
         self.rejected += 1
-        logger.error("webhook %s: refused event %s with %d", self._name, letter.event_id, answer.status_code)
+        logger.error(
+            "webhook %s: refused event %s with %d",
+            self._name,
+            letter.event_id,
+            answer.status_code,
+            extra=about("webhook.refused"),
+        )
         return None
 
 

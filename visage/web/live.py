@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from stages.frames import Picture
 from stages.sink.drawing import draw_faces
 from stages.sink.preview import Preview, PreviewSink
+from visage.observe.fields import about
 from visage.web.errors import TooMany, Unavailable
 from visage.web.settings import WebSettings
 from visage.web.wake import Wake
@@ -139,7 +140,11 @@ class LiveHub:
                 self._show(preview, viewers)
                 outcome = "encoded"
             except Exception:  # the thread's edge: one picture is lost, the views go on
-                logger.exception("a picture of %s could not be shown", preview.source_id)
+                logger.exception(
+                    "a picture of %s could not be shown",
+                    preview.source_id,
+                    extra=about("picture.failed", preview.source_id),
+                )
                 outcome = "failed"
             with self._condition:
                 self._counts[outcome] += 1

@@ -8,6 +8,7 @@ import logging
 import pytest
 import structlog
 
+from visage.observe.fields import about
 from visage.observe.logging import LOG_LEVELS, configure_logging
 
 
@@ -83,3 +84,27 @@ def test_a_later_configuration_replaces_the_earlier(capsys: pytest.CaptureFixtur
     configure_logging("info", "json")
     logging.getLogger("visage.test").info("once")
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_json_says_what_a_line_is_about_and_text_only_its_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    def tell() -> str:
+        fields = about("camera.reconnecting", "door", error=TimeoutError("it said nothing"))
+        logging.getLogger("visage.test").warning("%s: %s; trying again", "door", "it said nothing", extra=fields)
+        return capsys.readouterr().err
+
+    configure_logging("info", "json")
+    line = json.loads(tell())
+    assert {name: line[name] for name in ("message", "source", "event", "error")} == {
+        "message": "door: it said nothing; trying again",
+        "source": "door",
+        "event": "camera.reconnecting",
+        "error": "TimeoutError",
+    }
+    configure_logging("info", "text")
+    assert tell().endswith("[warning  ] door: it said nothing; trying again [visage.test]\n")
+
+
+def test_a_line_about_nothing_in_particular_has_no_such_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    logging.getLogger("visage.test").info("started")
+    assert set(json.loads(capsys.readouterr().err)) == {"message", "level", "logger", "timestamp"}

@@ -1,0 +1,26 @@
+"""Results of files that are worked on again from their start when they were interrupted."""
+
+from __future__ import annotations
+
+from stages.sink.base import Sink
+from stages.sources import SourceEnded
+
+__all__ = ["WholeOnly"]
+
+
+class WholeOnly:
+    """A sink that leaves nothing of a source that was interrupted: it will be worked on again from its start."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.wants_pixels = sink.wants_pixels
+        self.open = sink.open
+        self.write = sink.write
+        self.abandon = sink.abandon
+
+    def close(self, ended: SourceEnded) -> None:
+        """Make it durable, unless it was interrupted."""
+        if ended.interrupted:
+            self._sink.abandon()
+        else:
+            self._sink.close(ended)

@@ -60,6 +60,7 @@ def write_clip(
     is_interlaced: bool = False,
     pts: Sequence[int] | None = None,
     container_options: dict[str, str] | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> Path:
     """Write a clip of `frames` marked pictures, or of `images` (upright, BGR).
 
@@ -71,6 +72,7 @@ def write_clip(
     """
     images = (picture(number) for number in range(frames)) if images is None else images
     with av.open(str(path), "w", container_options=container_options or {}) as container:
+        container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=fps, options=options or {})
         assert isinstance(stream, av.VideoStream)
         stream.pix_fmt = pix_fmt

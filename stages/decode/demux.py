@@ -5,6 +5,7 @@ The border to FFmpeg: its errors leave here as `stages.errors`, in one line for 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -36,6 +37,9 @@ NETWORK_SECONDS = 10.0
 STALL_SECONDS = 30.0
 """Longest wait for the next packet, whatever else a server says: some go on talking without a picture, byte by byte or
 in reports of a stream that stands still. Segments of a live playlist come every ten seconds or so."""
+
+MOST_PAUSES = 10_000
+"""How often FFmpeg is asked again for a packet: an MPEG-TS that is out of step is searched by 64 KiB each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Demuxer:
                 _address(uri) if given.container_format is None else uri,
                 format=given.container_format,
                 hwaccel=hwaccel,
+                metadata_errors="replace",  # titles of before UTF-8 are no reason to refuse a film
                 options={**_network_options(uri), **given.options},
                 timeout=(STALL_SECONDS, STALL_SECONDS) if _is_address(uri) else None,
             )
@@ -129,19 +134,32 @@ class Demuxer:
     def packets(self) -> Iterator[VideoPacket]:
         """The stream's packets. They end early, and `error` is set, where reading fails or the file is cut short."""
         last_seconds = 0.0
-        try:
-            for packet in self._packets:
-                if self._is_interrupted:
-                    return
-                if packet.size == 0:  # PyAV's mark of the end
+        pauses = 0
+        while True:
+            try:
+                for packet in self._packets:
+                    if self._is_interrupted:
+                        return
+                    if packet.size == 0:  # PyAV's mark of the end
+                        continue
+                    pauses = 0
+                    self.packets_read += 1
+                    if packet.pts is not None:
+                        last_seconds = max(last_seconds, float(packet.pts * packet.time_base))
+                    yield packet
+            except av.error.BlockingIOError as error:  # FFmpeg is looking for where a damaged stream goes on
+                pauses += 1
+                if not self._is_interrupted and pauses <= MOST_PAUSES:
+                    self._packets = self.container.demux(self.stream)
                     continue
-                self.packets_read += 1
-                if packet.pts is not None:
-                    last_seconds = max(last_seconds, float(packet.pts * packet.time_base))
-                yield packet
-        except av.error.FFmpegError as error:
-            self.error = without_address(error)
-            return
+                self.error = without_address(error)
+                return
+            except av.error.FFmpegError as error:
+                self.error = without_address(error)
+                return
+            except IndexError:  # the end, where streams began in the middle: PyAV has no marks for those
+                pass
+            break
         self.error = self._missing_end(last_seconds)
 
     def interrupt(self) -> None:
@@ -231,7 +249,11 @@ def _translated(error: av.error.FFmpegError, label: str) -> SourceError:
         return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
     if isinstance(error, av.error.ExitError):
         return SourceUnreadable(f"{label} answers, but no video came in {STALL_SECONDS:.0f} s; restart the camera")
-    advice = "; check address, network and server" if _is_address(label) else ""
+    advice = ""
+    if _is_address(label):
+        advice = "; check address, network and server"
+    elif isinstance(error, av.error.PatchWelcomeError) or error.errno == errno.EIO:
+        advice = "; it may be damaged: play it to check"  # headers that make no sense end in these, too
     return SourceUnreadable(f"{label} can't be opened: {error.strerror}{advice}")
 
 

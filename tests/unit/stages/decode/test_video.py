@@ -295,6 +295,25 @@ def test_damage_in_the_middle_is_lived_through_and_later_frames_keep_their_numbe
     assert found[-1][0] == 99 // frameskip * frameskip
 
 
+def test_a_recording_out_of_step_goes_on_behind_the_gap(tmp_path: Path) -> None:
+    """FFmpeg says "again" for each 64 KiB in which an MPEG-TS has no packet: that is no end."""
+    path = write_clip(tmp_path / "clip.ts", frames=100, options={"g": "10"})
+    data = path.read_bytes()
+    middle = len(data) // 2 // 188 * 188
+    path.write_bytes(data[:middle] + bytes(300_000) + data[middle:])
+    _, found, _ = run(path)
+    numbers = [number for _, number, _ in found]
+    assert numbers[-1] == 99
+    assert len(numbers) > 80
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_a_title_that_is_not_utf_8_is_no_reason_to_refuse_a_film(tmp_path: Path, container: str) -> None:
+    path = write_clip(tmp_path / f"clip.{container}", frames=3, metadata={"title": "Ma_on"})
+    path.write_bytes(path.read_bytes().replace(b"Ma_on", "Maçon".encode("latin-1") + b"_"[:0]))
+    assert len(run(path)[1]) == 3
+
+
 def test_passwords_are_nowhere(tmp_path: Path) -> None:
     assert without_credentials("rtsp://ada:s3cret@cam:554/a?b=1") == "rtsp://cam:554/a?b=1"
     assert without_credentials("rtsp://ada:p@ss@[::1]/a") == "rtsp://[::1]/a"

@@ -273,10 +273,9 @@ class FileDesk:
         elif job.attempts >= self._config.attempts:
             self._ledger.fail(job.number, str(outcome.error))
             logger.error(
-                "%s: given up after %d attempts: %s",
-                job.path,
+                "%s; given up after %d attempts",
+                _with_path(job, outcome.error),
                 job.attempts,
-                outcome.error,
                 extra=about("file.failed", source, error=outcome.error),
             )
         else:
@@ -285,9 +284,8 @@ class FileDesk:
             )
             self._ledger.retry(job.number, str(outcome.error), wait_seconds=wait_seconds)
             logger.warning(
-                "%s: %s; trying again in %.0f s",
-                job.path,
-                outcome.error,
+                "%s; trying again in %.0f s",
+                _with_path(job, outcome.error),
                 wait_seconds,
                 extra=about("file.retried", source, error=outcome.error),
             )
@@ -297,6 +295,12 @@ def settings_key(settings: Settings) -> str:
     """What of the settings changes results, as a short key."""
     values = settings.model_dump(mode="json", exclude=NOT_IN_KEY)
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _with_path(job: Job, error: BaseException | None) -> str:
+    """The error names its file, unless it is about something else, such as a disk that is full."""
+    text = str(error)
+    return text if str(job.path) in text else f"{job.path}: {text}"
 
 
 def source_name(job: Job) -> str:

@@ -50,6 +50,7 @@ class Frame:
         picture: the pixels, owned by whoever holds this frame.
         captured_at: wall-clock time (seconds since the epoch) at which the decoder delivered it.
         look: the detector is to see it. The others are there to follow faces through.
+        connection: grows where the source was lost and found again: nothing is followed from one to the next.
     """
 
     source_id: str
@@ -58,6 +59,7 @@ class Frame:
     picture: Picture = field(repr=False)
     captured_at: float = 0.0
     look: bool = True
+    connection: int = 0
 
     def release(self) -> None:
         """Give the pixels back; the rest of the record stays valid."""

@@ -1,9 +1,9 @@
 """Frames in, observations with tracks out: around detection, because tracking decides what is worth looking at.
 
-A frame marked `look` is looked at, and so is the first of every shot; the rest is followed. With `adaptive` the tracks'
-own state asks for more looks. All that is decided from the source's own frames in their order, never from what shares a
-batch: results do not depend on timing. What is known before (marks, cuts) goes to the detector in one call; what only
-following shows is looked at by itself.
+A frame marked `look` is looked at, and so is the first of every shot and of every connection to a camera; the rest is
+followed. With `adaptive` the tracks' own state asks for more looks. All that is decided from the source's own frames in
+their order, never from what shares a batch: results do not depend on timing. What is known before (marks, cuts) goes to
+the detector in one call; what only following shows is looked at by itself.
 """
 
 from __future__ import annotations
@@ -133,17 +133,20 @@ class _Source:
     dissolves: DissolveWatch = field(default_factory=DissolveWatch)
     looking: Looking = field(default_factory=Looking)
     thumbnail: Gray | None = None
+    connection: int | None = None
 
     def glance(self, frame: Frame, thumbnail: Gray | None) -> _Glance:
         """To be called for every frame, in their order."""
+        is_found_again = self.connection not in (None, frame.connection)
+        self.connection = frame.connection
         is_cut = False
         if thumbnail is not None:
-            is_cut = self.scene.is_cut(thumbnail)
+            is_cut = self.scene.is_cut(thumbnail) or is_found_again
             if is_cut:
                 self.dissolves.forget()
             is_cut |= self.dissolves.is_over(thumbnail, frame.pts_seconds)
         before, self.thumbnail = self.thumbnail, thumbnail
-        return _Glance(thumbnail, before, is_cut)
+        return _Glance(thumbnail, before, is_cut or is_found_again)
 
     def wants_look(self, frame: Frame, thumbnail: Gray | None) -> bool:
         size = np.array([frame.picture.width, frame.picture.height] * 2, np.float32)

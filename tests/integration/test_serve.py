@@ -146,6 +146,12 @@ def is_done(service: Service, count: int) -> Callable[[], bool]:
     return check
 
 
+def boxes(service: Service, camera: str) -> list[list[float]]:
+    """Of all tracks that began, pixels."""
+    told = [json.loads(line) for line in service.events.read_text().splitlines()]
+    return [event["track"]["box"] for event in told if (event["type"], event["source"]) == ("track_started", camera)]
+
+
 def watched(path: Path, **more: object) -> dict[str, object]:
     return {"films": {"path": str(path), "settle_seconds": 0.1, **more}}
 
@@ -234,11 +240,13 @@ def test_a_camera_comes_back_and_the_other_never_left(
         for turn in (1, 2):
             camera.stop()
             service.wait_for(lambda: service.sources()["door"]["state"] == "reconnecting")
+            camera.size = (1280, 720)  # somebody changed its settings
             camera.start()
             assert service.wait_for(lambda: is_running("door"), seconds=10) < 10
             assert service.sources()["door"]["reconnects"] == turn
         steady_source = service.sources()["steady"]
         assert (steady_source["state"], steady_source["reconnects"]) == ("running", 0)
+        service.wait_for(lambda: any(box[2] > 640 for box in boxes(service, "door")))
         metrics = service.metrics()
         assert metrics['visage_camera_reconnects_total{source="door"}'] == 2
         assert metrics["visage_faces_total"] > 0

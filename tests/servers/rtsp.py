@@ -34,13 +34,17 @@ class RtspServer:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = int(probe.getsockname()[1])
         self.url = f"rtsp://127.0.0.1:{self.port}/cam"
-        self._arguments = [str(self.port), str(width), str(height), str(fps), *([str(picture)] if picture else [])]
+        self.size = (width, height)
+        self._more = [str(fps), *([str(picture)] if picture else [])]
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Returns once it listens."""
+        """Returns once it listens; pictures have its `size`, which may have been changed meanwhile."""
         self._process = subprocess.Popen(
-            [PYTHON, str(SCRIPT), *self._arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [PYTHON, str(SCRIPT), str(self.port), *map(str, self.size), *self._more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

@@ -186,7 +186,9 @@ class CameraSource:
                 frame.release()
                 continue
             self._last_seconds = seconds
-            yield replace(frame, index=self._frames_before + frame.index, pts_seconds=seconds)
+            yield replace(
+                frame, index=self._frames_before + frame.index, pts_seconds=seconds, connection=self._connections
+            )
 
     def _is_due(self, seconds: float) -> bool:
         # A tenth of a period early is on time: cameras tick unevenly.
@@ -210,7 +212,7 @@ class CameraSource:
         if not has_changed:
             return
         fields = about(f"camera.{state.value}", self._source_id, error=error)
-        if state is CameraState.RECONNECTING:
+        if error is not None or state is CameraState.RECONNECTING:
             logger.warning("%s: %s; trying again", self._source_id, reason, extra=fields)
         elif state is not CameraState.STOPPED:
             logger.info("%s: %s %s", self._source_id, state.value, reason, extra=fields)

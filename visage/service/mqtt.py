@@ -38,6 +38,7 @@ RETRY_FIRST_SECONDS = 1.0
 RETRY_MOST_SECONDS = 60.0
 IDLE_SECONDS = 30.0
 NO_PERSON = ""
+RUNNING = "running"
 QOS = 1
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ class MqttPublisher:
         number = track.get("id") if isinstance(track, dict) else None
         if event.type == "source_state":
             self._retained[f"{source}/state"] = str(event.data.get("state"))
+            in_view.clear()
         elif event.type == "track_ended":
             in_view.discard(int(str(number)))
         else:
@@ -125,7 +127,9 @@ class MqttPublisher:
         person = event.data.get("person")
         if event.type == "track_identified" and isinstance(person, dict):
             self._retained[f"{source}/person"] = str(person.get("name"))
-        self._retained[f"{source}/faces"] = str(len(in_view))
+        # Frames from before the camera was lost may still be told of: nobody knows who is there now.
+        is_away = self._retained.get(f"{source}/state", RUNNING) != RUNNING
+        self._retained[f"{source}/faces"] = "0" if is_away else str(len(in_view))
         self._retained.setdefault(f"{source}/person", NO_PERSON)
 
     async def _serve(self, client: aiomqtt.Client) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,16 @@ def test_a_dissolve_is_looked_at_and_ends_the_tracks() -> None:
     track_ids = found[again].faces.track_ids
     assert track_ids is not None
     assert track_ids.tolist() == [2]
+
+
+def test_nobody_is_followed_over_an_outage_of_the_camera() -> None:
+    """It may have been away for an hour; the first frame since then is looked at."""
+    detect = Finding()
+    frames = [replace(item, connection=1 if item.index < 5 else 2) for item in film(8)]
+    found = make(detect).process(frames)
+    assert detect.calls == [[0, 5]]
+    assert [item.ended_tracks for item in found] == [(1,) if index == 5 else () for index in range(8)]
+    assert [item.faces.track_ids for item in found[5:]] == [[2]] * 3
 
 
 def test_adaptive_looks_when_a_face_has_gone_far() -> None:

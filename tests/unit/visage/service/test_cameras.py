@@ -98,6 +98,7 @@ def test_frames_go_on_over_an_outage() -> None:
     rig = Rig(Connection(3, error=broken), Connection(open_error=refused), Connection(4))
     frames = rig.take(7)
     assert [frame.index for frame in frames] == list(range(7))
+    assert [frame.connection for frame in frames] == [1] * 3 + [2] * 4
     times = [frame.pts_seconds for frame in frames]
     assert times == sorted(set(times))
     assert [change.state for change in rig.changes] == [

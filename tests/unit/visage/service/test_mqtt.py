@@ -132,6 +132,35 @@ def test_home_assistant_finds_a_camera_and_its_state(tmp_path: Path, broker: Bro
     assert sum(topic.startswith("homeassistant/") for topic in online) == 4
 
 
+@pytest.mark.parametrize(("is_back", "faces"), [(False, "0"), (True, "1")])
+def test_nobody_is_in_the_view_of_a_camera_that_is_away(
+    tmp_path: Path, broker: Broker, is_back: bool, faces: str
+) -> None:
+    """Also where a frame from before is told of after the loss; found again, it begins with those who are there."""
+    broker.start()
+    bus, publisher, outbox = rig(tmp_path, broker)
+    factory = EventFactory("front door", "camera", "boot")
+    sink = TrackEventSink(factory, bus.publish)
+    play(bus)
+    bus.publish(factory.source_state("reconnecting", "", 1_700_000_001.0))
+    sink.write(observe(2, [3], source_id="front door"))
+    if is_back:
+        bus.publish(factory.source_state("running", "", 1_700_000_002.0))
+        sink.write(observe(3, [4], source_id="front door"))
+
+    async def run() -> str:
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(publisher.run)
+                await emptied(outbox)
+                found = await retained(broker.port, 8)
+                group.cancel_scope.cancel()
+        return found["visage/front_door/faces"]
+
+    assert anyio.run(run) == faces
+    outbox.close()
+
+
 def test_a_camera_that_is_gone_leaves_nothing_at_the_broker(tmp_path: Path, broker: Broker) -> None:
     """Home Assistant would show it for ever. One goes while the broker is there, one while it is away."""
     broker.start()

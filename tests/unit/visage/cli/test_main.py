@@ -58,6 +58,24 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(command in shown for command in ("run", "demo", "doctor", "models"))
 
 
+def test_threads_of_the_caller_do_not_end_its_process() -> None:
+    """It would end with 0 and without a word, as a test run did, and all that was to come after would be missing."""
+    program = """
+import threading
+from visage.cli.main import main
+over = threading.Event()
+threading.Thread(target=over.wait).start()
+try:
+    main(["--version"])
+except SystemExit:
+    print("still here")
+finally:
+    over.set()
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert found.stdout.endswith("still here\n")
+
+
 def test_both_spellings_of_an_option_are_one(tmp_path: Path) -> None:
     for option in ("--log_level", "--log-level"):
         result = run("no-such.mp4", option, "nonsense")

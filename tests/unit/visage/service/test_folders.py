@@ -123,6 +123,34 @@ def test_a_file_that_comes_later_is_noticed(tmp_path: Path, polling: bool) -> No
     assert anyio.run(watch) == ["first.mp4", "second.mp4"]
 
 
+@pytest.mark.parametrize("polling", [False, True])
+def test_a_folder_that_is_moved_here_is_looked_through(tmp_path: Path, polling: bool) -> None:
+    """The kernel tells of the folder alone."""
+    watched, elsewhere = tmp_path / "watched", tmp_path / "elsewhere" / "day"
+    watched.mkdir()
+    (watched / "first.mp4").write_bytes(b"1")
+    (elsewhere / "deep").mkdir(parents=True)
+    (elsewhere / "deep" / "second.mp4").write_bytes(b"2")
+    config = FolderConfig(path=watched, settle_seconds=0.2, rescan_seconds=3600, polling=polling)
+
+    async def watch() -> list[str]:
+        found = []
+
+        async def take(file: FoundFile) -> None:
+            found.append(str(file.path.relative_to(watched)))
+            if len(found) == 2:
+                group.cancel_scope.cancel()
+            else:
+                await anyio.Path(elsewhere).rename(watched / "day")
+
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(WatchedFolder(config).run, take)
+        return found
+
+    assert anyio.run(watch) == ["first.mp4", "day/deep/second.mp4"]
+
+
 def test_a_missing_folder_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = FolderConfig(path=tmp_path / "mount", settle_seconds=0.2)
     folder = WatchedFolder(config)

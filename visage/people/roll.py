@@ -71,6 +71,13 @@ class Roll:
             for row in rows
         ]
 
+    def best_crop(self, key: int) -> bytes | None:
+        """JPEG of a person's best picture that has one."""
+        row = self._database.row(
+            "SELECT crop FROM pictures WHERE person_id = ? AND crop IS NOT NULL ORDER BY quality DESC LIMIT 1", [key]
+        )
+        return None if row is None else self._sealing.open(row["crop"])
+
     def key(self, who: str) -> int:
         """The number in a person's id. Raises NoSuchPerson."""
         return int(self.person(who).person_id[1:])

@@ -142,6 +142,14 @@ class Sightings:
         row = self._database.row("SELECT crop FROM sightings WHERE id = ?", [number])
         return None if row is None or row["crop"] is None else self._sealing.open(row["crop"])
 
+    def best_crop(self, query: SightingQuery) -> bytes | None:
+        """JPEG of the best of these sightings that has one."""
+        where, values = _where(query)
+        row = self._database.row(
+            f"SELECT crop FROM sightings WHERE {where} AND crop IS NOT NULL ORDER BY quality DESC LIMIT 1", values
+        )
+        return None if row is None else self._sealing.open(row["crop"])
+
     def remove(self, where: str, values: Sequence[Value]) -> tuple[int, int, int]:
         """Delete rows, within the caller's transaction; how many sightings, embeddings and crops that were.
 

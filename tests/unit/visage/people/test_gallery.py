@@ -73,7 +73,7 @@ def test_rename_merge_split_and_remove(tmp_path: Path) -> None:
 
 
 def test_changes_reach_the_roster_of_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visage.people.gallery.ROSTER_SECONDS", 0.0)
+    monkeypatch.setattr("visage.people.roster_cache.ROSTER_SECONDS", 0.0)
     with gallery(tmp_path) as one, gallery(tmp_path) as other:
         assert len(other.roster()) == 0
         add(one, "Ada", ADA)

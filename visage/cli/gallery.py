@@ -12,7 +12,9 @@ import typer
 if TYPE_CHECKING:
     from visage.people import FaceReader, Gallery
 
-__all__ = ["GalleryKeyOption", "GalleryOption", "open_with"]
+__all__ = ["HERE", "GalleryKeyOption", "GalleryOption", "count", "open_with"]
+
+HERE = Path("people")
 
 GalleryOption: TypeAlias = Annotated[
     Path, typer.Option("--gallery", "-g", envvar="VISAGE_GALLERY", help="The gallery's folder.")
@@ -44,3 +46,8 @@ def open_with(
             return readers[0]
 
         yield opened, reader
+
+
+def count(number: int, what: str) -> str:
+    """Such as "2 pictures"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -3,95 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from visage.cli.gallery import GalleryKeyOption, GalleryOption, open_with
-from visage.cli.options import ModelDirOption
-from visage.cli.reporting import report
-
-if TYPE_CHECKING:
-    from visage.people import FaceReader, Gallery
+from visage.cli.enrolment import add, add_folders
+from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, count, open_with
+from visage.cli.upkeep import audit, export_people, import_people, key, prune, reindex
 
 __all__ = ["app"]
 
-HERE = Path("people")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-
 app = typer.Typer(help="Name people, so that they are recognised; see, change and forget them.", no_args_is_help=True)
 
+app.command()(add)
+app.command()(add_folders)
+
 Who = Annotated[str, typer.Argument(help="A name or an id.")]
-
-
-FaceOption = Annotated[int | None, typer.Option(min=1, help="Which face, counted from left to right.")]
-LargestOption = Annotated[bool, typer.Option("--largest", help="The largest of several faces.")]
-KeepCropsOption = Annotated[
-    bool | None,
-    typer.Option("--keep-crops/--no-keep-crops", help="Store pictures of faces from now on.", show_default="off"),
-]
-EmbedderOption = Annotated[str | None, typer.Option(help="For a new gallery.", show_default="sface")]
-
-
-@app.command()
-def add(
-    name: Annotated[str, typer.Argument(help="Who it is.")],
-    pictures: Annotated[
-        list[Path],
-        typer.Argument(help="Photographs, or a folder of them; with --track the results of a video.", exists=True),
-    ],
-    gallery: GalleryOption = HERE,
-    gallery_key: GalleryKeyOption = None,
-    face: FaceOption = None,
-    largest: LargestOption = False,
-    track: Annotated[
-        int | None, typer.Option(min=1, help="This track of a video's results, the folder that --dst wrote.")
-    ] = None,
-    keep_crops: KeepCropsOption = None,
-    embedder: EmbedderOption = None,
-    model_dir: ModelDirOption = None,
-) -> None:
-    """Enrol somebody from photographs with one face each, or from a track."""
-    if track is None:
-        files = [found for path in pictures for found in _files(path)]
-        if not files:
-            raise typer.BadParameter(f"no photograph in {', '.join(map(str, pictures))}")
-    with open_with(gallery, gallery_key, model_dir, model=embedder) as (opened, reader):
-        if keep_crops is not None:
-            opened.keeps_crops = keep_crops
-        if track is not None:
-            done = [_enrol_track(opened, name, folder, track) for folder in pictures]
-        else:
-            done = [_enrol(opened, reader, name, path, face=face, largest=largest) for path in files]
-    raise typer.Exit(0 if all(done) else 1)
-
-
-@app.command()
-def add_folders(
-    folder: Annotated[Path, typer.Argument(help="Holds a folder a person, called like them.", exists=True)],
-    gallery: GalleryOption = HERE,
-    gallery_key: GalleryKeyOption = None,
-    largest: LargestOption = False,
-    keep_crops: KeepCropsOption = None,
-    embedder: EmbedderOption = None,
-    model_dir: ModelDirOption = None,
-) -> None:
-    """Enrol many people: a folder a person, with their photographs."""
-    people = {path.name: _files(path) for path in sorted(folder.iterdir()) if path.is_dir()} if folder.is_dir() else {}
-    if not any(people.values()):
-        raise typer.BadParameter(f"{folder} holds no folders with photographs")
-    with open_with(gallery, gallery_key, model_dir, model=embedder) as (opened, reader):
-        if keep_crops is not None:
-            opened.keeps_crops = keep_crops
-        done = [
-            _enrol(opened, reader, name, path, face=None, largest=largest)
-            for name, files in people.items()
-            for path in files
-        ]
-    raise typer.Exit(0 if all(done) else 1)
 
 
 @app.command("list")
@@ -101,8 +29,8 @@ def list_people(gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = N
         opened.database.audit("list", "everybody")
         for one in opened.people():
             print(
-                f"{one.person_id:<5} {one.name:<24} {_count(one.pictures, 'picture')}, "
-                f"{_count(one.sightings, 'sighting')}, {one.seen_seconds:.1f} s, last {_day(one.last_seen)}"
+                f"{one.person_id:<5} {one.name:<24} {count(one.pictures, 'picture')}, "
+                f"{count(one.sightings, 'sighting')}, {one.seen_seconds:.1f} s, last {_day(one.last_seen)}"
             )
 
 
@@ -117,7 +45,7 @@ def unknowns(
         opened.database.audit("list", "unknowns")
         for one in opened.unknowns(all_of_them=everybody):
             print(
-                f"{one.name:<14} {_count(one.sightings, 'sighting')}, {one.seen_seconds:.1f} s in "
+                f"{one.name:<14} {count(one.sightings, 'sighting')}, {one.seen_seconds:.1f} s in "
                 f"{', '.join(one.sources)}, last {_day(one.last_seen)}"
             )
 
@@ -132,7 +60,7 @@ def name_unknown(
     """Give an unknown a name, for all sightings so far and to come."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         person = opened.name_unknown(unknown, name)
-        print(f"{person.name}: {_count(person.sightings, 'sighting')}")
+        print(f"{person.name}: {count(person.sightings, 'sighting')}")
 
 
 @app.command()
@@ -148,9 +76,7 @@ def show(
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         person = opened.person(who)
         opened.database.audit("show", person.person_id)
-        print(
-            f"{person.name} ({person.person_id}): {_count(person.sightings, 'sighting')}, {person.seen_seconds:.1f} s"
-        )
+        print(f"{person.name} ({person.person_id}): {count(person.sightings, 'sighting')}, {person.seen_seconds:.1f} s")
         pictures = opened.pictures(who)
         for picture in pictures:
             print(f"  {picture.picture_id:<5} {picture.origin}, quality {picture.quality:.2f}")
@@ -217,121 +143,20 @@ def forget(who: Who, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOptio
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         done = opened.forget(who)
     print(
-        f"forgotten: {_count(done.pictures, 'picture')}, {_count(done.sightings, 'sighting')}, "
-        f"{_count(done.vectors, 'embedding')}, {_count(done.crops, 'crop')}; "
+        f"forgotten: {count(done.pictures, 'picture')}, {count(done.sightings, 'sighting')}, "
+        f"{count(done.vectors, 'embedding')}, {count(done.crops, 'crop')}; "
         + ("a search finds none of them" if done.verified else "A SEARCH STILL FINDS SOME")
         + ("; the index is in use or away, and drops its copies when it can" if done.index_waits else "")
     )
     raise typer.Exit(0 if done.verified else 1)
 
 
-@app.command()
-def prune(
-    days: Annotated[float, typer.Option(min=0, help="Keep sightings and unknowns of so many days.")],
-    gallery: GalleryOption = HERE,
-    gallery_key: GalleryKeyOption = None,
-) -> None:
-    """Remove what is older."""
-    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
-        print(f"removed {_count(opened.prune(older_than_seconds=days * 86_400), 'sighting')}")
-
-
-@app.command()
-def audit(gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None, limit: int = 50) -> None:
-    """Who enrolled, looked, named and forgot."""
-    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
-        for entry in opened.audit(limit):
-            when = datetime.fromtimestamp(entry.at).astimezone().isoformat(timespec="seconds")
-            print(f"{when}  {entry.actor}  {entry.action} {entry.subject} {entry.detail}".rstrip())
-
-
-@app.command("export")
-def export_people(target: Path, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None) -> None:
-    """Write people, embeddings and crops to a zip file, not encrypted."""
-    from visage.people.exchange import export_gallery  # noqa: PLC0415
-
-    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
-        print(f"{_count(export_gallery(opened, target), 'picture')} written to {target}, not encrypted")
-
-
-@app.command("import")
-def import_people(
-    archive: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
-    gallery: GalleryOption = HERE,
-    gallery_key: GalleryKeyOption = None,
-) -> None:
-    """Add the people of an export."""
-    from visage.people.exchange import exported_model, import_gallery  # noqa: PLC0415
-
-    with open_with(gallery, gallery_key, None, model=exported_model(archive)) as (opened, _):
-        added, known = import_gallery(opened, archive)
-        print(f"{_count(added, 'picture')} added, {known} known already")
-
-
-@app.command()
-def reindex(
-    embedder: Annotated[str, typer.Option(help="The model to go over to.")],
-    gallery: GalleryOption = HERE,
-    gallery_key: GalleryKeyOption = None,
-    model_dir: ModelDirOption = None,
-) -> None:
-    """Recompute everything with another embedder, from the kept crops; what has none is lost and counted."""
-    from visage.people.reindex import reindex_gallery  # noqa: PLC0415
-
-    done, lost = reindex_gallery(gallery, embedder, key_file=gallery_key, model_dir=model_dir)
-    print(f"{done} embeddings recomputed with {embedder}; {lost} had no crop to recompute from")
-
-
-@app.command()
-def key(file: Annotated[Path, typer.Argument(help="Where to write it; keep it apart from the gallery.")]) -> None:
-    """Make a key for an encrypted gallery."""
-    from visage.people.sealing import make_key  # noqa: PLC0415
-
-    make_key(file)
-
-
-def _enrol(
-    opened: Gallery, reader: Callable[[], FaceReader], name: str, path: Path, *, face: int | None, largest: bool
-) -> bool:
-    """Enrol the face of a photograph and say so; False where it was refused, with the reason on standard error."""
-    from stages.errors import SourceError  # noqa: PLC0415
-    from visage.people import choose_face  # noqa: PLC0415
-    from visage.people.errors import PictureRefused  # noqa: PLC0415
-
-    try:
-        chosen = choose_face(reader().read(path), number=face, largest=largest)
-        done = opened.add(name, chosen, origin=path.name, content=path.read_bytes())
-    except (PictureRefused, SourceError, OSError) as refusal:
-        report(refusal, about=path.name)
-        return False
-    print(f"{path.name}: {name} {done.picture_id}, quality {done.quality:.2f}{done.note and '; ' + done.note}")
-    return True
-
-
-def _enrol_track(opened: Gallery, name: str, folder: Path, track: int) -> bool:
-    from stages.errors import SourceError  # noqa: PLC0415
-    from visage.people.errors import PictureRefused  # noqa: PLC0415
-    from visage.people.result_track import read_track  # noqa: PLC0415
-
-    about = f"{folder.name} track {track}"
-    try:
-        chosen = read_track(folder, track, model=opened.model)
-        done = opened.add(name, chosen, origin=about, content=chosen.embedding.tobytes())
-    except (PictureRefused, SourceError) as refusal:
-        report(refusal, about=folder.name)
-        return False
-    print(f"{about}: {name} {done.picture_id}, quality {done.quality:.2f}{done.note and '; ' + done.note}")
-    return True
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    return sorted(found for found in path.iterdir() if found.suffix.lower() in PICTURES)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+app.command()(prune)
+app.command()(audit)
+app.command("export")(export_people)
+app.command("import")(import_people)
+app.command()(reindex)
+app.command()(key)
 
 
 def _day(at: float | None) -> str:

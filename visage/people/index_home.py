@@ -1,4 +1,4 @@
-"""Where a gallery keeps its index of sightings: Qdrant Edge in its folder, a Qdrant server, memory if it is encrypted."""
+"""Where a gallery has its index of sightings: Qdrant Edge in its folder, a Qdrant server, memory if it is encrypted."""
 
 from __future__ import annotations
 

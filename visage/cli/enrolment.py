@@ -1,0 +1,124 @@
+"""`visage people add`, `add-folders`: people from photographs, and from a track of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, open_with
+from visage.cli.options import ModelDirOption
+from visage.cli.reporting import report
+
+if TYPE_CHECKING:
+    from visage.people import FaceReader, Gallery
+
+__all__ = ["add", "add_folders"]
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+FaceOption = Annotated[int | None, typer.Option(min=1, help="Which face, counted from left to right.")]
+LargestOption = Annotated[bool, typer.Option("--largest", help="The largest of several faces.")]
+KeepCropsOption = Annotated[
+    bool | None,
+    typer.Option("--keep-crops/--no-keep-crops", help="Store pictures of faces from now on.", show_default="off"),
+]
+EmbedderOption = Annotated[str | None, typer.Option(help="For a new gallery.", show_default="sface")]
+
+
+def add(
+    name: Annotated[str, typer.Argument(help="Who it is.")],
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(help="Photographs, or a folder of them; with --track the results of a video.", exists=True),
+    ],
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+    face: FaceOption = None,
+    largest: LargestOption = False,
+    track: Annotated[
+        int | None, typer.Option(min=1, help="This track of a video's results, the folder that --dst wrote.")
+    ] = None,
+    keep_crops: KeepCropsOption = None,
+    embedder: EmbedderOption = None,
+    model_dir: ModelDirOption = None,
+) -> None:
+    """Enrol somebody from photographs with one face each, or from a track."""
+    if track is None:
+        files = [found for path in pictures for found in _files(path)]
+        if not files:
+            raise typer.BadParameter(f"no photograph in {', '.join(map(str, pictures))}")
+    with open_with(gallery, gallery_key, model_dir, model=embedder) as (opened, reader):
+        if keep_crops is not None:
+            opened.keeps_crops = keep_crops
+        if track is not None:
+            done = [_enrol_track(opened, name, folder, track) for folder in pictures]
+        else:
+            done = [_enrol(opened, reader, name, path, face=face, largest=largest) for path in files]
+    raise typer.Exit(0 if all(done) else 1)
+
+
+def add_folders(
+    folder: Annotated[Path, typer.Argument(help="Holds a folder a person, called like them.", exists=True)],
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+    largest: LargestOption = False,
+    keep_crops: KeepCropsOption = None,
+    embedder: EmbedderOption = None,
+    model_dir: ModelDirOption = None,
+) -> None:
+    """Enrol many people: a folder a person, with their photographs."""
+    people = {path.name: _files(path) for path in sorted(folder.iterdir()) if path.is_dir()} if folder.is_dir() else {}
+    if not any(people.values()):
+        raise typer.BadParameter(f"{folder} holds no folders with photographs")
+    with open_with(gallery, gallery_key, model_dir, model=embedder) as (opened, reader):
+        if keep_crops is not None:
+            opened.keeps_crops = keep_crops
+        done = [
+            _enrol(opened, reader, name, path, face=None, largest=largest)
+            for name, files in people.items()
+            for path in files
+        ]
+    raise typer.Exit(0 if all(done) else 1)
+
+
+def _enrol(
+    opened: Gallery, reader: Callable[[], FaceReader], name: str, path: Path, *, face: int | None, largest: bool
+) -> bool:
+    """Enrol the face of a photograph and say so; False where it was refused, with the reason on standard error."""
+    from stages.errors import SourceError  # noqa: PLC0415
+    from visage.people import choose_face  # noqa: PLC0415
+    from visage.people.errors import PictureRefused  # noqa: PLC0415
+
+    try:
+        chosen = choose_face(reader().read(path), number=face, largest=largest)
+        done = opened.add(name, chosen, origin=path.name, content=path.read_bytes())
+    except (PictureRefused, SourceError, OSError) as refusal:
+        report(refusal, about=path.name)
+        return False
+    print(f"{path.name}: {name} {done.picture_id}, quality {done.quality:.2f}{done.note and '; ' + done.note}")
+    return True
+
+
+def _enrol_track(opened: Gallery, name: str, folder: Path, track: int) -> bool:
+    from stages.errors import SourceError  # noqa: PLC0415
+    from visage.people.errors import PictureRefused  # noqa: PLC0415
+    from visage.people.result_track import read_track  # noqa: PLC0415
+
+    about = f"{folder.name} track {track}"
+    try:
+        chosen = read_track(folder, track, model=opened.model)
+        done = opened.add(name, chosen, origin=about, content=chosen.embedding.tobytes())
+    except (PictureRefused, SourceError) as refusal:
+        report(refusal, about=folder.name)
+        return False
+    print(f"{about}: {name} {done.picture_id}, quality {done.quality:.2f}{done.note and '; ' + done.note}")
+    return True
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(found for found in path.iterdir() if found.suffix.lower() in PICTURES)

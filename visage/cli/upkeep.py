@@ -1,0 +1,73 @@
+"""`visage people prune`, `audit`, `export`, `import`, `reindex`, `key`: a gallery kept, taken elsewhere, encrypted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, count, open_with
+from visage.cli.options import ModelDirOption
+
+__all__ = ["audit", "export_people", "import_people", "key", "prune", "reindex"]
+
+
+def prune(
+    days: Annotated[float, typer.Option(min=0, help="Keep sightings and unknowns of so many days.")],
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+) -> None:
+    """Remove what is older."""
+    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
+        print(f"removed {count(opened.prune(older_than_seconds=days * 86_400), 'sighting')}")
+
+
+def audit(gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None, limit: int = 50) -> None:
+    """Who enrolled, looked, named and forgot."""
+    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
+        for entry in opened.audit(limit):
+            when = datetime.fromtimestamp(entry.at).astimezone().isoformat(timespec="seconds")
+            print(f"{when}  {entry.actor}  {entry.action} {entry.subject} {entry.detail}".rstrip())
+
+
+def export_people(target: Path, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None) -> None:
+    """Write people, embeddings and crops to a zip file, not encrypted."""
+    from visage.people.exchange import export_gallery  # noqa: PLC0415
+
+    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
+        print(f"{count(export_gallery(opened, target), 'picture')} written to {target}, not encrypted")
+
+
+def import_people(
+    archive: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+) -> None:
+    """Add the people of an export."""
+    from visage.people.exchange import exported_model, import_gallery  # noqa: PLC0415
+
+    with open_with(gallery, gallery_key, None, model=exported_model(archive)) as (opened, _):
+        added, known = import_gallery(opened, archive)
+        print(f"{count(added, 'picture')} added, {known} known already")
+
+
+def reindex(
+    embedder: Annotated[str, typer.Option(help="The model to go over to.")],
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+    model_dir: ModelDirOption = None,
+) -> None:
+    """Recompute everything with another embedder, from the kept crops; what has none is lost and counted."""
+    from visage.people.reindex import reindex_gallery  # noqa: PLC0415
+
+    done, lost = reindex_gallery(gallery, embedder, key_file=gallery_key, model_dir=model_dir)
+    print(f"{done} embeddings recomputed with {embedder}; {lost} had no crop to recompute from")
+
+
+def key(file: Annotated[Path, typer.Argument(help="Where to write it; keep it apart from the gallery.")]) -> None:
+    """Make a key for an encrypted gallery."""
+    from visage.people.sealing import make_key  # noqa: PLC0415
+
+    make_key(file)

@@ -29,8 +29,11 @@ SOURCE = "EXISTS (SELECT 1 FROM (SELECT ? AS wanted) WHERE sightings.source = wa
 INDEXED = "is_indexed = 1 AND embedding IS NOT NULL"
 SPARE = 4  # asked of the index more than wanted: SQLite has the last word
 DETAIL = """
-SELECT sightings.*, people.name AS person_name FROM sightings LEFT JOIN people ON people.id = sightings.person_id
+SELECT sightings.id, source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame, best_seconds,
+    quality, person_id, unknown_id, similarity, people.name AS person_name
+FROM sightings LEFT JOIN people ON people.id = sightings.person_id
 """
+"""Without embeddings and crops: they are large, and sorting carries them about."""
 
 
 @dataclass(frozen=True, slots=True)

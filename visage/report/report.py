@@ -10,52 +10,29 @@ import base64
 import itertools
 import os
 import tempfile
-import urllib.parse
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import cv2
 import jinja2
+import numpy as np
 
 from visage.people import Gallery
 from visage.people.records import Sighting
+from visage.report.timeline import SourceTimeline, clock, seen_together, timelines
 
-__all__ = ["Appearance", "Lane", "Report", "write_report"]
+__all__ = ["Report", "Somebody", "write_report"]
 
 MOST_SIGHTINGS = 50_000
 MOST_PORTRAITS = 6
+LONG_CAST = 60
+"""Beyond so many people each has one portrait: a page of hundreds has to open, too."""
+PORTRAIT_SIDE = 128
+"""Pixels; twice what the page shows of the large ones."""
 MOST_PAIRS = 50
 COLOURS = ("#2f6f9f", "#b3541e", "#3d7a3d", "#8a3d7a", "#9a7b16", "#2a7f7f", "#a33a3a", "#5a5aa8")
-
-
-@dataclass(frozen=True, slots=True)
-class Appearance:
-    """One sighting as a bar: where on the lane it begins and how long it is, in percent."""
-
-    left: float
-    width: float
-    title: str
-    href: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """Somebody's bars in one source."""
-
-    name: str
-    colour: str
-    bars: list[Appearance]
-
-
-@dataclass(slots=True)
-class SourceTimeline:
-    """A source and everybody in it; `seconds` is where its lanes end."""
-
-    name: str
-    seconds: float
-    lanes: list[Lane]
 
 
 @dataclass(slots=True)
@@ -84,6 +61,7 @@ class Report:
     timelines: list[SourceTimeline]
     together: list[tuple[str, str, float]]
     briefly: int
+    is_cut: bool
 
     @classmethod
     def of(cls, gallery: Gallery) -> Report:
@@ -102,17 +80,19 @@ class Report:
             one.seconds += seen.end_seconds - seen.start_seconds
         for place, one in enumerate(sorted(everybody.values(), key=lambda one: (not one.is_known, -one.seconds))):
             one.colour = COLOURS[place % len(COLOURS)]
+        most = MOST_PORTRAITS if len(everybody) <= LONG_CAST else 1
         for key, one in everybody.items():
-            one.portraits = _portraits(gallery, key, one.sightings)
+            one.portraits = _portraits(gallery, key, one.sightings, most)
         ranked = sorted(everybody.values(), key=lambda one: -one.seconds)
         gallery.database.audit("report", "everybody", f"{len(sightings)} sightings")
         return cls(
             made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
             people=[one for one in ranked if one.is_known],
             unknowns=[one for one in ranked if not one.is_known],
-            timelines=_timelines(ranked),
-            together=_together(ranked),
+            timelines=timelines([(one.name, one.colour, one.sightings) for one in ranked]),
+            together=seen_together([(one.name, one.sightings) for one in ranked], MOST_PAIRS),
             briefly=briefly,
+            is_cut=len(sightings) == MOST_SIGHTINGS,
         )
 
 
@@ -137,62 +117,19 @@ def write_report(gallery: Gallery, folder: Path) -> Path:
     return target
 
 
-def clock(seconds: float) -> str:
-    """75.4 as "1:15.4"."""
-    minutes, rest = divmod(round(seconds, 1), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
-
-
-def _portraits(gallery: Gallery, key: str, sightings: Sequence[Sighting]) -> list[str]:
-    best = sorted(sightings, key=lambda seen: -seen.quality)[:MOST_PORTRAITS]
+def _portraits(gallery: Gallery, key: str, sightings: Sequence[Sighting], most: int) -> list[str]:
+    best = sorted(sightings, key=lambda seen: -seen.quality)[:most]
     enrolled = [one.crop for one in gallery.pictures(key)] if key.startswith("p") else []
     crops: Iterable[bytes | None] = itertools.chain(enrolled, (gallery.portrait(seen.sighting_id) for seen in best))
-    kept = itertools.islice((crop for crop in crops if crop is not None), MOST_PORTRAITS)
-    return ["data:image/jpeg;base64," + base64.b64encode(crop).decode() for crop in kept]
+    kept = itertools.islice((crop for crop in crops if crop is not None), most)
+    return ["data:image/jpeg;base64," + base64.b64encode(_small(crop)).decode() for crop in kept]
 
 
-def _timelines(everybody: Sequence[Somebody]) -> list[SourceTimeline]:
-    ends: dict[str, float] = defaultdict(float)
-    for one in everybody:
-        for seen in one.sightings:
-            ends[seen.source] = max(ends[seen.source], seen.end_seconds)
-    timelines = []
-    for source in sorted(name for name, end in ends.items() if end > 0):
-        lanes = []
-        for one in everybody:
-            bars = [_bar(seen, ends[source]) for seen in one.sightings if seen.source == source]
-            if bars:
-                lanes.append(Lane(one.name, one.colour, bars))
-        timelines.append(SourceTimeline(source, ends[source], lanes))
-    return timelines
-
-
-def _bar(seen: Sighting, end: float) -> Appearance:
-    span = f"{clock(seen.start_seconds)} to {clock(seen.end_seconds)}"
-    return Appearance(
-        left=100 * seen.start_seconds / end,
-        width=max(0.4, 100 * (seen.end_seconds - seen.start_seconds) / end),
-        title=f"{seen.name}, {span}",
-        href=_link(seen),
-    )
-
-
-def _link(seen: Sighting) -> str:
-    moment = f"#t={seen.start_seconds:.1f}"
-    if "://" in seen.uri:
-        return (seen.uri if seen.uri.startswith(("http://", "https://")) else "") + moment
-    return Path(seen.uri).absolute().as_uri() + moment if seen.uri else urllib.parse.quote(seen.source) + moment
-
-
-def _together(everybody: Sequence[Somebody]) -> list[tuple[str, str, float]]:
-    """Pairs that were in one picture, with the seconds they share, longest first."""
-    seconds: dict[tuple[str, str], float] = defaultdict(float)
-    for first, second in itertools.combinations(everybody, 2):
-        for one, other in itertools.product(first.sightings, second.sightings):
-            same_run = one.source == other.source and one.uri == other.uri
-            shared = min(one.end_seconds, other.end_seconds) - max(one.start_seconds, other.start_seconds)
-            if same_run and shared > 0:
-                seconds[first.name, second.name] += shared
-    longest = sorted(seconds.items(), key=lambda item: -item[1])[:MOST_PAIRS]
-    return [(first, second, shared) for (first, second), shared in longest]
+def _small(crop: bytes) -> bytes:
+    """The JPEG, no larger than a page needs it."""
+    image = cv2.imdecode(np.frombuffer(crop, np.uint8), cv2.IMREAD_COLOR)
+    scale = 1.0 if image is None else PORTRAIT_SIDE / min(image.shape[:2])
+    if image is None or scale >= 1:
+        return crop
+    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()

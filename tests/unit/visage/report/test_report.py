@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.unit.visage.people.scenes import add, gallery, near, person, track
 from visage.people import SightingRecorder
 from visage.report import write_report
-from visage.report.report import Report, clock
+from visage.report.report import Report
 
 ADA, EVE = person(1), person(2)
 
@@ -44,8 +47,20 @@ def test_an_empty_gallery_has_a_page_too(tmp_path: Path) -> None:
         assert "Nobody with a name was seen" in write_report(opened, tmp_path / "out").read_text()
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00.0"), (75.44, "1:15.4"), (59.96, "1:00.0"), (3661, "1:01:01.0")]
-)
-def test_times_are_read_at_a_glance(seconds: float, text: str) -> None:
-    assert clock(seconds) == text
+def test_many_people_have_small_portraits_and_a_cut_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, large = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8))
+    monkeypatch.setattr("visage.report.report.MOST_SIGHTINGS", 3)
+    with gallery(tmp_path / "people") as opened:
+        opened.keeps_crops = True
+        recorder = SightingRecorder(opened)
+        for number in range(4):
+            recorder.record(track(ADA, number + 1), uri="/a.mp4", crop=large.tobytes())
+        recorder.close()
+        page = write_report(opened, tmp_path / "out").read_text()
+    (first, *_) = re.findall(r"data:image/jpeg;base64,([^\"]+)", page)
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(first), np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == (128, 128, 3)
+    assert "Only the newest sightings" in page

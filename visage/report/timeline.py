@@ -1,0 +1,162 @@
+"""When somebody was on screen, source by source, and who was with whom.
+
+Files have their own time. Cameras have a day's: they are opened again and again, and their own time begins anew each
+time. Two files of one name are told apart by their folders. Everything here takes time in proportion to the sightings
+and to the pairs that share a moment, not to all pairs of people.
+"""
+
+from __future__ import annotations
+
+import time
+import urllib.parse
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from visage.config.sources import LIVE_SCHEMES
+from visage.people.records import Sighting
+
+__all__ = ["Appearance", "Lane", "SourceTimeline", "clock", "seen_together", "timelines"]
+
+LEAST_WIDTH = 0.4
+"""Percent of a lane that a bar has at least, to be seen."""
+
+Key = tuple[str, str, str]
+"""Source, address, day; the day is empty for files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """One sighting as a bar: where on the lane it begins and how long it is, in percent; no `href`, no link."""
+
+    left: float
+    width: float
+    title: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Somebody's bars in one source."""
+
+    name: str
+    colour: str
+    bars: list[Appearance]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTimeline:
+    """A source, or a camera's day, and everybody in it. `scale`: the times at its beginning, middle and end."""
+
+    name: str
+    scale: tuple[str, str, str]
+    lanes: list[Lane]
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A sighting on its axis: seconds of the file, or since the epoch."""
+
+    who: int
+    start: float
+    end: float
+    seen: Sighting
+
+
+def timelines(everybody: Sequence[tuple[str, str, Sequence[Sighting]]]) -> list[SourceTimeline]:
+    """`everybody`: name, colour and sightings, in the order of the lanes. Stills have no timeline."""
+    spans = _spans([sightings for _, _, sightings in everybody])
+    titles = _titles(spans)
+    told = []
+    for key in sorted(spans, key=lambda key: (titles[key].casefold(), titles[key])):
+        begin, end = _ends(key, spans[key])
+        if end <= begin:
+            continue
+        lanes: dict[int, list[Appearance]] = defaultdict(list)
+        for span in spans[key]:
+            lanes[span.who].append(_bar(key, span, begin, end))
+        rows = [Lane(everybody[who][0], everybody[who][1], lanes[who]) for who in sorted(lanes)]
+        scale = (_moment(key, begin), _moment(key, (begin + end) / 2), _moment(key, end))
+        told.append(SourceTimeline(titles[key], scale, rows))
+    return told
+
+
+def seen_together(everybody: Sequence[tuple[str, Sequence[Sighting]]], most: int) -> list[tuple[str, str, float]]:
+    """Pairs that were in one picture, with the seconds they share, longest first; `everybody`: name and sightings."""
+    shared: dict[tuple[int, int], float] = defaultdict(float)
+    for spans in _spans([sightings for _, sightings in everybody]).values():
+        present: list[_Span] = []
+        for span in sorted(spans, key=lambda span: span.start):
+            present = [other for other in present if other.end > span.start]
+            for other in present:
+                if other.who != span.who:
+                    pair = (min(span.who, other.who), max(span.who, other.who))
+                    shared[pair] += min(span.end, other.end) - span.start
+            present.append(span)
+    longest = sorted(((pair, seconds) for pair, seconds in shared.items() if seconds > 0), key=lambda item: -item[1])
+    return [(everybody[one][0], everybody[other][0], seconds) for (one, other), seconds in longest[:most]]
+
+
+def clock(seconds: float) -> str:
+    """75.4 as "1:15.4"."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def _spans(everybody: Iterable[Sequence[Sighting]]) -> dict[Key, list[_Span]]:
+    spans: dict[Key, list[_Span]] = defaultdict(list)
+    for who, sightings in enumerate(everybody):
+        for seen in sightings:
+            if _is_live(seen.uri):
+                start, day = seen.started_at, time.strftime("%Y-%m-%d", time.localtime(seen.started_at))
+            else:
+                start, day = seen.start_seconds, ""
+            span = _Span(who, start, start + seen.end_seconds - seen.start_seconds, seen)
+            spans[seen.source, seen.uri, day].append(span)
+    return spans
+
+
+def _is_live(uri: str) -> bool:
+    return uri.partition("://")[0] in LIVE_SCHEMES or uri.startswith("/dev/")
+
+
+def _titles(keys: Iterable[Key]) -> dict[Key, str]:
+    """The source's name, with as much of the address as tells it from others of that name, and a camera's day."""
+    addresses: dict[str, set[str]] = defaultdict(set)
+    for source, uri, _ in keys:
+        addresses[source].add(uri)
+    titles = {}
+    for source, uri, day in keys:
+        place = f", {uri}" if len(addresses[source]) > 1 else ""
+        titles[source, uri, day] = source + place + (day and f", {day}")
+    return titles
+
+
+def _ends(key: Key, spans: Sequence[_Span]) -> tuple[float, float]:
+    return (min(span.start for span in spans) if key[2] else 0.0), max(span.end for span in spans)
+
+
+def _bar(key: Key, span: _Span, begin: float, end: float) -> Appearance:
+    return Appearance(
+        left=100 * (span.start - begin) / (end - begin),
+        width=max(LEAST_WIDTH, 100 * (span.end - span.start) / (end - begin)),
+        title=f"{span.seen.name}, {_moment(key, span.start)} to {_moment(key, span.end)}",
+        href=_link(span.seen),
+    )
+
+
+def _moment(key: Key, at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S") if key[2] else clock(at)
+
+
+def _link(seen: Sighting) -> str:
+    """The file at the moment (Media Fragments URI 1.0); cameras' moments are gone."""
+    moment = f"#t={seen.start_seconds:.1f}"
+    if _is_live(seen.uri):
+        return ""
+    if "://" in seen.uri:
+        return (seen.uri if seen.uri.startswith(("http://", "https://")) else "") + moment
+    return Path(seen.uri).absolute().as_uri() + moment if seen.uri else urllib.parse.quote(seen.source) + moment

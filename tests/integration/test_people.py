@@ -68,7 +68,7 @@ def test_a_small_tilted_face_is_looked_at_closely(media: Media, models: ModelSto
     with FaceReader(Settings(model_dir=models.model_dir)) as reader:
         (portrait,) = reader.read(media.path("obama.jpg"))
         (small,) = reader.read(tmp_path / "group.png")
-    assert small.embedding @ portrait.embedding > 0.6  # 0.18 with the landmarks of the whole picture
+    assert small.embedding @ portrait.embedding > 0.6  # 0.20 with the landmarks of the whole picture
     assert np.abs(small.box_xyxy[:2] + small.box_xyxy[2:] - (1920, 1280)).max() < 240  # where it is in that picture
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import secrets
 import sqlite3
 import threading
 import time
@@ -132,9 +133,11 @@ class Database:
         )
 
     def people_changed(self) -> None:
-        """Tell whoever identifies, in this process and others, to load the people again."""
-        revision = self.meta("revision")
-        self.set_meta("revision", (revision if isinstance(revision, int) else 0) + 1)
+        """Tell whoever identifies, in this process and others, to load the people again.
+
+        A number that never comes back, also not after a transaction that was rolled back: it says what a copy is of.
+        """
+        self.set_meta("revision", secrets.randbits(62))
 
     def audit(self, action: str, subject: str, detail: str = "") -> None:
         """Write down who did this. Names of people do not belong here."""

@@ -2,7 +2,7 @@
 
 Every face is looked at twice: where it was found, and in its own part of the picture. A detector sees a whole picture
 small; where a face is small there and tilted, its landmarks lie beside eyes and mouth, and the embedding is almost that
-of somebody else. Of 52 faces, 14 moved by more than 0.1 in cosine, and the worst of 18 same pairs from 0.18 to 0.61.
+of somebody else: docs/people.md has what the second look changes.
 
 The networks stay loaded between pictures. They run on the processors, whatever the pipeline uses: a picture takes
 milliseconds there, and a card stays the pipeline's. Calls are serialised.

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.frames import FloatArray
-from visage.people.database import Database, Row
+from visage.people.database import Database, Row, Value
 from visage.people.errors import NameTaken, NoSuchPerson, PictureRefused
 from visage.people.names import clean_name, tidy
 from visage.people.reader import ReadFace
@@ -40,6 +41,7 @@ class Roll:
         self._database = database
         self._codec = codec
         self._sealing = sealing
+        self._copy: tuple[Value, FloatArray, NDArray[np.intp]] | None = None
 
     def people(self) -> list[PersonRecord]:
         """Everybody, by name."""
@@ -93,9 +95,9 @@ class Roll:
         Raises NameRefused; PictureRefused for a picture that is there already.
         """
         name = clean_name(name)
-        everybody, owners = self.vectors()
-        similarities = everybody @ face.embedding
         with self._database.transaction():
+            everybody, owners = self.vectors()
+            similarities = everybody @ face.embedding
             row = self._database.row("SELECT id FROM people WHERE name = ?", [name])
             key = self.create(name) if row is None else int(row["id"])
             own = similarities[owners == key]
@@ -107,6 +109,7 @@ class Roll:
             )
             self._database.audit("enrol", f"p{key}", f"i{picture}")
             self._database.people_changed()
+            self._add_to_copy((everybody, owners), face.embedding, key)
         others = np.where(owners == key, -1.0, similarities)
         note = ""
         if len(others) and others.max() >= SAME_PICTURE:
@@ -170,11 +173,23 @@ class Roll:
         rows = self._database.rows("SELECT embedding FROM pictures WHERE person_id = ? ORDER BY id", [self.key(who)])
         return self._codec.decode_all([row["embedding"] for row in rows])
 
-    def vectors(self) -> tuple[FloatArray, FloatArray]:
-        """All embeddings, float32 (M, D), and the number of the person each belongs to, (M,)."""
-        rows = self._database.rows("SELECT person_id, embedding FROM pictures ORDER BY person_id")
-        owners = np.array([row["person_id"] for row in rows])
-        return self._codec.decode_all([row["embedding"] for row in rows]), owners
+    def vectors(self) -> tuple[FloatArray, NDArray[np.intp]]:
+        """All embeddings, float32 (M, D), and the number of the person each belongs to, int (M,).
+
+        Read again only when anybody was changed: enrolling many people would take time in their square.
+        """
+        revision, copy = self._database.meta("revision"), self._copy
+        if copy is None or copy[0] != revision or revision is None:
+            rows = self._database.rows("SELECT person_id, embedding FROM pictures")
+            owners = np.array([row["person_id"] for row in rows], np.intp)
+            copy = self._copy = (revision, self._codec.decode_all([row["embedding"] for row in rows]), owners)
+        return copy[1], copy[2]
+
+    def _add_to_copy(self, before: tuple[FloatArray, NDArray[np.intp]], embedding: FloatArray, key: int) -> None:
+        """Within the transaction that enrolled somebody, after `people_changed`."""
+        vectors, owners = before
+        stored = self._codec.normalised(embedding)
+        self._copy = (self._database.meta("revision"), np.concatenate([vectors, stored[None]]), np.append(owners, key))
 
     def _move_sightings(self, key: int, new: int) -> None:
         """Those of a person that are more like the pictures of another one."""

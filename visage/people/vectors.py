@@ -21,8 +21,12 @@ class VectorCodec:
 
     def encode(self, vector: FloatArray) -> bytes:
         """`vector`: (D,), brought to norm 1."""
-        norm = max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
-        return self._sealing.seal(np.asarray(vector / norm, "<f4").tobytes())
+        return self._sealing.seal(self.normalised(vector).astype("<f4").tobytes())
+
+    @staticmethod
+    def normalised(vector: FloatArray) -> FloatArray:
+        """float32 (D,), of norm 1, as it is stored."""
+        return np.asarray(vector / max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny)), np.float32)
 
     def decode(self, stored: bytes) -> FloatArray:
         """float32 (D,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import sqlite3
 import zipfile
@@ -227,3 +228,18 @@ def test_a_track_of_a_result_is_somebody_to_enrol(tmp_path: Path, capsys: pytest
     assert run(str(results), "--track", "3")[0] == 1
     with gallery(tmp_path / "people") as opened:
         assert opened.roster().closest(near(ADA, 1)[None]).similarity[0] == pytest.approx(0.8, abs=1e-3)
+
+
+def test_who_is_there_is_known_after_a_rollback_and_beside_another_process(tmp_path: Path) -> None:
+    """The embeddings in memory are those of the file, however it changed."""
+    with gallery(tmp_path) as opened, gallery(tmp_path) as other:
+        add(opened, "Ada", ADA)
+        with contextlib.suppress(KeyError), opened.database.transaction():
+            add(opened, "Eve", BOB)
+            raise KeyError
+        add(opened, "Eve", BOB)
+        with pytest.raises(PictureRefused, match="has this picture already"):
+            other.add("Eve", face(BOB), origin="again.jpg", content=b"encoded again")
+        other.forget("Eve")
+        add(opened, "Eve", BOB)
+        assert len(opened.roll.vectors()[0]) == 2

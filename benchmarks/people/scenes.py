@@ -55,7 +55,7 @@ class Scene:
     quality: int = 23
     size: tuple[int, int] = (640, 360)
     whole: bool = False
-    frames: int = 40
+    frames: int = 24
 
     def place(self, frame: int) -> Place:
         """The face's place in a frame."""

@@ -1,26 +1,32 @@
 """Embedded faces in, faces with identities out. Runs behind the embedder on its thread; one matrix product a batch.
 
-A track's looks are counted together; without tracks every face is decided by itself. A face that was not embedded (it
-was followed, or not worth it) gets what its track was decided to be. When the people change (enrolled, named,
-forgotten), the tracks in view are decided anew from their last looks. Memory: one record and `KEPT_LOOKS` embeddings a
-track in view.
+A track's looks are taken together (see `stages.identify.rule`); without tracks every face is decided by itself. A face
+that was not embedded (it was followed, or not worth it) gets what its track was decided to be. Memory: the mean
+embedding of each track in view.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stages.frames import FloatArray, Identity, Observation
-from stages.identify.roster import Candidates, Roster
-from stages.identify.voting import UNKNOWN, Look, TrackVotes
+from stages.identify.evidence import TrackEvidence
+from stages.identify.roster import Roster
+from stages.identify.rule import NamingRule
 
 __all__ = ["IdentifyStage"]
 
-KEPT_LOOKS = 16
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One face of a batch: whose evidence it is, and if it was embedded, what to compare."""
+
+    evidence: TrackEvidence
+    mean: FloatArray | None
+    looks: int
 
 
 class IdentifyStage:
@@ -36,10 +42,8 @@ class IdentifyStage:
             margin: how much more similar than the next person the best one has to be.
         """
         self._roster = roster
-        self._threshold = threshold
-        self._margin = margin
-        self._known: Roster | None = None
-        self._tracks: dict[str, dict[int, _Track]] = {}
+        self._rule = NamingRule(threshold, margin)
+        self._tracks: dict[str, dict[int, TrackEvidence]] = {}
 
     def open(self) -> None:
         """Nothing to take."""
@@ -47,20 +51,23 @@ class IdentifyStage:
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
         """The same observations with `faces.identities`; those without embeddings pass as they are."""
         roster = self._roster()
-        if roster is not self._known:
-            self._known = roster
-            self._decide_anew(roster)
-        embeddings = [item.faces.embeddings for item in batch if item.faces.embeddings is not None]
-        if not embeddings:
-            return list(batch)
-        candidates = roster.closest(np.concatenate(embeddings))
-        results, start = [], 0
-        for item in batch:
+        looks = [self._looks(item) for item in batch]
+        means = [look.mean for of_item in looks for look in of_item if look.mean is not None]
+        candidates = iter(self._candidates(roster, means))
+        results = []
+        for item, of_item in zip(batch, looks, strict=True):
             if item.faces.embeddings is None:
                 results.append(item)
                 continue
-            results.append(self._identified(item, roster, candidates, start))
-            start += len(item.faces)
+            identities: list[Identity | None] = []
+            for look in of_item:
+                if look.mean is not None:
+                    position, similarity, runner_up = next(candidates)
+                    best = roster.people[position] if position >= 0 else None
+                    at = item.frame.pts_seconds
+                    look.evidence.decide(best, similarity, runner_up, self._rule, looks=look.looks, at=at)
+                identities.append(look.evidence.identity)
+            results.append(replace(item, faces=replace(item.faces, identities=tuple(identities))))
         return results
 
     def flush(self, source_id: str) -> list[Observation]:
@@ -71,43 +78,26 @@ class IdentifyStage:
     def close(self) -> None:
         self._tracks.clear()
 
-    def _identified(self, item: Observation, roster: Roster, candidates: Candidates, start: int) -> Observation:
+    def _looks(self, item: Observation) -> list[_Look]:
+        """One a face, counted; none for faces without embeddings."""
         faces = item.faces
-        assert faces.embeddings is not None
         tracks = self._tracks.setdefault(item.source_id, {})
         for number in item.ended_tracks:
             tracks.pop(number, None)
-        identities: list[Identity | None] = []
-        for row in range(len(faces)):
+        if faces.embeddings is None:
+            return []
+        looks = []
+        for row, embedding in enumerate(faces.embeddings):
             number = 0 if faces.track_ids is None else int(faces.track_ids[row])
-            track = tracks.setdefault(number, _Track()) if number else _Track()
-            if faces.embeddings[row].any():
-                quality = 1.0 if faces.quality is None else float(faces.quality[row])
-                track.votes.add(self._look(roster, candidates, start + row, quality, item.frame.pts_seconds))
-                track.looks.append((faces.embeddings[row].copy(), quality, item.frame.pts_seconds))
-            identities.append(track.votes.identity)
-        return replace(item, faces=replace(faces, identities=tuple(identities)))
+            evidence = tracks.setdefault(number, TrackEvidence()) if number else TrackEvidence()
+            quality = 1.0 if faces.quality is None else float(faces.quality[row])
+            mean = evidence.add(embedding, quality) if embedding.any() else None
+            looks.append(_Look(evidence, mean, evidence.looks))
+        return looks
 
-    def _decide_anew(self, roster: Roster) -> None:
-        for track in [track for tracks in self._tracks.values() for track in tracks.values() if track.looks]:
-            candidates = roster.closest(np.stack([embedding for embedding, _, _ in track.looks]))
-            track.votes = TrackVotes()
-            for row, (_, quality, at_seconds) in enumerate(track.looks):
-                track.votes.add(self._look(roster, candidates, row, quality, at_seconds))
-
-    def _look(self, roster: Roster, candidates: Candidates, row: int, quality: float, at_seconds: float) -> Look:
-        position = int(candidates.best[row])
-        similarity = float(candidates.similarity[row])
-        is_clear = similarity - float(candidates.runner_up[row]) >= self._margin
-        if position < 0 or similarity < self._threshold or not is_clear:
-            return Look(None, None, UNKNOWN, similarity, quality, at_seconds)
-        person = roster.people[position]
-        return Look(person.person_id or person.name, person.person_id, person.name, similarity, quality, at_seconds)
-
-
-@dataclass(slots=True)
-class _Track:
-    """A track in view. Its looks: embedding, quality, the source's time."""
-
-    votes: TrackVotes = field(default_factory=TrackVotes)
-    looks: deque[tuple[FloatArray, float, float]] = field(default_factory=lambda: deque(maxlen=KEPT_LOOKS))
+    @staticmethod
+    def _candidates(roster: Roster, means: Sequence[FloatArray]) -> list[tuple[int, float, float]]:
+        if not means:
+            return []
+        found = roster.closest(np.stack(means))
+        return list(zip(found.best.tolist(), found.similarity.tolist(), found.runner_up.tolist(), strict=True))

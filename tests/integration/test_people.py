@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import visage
 from tests.clips import write_clip
@@ -16,8 +17,10 @@ from visage.models import ModelStore
 from visage.people import FaceReader, choose_face
 from visage.people.errors import PictureRefused
 
+Image = NDArray[np.uint8]
+
 ENROLLED = {"A": "person_a_1.jpg", "B": "person_b_1.jpg", "C": "obama.jpg"}
-SHOWN = {"person_a_2.jpg": "A", "person_b_2.jpg": "B", "obama2.jpg": "C", "obama3.jpg": "C"}
+SHOWN = {"person_a_2.jpg": "A", "person_b_2.jpg": "B", "obama2.jpg": "C", "obama3.jpg": "C", "impostor_1.jpg": "C"}
 STRANGERS = ("biden.jpg", "impostor_2.jpg", "multi_face.jpg", "single_face.jpg")
 
 
@@ -33,6 +36,25 @@ def settings(tmp_path: Path, media: Media, models: ModelStore) -> Settings:
 
 def names(frame: visage.AnalyzedFrame) -> set[str]:
     return {face.identity.name for face in frame.faces if face.identity is not None}
+
+
+def by_place(frame: visage.AnalyzedFrame) -> list[visage.Face]:
+    return sorted(frame.faces, key=lambda face: face.box_xyxy[0])
+
+
+def portrait(path: Path, width: int, height: int) -> Image:
+    """The upper part of a photograph, so large."""
+    image = cv2.imread(str(path))
+    assert image is not None
+    image = cv2.resize(image, (width, width * image.shape[0] // image.shape[1]), interpolation=cv2.INTER_AREA)
+    return np.asarray(image[:height], np.uint8)
+
+
+def swayed(image: Image, number: int) -> Image:
+    height, width = image.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 6 * np.sin(number / 4), 0.9)
+    turn[:, 2] += (10 * np.sin(number / 3), 6 * np.cos(number / 5))
+    return np.asarray(cv2.warpAffine(image, turn, (width, height)), np.uint8)
 
 
 def test_people_are_named_in_other_photographs_and_nobody_else_is(settings: Settings, media: Media) -> None:
@@ -56,6 +78,20 @@ def test_people_are_named_in_a_clip_and_their_tracks_are_sightings(
     assert [names(frame) for frame in frames] == [{"C"}] * 12
     with visage.open_gallery(tmp_path / "people") as gallery:
         assert [(seen.name, seen.source, seen.frames) for seen in gallery.sightings()] == [("C", "clip", 12)]
+
+
+def test_people_and_a_stranger_in_one_picture_have_their_names_throughout(
+    settings: Settings, media: Media, tmp_path: Path
+) -> None:
+    """Three portraits side by side, swaying; enrolled from other photographs, or not at all."""
+    cast = {"person_a_2.jpg": "A", "impostor_1.jpg": "C", "impostor_2.jpg": "unknown"}
+    portraits = [portrait(media.path(name), 300, 320) for name in cast]
+    clip = write_clip(tmp_path / "three.mp4", images=[swayed(np.hstack(portraits), number) for number in range(24)])
+    frames = list(visage.analyze(clip, settings))
+    told = [[face.identity.name for face in by_place(frame) if face.identity is not None] for frame in frames]
+    assert told == [list(cast.values())] * 24
+    with visage.open_gallery(tmp_path / "people") as gallery:
+        assert {(seen.name, seen.frames) for seen in gallery.sightings()} == {("A", 24), ("C", 24), ("Unknown 1", 24)}
 
 
 def test_a_small_tilted_face_is_looked_at_closely(media: Media, models: ModelStore, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from visage.people.sealing import Sealing, read_sealing
 
 __all__ = ["Belonging"]
 
-STRICTER = 0.15
+STRICTER = 0.17
 """Of the way from the model's threshold to 1. That one tells whether two pictures show one person; here a stranger is
-compared with everybody, so it has to be harder. SFace: 0.468, see docs/people.md."""
+compared with everybody, so it has to be harder. SFace: 0.480, see docs/people.md."""
 
 MARGIN = 0.05
 """How much more alike than the next person the best one has to be: two who are that close are told apart by luck."""

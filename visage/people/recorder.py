@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from stages.identify.errors import FaceIndexError
 from stages.identify.roster import Roster
+from stages.identify.rule import NamingRule
 from stages.track.summary import TrackSummary
 from visage.people.gallery import Gallery
 
@@ -165,7 +166,8 @@ class SightingRecorder:
             return None, None
         found = roster.closest(track.embedding[None])
         similarity, runner_up = float(found.similarity[0]), float(found.runner_up[0])
-        if similarity < self._gallery.threshold or similarity - runner_up < self._gallery.margin:
+        rule = NamingRule(self._gallery.threshold, self._gallery.margin)
+        if not rule.names(similarity, runner_up, track.embeddings):
             return None, None
         person_id = roster.people[found.best[0]].person_id
         return (int(person_id[1:]), similarity) if person_id is not None and self._exists(person_id) else (None, None)

@@ -1,9 +1,11 @@
-"""What is known of one track: the mean of its looks, weighted by quality, and who it was decided to be.
+"""What is known of one track: the mean of its looks, how many speak for whom, and who it was decided to be.
 
-Looks fade, so that a track which went over to somebody else can change its mind.
+Looks count by quality, and fade, so that a track which went over to somebody else can change its mind.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from stages.frames import FloatArray, Identity
 from stages.identify.roster import Person
 from stages.identify.rule import NamingRule
 
-__all__ = ["UNKNOWN", "TrackEvidence"]
+__all__ = ["UNKNOWN", "Candidate", "Look", "TrackEvidence"]
 
 UNKNOWN = "unknown"
 
@@ -22,56 +24,102 @@ LEAST_QUALITY = 0.05
 """The worst look still counts for something."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One look at a track.
+
+    Attributes:
+        embedding: float32 (D,), L2 norm 1, of this look.
+        mean: likewise, of all so far.
+        weight: of this one; count: how many are in the mean.
+        at_seconds: the source's time.
+    """
+
+    embedding: FloatArray
+    mean: FloatArray
+    weight: float
+    count: int
+    at_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Whom a look's mean is most like.
+
+    Attributes:
+        similarity, runner_up: cosine of the mean to that one's closest picture, and to anybody else's.
+        alike: of the look by itself to that one's closest picture.
+    """
+
+    person: Person
+    similarity: float
+    runner_up: float
+    alike: float
+
+
 class TrackEvidence:
     """Of one track."""
 
     def __init__(self) -> None:
         self._sum: FloatArray | None = None
-        self._looks = 0
+        self._count = 0
+        self._weight = 0.0
+        self._agreeing: dict[str, float] = {}
+        self._decided: str | None = None
         self._identity: Identity | None = None
-        self._decided: Person | None = None
 
     @property
     def identity(self) -> Identity | None:
         """What has been decided; None before the first look."""
         return self._identity
 
-    @property
-    def looks(self) -> int:
-        """How many there were."""
-        return self._looks
-
-    def add(self, embedding: FloatArray, quality: float) -> FloatArray:
-        """Count a look, float32 (D,); returns the mean of all, float32 (D,), L2 norm 1."""
-        weighted = max(quality, LEAST_QUALITY) * embedding
+    def add(self, embedding: FloatArray, quality: float, at_seconds: float) -> Look:
+        """Count a look, float32 (D,)."""
+        weight = max(quality, LEAST_QUALITY)
+        weighted = weight * embedding
         self._sum = weighted if self._sum is None else FADING * self._sum + weighted
-        self._looks += 1
-        return np.asarray(self._sum / max(float(np.linalg.norm(self._sum)), 1e-12), np.float32)
+        self._count += 1
+        mean = np.asarray(self._sum / max(float(np.linalg.norm(self._sum)), 1e-12), np.float32)
+        return Look(embedding, mean, weight, self._count, at_seconds)
 
-    def decide(
-        self, best: Person | None, similarity: float, runner_up: float, rule: NamingRule, *, looks: int, at: float
-    ) -> Identity:
-        """Say who it is.
-
-        Args:
-            best: whom the mean is most like; None where there is nobody.
-            similarity, runner_up: cosine to the closest picture of that one, and of anybody else.
-            looks: how many were in the mean.
-            at: the source's time in seconds.
-        """
-        is_kept = best is not None and best == self._decided and rule.keeps(similarity)
-        person = best if is_kept or (best is not None and rule.names(similarity, runner_up, looks)) else None
+    def decide(self, look: Look, candidate: Candidate | None, rule: NamingRule) -> Identity:
+        """Say who it is, look by look in their order; no candidate where there is nobody."""
+        share = self._share(look, candidate, rule)
+        person = None if candidate is None else candidate.person
+        similarity = -1.0 if candidate is None else candidate.similarity
+        is_named = candidate is not None and (
+            (_key(candidate.person) == self._decided and rule.keeps(similarity, share))
+            or rule.names(similarity, candidate.runner_up, looks=look.count, share=share)
+        )
+        decided = _key(person) if is_named and person is not None else None
+        fresh = _identity(person if is_named else None, similarity, look.at_seconds)
         before = self._identity
-        if before is None or person != self._decided:
-            self._identity = _identity(person, similarity, at)
+        if before is None or decided != self._decided or fresh.name != before.name:
+            self._identity = fresh
         elif similarity > before.similarity:
-            self._identity = _identity(person, similarity, before.decided_at_seconds)
-        self._decided = person
+            self._identity = _identity(person if is_named else None, similarity, before.decided_at_seconds)
+        self._decided = decided
         assert self._identity is not None
         return self._identity
 
+    def _share(self, look: Look, candidate: Candidate | None, rule: NamingRule) -> float:
+        """How many looks agree that it is the candidate, by weight; counts this one."""
+        self._weight = FADING * self._weight + look.weight
+        self._agreeing = {key: FADING * weight for key, weight in self._agreeing.items()}
+        if candidate is None:
+            return 0.0
+        key = _key(candidate.person)
+        if rule.agrees(candidate.alike):
+            self._agreeing[key] = self._agreeing.get(key, 0.0) + look.weight
+        return self._agreeing.get(key, 0.0) / self._weight
 
-def _identity(person: Person | None, similarity: float, at: float) -> Identity:
+
+def _key(person: Person) -> str:
+    """The same through a change of name."""
+    return person.person_id or person.name
+
+
+def _identity(person: Person | None, similarity: float, at_seconds: float) -> Identity:
     if person is None:
-        return Identity(None, UNKNOWN, similarity, at)
-    return Identity(person.person_id, person.name, similarity, at)
+        return Identity(None, UNKNOWN, similarity, at_seconds)
+    return Identity(person.person_id, person.name, similarity, at_seconds)

@@ -82,6 +82,11 @@ class Roster:
             )
         return Candidates(owners[0], similarities[0], similarities[1])
 
+    def alike(self, place: int, query: FloatArray) -> float:
+        """Cosine of one face, float32 (D,), to the closest picture of the person at that place in `people`."""
+        left, right = np.searchsorted(self._owners, [place, place + 1])
+        return float((self._vectors[left:right] @ query).max(initial=NOBODY))
+
     def _closest_two(
         self, queries: FloatArray, start: int, runner_up: FloatArray
     ) -> tuple[NDArray[np.intp], FloatArray]:

@@ -1,8 +1,9 @@
 """When somebody is who they look like: one rule for the pipeline's tracks, for stills, and for tracks that are stored.
 
 Compared is the mean of a track's embeddings. Each look is off in its own way, above all where a face is small or
-moves, so that the mean of many is closer to the person and further from others than most of them: measured, with
-what it was chosen by, in docs/people.md. A mean of few looks has to be more alike than one of many.
+moves, so that the mean of many is closer to the person and further from others than most of them. It also gathers what
+two people have in common, so that more than half of the looks, by quality, have to agree by themselves. Chosen by what
+docs/people.md measures.
 """
 
 from __future__ import annotations
@@ -14,8 +15,15 @@ __all__ = ["NamingRule"]
 SINGLE = 0.035
 """How much more alike one look has to be than the mean of many; two half as much more, and so on."""
 
+AGREEING = 0.06
+"""How much less alike a look may be by itself and still agree."""
+
+AGREEING_SHARE = 0.5
+
 KEPT = 0.03
-"""How much less alike a track may become before it loses its name, so that names do not flicker."""
+KEPT_SHARE = 0.35
+"""How much less alike a track may become, and how many of its looks have to agree, before it loses its name: names do
+not flicker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +38,21 @@ class NamingRule:
     threshold: float
     margin: float
 
-    def names(self, similarity: float, runner_up: float, looks: int) -> bool:
-        """Whether the best of all people is who it is; `runner_up`: cosine to anybody else, `looks`: in the mean."""
-        return similarity >= self.threshold + SINGLE / max(looks, 1) and similarity - runner_up >= self.margin
+    def agrees(self, alike: float) -> bool:
+        """Whether one look, with this cosine to somebody, is one for that person."""
+        return alike >= self.threshold - AGREEING
 
-    def keeps(self, similarity: float) -> bool:
+    def names(self, similarity: float, runner_up: float, *, looks: int, share: float = 1.0) -> bool:
+        """Whether the best of all people is who it is.
+
+        Args:
+            similarity, runner_up: cosine of the mean to that one's closest picture, and to anybody else's.
+            looks: how many are in the mean.
+            share: how many of them agree, by quality, in [0, 1].
+        """
+        is_alike = similarity >= self.threshold + SINGLE / max(looks, 1)
+        return is_alike and similarity - runner_up >= self.margin and share > AGREEING_SHARE
+
+    def keeps(self, similarity: float, share: float) -> bool:
         """Whether a track that has the best one's name already still has it."""
-        return similarity >= self.threshold - KEPT
+        return similarity >= self.threshold - KEPT and share > KEPT_SHARE

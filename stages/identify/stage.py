@@ -8,25 +8,16 @@ embedding of each track in view.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from stages.frames import FloatArray, Identity, Observation
-from stages.identify.evidence import TrackEvidence
+from stages.frames import Identity, Observation
+from stages.identify.evidence import Candidate, Look, TrackEvidence
 from stages.identify.roster import Roster
 from stages.identify.rule import NamingRule
 
 __all__ = ["IdentifyStage"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One face of a batch: whose evidence it is, and if it was embedded, what to compare."""
-
-    evidence: TrackEvidence
-    mean: FloatArray | None
-    looks: int
 
 
 class IdentifyStage:
@@ -51,22 +42,19 @@ class IdentifyStage:
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
         """The same observations with `faces.identities`; those without embeddings pass as they are."""
         roster = self._roster()
-        looks = [self._looks(item) for item in batch]
-        means = [look.mean for of_item in looks for look in of_item if look.mean is not None]
-        candidates = iter(self._candidates(roster, means))
+        seen = [self._seen(item) for item in batch]
+        looks = [look for of_item in seen for _, look in of_item if look is not None]
+        candidates = iter(_candidates(roster, looks))
         results = []
-        for item, of_item in zip(batch, looks, strict=True):
+        for item, of_item in zip(batch, seen, strict=True):
             if item.faces.embeddings is None:
                 results.append(item)
                 continue
             identities: list[Identity | None] = []
-            for look in of_item:
-                if look.mean is not None:
-                    position, similarity, runner_up = next(candidates)
-                    best = roster.people[position] if position >= 0 else None
-                    at = item.frame.pts_seconds
-                    look.evidence.decide(best, similarity, runner_up, self._rule, looks=look.looks, at=at)
-                identities.append(look.evidence.identity)
+            for evidence, look in of_item:
+                if look is not None:
+                    evidence.decide(look, next(candidates), self._rule)
+                identities.append(evidence.identity)
             results.append(replace(item, faces=replace(item.faces, identities=tuple(identities))))
         return results
 
@@ -78,26 +66,31 @@ class IdentifyStage:
     def close(self) -> None:
         self._tracks.clear()
 
-    def _looks(self, item: Observation) -> list[_Look]:
-        """One a face, counted; none for faces without embeddings."""
-        faces = item.faces
+    def _seen(self, item: Observation) -> list[tuple[TrackEvidence, Look | None]]:
+        """For every face its track's evidence, and the look if it was embedded; nothing without embeddings."""
+        faces, at_seconds = item.faces, item.frame.pts_seconds
         tracks = self._tracks.setdefault(item.source_id, {})
         for number in item.ended_tracks:
             tracks.pop(number, None)
         if faces.embeddings is None:
             return []
-        looks = []
+        seen = []
         for row, embedding in enumerate(faces.embeddings):
             number = 0 if faces.track_ids is None else int(faces.track_ids[row])
             evidence = tracks.setdefault(number, TrackEvidence()) if number else TrackEvidence()
             quality = 1.0 if faces.quality is None else float(faces.quality[row])
-            mean = evidence.add(embedding, quality) if embedding.any() else None
-            looks.append(_Look(evidence, mean, evidence.looks))
-        return looks
+            seen.append((evidence, evidence.add(embedding, quality, at_seconds) if embedding.any() else None))
+        return seen
 
-    @staticmethod
-    def _candidates(roster: Roster, means: Sequence[FloatArray]) -> list[tuple[int, float, float]]:
-        if not means:
-            return []
-        found = roster.closest(np.stack(means))
-        return list(zip(found.best.tolist(), found.similarity.tolist(), found.runner_up.tolist(), strict=True))
+
+def _candidates(roster: Roster, looks: Sequence[Look]) -> list[Candidate | None]:
+    if not looks:
+        return []
+    found = roster.closest(np.stack([look.mean for look in looks]))
+    told = zip(looks, found.best.tolist(), found.similarity.tolist(), found.runner_up.tolist(), strict=True)
+    return [
+        None
+        if place < 0
+        else Candidate(roster.people[place], similarity, runner_up, roster.alike(place, look.embedding))
+        for look, place, similarity, runner_up in told
+    ]

@@ -158,16 +158,16 @@ class SightingRecorder:
             )
 
     def _person(self, track: TrackSummary, roster: Roster) -> tuple[int | None, float | None]:
-        """Whom the pipeline took it for, if that one is still there; else whom the whole track is most like."""
+        """Whom the pipeline took it for, if they are still there; where it did not ask, whom the whole track is like."""
         identity = track.identity
         if identity is not None and identity.person_id is not None and self._exists(identity.person_id):
             return int(identity.person_id[1:]), identity.similarity
-        if track.embedding is None:
+        if track.embedding is None or (identity is not None and identity.person_id is None):
             return None, None
         found = roster.closest(track.embedding[None])
         similarity, runner_up = float(found.similarity[0]), float(found.runner_up[0])
         rule = NamingRule(self._gallery.threshold, self._gallery.margin)
-        if not rule.names(similarity, runner_up, track.embeddings):
+        if not rule.names(similarity, runner_up, looks=track.embeddings):
             return None, None
         person_id = roster.people[found.best[0]].person_id
         return (int(person_id[1:]), similarity) if person_id is not None and self._exists(person_id) else (None, None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stages.frames import Faces, FloatArray, Frame, Identity, Observation
-from stages.identify.evidence import TrackEvidence
+from stages.identify.evidence import Candidate, Look, TrackEvidence
 from stages.identify.roster import Person, Roster
 from stages.identify.rule import NamingRule
 from stages.identify.stage import IdentifyStage
@@ -126,8 +126,8 @@ def test_the_roster_of_the_moment_is_asked() -> None:
 @pytest.mark.parametrize("quality", [0.0, 0.2])
 def test_a_good_look_outweighs_a_bad_one(quality: float) -> None:
     evidence = TrackEvidence()
-    evidence.add(ADA, quality)
-    assert evidence.add(BOB, 1.0) @ BOB > 0.97
+    evidence.add(ADA, quality, 0.0)
+    assert evidence.add(BOB, 1.0, 0.1).mean @ BOB > 0.97
 
 
 def test_many_looks_tell_what_one_does_not() -> None:
@@ -147,14 +147,35 @@ def test_many_looks_tell_what_one_does_not() -> None:
 
 def test_one_look_has_to_be_more_alike_than_the_mean_of_many() -> None:
     rule = NamingRule(0.4, 0.05)
-    assert [rule.names(0.41, 0.0, looks) for looks in (1, 3, 4, 100)] == [False, False, True, True]
-    assert not rule.names(0.9, 0.86, 100)
+    assert [rule.names(0.41, 0.0, looks=looks) for looks in (1, 3, 4, 100)] == [False, False, True, True]
+    assert not rule.names(0.9, 0.86, looks=100)
+
+
+def decided(cases: Sequence[tuple[float, float]]) -> list[str]:
+    """The names of a track of many looks; the mean's cosine to Ada, and each look's by itself."""
+    evidence, rule = TrackEvidence(), NamingRule(0.4, 0.05)
+    return [
+        evidence.decide(
+            Look(ADA, ADA, 1.0, 100 + number, float(number)), Candidate(Person("p1", "Ada"), mean, 0.0, alike), rule
+        ).name
+        for number, (mean, alike) in enumerate(cases)
+    ]
 
 
 def test_a_name_is_kept_while_a_track_is_a_little_less_alike() -> None:
-    evidence, rule, ada = TrackEvidence(), NamingRule(0.4, 0.05), Person("p1", "Ada")
-    told = [
-        evidence.decide(ada, similarity, 0.0, rule, looks=9, at=float(at)).name
-        for at, similarity in enumerate((0.38, 0.41, 0.38, 0.36, 0.38))
-    ]
-    assert told == ["unknown", "Ada", "Ada", "unknown", "unknown"]
+    cases = [(0.38, 0.5), (0.41, 0.5), (0.38, 0.5), (0.36, 0.5), (0.38, 0.5)]
+    assert decided(cases) == ["unknown", "Ada", "Ada", "unknown", "unknown"]
+
+
+def test_what_few_looks_say_by_themselves_is_no_name_however_alike_the_mean_is() -> None:
+    assert set(decided([(0.6, alike) for alike in (0.3, 0.3, 0.5) * 20])) == {"unknown"}
+    assert decided([(0.6, alike) for alike in (0.3, 0.5, 0.5) * 20])[-1] == "Ada"
+
+
+def test_a_new_name_is_told_at_once() -> None:
+    evidence, rule = TrackEvidence(), NamingRule(0.4, 0.05)
+    told = []
+    for name in ("Ada", "Ada Byron"):
+        look = evidence.add(ADA, 0.8, 1.0)
+        told.append(evidence.decide(look, Candidate(Person("p1", name), 0.9, 0.0, 0.9), rule).name)
+    assert told == ["Ada", "Ada Byron"]

@@ -158,7 +158,7 @@ class SightingRecorder:
             )
 
     def _person(self, track: TrackSummary, roster: Roster) -> tuple[int | None, float | None]:
-        """Whom the pipeline took it for, if they are still there; where it did not ask, whom the whole track is like."""
+        """Whom the pipeline took it for, if still there; where it did not ask, whom the whole track is like."""
         identity = track.identity
         if identity is not None and identity.person_id is not None and self._exists(identity.person_id):
             return int(identity.person_id[1:]), identity.similarity

@@ -70,6 +70,13 @@ def test_a_decision_of_the_pipeline_is_kept(opened: Gallery) -> None:
         assert (seen.name, seen.person_id, seen.similarity) == ("Ada", "p1", 0.9)
 
 
+def test_whom_the_pipeline_left_unknown_is_stored_as_unknown(opened: Gallery) -> None:
+    """It has seen every look; rows and sightings tell the same."""
+    add(opened, "Ada", ADA)
+    record(opened, track(near(ADA, 1), 1, identity=Identity(None, "unknown", 0.5, 0.0)), track(near(ADA, 2), 2))
+    assert sorted(seen.name for seen in opened.sightings()) == ["Ada", "Unknown 1"]
+
+
 def test_unknowns_gather_across_sources_and_days_and_get_a_name(opened: Gallery) -> None:
     with opened:
         record(opened, track(near(EVE, 1), 1), track(near(BOB, 1), 2), track(near(EVE, 2), 3, source="door", at=9e5))

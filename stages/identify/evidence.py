@@ -5,6 +5,7 @@ Looks count by quality, and fade, so that a track which went over to somebody el
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,9 @@ UNKNOWN = "unknown"
 
 FADING = 0.97
 """A look's weight after each further one: a decision rests on the last 30 or so."""
+
+KEPT_LOOKS = 16
+"""Of each track in view, for when the people change."""
 
 LEAST_QUALITY = 0.05
 """The worst look still counts for something."""
@@ -62,6 +66,7 @@ class TrackEvidence:
 
     def __init__(self) -> None:
         self._sum: FloatArray | None = None
+        self._last: deque[Look] = deque(maxlen=KEPT_LOOKS)
         self._count = 0
         self._weight = 0.0
         self._agreeing: dict[str, float] = {}
@@ -80,7 +85,14 @@ class TrackEvidence:
         self._sum = weighted if self._sum is None else FADING * self._sum + weighted
         self._count += 1
         mean = np.asarray(self._sum / max(float(np.linalg.norm(self._sum)), 1e-12), np.float32)
-        return Look(embedding, mean, weight, self._count, at_seconds)
+        look = Look(embedding.copy(), mean, weight, self._count, at_seconds)
+        self._last.append(look)
+        return look
+
+    def begin_anew(self) -> list[Look]:
+        """Forget what was decided, for the people have changed; returns the last looks, to decide by."""
+        self._weight, self._agreeing, self._decided, self._identity = 0.0, {}, None, None
+        return list(self._last)
 
     def decide(self, look: Look, candidate: Candidate | None, rule: NamingRule) -> Identity:
         """Say who it is, look by look in their order; no candidate where there is nobody."""

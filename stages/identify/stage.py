@@ -1,8 +1,8 @@
 """Embedded faces in, faces with identities out. Runs behind the embedder on its thread; one matrix product a batch.
 
 A track's looks are taken together (see `stages.identify.rule`); without tracks every face is decided by itself. A face
-that was not embedded (it was followed, or not worth it) gets what its track was decided to be. Memory: the mean
-embedding of each track in view.
+that was not embedded (it was followed, or not worth it) gets what its track was decided to be. When the people change
+(enrolled, named, forgotten), the tracks in view are decided anew. Memory: the last looks of each track in view.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class IdentifyStage:
         """
         self._roster = roster
         self._rule = NamingRule(threshold, margin)
+        self._known: Roster | None = None
         self._tracks: dict[str, dict[int, TrackEvidence]] = {}
 
     def open(self) -> None:
@@ -42,6 +43,9 @@ class IdentifyStage:
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
         """The same observations with `faces.identities`; those without embeddings pass as they are."""
         roster = self._roster()
+        if roster is not self._known:
+            self._known = roster
+            self._decide_anew(roster)
         seen = [self._seen(item) for item in batch]
         looks = [look for of_item in seen for _, look in of_item if look is not None]
         candidates = iter(_candidates(roster, looks))
@@ -65,6 +69,12 @@ class IdentifyStage:
 
     def close(self) -> None:
         self._tracks.clear()
+
+    def _decide_anew(self, roster: Roster) -> None:
+        for evidence in [evidence for tracks in self._tracks.values() for evidence in tracks.values()]:
+            looks = evidence.begin_anew()
+            for look, candidate in zip(looks, _candidates(roster, looks), strict=True):
+                evidence.decide(look, candidate, self._rule)
 
     def _seen(self, item: Observation) -> list[tuple[TrackEvidence, Look | None]]:
         """For every face its track's evidence, and the look if it was embedded; nothing without embeddings."""

@@ -77,7 +77,9 @@ class Unpacker:
                 starts[name] = end = start + row.faces
                 arrays[name] = columns[name][start:end]
             picture = self._pictures[row.source_id]
-            frame = Frame(row.source_id, row.number, row.pts_seconds, picture, row.captured_at, row.look)
+            frame = Frame(
+                row.source_id, row.number, row.pts_seconds, picture, row.captured_at, row.look, row.connection
+            )
             yield Observation(frame, Faces(**arrays), row.ended_tracks, row.looked_at)
 
 
@@ -89,6 +91,7 @@ class _Row(NamedTuple):
     pts_seconds: float
     captured_at: float
     look: bool
+    connection: int
     looked_at: bool
     ended_tracks: tuple[int, ...]
     faces: int
@@ -103,6 +106,7 @@ class _Row(NamedTuple):
             frame.pts_seconds,
             frame.captured_at,
             frame.look,
+            frame.connection,
             item.looked_at,
             item.ended_tracks,
             len(item.faces),

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from stages.contract import FrameSource
 from stages.frames import Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
-from stages.track.log import TrackLog, TrackStatistics
+from stages.track.log import TrackStatistics
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import Inbox
 from visage.runtime.queue import QueueStatistics

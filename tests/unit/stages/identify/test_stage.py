@@ -1,4 +1,4 @@
-"""Decisions on scripted faces: votes, hysteresis, the margin, tracks that end, faces without tracks or embeddings."""
+"""Decisions on scripted faces: means of looks, hysteresis, margin, tracks that end, no tracks, no embeddings."""
 
 from __future__ import annotations
 

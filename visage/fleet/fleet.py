@@ -24,7 +24,7 @@ from visage.config.sources import SourceSpec
 from visage.fleet.crew import Crew
 from visage.fleet.job import Built, Job, Ready, Report, Stop, StopMode
 from visage.fleet.merge import merged_queues, merged_stages
-from visage.fleet.process import WorkerLost, WorkerProcess
+from visage.fleet.process import EXIT_SECONDS, WorkerLost, WorkerProcess
 from visage.fleet.remote import RemoteSource
 from visage.fleet.wire import Parcel, Unpacker
 from visage.models.engines import OnBuild
@@ -157,10 +157,13 @@ class Fleet:
             self._stopped.set()
             return
         self.abort()
-        until = time.monotonic() + JOIN_SECONDS
-        threads: list[WorkerProcess | StageWorker[Observation] | SinkWorker]
-        threads = [*self._crew.processes, *self._stages, self._sink]
-        stuck = [thread for thread in threads if not thread.join(max(0.0, until - time.monotonic()))]
+        now = time.monotonic()
+        killed_at, given_up_at = now + EXIT_SECONDS, now + JOIN_SECONDS
+        threads: list[StageWorker[Observation] | SinkWorker] = [*self._stages, self._sink]
+        stuck = [
+            *(process for process in self._crew.processes if not process.join(max(0.0, killed_at - time.monotonic()))),
+            *(thread for thread in threads if not thread.join(max(0.0, given_up_at - time.monotonic()))),
+        ]
         if stuck:
             raise RuntimeError(f"these did not stop in {JOIN_SECONDS:.0f} s: {stuck}")
         self._state.advance_from(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from visage.fleet.job import Command, Failed, Job, Report, Stopped
 from visage.runtime.errors import RuntimeFailure
 
-__all__ = ["WorkerLost", "WorkerProcess"]
+__all__ = ["EXIT_SECONDS", "WorkerLost", "WorkerProcess"]
 
 EXIT_SECONDS = 5.0
 """Longest wait for a worker to leave that has nothing more to say or was told to drop everything. It is killed then:
@@ -91,7 +91,7 @@ class WorkerProcess:
         """Wait for the process and the thread to end; kill the process after that. Says whether both have ended."""
         if self._process is None:
             return True
-        self._thread.join(min(timeout_seconds, EXIT_SECONDS))
+        self._thread.join(timeout_seconds)
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait(EXIT_SECONDS)

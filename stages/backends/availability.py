@@ -11,7 +11,9 @@ import importlib.util
 from dataclasses import dataclass
 from importlib import metadata
 
-__all__ = ["Availability", "Gpu", "list_gpus", "nvidia_status", "tensorrt_status"]
+from stages.backends.private import import_onnxruntime
+
+__all__ = ["Availability", "Gpu", "list_gpus", "nvidia_status", "onnxruntime_status", "tensorrt_status"]
 
 # By preference, as `TensorRTApi` imports them: module and the distributions that may bring it.
 _TENSORRT = {
@@ -148,6 +150,20 @@ def tensorrt_status(ordinal: int = 0) -> Availability:
     if refusal:
         return Availability(False, f"{title} does not run on {card.detail}", refusal)
     return Availability(True, f"{title} on {card.detail}")
+
+
+def onnxruntime_status(ordinal: int = 0) -> Availability:
+    """Whether ONNX Runtime has its CUDA provider, for this card. Loads ONNX Runtime, but nothing of CUDA."""
+    card = nvidia_status(ordinal)
+    if not card.ok:
+        return card
+    try:
+        providers = import_onnxruntime().get_available_providers()
+    except ImportError:
+        providers = []
+    if "CUDAExecutionProvider" not in providers:
+        return Availability(False, "ONNX Runtime has no CUDA provider", "pip install onnxruntime-gpu")
+    return Availability(True, f"ONNX Runtime's CUDA provider on {card.detail}")
 
 
 def _version_of(module: str) -> str:

@@ -1,4 +1,5 @@
-"""Networks on the CPU by ONNX Runtime: the reference, and the fallback where OpenVINO has no build.
+"""Networks by ONNX Runtime: on the CPU the reference, and what runs where OpenVINO has no build; on a card what runs
+where there is no TensorRT, with pictures that stay in host memory.
 
 A batch is one call on `threads` threads. They block when they have nothing to do instead of spinning, because the
 decoders need the cores.
@@ -22,24 +23,25 @@ if TYPE_CHECKING:
 
 __all__ = ["OnnxRuntimeBackend"]
 
+CUDA = "CUDAExecutionProvider"
+
 _ERRORS_ONLY = 3  # ONNX Runtime's severities: 0 verbose .. 4 fatal
 
 
 class OnnxRuntimeBackend:
     """A `Backend` of host arrays in fp32."""
 
-    name = "onnxruntime cpu fp32"
-
-    def __init__(self, onnx_path: Path, *, max_batch: int, threads: int) -> None:
+    def __init__(self, onnx_path: Path, *, max_batch: int, threads: int, cuda_ordinal: int | None = None) -> None:
         """Read and optimise the network.
 
         Args:
             onnx_path: a network prepared for uint8 (N, H, W, 3).
             max_batch: most pictures that `infer` takes at once.
             threads: that one call uses.
+            cuda_ordinal: the card that is to compute; None for the CPU.
 
         Raises:
-            BackendUnavailable: ONNX Runtime is not installed.
+            BackendUnavailable: ONNX Runtime is not installed, or can't use the card.
             BackendError: the network can't be read.
             ModelMismatch: its input is another one.
         """
@@ -53,12 +55,25 @@ class OnnxRuntimeBackend:
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers: list[str | tuple[str, dict[str, str]]] = ["CPUExecutionProvider"]
+        self.name = "onnxruntime cpu fp32"
+        if cuda_ordinal is not None:
+            if CUDA not in self._ort.get_available_providers():
+                raise BackendUnavailable("this ONNX Runtime has no CUDA provider: pip install onnxruntime-gpu")
+            providers.insert(0, (CUDA, {"device_id": str(cuda_ordinal)}))
+            self.name = f"onnxruntime cuda:{cuda_ordinal} fp32"
         try:
             self._session: onnxruntime.InferenceSession | None = self._ort.InferenceSession(
-                str(onnx_path), options, providers=["CPUExecutionProvider"]
+                str(onnx_path), options, providers=providers
             )
         except self._failures as error:
             raise BackendError(f"ONNX Runtime can't read {onnx_path}: {error}") from error
+        if cuda_ordinal is not None and CUDA not in self._session.get_providers():
+            # It goes on by itself with the CPU, which is not what was asked for.
+            raise BackendUnavailable(
+                f"ONNX Runtime can't use cuda:{cuda_ordinal}: its CUDA libraries are missing or of another version; "
+                "see the requirements of onnxruntime-gpu, or choose --device cpu"
+            )
         self._input = self._check_input(self._session)
         self._outputs = [output.name for output in self._session.get_outputs()]
 

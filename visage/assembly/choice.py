@@ -1,10 +1,12 @@
-"""Which platform a run gets: TensorRT on a card if there is one that can, else the processors."""
+"""Which platform a run gets: TensorRT on a card if there is one that can, else ONNX Runtime's CUDA provider with the
+pictures in host memory, else the processors."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 
-from stages.backends.availability import tensorrt_status
+from stages.backends.availability import onnxruntime_status, tensorrt_status
 from stages.errors import BackendUnavailable
 from visage.assembly.host import HostPlatform
 from visage.assembly.plan import ModelPlan
@@ -20,14 +22,21 @@ def choose_platform(settings: Settings, plan: ModelPlan) -> Platform:
     Raises:
         BackendUnavailable: a card was asked for by name and can't be used; the message says why and what to do.
     """
-    if settings.device == "cpu" or settings.backend in ("openvino", "onnxruntime"):
+    if settings.device == "cpu" or settings.backend == "openvino":
         return HostPlatform(settings, plan)
+    if settings.backend == "onnxruntime":
+        named = settings.device != "auto"
+        return HostPlatform(settings, plan, cuda_ordinal=settings.cuda_ordinal if named else None)
     ordinal = settings.cuda_ordinal
     status = tensorrt_status(ordinal)
     if status.ok:
         # Imported where a card is: CUDA for Python is an extra.
         platform: Platform = importlib.import_module("visage.assembly.cuda").CudaPlatform(settings, plan)
         return platform
-    if settings.device == "auto" and settings.backend == "auto":
-        return HostPlatform(settings, plan)
+    if settings.backend == "auto":
+        if onnxruntime_status(ordinal).ok:
+            with contextlib.suppress(BackendUnavailable):  # listed, but its libraries can't be loaded
+                return HostPlatform(settings, plan, cuda_ordinal=ordinal)
+        if settings.device == "auto":
+            return HostPlatform(settings, plan)
     raise BackendUnavailable(f"{status.detail}; {status.hint}")

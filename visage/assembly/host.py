@@ -40,8 +40,16 @@ QUEUE_CAPACITY = 16
 class HostPlatform:
     """Everything in host memory."""
 
-    def __init__(self, settings: Settings, plan: ModelPlan) -> None:
+    def __init__(self, settings: Settings, plan: ModelPlan, *, cuda_ordinal: int | None = None) -> None:
+        """
+        Args:
+            cuda_ordinal: the card whose networks ONNX Runtime is to run; None for the CPU.
+
+        Raises:
+            BackendUnavailable: the runtime that was asked for is not here, or can't use the card.
+        """
         self._settings = settings
+        self._cuda_ordinal = cuda_ordinal
         self._plan = plan
         self.detect_batch = settings.detect_batch or 4
         self.embed_batch = settings.embed_batch or EMBED_BATCH
@@ -120,6 +128,8 @@ class HostPlatform:
             raise BackendError("fp16 is for GPUs; on the CPU choose --precision bf16 or fp32")
         network: Path = self._plan.store.prepared(model, progress=self._plan.progress)
         threads = settings.cpu_threads
+        if self._cuda_ordinal is not None:
+            return OnnxRuntimeBackend(network, max_batch=max_batch, threads=threads, cuda_ordinal=self._cuda_ordinal)
         if settings.backend in ("auto", "openvino"):
             try:
                 return OpenVINOBackend(network, max_batch=max_batch, threads=threads, precision=settings.precision)

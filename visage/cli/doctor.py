@@ -115,7 +115,7 @@ def _memory(machine: Machine) -> Finding:
 
 
 def _graphics(machine: Machine) -> Iterator[Finding]:
-    from stages.backends.availability import nvidia_status, tensorrt_status  # noqa: PLC0415
+    from stages.backends.availability import nvidia_status, onnxruntime_status, tensorrt_status  # noqa: PLC0415
 
     for ordinal in range(len(machine.gpus) or 1):
         status = nvidia_status(ordinal)
@@ -123,6 +123,9 @@ def _graphics(machine: Machine) -> Iterator[Finding]:
             yield Finding(Verdict.OK, "gpu", status.detail)
             status = tensorrt_status(ordinal)
         yield Finding(Verdict.OK if status.ok else Verdict.NOTE, "tensorrt", status.detail, status.hint)
+        if nvidia_status(ordinal).ok and not status.ok:
+            instead = onnxruntime_status(ordinal)
+            yield Finding(Verdict.OK if instead.ok else Verdict.NOTE, "onnx cuda", instead.detail, instead.hint)
 
 
 def _libraries(machine: Machine) -> Iterator[Finding]:

@@ -15,10 +15,10 @@ from stages.backends.openvino import OpenVINOBackend
 from stages.buffers import HostStream
 from tests.media import Media
 from tests.models import Seed
-from visage.assembly import cost
 from visage.assembly.calibration import collect
 from visage.cli.models import app
 from visage.config import Settings
+from visage.evaluation import cost
 from visage.models import ModelStore
 from visage.models.errors import CalibrationFailed
 

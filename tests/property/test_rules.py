@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from visage.config.web import AddRules
 from visage.web.errors import AddressRefused
 from visage.web.rules import check_address
-from visage.web.settings import AddRules
 
 RULES = AddRules(hosts=("camera.example", "*.home.example"), networks=("192.168.1.0/24",), ports=(554,))
 

@@ -55,6 +55,7 @@ def build_run(
     return Fleet(
         jobs,
         sources,
+        entry="visage.assembly.worker",
         open_sinks=lambda info: open_sinks(info, _Elsewhere()),
         identify=None if people is None else identifying_stage(people),
         on_build=on_build,

@@ -37,8 +37,8 @@ def quantize(
     import onnx  # noqa: PLC0415
 
     from visage.assembly.calibration import collect  # noqa: PLC0415
-    from visage.assembly.cost import MOST_LOST, detector_cost, embedder_cost  # noqa: PLC0415
     from visage.cli.session import make_settings  # noqa: PLC0415
+    from visage.evaluation.cost import MOST_LOST, detector_cost, embedder_cost  # noqa: PLC0415
     from visage.models import DetectorSpec, EmbedderSpec, ModelStore, UnknownModel  # noqa: PLC0415
     from visage.models.errors import CalibrationFailed  # noqa: PLC0415
     from visage.models.own import add_model, derived  # noqa: PLC0415

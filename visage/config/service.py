@@ -21,8 +21,8 @@ from visage.config.secrets import Credentials, Secret
 from visage.config.settings import Settings
 from visage.config.sources import VIDEO_SUFFIXES, redact_text
 from visage.config.timetable import Timetable
+from visage.config.web import WebSettings
 from visage.config.yaml_file import ConfigError, KeyPath, YamlFile
-from visage.web.settings import WebSettings
 
 __all__ = [
     "CameraConfig",

@@ -55,6 +55,7 @@ class Fleet:
         jobs: Sequence[Job],
         sources: Sequence[SourceSpec],
         *,
+        entry: str,
         open_sinks: OpenSinks,
         identify: Stage[Observation, Observation] | None = None,
         on_build: OnBuild | None = None,
@@ -62,6 +63,7 @@ class Fleet:
         """
         Args:
             jobs: one a worker.
+            entry: the module that a worker process runs.
             open_sinks: makes the sinks of a source, none of which may want pixels.
             identify: says who the faces are, where there is a gallery; closed with the fleet.
             on_build: told of the building of engines.
@@ -73,7 +75,7 @@ class Fleet:
         self._unpackers: dict[WorkerProcess, Unpacker] = {}
         for number, job in enumerate(jobs):
             name = f"worker-{number} on {job.settings.device}"
-            process = WorkerProcess(name, job, on_report=self._hear, on_gone=self._lose)
+            process = WorkerProcess(name, job, entry=entry, on_report=self._hear, on_gone=self._lose)
             self._crew.add(process, job.concurrent)
             self._unpackers[process] = Unpacker()
         self._sink_errors: dict[str, BaseException] = {}

@@ -33,18 +33,21 @@ class WorkerProcess:
         name: str,
         job: Job,
         *,
+        entry: str,
         on_report: Callable[[WorkerProcess, Report], None],
         on_gone: Callable[[WorkerProcess, Exception | None], None],
     ) -> None:
         """
         Args:
             name: for people and for the listening thread.
+            entry: the module to run: it serves the socket whose number is its argument, with a `Worker`.
             on_report: told of every message, on the listening thread; while it waits, so does the worker.
             on_gone: told once, on the same thread, that nothing more will come: an error if the worker said so or ended
                 without being told to.
         """
         self.name = name
         self._job = job
+        self._entry = entry
         self._on_report = on_report
         self._on_gone = on_gone
         self._connection, self._theirs = multiprocessing.Pipe()
@@ -69,7 +72,7 @@ class WorkerProcess:
         # It is to find the modules that this process has found.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "visage.fleet", str(descriptor)],
+            [sys.executable, "-m", self._entry, str(descriptor)],
             pass_fds=[descriptor],
             stdin=subprocess.DEVNULL,
             env=environment,

@@ -9,30 +9,28 @@ from __future__ import annotations
 import contextlib
 import logging
 import pickle
-import signal
-import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import Protocol
 
+from stages.contract import FrameSource
 from stages.frames import Observation
-from stages.sink.base import Sink
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
-from visage.assembly.build import build_service
-from visage.assembly.choice import choose_platform
-from visage.assembly.plan import ModelPlan
-from visage.assembly.platform import Platform
+from visage.config.sources import SourceSpec
 from visage.fleet.job import Add, Built, Command, Failed, Interrupt, Job, Ready, Report, StopMode, Stopped
 from visage.fleet.wire import Parcel
+from visage.models.engines import OnBuild
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import OverflowPolicy
 from visage.runtime.pipeline import Pipeline
 from visage.runtime.queue import BoundedQueue
-from visage.runtime.sinks import SinkItem
+from visage.runtime.sinks import OpenSinks, SinkItem
 from visage.runtime.source import Outcome
 from visage.runtime.state import SourceState
 
-__all__ = ["Worker"]
+__all__ = ["Assemble", "Assembly", "Worker"]
 
 AHEAD = 256
 """Items that may wait to be sent."""
@@ -46,8 +44,10 @@ REPORT_SECONDS = 0.2
 class Worker:
     """Serves one owner through one connection, then ends."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, assemble: Assemble) -> None:
+        """`assemble` makes the pipeline that the job asks for; what it raises is the owner's to hear."""
         self._connection = connection
+        self._assemble = assemble
         self._sending = threading.Lock()
         self._outbox: BoundedQueue[SinkItem] = BoundedQueue(AHEAD)
         self._has_stopped = threading.Event()
@@ -57,15 +57,16 @@ class Worker:
         job: Job = self._connection.recv()
         self._pass_logs_on(job.log_level)
         try:
-            platform = choose_platform(
-                job.settings, ModelPlan.of(job.settings, on_build=lambda *build: self._send(Built(*build)))
-            )
-            pipeline = build_service(
-                job.settings, platform, open_sinks=self._open_sinks, on_ended=self._end, concurrent=job.concurrent
+            assembly = self._assemble(
+                job,
+                open_sinks=lambda _: [_WayBack(self._outbox)],
+                on_ended=self._end,
+                on_build=lambda name, progress: self._send(Built(name, progress)),
             )
         except Exception as error:  # the process's edge: the owner decides what it means
             self._send(Failed(_portable(error)))
             return
+        pipeline = assembly.pipeline
         pipeline.on_stopped(self._outbox.close)
         sender = threading.Thread(target=self._send_items, args=(pipeline,), name="sender")
         reporter = threading.Thread(target=self._report, args=(pipeline,), name="reporter")
@@ -75,14 +76,15 @@ class Worker:
             reporter.start()
             self._send(Ready())
             try:
-                self._obey(pipeline, platform, job.concurrent)
+                self._obey(assembly)
             finally:
                 self._has_stopped.set()
                 self._outbox.abort()
                 pipeline.abort()
 
-    def _obey(self, pipeline: Pipeline, platform: Platform, concurrent: int) -> None:
+    def _obey(self, assembly: Assembly) -> None:
         """Until the owner closes its end."""
+        pipeline = assembly.pipeline
         while True:
             try:
                 command: Command = self._connection.recv()
@@ -92,7 +94,7 @@ class Worker:
                 spec = command.spec
                 policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
                 with contextlib.suppress(QueueClosed):  # it is stopping, and says so itself
-                    pipeline.add(spec.source_id, platform.frame_source(spec, concurrent=concurrent), policy)
+                    pipeline.add(spec.source_id, assembly.frame_source(spec), policy)
             elif isinstance(command, Interrupt):
                 with contextlib.suppress(KeyError):
                     pipeline.interrupt(command.source_id)
@@ -102,9 +104,6 @@ class Worker:
                 pipeline.drain()
             else:
                 pipeline.abort()
-
-    def _open_sinks(self, info: VideoInfo, _: object) -> Sequence[Sink]:
-        return [_WayBack(self._outbox)]
 
     def _end(self, outcome: Outcome) -> None:
         error = outcome.error if outcome.error is None or isinstance(outcome.error, Exception) else None
@@ -148,6 +147,22 @@ class Worker:
         root = logging.getLogger()
         root.handlers[:] = [_Forwarder(self._send)]
         root.setLevel(level)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A pipeline without sources, and what makes sources for it."""
+
+    pipeline: Pipeline
+    frame_source: Callable[[SourceSpec], FrameSource]
+
+
+class Assemble(Protocol):
+    """Makes the pipeline of a job; `visage.assembly.worker` has the one there is."""
+
+    def __call__(
+        self, job: Job, *, open_sinks: OpenSinks, on_ended: Callable[[Outcome], None], on_build: OnBuild
+    ) -> Assembly: ...
 
 
 class _WayBack:
@@ -196,11 +211,3 @@ def _portable(error: Exception) -> Exception:
     except Exception:
         return RuntimeError(str(error))
     return error
-
-
-def main() -> None:
-    """`python -m visage.fleet FD`: serve the owner at the other end of this socket."""
-    # Ctrl-C reaches all processes of a terminal; the owner says what it means, and its end is noticed.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    Worker(Connection(int(sys.argv[1]))).run()

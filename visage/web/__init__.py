@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from visage.web.settings import WebSettings
+from visage.config.web import WebSettings
 
 if TYPE_CHECKING:
     from visage.web.app import create_app

@@ -17,6 +17,7 @@ from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from visage.config.web import WebSettings, is_loopback
 from visage.web.api import events, health, live, people, search, session, sightings, sources, system, unknowns
 from visage.web.audit import AuditLog
 from visage.web.auth import Authenticator, Unauthenticated
@@ -27,7 +28,6 @@ from visage.web.guard import Guard
 from visage.web.history import Throughput
 from visage.web.limits import RateLimiter
 from visage.web.sessions import Sessions
-from visage.web.settings import WebSettings, is_loopback
 from visage.web.tokens import TokenStore
 
 __all__ = ["WebParts", "create_app"]

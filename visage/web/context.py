@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import Request
 from prometheus_client import CollectorRegistry
 
+from visage.config.web import WebSettings
 from visage.web.audit import AuditLog
 from visage.web.auth import Authenticator
 from visage.web.errors import Unavailable
@@ -14,7 +15,6 @@ from visage.web.feed import EventFeed
 from visage.web.history import Throughput
 from visage.web.live import LiveHub
 from visage.web.ports import PeoplePort, ServicePort
-from visage.web.settings import WebSettings
 
 __all__ = ["Context", "WebParts", "context_of"]
 

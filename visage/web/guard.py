@@ -15,9 +15,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from visage.config.web import is_loopback
 from visage.web.errors import TooMany
 from visage.web.limits import RateLimiter
-from visage.web.settings import is_loopback
 
 __all__ = ["CONTENT_SECURITY_POLICY", "Guard"]
 

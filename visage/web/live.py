@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from stages.frames import Picture
 from stages.sink.drawing import draw_faces
 from stages.sink.preview import Preview, PreviewSink
+from visage.config.web import WebSettings
 from visage.observe.fields import about
 from visage.web.errors import TooMany, Unavailable
-from visage.web.settings import WebSettings
 from visage.web.wake import Wake
 
 __all__ = ["LiveHub", "LivePicture", "Viewer"]

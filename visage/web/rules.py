@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from visage.config.web import AddRules
 from visage.web.errors import AddressRefused
-from visage.web.settings import AddRules
 
 __all__ = ["check_address"]
 

@@ -16,12 +16,12 @@ import anyio.to_thread
 import uvicorn
 from pydantic import JsonValue
 
+from visage.config.web import WebSettings, is_loopback
 from visage.web.app import create_app
 from visage.web.context import Context, WebParts
 from visage.web.errors import BindRefused, WebError
 from visage.web.history import SAMPLE_SECONDS
 from visage.web.records import SourceRecord
-from visage.web.settings import WebSettings, is_loopback
 from visage.web.tokens import TokenStore
 
 __all__ = ["WebServer"]

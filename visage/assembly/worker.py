@@ -1,0 +1,43 @@
+"""Entry of a worker process: `python -m visage.assembly.worker FD` serves the owner at the other end of that socket."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from visage.assembly.build import build_service
+from visage.assembly.choice import choose_platform
+from visage.assembly.plan import ModelPlan
+from visage.fleet.job import Job
+from visage.fleet.worker import Assembly, Worker
+from visage.models.engines import OnBuild
+from visage.runtime.sinks import OpenSinks
+from visage.runtime.source import Outcome
+
+__all__ = ["assemble"]
+
+
+def assemble(job: Job, *, open_sinks: OpenSinks, on_ended: Callable[[Outcome], None], on_build: OnBuild) -> Assembly:
+    """A pipeline without sources, on the platform that the job's settings choose. Raises as `build` does."""
+    platform = choose_platform(job.settings, ModelPlan.of(job.settings, on_build=on_build))
+    pipeline = build_service(
+        job.settings,
+        platform,
+        open_sinks=lambda info, _: open_sinks(info),
+        on_ended=on_ended,
+        concurrent=job.concurrent,
+    )
+    return Assembly(pipeline, lambda spec: platform.frame_source(spec, concurrent=job.concurrent))
+
+
+def main() -> None:
+    # Ctrl-C reaches all processes of a terminal; the owner says what it means, and its end is noticed.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Worker(Connection(int(sys.argv[1])), assemble).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -162,6 +162,20 @@ def test_graphs_of_several_shapes_don_t_disturb_each_other(
     assert tiny.graph_count == len(shapes)
 
 
+def test_batches_with_room_behind_them_share_a_graph_and_keep_their_rows(
+    tiny: TensorRTBackend, tiny_request: EngineRequest, card: Card
+) -> None:
+    """5 rows are computed as 6; what lies in the sixth changes nothing."""
+    whole = noise(8, 32, 32, 3)
+    array = card.put(whole)
+    expected = on_the_cpu(tiny_request.model, whole)["features"]
+    for count in (5, 6, 5, 6):
+        found = card.run(tiny, array.view((count, 32, 32, 3)))["features"]
+        assert found.shape == (count, *expected.shape[1:])
+        assert np.abs(found - expected[:count]).max() < 2e-3 * np.abs(expected).max()
+    assert tiny.graph_count == 1
+
+
 def test_without_graphs_everything_is_queued(
     tiny_request: EngineRequest, tiny_cache: EngineCache, device: CudaDevice, api: TensorRTApi, card: Card
 ) -> None:

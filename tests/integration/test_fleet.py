@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 import visage
-from stages.errors import OutputFailed, SourceNotFound
+from stages.errors import BackendUnavailable, OutputFailed, SourceNotFound
 from stages.frames import Observation
 from stages.sink.base import Sink
 from stages.sources import SourceEnded, VideoInfo
@@ -27,6 +27,7 @@ from visage.config.sources import expand_sources
 from visage.fleet import Fleet
 from visage.fleet.process import WorkerLost
 from visage.models import ModelStore
+from visage.people import FaceReader, choose_face, gallery_of
 from visage.runtime import SourceState
 
 pytestmark = pytest.mark.usefixtures("models")
@@ -154,6 +155,55 @@ def test_a_worker_that_is_killed_takes_only_what_it_was_reading(settings: Settin
             assert outcome.frames_decoded == len(rows)
             assert recorder.ended[name].error is None
     assert all_gone(fleet.process_ids)
+
+
+def test_a_gallery_s_people_are_named_where_the_results_meet(settings: Settings, media: Media, tmp_path: Path) -> None:
+    chosen = settings.model_copy(update={"gallery": tmp_path / "people"})
+    path = media.path("obama.jpg")
+    with gallery_of(chosen) as gallery, FaceReader(chosen) as reader:
+        gallery.add("Barack", choose_face(reader.read(path)), origin=path.name, content=path.read_bytes())
+    paths = [str(media.path(name)) for name in ("obama2.jpg", "biden.jpg")]
+    names = {
+        frame.source_id: [face.identity.name for face in frame.faces if face.identity]
+        for frame in visage.analyze(paths, chosen)
+    }
+    assert names == {"obama2": ["Barack"], "biden": ["unknown"]}
+    with gallery_of(chosen) as gallery:
+        assert sorted(one.source for one in gallery.sightings()) == ["biden", "obama2"]
+
+
+def test_workers_whose_networks_can_t_be_loaded_are_told_of_and_nothing_hangs(
+    settings: Settings, paths: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them says what it says of a single process."""
+    monkeypatch.setattr("visage.assembly.spread.list_gpus", list)
+    recorder = Recorder()
+    chosen = settings.model_copy(update={"device": "cuda:0", "backend": "tensorrt"})
+    with fleet_of(chosen, paths, recorder) as fleet:
+        fleet.start()
+        assert fleet.wait(BOUND_SECONDS)
+        outcomes = fleet.outcomes
+    assert isinstance(fleet.failure, BackendUnavailable)
+    assert {outcome.state for outcome in outcomes.values()} == {SourceState.FAILED}
+    assert {type(outcome.error) for outcome in outcomes.values()} == {BackendUnavailable}
+    assert recorder.rows == {}
+
+
+def test_an_abort_before_the_networks_are_loaded_ends_the_workers(settings: Settings, paths: list[str]) -> None:
+    with fleet_of(settings, paths, Recorder()) as fleet:
+        fleet.start()
+        fleet.abort()
+        assert fleet.wait(BOUND_SECONDS)
+    assert {outcome.state for outcome in fleet.outcomes.values()} == {SourceState.INTERRUPTED}
+    assert all_gone(fleet.process_ids)
+
+
+def test_modules_in_the_current_folder_are_not_imported(
+    settings: Settings, paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "av.py").write_text("raise SystemExit('imported from the current folder')")
+    monkeypatch.chdir(tmp_path)
+    assert any(frame.faces for frame in visage.analyze(paths[:2], settings))
 
 
 def test_a_sink_that_fails_fails_its_source_alone(settings: Settings, paths: list[str]) -> None:

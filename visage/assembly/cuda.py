@@ -162,7 +162,7 @@ class CudaPlatform:
             admission=DeviceAdmission(
                 self._device,
                 capacity=self.inbox_capacity + IN_STAGES,
-                most_bytes=self._most_bytes // min(concurrent, CONCURRENT_FILES),
+                most_bytes=self._most_bytes // concurrent,
                 waits=not spec.is_live,
                 on_upload=lambda pixels: logger.warning(
                     "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels

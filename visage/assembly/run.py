@@ -34,13 +34,16 @@ def build_run(
     on_build: OnBuild | None = None,
     people: KnownPeople | None = None,
 ) -> Run:
-    """Arguments and errors are `build`'s. Whether processes are started is for `settings.workers` and the cards."""
+    """Arguments and errors are `build`'s. Whether processes are started is for `settings.workers` and the cards.
+
+    Raises ValueError besides: several processes are asked for where pixels are kept.
+    """
     jobs = jobs_for(
         settings, sources, needs_pixels=keep_pixels, log_level=logging.getLogger("visage").getEffectiveLevel()
     )
     if not jobs:
         return build(
-            settings,
+            settings.model_copy(update={"workers": None}),
             sources,
             open_sinks=open_sinks,
             keep_pixels=keep_pixels,

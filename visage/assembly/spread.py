@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from stages.backends.availability import list_gpus, tensorrt_status
-from stages.errors import BackendError
+from stages.backends.availability import Gpu, list_gpus, tensorrt_status
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.fleet.job import Job
@@ -22,6 +21,8 @@ FILES_A_CARD = 16
 FILES_A_WORKER = 4
 CORES_A_WORKER = 3
 MOST_A_CARD = 4
+WORKER_BYTES = 2 << 30
+"""Of a card's memory: networks, decoders' surfaces, and pictures that wait."""
 
 
 def jobs_for(settings: Settings, sources: Sequence[SourceSpec], *, needs_pixels: bool, log_level: int) -> list[Job]:
@@ -30,16 +31,17 @@ def jobs_for(settings: Settings, sources: Sequence[SourceSpec], *, needs_pixels:
     Args:
         needs_pixels: some output reads pictures, which stay in the process that decoded them.
 
-    Raises BackendError if the settings ask for several processes and that can't be.
+    Raises ValueError if the settings ask for several processes and that can't be.
     """
     if needs_pixels:
         if settings.workers is not None and settings.workers > 1:
-            raise BackendError("annotated videos, windows and kept crops need the pictures: leave --workers at 1")
+            raise ValueError("what reads pictures has to be in the process that decodes them: leave workers at 1")
         return []
-    devices = _cards(settings) or ["cpu"]
-    files = settings.concurrent_files or (settings.cpu_threads if devices == ["cpu"] else FILES_A_CARD * len(devices))
+    cards = _cards(settings)
+    devices = [f"cuda:{card.ordinal}" for card in cards] or [settings.device]
+    files = settings.concurrent_files or (FILES_A_CARD * len(cards) if cards else settings.cpu_threads)
     concurrent = min(len(sources), files + sum(spec.is_live for spec in sources))
-    count = settings.workers or _enough(devices, concurrent)
+    count = settings.workers or _enough(cards, concurrent)
     count = min(count, len(sources))
     if count < 2:  # noqa: PLR2004
         return []
@@ -60,22 +62,23 @@ def jobs_for(settings: Settings, sources: Sequence[SourceSpec], *, needs_pixels:
     ]
 
 
-def _cards(settings: Settings) -> list[str]:
-    """Those that the settings name and that can be used."""
+def _cards(settings: Settings) -> list[Gpu]:
+    """Those that the settings name and that TensorRT can use."""
     if settings.device == "cpu" or settings.backend in ("openvino", "onnxruntime"):
         return []
-    named = ":" in settings.device
-    ordinals = [settings.cuda_ordinal] if named else [gpu.ordinal for gpu in list_gpus()]
-    return [f"cuda:{ordinal}" for ordinal in ordinals if tensorrt_status(ordinal).ok]
+    is_named = ":" in settings.device
+    wanted = [card for card in list_gpus() if not is_named or card.ordinal == settings.cuda_ordinal]
+    return [card for card in wanted if tensorrt_status(card.ordinal).ok]
 
 
-def _enough(devices: Sequence[str], concurrent: int) -> int:
-    """Workers that keep the devices busy. Processors need one, whose threads share them."""
-    if devices[0] == "cpu":
+def _enough(cards: Sequence[Gpu], concurrent: int) -> int:
+    """Workers that keep the cards busy; they take turns on them. Processors need one, whose threads share them."""
+    if not cards:
         return 1
     a_card = min(
         MOST_A_CARD,
-        -(-concurrent // (FILES_A_WORKER * len(devices))),
-        max(1, len(os.sched_getaffinity(0)) // (CORES_A_WORKER * len(devices))),
+        -(-concurrent // (FILES_A_WORKER * len(cards))),
+        max(1, len(os.sched_getaffinity(0)) // (CORES_A_WORKER * len(cards))),
+        max(1, min(card.memory_bytes for card in cards) // WORKER_BYTES),
     )
-    return len(devices) * a_card
+    return len(cards) * a_card

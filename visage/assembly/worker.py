@@ -1,7 +1,8 @@
-"""Entry of a worker process: `python -m visage.assembly.worker FD` serves the owner at the other end of that socket."""
+"""Entry of a worker process: `main` serves the owner at the other end of the socket whose number is its argument."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from visage.models.engines import OnBuild
 from visage.runtime.sinks import OpenSinks
 from visage.runtime.source import Outcome
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "main"]
 
 
 def assemble(job: Job, *, open_sinks: OpenSinks, on_ended: Callable[[Outcome], None], on_build: OnBuild) -> Assembly:
@@ -33,11 +34,10 @@ def assemble(job: Job, *, open_sinks: OpenSinks, on_ended: Callable[[Outcome], N
 
 
 def main() -> None:
-    # Ctrl-C reaches all processes of a terminal; the owner says what it means, and its end is noticed.
+    """Serve the owner until it wants no more."""
+    # A service manager ends all processes of a service; the owner says what it means, and its own end is noticed.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    Worker(Connection(int(sys.argv[1])), assemble).run()
-
-
-if __name__ == "__main__":
-    main()
+    descriptor = int(sys.argv[1])
+    os.set_inheritable(descriptor, False)
+    Worker(Connection(descriptor), assemble).run()

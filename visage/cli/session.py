@@ -81,6 +81,8 @@ class Session:
     ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
         outputs = Outputs(self.outputs, self._description(), specs, knows_people=self.settings.gallery is not None)
         outputs.check()
+        if outputs.needs_pixels and (self.settings.workers or 1) > 1:
+            raise typer.BadParameter("--workers: --annotate and --show need the pictures here; leave it at 1")
         if self.settings.gallery is None:
             return self._run_pipeline(specs, outputs, None)
         with GallerySession(self.settings) as people:

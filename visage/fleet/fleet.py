@@ -130,14 +130,14 @@ class Fleet:
         self._sink.start()
         for process in self._crew.processes:
             process.start()
-        self._close_if_done()  # there may be no source at all
+        self._finish_if_done()  # there may be no source at all
 
     def drain(self) -> None:
         if not self._state.advance_from(PipelineState.DRAINING, PipelineState.RUNNING):
             return
         for source_id in self._crew.stop(Stop(StopMode.DRAIN)):
             self._sources[source_id].settle(SourceState.INTERRUPTED)
-        self._close_if_done()
+        self._finish_if_done()
 
     def abort(self) -> None:
         if not self._state.advance_from(PipelineState.ABORTING, PipelineState.RUNNING, PipelineState.DRAINING):
@@ -167,7 +167,7 @@ class Fleet:
             *(thread for thread in threads if not thread.join(max(0.0, given_up_at - time.monotonic()))),
         ]
         if stuck:
-            raise RuntimeError(f"these did not stop in {JOIN_SECONDS:.0f} s: {stuck}")
+            raise RuntimeError(f"these did not stop: {stuck}")
         self._state.advance_from(
             PipelineState.STOPPED, PipelineState.RUNNING, PipelineState.DRAINING, PipelineState.ABORTING
         )
@@ -193,12 +193,11 @@ class Fleet:
         if isinstance(report, Parcel):
             self._receive(process, report)
         elif isinstance(report, PipelineStatistics):
-            self._crew.has_said(process, report)
-            told = {source.source_id: source for source in report.sources}
-            for source_id in told:
-                self._sources[source_id].hear(told)
+            self._crew.keep(process, report)
+            for source in report.sources:
+                self._sources[source.source_id].keep(source)
         elif isinstance(report, Ready):
-            self._crew.is_ready(process)
+            self._crew.mark_ready(process)
             self._give_out()
         elif isinstance(report, Built) and self._on_build is not None:
             self._on_build(report.name, report.progress)
@@ -206,8 +205,10 @@ class Fleet:
     def _receive(self, process: WorkerProcess, parcel: Parcel) -> None:
         items = self._unpackers[process].unpack(parcel)
         ended = {item.source_id for item in items if isinstance(item, SourceEnded)}
+        if any(isinstance(item, SourceEnded) and isinstance(item.error, StageFailed) for item in items):
+            self._crew.retire(process)
         if ended:
-            self._crew.has_read(process, ended)
+            self._crew.mark_read(process, ended)
         with contextlib.suppress(QueueAborted, QueueClosed):  # it is stopping; the rest is of no use
             self._received.put(items)
         if ended:
@@ -234,9 +235,9 @@ class Fleet:
         error = self._sink_errors.pop(ended.source_id, None) or ended.error
         state = SourceState.FAILED if error else SourceState.INTERRUPTED if ended.interrupted else SourceState.DONE
         self._sources[ended.source_id].settle(state, error, ended.frames_decoded)
-        self._close_if_done()
+        self._finish_if_done()
 
-    def _close_if_done(self) -> None:
+    def _finish_if_done(self) -> None:
         if all(source.outcome is not None for source in self._sources.values()):
             self._stop_workers(StopMode.FINISH)
             self._received.close()
@@ -248,7 +249,11 @@ class Fleet:
     def _fail(self, failure: StageFailed) -> None:
         self._failure = self._failure or failure
         self._stop_workers()
-        self._received.abort()
+        # A stage after the failed one still gets what is on its way to it.
+        for name, queue in self._queues.items():
+            queue.abort()
+            if name == failure.stage:
+                break
 
     def _end_early(self, source_id: str) -> SourceEnded:
         error = self._failure

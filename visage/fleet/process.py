@@ -6,6 +6,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +20,10 @@ __all__ = ["EXIT_SECONDS", "WorkerLost", "WorkerProcess"]
 EXIT_SECONDS = 5.0
 """Longest wait for a worker to leave that has nothing more to say or was told to drop everything. It is killed then:
 its memory and its share of a card are the system's to free, and all that is to last is written by its owner."""
+
+
+LEAVE_SECONDS = 20.0
+"""The same for a worker that has said that it is done."""
 
 
 class WorkerLost(RuntimeFailure):
@@ -55,6 +60,7 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._error: Exception | None = None
         self._may_end = False
+        self._has_ended = threading.Event()
         self._thread = threading.Thread(target=self._listen, name=name)
 
     def __repr__(self) -> str:
@@ -69,13 +75,15 @@ class WorkerProcess:
     def start(self) -> None:
         """Start the process; it loads its networks and then reports `Ready`."""
         descriptor = self._theirs.fileno()
-        # It is to find the modules that this process has found.
+        # It is to find the modules that this process has found, and none that happen to lie in the current folder.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        code = f"import sys; sys.path[:] = filter(None, sys.path); from {self._entry} import main; main()"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", self._entry, str(descriptor)],
+            [sys.executable, "-c", code, str(descriptor)],
             pass_fds=[descriptor],
             stdin=subprocess.DEVNULL,
             env=environment,
+            start_new_session=True,  # Ctrl-C is the owner's to hear, from the first moment on
         )
         self._theirs.close()
         self._connection.send(self._job)
@@ -91,43 +99,62 @@ class WorkerProcess:
         self._may_end = True
 
     def join(self, timeout_seconds: float) -> bool:
-        """Wait for the process and the thread to end; kill the process after that. Says whether both have ended."""
+        """Wait so long for its last word, and then for the process to leave; kill it where either does not come.
+
+        Says whether process and thread have ended.
+        """
         if self._process is None:
             return True
-        self._thread.join(timeout_seconds)
+        if self._has_ended.wait(timeout_seconds):
+            self._thread.join(LEAVE_SECONDS + EXIT_SECONDS)
         if self._process.poll() is None:
             self._process.kill()
-            self._process.wait(EXIT_SECONDS)
-        self._thread.join(EXIT_SECONDS)
-        return not self._thread.is_alive()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(EXIT_SECONDS)
+        if self._thread.ident is not None:
+            self._thread.join(EXIT_SECONDS)
+        return not self._thread.is_alive() and self._process.poll() is not None
 
     def _listen(self) -> None:
         try:
-            while True:
-                report: Report = self._connection.recv()
-                if isinstance(report, logging.LogRecord):
-                    logging.getLogger(report.name).handle(report)
-                    continue
-                if isinstance(report, Failed):
-                    self._error = report.error
-                elif isinstance(report, Stopped):
+            while (report := self._next_report()) is not None:
+                if isinstance(report, Stopped):
                     self._may_end = True
                     break
-                self._on_report(self, report)
-        except (EOFError, OSError):
-            pass
+                if isinstance(report, logging.LogRecord):
+                    logger = logging.getLogger(report.name)
+                    if logger.isEnabledFor(report.levelno):
+                        logger.handle(report)
+                elif isinstance(report, Failed):
+                    self._error = report.error
+                else:
+                    self._on_report(self, report)
         finally:
-            self._connection.close()
+            self._has_ended.set()
+            with self._sending:
+                self._connection.close()
             self._on_gone(self, self._reap())
+
+    def _next_report(self) -> Report | None:
+        """None when the worker has gone."""
+        try:
+            report: Report = self._connection.recv()
+        except (EOFError, OSError):
+            return None
+        return report
 
     def _reap(self) -> Exception | None:
         process = self._process
         assert process is not None
         try:
-            status = process.wait(EXIT_SECONDS)
+            # Who has said its last word is only freeing its card, which is better not cut short.
+            status = process.wait(LEAVE_SECONDS if self._may_end else EXIT_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            status = process.wait(EXIT_SECONDS)
+            try:
+                status = process.wait(EXIT_SECONDS)
+            except subprocess.TimeoutExpired:  # it is stuck in a driver
+                status = -signal.SIGKILL
         if self._error is not None or self._may_end:
             return self._error
         how = f"was ended by signal {-status}" if status < 0 else f"ended with code {status}"

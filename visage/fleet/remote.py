@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 from stages.frames import Observation
 from visage.config.sources import SourceSpec
@@ -39,20 +38,22 @@ class RemoteSource:
         """A worker has been told of it."""
         self._began_at = time.monotonic()
 
-    def hear(self, told: Mapping[str, SourceStatistics]) -> None:
-        """What its worker says of all its sources."""
-        self._told = told.get(self.spec.source_id, self._told)
+    def keep(self, told: SourceStatistics) -> None:
+        """Remember what its worker counts."""
+        self._told = told
 
     def count(self, observation: Observation) -> None:
         """A frame has reached the sinks; called by the sink thread."""
         self._tally.count(observation)
 
     def settle(self, state: SourceState, error: BaseException | None = None, frames_decoded: int | None = None) -> None:
-        """Give it its last state; called once.
+        """Give it its last state; a second call does nothing.
 
         Args:
             frames_decoded: as its worker said at its end; where that did not come, what it last said.
         """
+        if self.outcome is not None:
+            return
         self._ended_at = time.monotonic()
         if frames_decoded is None:
             frames_decoded = self._told.frames_decoded if self._told else 0
@@ -63,11 +64,13 @@ class RemoteSource:
         )
 
     def statistics(self) -> SourceStatistics:
-        told, tally, began = self._told, self._tally, self._began_at
+        told, tally, began, outcome = self._told, self._tally, self._began_at, self.outcome
         return SourceStatistics(
             source_id=self.spec.source_id,
             state=self._state(),
-            frames_decoded=max(told.frames_decoded if told else 0, tally.frames_done),
+            frames_decoded=max(
+                told.frames_decoded if told else 0, outcome.frames_decoded if outcome else 0, tally.frames_done
+            ),
             frames_done=tally.frames_done,
             frames_dropped=told.frames_dropped if told else 0,
             faces=tally.faces,

@@ -1,14 +1,17 @@
 """The inside of a worker process: a pipeline whose only sink is the way back to the process that started it.
 
-Three threads besides the pipeline's: the main one obeys commands, one sends what has been found, one says now and then
-how far everything is. When the owner is gone, however it ended, the worker drops everything and ends too.
+Threads besides the pipeline's: one listens to the owner, the main one obeys, one sends what has been found, one says
+now and then how far everything is. When the owner is gone, however it ended, the worker drops everything and ends too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import logging
+import os
 import pickle
+import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +22,8 @@ from stages.contract import FrameSource
 from stages.frames import Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
 from visage.config.sources import SourceSpec
-from visage.fleet.job import Add, Built, Command, Failed, Interrupt, Job, Ready, Report, StopMode, Stopped
+from visage.fleet.forwarder import pass_logs_on
+from visage.fleet.job import Add, Built, Command, Failed, Interrupt, Job, Ready, Report, Stop, StopMode, Stopped
 from visage.fleet.wire import Parcel
 from visage.models.engines import OnBuild
 from visage.runtime.errors import QueueAborted, QueueClosed
@@ -40,6 +44,11 @@ PARCEL = 64
 
 REPORT_SECONDS = 0.2
 
+HANG_SECONDS = 4.0
+"""After an abort; whoever looks for bugs is then told where every thread is. The owner waits a second longer."""
+
+_ABORT = Stop(StopMode.ABORT)
+
 
 class Worker:
     """Serves one owner through one connection, then ends."""
@@ -50,12 +59,18 @@ class Worker:
         self._assemble = assemble
         self._sending = threading.Lock()
         self._outbox: BoundedQueue[SinkItem] = BoundedQueue(AHEAD)
+        self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._is_ready = threading.Event()
         self._has_stopped = threading.Event()
 
     def run(self) -> None:
         """Take the job, do it, return when the owner wants no more."""
-        job: Job = self._connection.recv()
-        self._pass_logs_on(job.log_level)
+        try:
+            job: Job = self._connection.recv()
+        except (EOFError, OSError):  # it has changed its mind
+            return
+        pass_logs_on(self._send, job.log_level)
+        threading.Thread(target=self._listen, name="listener", daemon=True).start()
         try:
             assembly = self._assemble(
                 job,
@@ -74,22 +89,32 @@ class Worker:
             pipeline.start()
             sender.start()
             reporter.start()
+            self._is_ready.set()
             self._send(Ready())
             try:
-                self._obey(assembly)
+                self._obey(assembly, tells_of_hangs=job.log_level <= logging.DEBUG)
             finally:
                 self._has_stopped.set()
                 self._outbox.abort()
                 pipeline.abort()
 
-    def _obey(self, assembly: Assembly) -> None:
-        """Until the owner closes its end."""
-        pipeline = assembly.pipeline
+    def _listen(self) -> None:
+        """Until the owner closes its end. Networks take minutes to build: who is not wanted any more leaves at once."""
+        command: Command | None = None
         while True:
             try:
-                command: Command = self._connection.recv()
+                command = self._connection.recv()
             except (EOFError, OSError):
+                command = None
+            if command in (None, _ABORT) and not self._is_ready.is_set():
+                os._exit(0)
+            self._commands.put(command)
+            if command is None:
                 return
+
+    def _obey(self, assembly: Assembly, *, tells_of_hangs: bool) -> None:
+        pipeline = assembly.pipeline
+        while (command := self._commands.get()) is not None:
             if isinstance(command, Add):
                 spec = command.spec
                 policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
@@ -103,34 +128,43 @@ class Worker:
             elif command.mode is StopMode.DRAIN:
                 pipeline.drain()
             else:
+                if tells_of_hangs:
+                    faulthandler.dump_traceback_later(HANG_SECONDS)
                 pipeline.abort()
 
     def _end(self, outcome: Outcome) -> None:
-        error = outcome.error if outcome.error is None or isinstance(outcome.error, Exception) else None
+        error = outcome.error
+        if error is not None:
+            error = _portable(error if isinstance(error, Exception) else RuntimeError(str(error)))
+        is_interrupted = outcome.state is SourceState.INTERRUPTED
         with contextlib.suppress(QueueAborted, QueueClosed):
-            self._outbox.put(
-                [
-                    SourceEnded(
-                        outcome.source_id,
-                        outcome.frames_decoded,
-                        error=None if error is None else _portable(error),
-                        interrupted=outcome.state is SourceState.INTERRUPTED,
-                    )
-                ]
-            )
+            self._outbox.put([SourceEnded(outcome.source_id, outcome.frames_decoded, error, is_interrupted)])
 
     def _send_items(self, pipeline: Pipeline) -> None:
         try:
             while True:
-                self._send(Parcel.of(self._outbox.get_batch(PARCEL)))
+                items = self._outbox.get_batch(PARCEL)
+                self._send(Parcel.of(items))
+                for item in items:
+                    if isinstance(item, SourceEnded):
+                        self._forget(pipeline, item.source_id)
         except QueueClosed:
-            pass
+            self._send(pipeline.statistics())
+            if pipeline.failure is not None:
+                self._send(Failed(_portable(pipeline.failure)))
+            self._send(Stopped())
         except QueueAborted:
-            return
+            pass
+        except Exception as error:  # the thread's edge: nobody would empty the outbox any more
+            self._send(Failed(_portable(error)))
+            self._outbox.abort()
+            pipeline.abort()
+            self._send(Stopped())
+
+    def _forget(self, pipeline: Pipeline, source_id: str) -> None:
+        """Say for the last time what it counted: a worker may read thousands."""
         self._send(pipeline.statistics())
-        if pipeline.failure is not None:
-            self._send(Failed(_portable(pipeline.failure)))
-        self._send(Stopped())
+        pipeline.forget(source_id)
 
     def _report(self, pipeline: Pipeline) -> None:
         while not self._has_stopped.wait(REPORT_SECONDS):
@@ -142,11 +176,6 @@ class Worker:
                 self._connection.send(report)
         except OSError:  # the owner has gone, which ends `_obey` too
             self._outbox.abort()
-
-    def _pass_logs_on(self, level: int) -> None:
-        root = logging.getLogger()
-        root.handlers[:] = [_Forwarder(self._send)]
-        root.setLevel(level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,24 +213,6 @@ class _WayBack:
 
     def abandon(self) -> None:
         pass
-
-
-class _Forwarder(logging.Handler):
-    """Sends records to the owner, whose handlers they go to."""
-
-    def __init__(self, send: Callable[[Report], None]) -> None:
-        super().__init__()
-        self._send = send
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            record.msg, record.args = record.getMessage(), None
-            if record.exc_info:
-                record.exc_text = logging.Formatter().formatException(record.exc_info)
-                record.exc_info = None
-            self._send(record)
-        except Exception:  # as every handler: a bad record must not stop who logs
-            self.handleError(record)
 
 
 def _portable(error: Exception) -> Exception:

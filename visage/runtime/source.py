@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from visage.runtime.state import SourceState, State
 from visage.runtime.tally import Tally
 
 __all__ = ["Outcome", "RunningSource", "SourceItem", "SourceStatistics"]
+
+logger = logging.getLogger(__name__)
 
 SourceItem: TypeAlias = SourceStarted | Frame | SourceEnded
 
@@ -109,7 +112,10 @@ class RunningSource:
     def interrupt(self) -> None:
         """From any thread: read no more. What was read goes on its way."""
         self._is_interrupted.set()
-        self._frames.interrupt()
+        try:
+            self._frames.interrupt()
+        except Exception:  # whoever stops a pipeline has others to stop, and queues to empty
+            logger.exception("%s could not be interrupted", self.source_id)
 
     def join(self, timeout_seconds: float) -> bool:
         """Wait for the decode thread; says whether it has ended."""

@@ -28,7 +28,8 @@ class CardBench:
 
     def __init__(self, settings: Settings, console: Console) -> None:
         """`console` is told how far it has come."""
-        self._settings = settings
+        # Of several cards the one that is named, or the first: its utilisation is what is sampled.
+        self._settings = settings.model_copy(update={"device": f"cuda:{settings.cuda_ordinal}"})
         self._console = console
 
     def run(self, clip: Path | None, output: Console, *, seconds: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from threading import BrokenBarrierError
 
 import psutil
 
@@ -54,7 +55,12 @@ def measure_fleet(settings: Settings, clip: Path, *, sources: int, seconds: floa
     with fleet:
         fleet.start()
         meter = _FleetMeter(fleet, settings.cuda_ordinal)
-        window = measure_window(sinks.counters, meter, seconds=seconds, on_warm=lambda: own.append(time.process_time()))
+        try:
+            window = measure_window(
+                sinks.counters, meter, seconds=seconds, on_warm=lambda: own.append(time.process_time())
+            )
+        except MeasurementFailed as failed:
+            raise fleet.failure or failed from None
         own.append(time.process_time())
     if fleet.failure is not None:
         raise fleet.failure
@@ -93,6 +99,11 @@ def _share(barrier: Barrier) -> None:
 def _measure(settings: Settings, clip: Path, sources: int, seconds: float) -> Window:
     assert _barrier is not None
     barrier = _barrier
-    return measure_decoders(
-        settings, clip, sources=sources, seconds=seconds, on_warm=lambda: barrier.wait(WARM_SECONDS)
-    )
+    try:
+        return measure_decoders(
+            settings, clip, sources=sources, seconds=seconds, on_warm=lambda: barrier.wait(WARM_SECONDS)
+        )
+    except BrokenBarrierError:
+        raise MeasurementFailed("the decoders of another process failed") from None
+    finally:
+        barrier.abort()  # the others are past it, or wait for one that will not come

@@ -8,7 +8,6 @@ import os
 import pytest
 
 from stages.backends.availability import Availability, Gpu
-from stages.errors import BackendError
 from visage.assembly import spread
 from visage.assembly.spread import jobs_for
 from visage.config import Settings
@@ -42,7 +41,7 @@ def test_no_more_processes_than_sources_are_started() -> None:
 
 def test_who_needs_pictures_gets_one_process_or_is_told(two_cards: None) -> None:
     assert jobs(Settings(device="cuda"), 16, needs_pixels=True) == []
-    with pytest.raises(BackendError, match="leave --workers at 1"):
+    with pytest.raises(ValueError, match="leave workers at 1"):
         jobs(Settings(device="cpu", workers=2), 4, needs_pixels=True)
 
 

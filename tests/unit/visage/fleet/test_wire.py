@@ -26,7 +26,7 @@ class Pixels:
 
 
 def observation(source_id: str, index: int, faces: Faces) -> Observation:
-    frame = Frame(source_id, index, index / 25, Pixels(), 1000.0 + index, look=index % 2 == 0)
+    frame = Frame(source_id, index, index / 25, Pixels(), 1000.0 + index, look=index % 2 == 0, connection=index)
     return Observation(frame, faces, ended_tracks=(index,), looked_at=index % 2 == 0)
 
 
@@ -75,6 +75,7 @@ def test_observations_of_two_sources_arrive_whole_and_in_order() -> None:
             sent.frame.index,
             sent.frame.pts_seconds,
         )
+        assert got.frame.connection == sent.frame.connection
         assert (got.frame.look, got.looked_at, got.ended_tracks, got.frame.captured_at) == (
             sent.frame.look,
             sent.looked_at,

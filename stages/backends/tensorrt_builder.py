@@ -23,49 +23,6 @@ Shape = tuple[int, ...]
 REPORT_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class ShapeRange:
-    """The input shapes that one optimisation profile covers. Kernels are chosen for `optimum`."""
-
-    minimum: Shape
-    optimum: Shape
-    maximum: Shape
-
-    def covers(self, shape: Shape) -> bool:
-        return len(shape) == len(self.minimum) and all(
-            low <= side <= high for low, side, high in zip(self.minimum, shape, self.maximum, strict=True)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class BuildProgress:
-    """A build under way.
-
-    Attributes:
-        seconds: since it began.
-        fraction: how much is done, 0 to 1; None where this TensorRT does not say.
-    """
-
-    seconds: float
-    fraction: float | None
-
-
-OnProgress = Callable[[BuildProgress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltEngine:
-    """What a build leaves behind.
-
-    Attributes:
-        plan: the serialised engine.
-        timing_cache: for the next build on this card; empty where this TensorRT keeps none.
-    """
-
-    plan: bytes
-    timing_cache: bytes
-
-
 class EngineBuilder:
     """Builds engines, one at a time."""
 
@@ -124,6 +81,49 @@ class EngineBuilder:
             raise BackendError(f"{self._api.name} could not build an engine: {self._api.take_errors()}")
         cache = bytes(config.get_timing_cache().serialize()) if self._api.has_timing_cache else b""
         return BuiltEngine(bytes(plan), cache)
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeRange:
+    """The input shapes that one optimisation profile covers. Kernels are chosen for `optimum`."""
+
+    minimum: Shape
+    optimum: Shape
+    maximum: Shape
+
+    def covers(self, shape: Shape) -> bool:
+        return len(shape) == len(self.minimum) and all(
+            low <= side <= high for low, side, high in zip(self.minimum, shape, self.maximum, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProgress:
+    """A build under way.
+
+    Attributes:
+        seconds: since it began.
+        fraction: how much is done, 0 to 1; None where this TensorRT does not say.
+    """
+
+    seconds: float
+    fraction: float | None
+
+
+OnProgress = Callable[[BuildProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltEngine:
+    """What a build leaves behind.
+
+    Attributes:
+        plan: the serialised engine.
+        timing_cache: for the next build on this card; empty where this TensorRT keeps none.
+    """
+
+    plan: bytes
+    timing_cache: bytes
 
 
 def _set_timing_cache(config: Any, timing_cache: bytes) -> None:

@@ -30,24 +30,6 @@ from cuda.bindings import driver
 __all__ = ["CudaDevice", "DeviceStatistics"]
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceStatistics:
-    """What this process did with a card, since its `CudaDevice` was made.
-
-    Attributes:
-        allocations: calls that allocated device or page-locked memory.
-        frees: calls that freed it; each waits for the whole card.
-        bytes_allocated: device memory held now.
-        bytes_to_device, bytes_to_host: copied over the bus by `CudaStream`.
-    """
-
-    allocations: int
-    frees: int
-    bytes_allocated: int
-    bytes_to_device: int
-    bytes_to_host: int
-
-
 class CudaDevice:
     """A card, by its number. Used by any thread that has called `make_current`; the maker's thread has."""
 
@@ -182,3 +164,21 @@ class CudaDevice:
         with self._lock:
             self._bytes_to_device += to_device
             self._bytes_to_host += to_host
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatistics:
+    """What this process did with a card, since its `CudaDevice` was made.
+
+    Attributes:
+        allocations: calls that allocated device or page-locked memory.
+        frees: calls that freed it; each waits for the whole card.
+        bytes_allocated: device memory held now.
+        bytes_to_device, bytes_to_host: copied over the bus by `CudaStream`.
+    """
+
+    allocations: int
+    frees: int
+    bytes_allocated: int
+    bytes_to_device: int
+    bytes_to_host: int

@@ -17,58 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["CudaEvent", "CudaStream", "PlaneCopy", "StreamTail"]
 
 
-class CudaEvent:
-    """A point in a CUDA stream's work; any thread may ask for it or wait for it."""
-
-    __slots__ = ("_core", "_was_done")
-
-    def __init__(self, event: core.Event) -> None:
-        self._core = event
-        self._was_done = False
-
-    @property
-    def is_done(self) -> bool:
-        # Remembered: a batch's frames share their event, and asking the driver costs more than all else here.
-        if not self._was_done:
-            try:
-                self._was_done = bool(self._core.is_done)
-            except CUDAError as exc:
-                fail(exc, "asking for an event")
-        return self._was_done
-
-    def synchronize(self) -> None:
-        if self._was_done:
-            return
-        try:
-            self._core.sync()
-        except CUDAError as exc:
-            fail(exc, "waiting for the GPU")
-        self._was_done = True
-
-    def milliseconds_since(self, earlier: CudaEvent) -> float:
-        """Time on the card between two events recorded with `timed=True`, both done."""
-        return float(self._core - earlier._core)
-
-
-class StreamTail:
-    """Everything queued on a stream when somebody waits for it: one event for all whose work is there.
-
-    Any thread may wait. It waits for later work of the stream too, which is no harm where that work is short.
-    """
-
-    __slots__ = ("stream",)
-
-    def __init__(self, stream: CudaStream) -> None:
-        self.stream = stream
-
-    @property
-    def is_done(self) -> bool:
-        return self.stream.record().is_done
-
-    def synchronize(self) -> None:
-        self.stream.record().synchronize()
-
-
 class CudaStream:
     """A sequence of work on one card, used by one thread at a time. Copies are asynchronous and counted."""
 
@@ -158,6 +106,58 @@ class CudaStream:
     def copy_plane(self, copy: PlaneCopy) -> None:
         """Copy rows of a picture plane inside the card."""
         check(driver.cuMemcpy2DAsync(copy.description, self._handle), "copying a picture")
+
+
+class CudaEvent:
+    """A point in a CUDA stream's work; any thread may ask for it or wait for it."""
+
+    __slots__ = ("_core", "_was_done")
+
+    def __init__(self, event: core.Event) -> None:
+        self._core = event
+        self._was_done = False
+
+    @property
+    def is_done(self) -> bool:
+        # Remembered: a batch's frames share their event, and asking the driver costs more than all else here.
+        if not self._was_done:
+            try:
+                self._was_done = bool(self._core.is_done)
+            except CUDAError as exc:
+                fail(exc, "asking for an event")
+        return self._was_done
+
+    def synchronize(self) -> None:
+        if self._was_done:
+            return
+        try:
+            self._core.sync()
+        except CUDAError as exc:
+            fail(exc, "waiting for the GPU")
+        self._was_done = True
+
+    def milliseconds_since(self, earlier: CudaEvent) -> float:
+        """Time on the card between two events recorded with `timed=True`, both done."""
+        return float(self._core - earlier._core)
+
+
+class StreamTail:
+    """Everything queued on a stream when somebody waits for it: one event for all whose work is there.
+
+    Any thread may wait. It waits for later work of the stream too, which is no harm where that work is short.
+    """
+
+    __slots__ = ("stream",)
+
+    def __init__(self, stream: CudaStream) -> None:
+        self.stream = stream
+
+    @property
+    def is_done(self) -> bool:
+        return self.stream.record().is_done
+
+    def synchronize(self) -> None:
+        self.stream.record().synchronize()
 
 
 class PlaneCopy:

@@ -23,25 +23,6 @@ __all__ = ["BufferPool", "Lease", "PoolStatistics"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class PoolStatistics:
-    """A pool at one moment.
-
-    Attributes:
-        capacity: buffers in all.
-        leased: buffers out now.
-        high_water: most buffers that were ever out at once.
-        leases: leases granted since the pool was made.
-        seconds_waiting: total time callers spent waiting for a buffer.
-    """
-
-    capacity: int
-    leased: int
-    high_water: int
-    leases: int
-    seconds_waiting: float
-
-
 class BufferPool(Generic[T]):
     """Hands out buffers and takes them back."""
 
@@ -136,6 +117,25 @@ class BufferPool(Generic[T]):
         if self._free is not None:
             last_use.synchronize()
             self._free(buffer)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatistics:
+    """A pool at one moment.
+
+    Attributes:
+        capacity: buffers in all.
+        leased: buffers out now.
+        high_water: most buffers that were ever out at once.
+        leases: leases granted since the pool was made.
+        seconds_waiting: total time callers spent waiting for a buffer.
+    """
+
+    capacity: int
+    leased: int
+    high_water: int
+    leases: int
+    seconds_waiting: float
 
 
 class Lease(Generic[T]):

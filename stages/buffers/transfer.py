@@ -23,13 +23,6 @@ SLOTS = 4
 ALIGNMENT = 16
 
 
-@dataclass(slots=True)
-class _Slot:
-    pinned: PinnedArray
-    array: DeviceArray
-    copied: Event = HOST_EVENT
-
-
 class Uploads:
     """Sends arrays to the card. Used by one thread, on one stream."""
 
@@ -67,6 +60,13 @@ class Uploads:
             self._device.free(slot.array)
             self._device.free_pinned(slot.pinned)
         self._slots = []
+
+
+@dataclass(slots=True)
+class _Slot:
+    pinned: PinnedArray
+    array: DeviceArray
+    copied: Event = HOST_EVENT
 
 
 class Readback:

@@ -42,19 +42,6 @@ MOST_PAUSES = 10_000
 """How often FFmpeg is asked again for a packet: an MPEG-TS that is out of step is searched by 64 KiB each time."""
 
 
-@dataclass(frozen=True, slots=True)
-class InputOptions:
-    """How FFmpeg is to open an input.
-
-    Attributes:
-        container_format: FFmpeg's name, for what has no container to tell by: "v4l2" for a camera of this machine.
-        options: laid over ours, for example {"rtsp_transport": "udp"}.
-    """
-
-    container_format: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
 class Demuxer:
     """One pass over a source's packets."""
 
@@ -192,6 +179,19 @@ class Demuxer:
         if stated is not None and last_seconds < stated - max(1.0, 0.05 * stated):
             return EOFError(f"it states {stated:.1f} s but ends after {last_seconds:.1f} s")
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """How FFmpeg is to open an input.
+
+    Attributes:
+        container_format: FFmpeg's name, for what has no container to tell by: "v4l2" for a camera of this machine.
+        options: laid over ours, for example {"rtsp_transport": "udp"}.
+    """
+
+    container_format: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def without_credentials(uri: str) -> str:

@@ -37,28 +37,6 @@ GUESSED_FPS = 25.0
 """For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The frames somebody will look at: every `frameskip`-th of the file, from `start_seconds` on."""
-
-    frameskip: int = 1
-    start_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedFrame:
-    """A frame as the decoder delivered it.
-
-    Attributes:
-        index: 0-based, counted from the file's start.
-        pts_seconds: from the stream's start; grows from frame to frame.
-    """
-
-    frame: av.VideoFrame
-    index: int
-    pts_seconds: float
-
-
 class SoftwareDecoder:
     """One pass of decoding. Used by one thread.
 
@@ -198,3 +176,25 @@ class SoftwareDecoder:
         if self._last_seconds is None:
             return 0.0
         return self._last_seconds + 1 / (self.demuxer.fps or GUESSED_FPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The frames somebody will look at: every `frameskip`-th of the file, from `start_seconds` on."""
+
+    frameskip: int = 1
+    start_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFrame:
+    """A frame as the decoder delivered it.
+
+    Attributes:
+        index: 0-based, counted from the file's start.
+        pts_seconds: from the stream's start; grows from frame to frame.
+    """
+
+    frame: av.VideoFrame
+    index: int
+    pts_seconds: float

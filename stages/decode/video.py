@@ -24,24 +24,6 @@ from stages.sources import VideoInfo
 __all__ = ["Admission", "VideoSource"]
 
 
-class Admission(Protocol):
-    """Turns one source's decoded frames into pictures that the pipeline can hold."""
-
-    def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> Picture | None:
-        """A picture that owns the frame's pixels; None if the source can't wait and no buffer is free.
-
-        `look` says that the detector will want it: what that takes can be done at once.
-
-        Raises PoolClosed after `interrupt` or `close`, also while waiting.
-        """
-
-    def interrupt(self) -> None:
-        """From any thread: make a waiting `admit`, and every later one, raise PoolClosed."""
-
-    def close(self) -> None:
-        """Free the idle buffers. Pictures still out stay valid until they are released."""
-
-
 class VideoSource:
     """Implements `stages.contract.FrameSource` with FFmpeg's decoders, on the CPU or on a card."""
 
@@ -232,3 +214,21 @@ class VideoSource:
     def _orientation(self, frame: av.VideoFrame) -> Orientation:
         stream = self._active.demuxer.stream
         return Orientation.of(frame, float(stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio or 1))
+
+
+class Admission(Protocol):
+    """Turns one source's decoded frames into pictures that the pipeline can hold."""
+
+    def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> Picture | None:
+        """A picture that owns the frame's pixels; None if the source can't wait and no buffer is free.
+
+        `look` says that the detector will want it: what that takes can be done at once.
+
+        Raises PoolClosed after `interrupt` or `close`, also while waiting.
+        """
+
+    def interrupt(self) -> None:
+        """From any thread: make a waiting `admit`, and every later one, raise PoolClosed."""
+
+    def close(self) -> None:
+        """Free the idle buffers. Pictures still out stay valid until they are released."""

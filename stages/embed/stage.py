@@ -22,18 +22,6 @@ TensorT = TypeVar("TensorT")
 TensorT_contra = TypeVar("TensorT_contra", contravariant=True)
 
 
-class Readback(Protocol[TensorT_contra]):
-    """Brings a network's output into host memory."""
-
-    def __call__(self, tensor: TensorT_contra, *, stream: Stream) -> HostTensor:
-        """The tensor as a host array; returns when it is there."""
-
-
-def host_readback(tensor: HostTensor, *, stream: Stream) -> HostTensor:
-    """Host memory already; valid until the backend's next call."""
-    return tensor
-
-
 def _nothing() -> None:
     pass
 
@@ -142,6 +130,18 @@ class EmbedStage(Generic[TensorT]):
         norms = np.linalg.norm(raw, axis=1, keepdims=True)
         embeddings: FloatArray = np.asarray(raw / np.maximum(norms, np.finfo(np.float32).tiny), np.float32)
         return embeddings
+
+
+class Readback(Protocol[TensorT_contra]):
+    """Brings a network's output into host memory."""
+
+    def __call__(self, tensor: TensorT_contra, *, stream: Stream) -> HostTensor:
+        """The tensor as a host array; returns when it is there."""
+
+
+def host_readback(tensor: HostTensor, *, stream: Stream) -> HostTensor:
+    """Host memory already; valid until the backend's next call."""
+    return tensor
 
 
 def _rows(faces: Faces, rows: NDArray[np.intp]) -> Faces:

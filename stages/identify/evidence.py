@@ -28,39 +28,6 @@ LEAST_QUALITY = 0.05
 """The worst look still counts for something."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """One look at a track.
-
-    Attributes:
-        embedding: float32 (D,), L2 norm 1, of this look.
-        mean: likewise, of all so far.
-        weight: of this one; count: how many are in the mean.
-        at_seconds: the source's time.
-    """
-
-    embedding: FloatArray
-    mean: FloatArray
-    weight: float
-    count: int
-    at_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Whom a look's mean is most like.
-
-    Attributes:
-        similarity, runner_up: cosine of the mean to that one's closest picture, and to anybody else's.
-        alike: of the look by itself to that one's closest picture.
-    """
-
-    person: Person
-    similarity: float
-    runner_up: float
-    alike: float
-
-
 class TrackEvidence:
     """Of one track."""
 
@@ -124,6 +91,39 @@ class TrackEvidence:
         if rule.agrees(candidate.alike):
             self._agreeing[key] = self._agreeing.get(key, 0.0) + look.weight
         return self._agreeing.get(key, 0.0) / self._weight
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One look at a track.
+
+    Attributes:
+        embedding: float32 (D,), L2 norm 1, of this look.
+        mean: likewise, of all so far.
+        weight: of this one; count: how many are in the mean.
+        at_seconds: the source's time.
+    """
+
+    embedding: FloatArray
+    mean: FloatArray
+    weight: float
+    count: int
+    at_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Whom a look's mean is most like.
+
+    Attributes:
+        similarity, runner_up: cosine of the mean to that one's closest picture, and to anybody else's.
+        alike: of the look by itself to that one's closest picture.
+    """
+
+    person: Person
+    similarity: float
+    runner_up: float
+    alike: float
 
 
 def _key(person: Person) -> str:

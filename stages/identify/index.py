@@ -19,42 +19,6 @@ __all__ = ["Condition", "FaceIndex", "Hit", "IndexPoint", "IndexValue", "check_v
 IndexValue: TypeAlias = int | float | str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class IndexPoint:
-    """One face.
-
-    Attributes:
-        point_id: from 1, unique in the index.
-        vector: float32 (D,), L2 norm 1.
-        fields: what searches may ask for.
-    """
-
-    point_id: int
-    vector: FloatArray = field(repr=False)
-    fields: Mapping[str, IndexValue] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """Which points count: every part must hold; an empty condition holds for all.
-
-    Attributes:
-        among: a field's value is one of these.
-        ranges: a field's value lies in [least, most); None leaves an end open.
-    """
-
-    among: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
-    ranges: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A point and its cosine similarity to the query, in [-1, 1]."""
-
-    point_id: int
-    similarity: float
-
-
 class FaceIndex(Protocol):
     """Embeddings of one length."""
 
@@ -91,6 +55,42 @@ class FaceIndex(Protocol):
 
     def close(self) -> None:
         """Free it. Safe to call twice."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexPoint:
+    """One face.
+
+    Attributes:
+        point_id: from 1, unique in the index.
+        vector: float32 (D,), L2 norm 1.
+        fields: what searches may ask for.
+    """
+
+    point_id: int
+    vector: FloatArray = field(repr=False)
+    fields: Mapping[str, IndexValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Which points count: every part must hold; an empty condition holds for all.
+
+    Attributes:
+        among: a field's value is one of these.
+        ranges: a field's value lies in [least, most); None leaves an end open.
+    """
+
+    among: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A point and its cosine similarity to the query, in [-1, 1]."""
+
+    point_id: int
+    similarity: float
 
 
 def check_vectors(vectors: FloatArray, dimension: int) -> None:

@@ -22,29 +22,6 @@ NOBODY = np.float32(-1.0)
 """Less similar than anybody can be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody to be recognised; `person_id` None for an unknown, who has a number instead of a name."""
-
-    person_id: str | None
-    name: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
-    """The two most similar people of each face.
-
-    Attributes:
-        best: int (N,), positions in `Roster.people`; -1 where there is nobody.
-        similarity: float32 (N,), cosine to the best one's closest picture; -1 where there is nobody.
-        runner_up: float32 (N,), cosine to the closest picture of anybody else; -1 where there is nobody else.
-    """
-
-    best: NDArray[np.intp]
-    similarity: FloatArray
-    runner_up: FloatArray
-
-
 class Roster:
     """People with one or more embeddings each."""
 
@@ -111,6 +88,29 @@ class Roster:
             if products[row, second] != NOBODY:
                 second_owner[row], second_similarity[row] = owners[second], products[row, second]
         return np.stack([owners[first], second_owner]), np.stack([first_similarity, second_similarity])
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody to be recognised; `person_id` None for an unknown, who has a number instead of a name."""
+
+    person_id: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """The two most similar people of each face.
+
+    Attributes:
+        best: int (N,), positions in `Roster.people`; -1 where there is nobody.
+        similarity: float32 (N,), cosine to the best one's closest picture; -1 where there is nobody.
+        runner_up: float32 (N,), cosine to the closest picture of anybody else; -1 where there is nobody else.
+    """
+
+    best: NDArray[np.intp]
+    similarity: FloatArray
+    runner_up: FloatArray
 
 
 def _best_two(owners: NDArray[np.intp], similarities: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:

@@ -20,34 +20,6 @@ from stages.sources import SourceEnded, VideoInfo
 __all__ = ["Preview", "PreviewGate", "PreviewSink"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Preview:
-    """A frame made small.
-
-    Attributes:
-        image: uint8 (H, W, 3), BGR, upright, square pixels.
-        faces: with boxes and landmarks in pixels of `image`.
-        captured_at: seconds since the epoch; 0 where the source does not say.
-    """
-
-    source_id: str
-    image: NDArray[np.uint8]
-    faces: Faces
-    frame_index: int
-    pts_seconds: float
-    captured_at: float
-
-
-class PreviewGate(Protocol):
-    """Takes previews. Neither method blocks."""
-
-    def wants(self, source_id: str) -> bool:
-        """Whether somebody watches this source and a new picture is due."""
-
-    def offer(self, preview: Preview) -> None:
-        """Take it, or drop it."""
-
-
 class PreviewSink:
     """Offers one source's frames. Implements `stages.sink.base.Sink`; leaves nothing behind."""
 
@@ -94,6 +66,34 @@ class PreviewSink:
 
     def abandon(self) -> None:
         """Nothing to discard."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """A frame made small.
+
+    Attributes:
+        image: uint8 (H, W, 3), BGR, upright, square pixels.
+        faces: with boxes and landmarks in pixels of `image`.
+        captured_at: seconds since the epoch; 0 where the source does not say.
+    """
+
+    source_id: str
+    image: NDArray[np.uint8]
+    faces: Faces
+    frame_index: int
+    pts_seconds: float
+    captured_at: float
+
+
+class PreviewGate(Protocol):
+    """Takes previews. Neither method blocks."""
+
+    def wants(self, source_id: str) -> bool:
+        """Whether somebody watches this source and a new picture is due."""
+
+    def offer(self, preview: Preview) -> None:
+        """Take it, or drop it."""
 
 
 def _scaled(faces: Faces, scale_x: float, scale_y: float) -> Faces:

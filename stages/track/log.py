@@ -20,38 +20,6 @@ SUSPICIOUS_COSINE = 0.1
 """An embedding this far from its track's mean is another person's, or a very bad one; see `suspected_switches`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrackStatistics:
-    """What a source's tracks were like so far.
-
-    Attributes:
-        tracks: begun, those in view included.
-        seconds: sum of the lifetimes of those that have ended.
-        ended: how many have.
-        suspected_switches: faces whose embedding disagrees with that of their track's earlier ones: an upper bound of
-            how often a track went over to somebody else, as far as faces were embedded.
-    """
-
-    tracks: int = 0
-    ended: int = 0
-    seconds: float = 0.0
-    suspected_switches: int = 0
-
-    def plus(self, other: TrackStatistics) -> TrackStatistics:
-        """Those of two sources."""
-        return TrackStatistics(
-            self.tracks + other.tracks,
-            self.ended + other.ended,
-            self.seconds + other.seconds,
-            self.suspected_switches + other.suspected_switches,
-        )
-
-    @property
-    def mean_seconds(self) -> float:
-        """Mean lifetime of the tracks that have ended."""
-        return self.seconds / self.ended if self.ended else 0.0
-
-
 class TrackLog:
     """The tracks of one source. Used by one thread."""
 
@@ -95,6 +63,38 @@ class TrackLog:
         self._ended += len(summaries)
         self._seconds += sum(summary.end_seconds - summary.start_seconds for summary in summaries)
         return summaries
+
+
+@dataclass(frozen=True, slots=True)
+class TrackStatistics:
+    """What a source's tracks were like so far.
+
+    Attributes:
+        tracks: begun, those in view included.
+        seconds: sum of the lifetimes of those that have ended.
+        ended: how many have.
+        suspected_switches: faces whose embedding disagrees with that of their track's earlier ones: an upper bound of
+            how often a track went over to somebody else, as far as faces were embedded.
+    """
+
+    tracks: int = 0
+    ended: int = 0
+    seconds: float = 0.0
+    suspected_switches: int = 0
+
+    def plus(self, other: TrackStatistics) -> TrackStatistics:
+        """Those of two sources."""
+        return TrackStatistics(
+            self.tracks + other.tracks,
+            self.ended + other.ended,
+            self.seconds + other.seconds,
+            self.suspected_switches + other.suspected_switches,
+        )
+
+    @property
+    def mean_seconds(self) -> float:
+        """Mean lifetime of the tracks that have ended."""
+        return self.seconds / self.ended if self.ended else 0.0
 
 
 @dataclass(slots=True)

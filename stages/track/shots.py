@@ -22,15 +22,6 @@ LEAST_GAIN = 1.05
 """A shot replaces another one only if it is better by this factor: each costs an embedding."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shot(Generic[T]):
-    """A face at a moment, and whatever belongs to it."""
-
-    quality: float
-    pts_seconds: float
-    content: T = field(repr=False)
-
-
 class BestShots(Generic[T]):
     """Holds at most `MOST_SHOTS` shots."""
 
@@ -58,3 +49,12 @@ class BestShots(Generic[T]):
             return False
         self._shots = [kept for kept in self._shots if kept not in replaced] + [shot]
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Shot(Generic[T]):
+    """A face at a moment, and whatever belongs to it."""
+
+    quality: float
+    pts_seconds: float
+    content: T = field(repr=False)

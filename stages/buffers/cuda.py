@@ -87,7 +87,7 @@ class CudaDevice:
             raise BackendUnavailable(f"cuda:{self._ordinal} can't be used: {exc}") from exc
 
     def memory_bytes(self) -> tuple[int, int]:
-        """Memory in use, by whomever, and all there is. From any thread."""
+        """(used, total) bytes of device memory, all processes counted. From any thread."""
         self.make_current()
         free, total = check(driver.cuMemGetInfo(), "asking for the GPU's memory")
         return int(total) - int(free), int(total)
@@ -144,11 +144,6 @@ class CudaDevice:
         with self._lock:
             self._frees += 1
         check(driver.cuMemFreeHost(pinned.pointer), "freeing page-locked memory")
-
-    def memory(self) -> tuple[int, int]:
-        """(free, total) bytes of device memory, all processes counted."""
-        free, total = check(driver.cuMemGetInfo(), "asking for free memory")
-        return int(free), int(total)
 
     def statistics(self) -> DeviceStatistics:
         with self._lock:

@@ -195,13 +195,13 @@ def test_the_steady_state_allocates_nothing(
         for batch in batches:
             tiny.infer(batch, stream=stream)
     stream.synchronize()
-    before, (free, _) = device.statistics(), device.memory()
+    before, (used, _) = device.statistics(), device.memory_bytes()
     for _ in range(100):
         for batch in batches:
             tiny.infer(batch, stream=stream)
     stream.synchronize()
     assert device.statistics() == before
-    assert device.memory()[0] == free
+    assert device.memory_bytes()[0] == used
 
 
 def test_closing_gives_everything_back(

@@ -76,7 +76,7 @@ class CudaPlatform:
         self._device = CudaDevice(settings.cuda_ordinal)
         self._api = TensorRTApi.load()
         self._engines = EngineCache(plan.store.model_dir, api=self._api, arch=self._device.arch)
-        self._most_bytes = int(MEMORY_SHARE * self._device.memory()[1]) // (settings.workers or 1)
+        self._most_bytes = int(MEMORY_SHARE * self._device.memory_bytes()[1]) // (settings.workers or 1)
         self._kernels = plan.store.model_dir / "kernels"
         self._preview: DeviceImaging | None = None
 

@@ -11,7 +11,7 @@ import importlib.util
 from dataclasses import dataclass
 from importlib import metadata
 
-from stages.backends.private import import_onnxruntime
+from stages.backends.telemetry import import_onnxruntime
 
 __all__ = ["Availability", "Gpu", "list_gpus", "nvidia_status", "onnxruntime_status", "tensorrt_status"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages.backends.base import HostTensor
-from stages.backends.private import import_onnxruntime
+from stages.backends.telemetry import import_onnxruntime
 from stages.buffers import Stream
 from stages.errors import BackendError, BackendUnavailable, ModelMismatch
 

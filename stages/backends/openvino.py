@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from stages.backends.base import HostTensor
-from stages.backends.private import import_openvino
+from stages.backends.telemetry import import_openvino
 from stages.buffers import Stream
 from stages.errors import BackendError, BackendUnavailable, ModelMismatch
 

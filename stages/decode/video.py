@@ -14,8 +14,8 @@ from typing import Protocol
 import av
 from av.codec.hwaccel import HWAccel
 
+from stages.decode.decoder import DecodedFrame, Selection, StreamDecoder
 from stages.decode.demux import Demuxer, InputOptions
-from stages.decode.software import DecodedFrame, Selection, SoftwareDecoder
 from stages.errors import NotAVideo, PoolClosed, SourceBroken
 from stages.frames import Frame, Picture
 from stages.imaging.orientation import Orientation
@@ -67,7 +67,7 @@ class VideoSource:
         self._input_options = input_options
         self._is_interrupted = False
         self._frames_decoded = 0
-        self._decoder: SoftwareDecoder | None = None
+        self._decoder: StreamDecoder | None = None
         self._decoded: Iterator[DecodedFrame] = iter(())
         self._delivery: Generator[Frame, None, None] | None = None
 
@@ -128,7 +128,7 @@ class VideoSource:
     # Below, nothing keeps the decoder in a local variable: an error's traceback would keep its threads alive.
 
     @property
-    def _active(self) -> SoftwareDecoder:
+    def _active(self) -> StreamDecoder:
         if self._decoder is None:
             raise ValueError("the source is not open")
         return self._decoder
@@ -175,7 +175,7 @@ class VideoSource:
     def _begin_pass(self, first_number: int | None = None) -> None:
         self._end_pass()
         demuxer = Demuxer(self._uri, hwaccel=self._hwaccel, input_options=self._input_options)
-        self._decoder = SoftwareDecoder(
+        self._decoder = StreamDecoder(
             demuxer,
             self._selection,
             threads=self._decoder_threads,

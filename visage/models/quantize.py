@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from stages.backends.private import import_onnxruntime
+from stages.backends.telemetry import import_onnxruntime
 from visage.models.errors import ModelDamaged
 
 __all__ = ["quantize"]

@@ -1,4 +1,4 @@
-"""Decodes one stream on the CPU and numbers its frames, doing as little as the wanted frames need.
+"""Decodes one stream, on the CPU or with NVDEC, and numbers its frames; does as little as the wanted frames need.
 
 Frame numbers count the decoder's output from the start of the file. Where time stamps can be trusted the numbers are
 known before decoding (see `numbering`): pictures that nobody looks at and no other picture needs are skipped by the
@@ -18,7 +18,7 @@ from av.codec.context import ThreadType
 from stages.decode.demux import Demuxer, without_address
 from stages.decode.numbering import PacketNumbering, VideoPacket
 
-__all__ = ["DecodedFrame", "Selection", "SoftwareDecoder"]
+__all__ = ["DecodedFrame", "Selection", "StreamDecoder"]
 
 NumberedPackets = Iterator[tuple[VideoPacket, "int | None"]]
 
@@ -37,7 +37,7 @@ GUESSED_FPS = 25.0
 """For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
 
 
-class SoftwareDecoder:
+class StreamDecoder:
     """One pass of decoding. Used by one thread.
 
     Attributes:
@@ -82,7 +82,7 @@ class SoftwareDecoder:
         self._damaged_in_a_row = 0
 
     def __repr__(self) -> str:
-        return f"<SoftwareDecoder {self._codec.name}, {self.frames_passed} frames passed>"
+        return f"<StreamDecoder {self._codec.name}, {self.frames_passed} frames passed>"
 
     def frames(self) -> Iterator[DecodedFrame]:
         """All wanted frames and those that had to be decoded for them, in order."""

@@ -1,4 +1,4 @@
-"""Importing inference libraries that would otherwise tell their makers.
+"""Inference libraries imported without their telemetry.
 
 Seen in 2026-11: `import openvino` reports itself to Google Analytics unless a file in the home folder declines, and
 ONNX Runtime 1.32 keeps a device id and usage events under `~/.cache` and uploads them. Visage runs where cameras look

@@ -22,15 +22,17 @@ from stages.imaging.colour import Encoding
 from stages.imaging.letterbox import DetectorInput, Letterbox
 from stages.imaging.orientation import Orientation
 from stages.imaging.picture import HostPicture
-from stages.imaging.planes import merge_to_bgr, packed_bgr, yuv_planes, yuv_samples
+from stages.imaging.planes import TURNS, merge_to_bgr, packed_bgr, yuv_planes, yuv_samples
 
 __all__ = ["HostAdmission"]
 
-_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-
 
 class HostAdmission:
-    """The CPU pipeline's `stages.decode.video.Admission`, one a source."""
+    """The CPU pipeline's admission, one a source. Implements `stages.decode.video.Admission`.
+
+    Attributes:
+        frames_dropped: frames for which no buffer was free.
+    """
 
     def __init__(self, detector_input: DetectorInput, *, capacity: int, waits: bool = True) -> None:
         """
@@ -51,6 +53,7 @@ class HostAdmission:
         self.frames_dropped = 0
 
     def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> HostPicture | None:
+        """See `Admission.admit`. A frame that is not to be looked at is scaled only if somebody looks after all."""
         width, height = orientation.upright_size(frame.width, frame.height)
         letterbox = self._detector_input.fit(width, height, orientation.upright_pixel_aspect)
         if self._pool is None or letterbox != self._letterbox:
@@ -73,6 +76,7 @@ class HostAdmission:
             raise
 
     def interrupt(self) -> None:
+        """See `Admission.interrupt`."""
         with self._lock:
             self._is_closed = True
             pool = self._pool
@@ -80,6 +84,7 @@ class HostAdmission:
             pool.close()
 
     def close(self) -> None:
+        """See `Admission.close`."""
         self.interrupt()
 
     def statistics(self) -> PoolStatistics:
@@ -114,7 +119,7 @@ class HostAdmission:
         top, left = letterbox.offset_y, letterbox.offset_x
         content = buffer[top : top + letterbox.content_height, left : left + letterbox.content_width]
         if orientation.rotation_degrees:
-            cv2.rotate(small, _TURNS[orientation.rotation_degrees], dst=content)
+            cv2.rotate(small, TURNS[orientation.rotation_degrees], dst=content)
         else:
             np.copyto(content, small)
 

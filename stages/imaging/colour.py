@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange
 
 from stages.frames import FloatArray
 
-__all__ = ["Encoding", "Matrix", "YuvSamples"]
+__all__ = ["NV12", "P010", "Encoding", "Matrix", "YuvSamples"]
 
 BYTE_BITS = 8
 
@@ -97,6 +97,10 @@ class YuvSamples:
     def to_bgr(self, encoding: Encoding) -> FloatArray:
         """float32 (3, 4): maps samples (Y, Cb, Cr, 1) to (B, G, R), each 0-255 before clipping."""
         return _to_bgr(self, encoding)
+
+
+NV12 = YuvSamples(bits=8, shift=0, is_semi_planar=True)
+P010 = YuvSamples(bits=10, shift=6, is_semi_planar=True)
 
 
 @functools.cache

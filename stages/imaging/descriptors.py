@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import FloatArray
+from stages.imaging.base import MOST_SAMPLES
 from stages.imaging.letterbox import Letterbox
 from stages.imaging.surface import DevicePicture, SurfaceLayout
 
-__all__ = ["CROP", "LETTERBOX", "MOST_SAMPLES", "PICTURE", "crop_records", "letterbox_records", "picture_records"]
-
-MOST_SAMPLES = 8
-"""Samples that a pixel takes on each axis at most (see `Imaging.crop`)."""
+__all__ = ["CROP", "LETTERBOX", "PICTURE", "crop_records", "letterbox_records", "picture_records"]
 
 Records = NDArray[np.void]
 

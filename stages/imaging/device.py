@@ -24,7 +24,7 @@ from stages.imaging.descriptors import CROP, LETTERBOX, crop_records, letterbox_
 from stages.imaging.letterbox import DetectorInput, Letterbox
 from stages.imaging.surface import DevicePicture
 from stages.imaging.tensor import UINT8_BGR, TensorFormat
-from stages.kernels.compiler import load_kernel
+from stages.kernels.compiler import Kernel, load_kernel
 
 __all__ = ["DeviceImaging"]
 
@@ -81,24 +81,14 @@ class DeviceImaging:
         if not 0 < len(pictures) <= self._max_batch:
             raise ValueError(f"a batch has 1 to {self._max_batch} pictures, not {len(pictures)}")
         stream = CudaStream.of(stream)
-        owned = [_on_card(picture) for picture in pictures]
+        owned = [DevicePicture.of(picture) for picture in pictures]
         height, width = self._detector_input.shape(owned[0].width, owned[0].height, owned[0].pixel_aspect)
         letterboxes = [self._fit(p.width, p.height, p.pixel_aspect) for p in owned]
         _await(owned, stream)
         (records,) = self._uploads.send(letterbox_records(owned, letterboxes), stream=stream)
         tensor = self._inputs.view(self._format.shape(len(owned), height, width))
-        pad = np.float32(self._detector_input.pad_value)
-        grid = (-(-width // _LETTERBOX_TILE), -(-height // _LETTERBOX_TILE), len(owned))
-        stream.launch(
-            self._letterbox_kernel,
-            grid,
-            _LETTERBOX_BLOCK,
-            records,
-            tensor.pointer,
-            np.int32(height),
-            np.int32(width),
-            pad,
-        )
+        pad_value = self._detector_input.pad_value
+        _letterbox(stream, self._letterbox_kernel, records, tensor, (len(owned), height, width), pad_value)
         _mark_used(owned, stream)
         return tensor
 
@@ -113,7 +103,7 @@ class DeviceImaging:
                 f"{self._max_crops} of {self._crop_size} from {self._max_batch} that there is room for"
             )
         stream = CudaStream.of(stream)
-        owned = [_on_card(picture) for picture in pictures]
+        owned = [DevicePicture.of(picture) for picture in pictures]
         tensor = self._crops.view(self._format.shape(count, size, size))
         if not count:
             return tensor
@@ -128,7 +118,7 @@ class DeviceImaging:
 
     def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
         """See `Imaging.to_bgr`."""
-        owned = _on_card(picture)
+        owned = DevicePicture.of(picture)
         if self._preview is None or self._preview.capacity < 3 * owned.width * owned.height:
             if self._preview is not None:
                 self._preview.close()
@@ -161,17 +151,7 @@ class _Preview:
         unscaled = Letterbox(1.0, 1.0, 0, 0, width, height)
         (record,) = self._uploads.send(letterbox_records([picture], [unscaled]), stream=self._stream)
         pixels = self._buffer.view((height, width, 3))
-        grid = (-(-width // _LETTERBOX_TILE), -(-height // _LETTERBOX_TILE), 1)
-        self._stream.launch(
-            self._kernel,
-            grid,
-            _LETTERBOX_BLOCK,
-            record,
-            pixels.pointer,
-            np.int32(height),
-            np.int32(width),
-            np.float32(0),
-        )
+        _letterbox(self._stream, self._kernel, record, pixels, (1, height, width), 0)
         _mark_used([picture], self._stream)
         return self._readback(pixels, stream=self._stream).astype(np.uint8)
 
@@ -180,6 +160,24 @@ class _Preview:
         self._readback.close()
         self._device.free(self._buffer)
         self._stream.close()
+
+
+def _letterbox(
+    stream: CudaStream, kernel: Kernel, records: int, tensor: DeviceArray, size: tuple[int, int, int], pad_value: int
+) -> None:
+    """Queue letterbox.cu. `records`: device address of the LETTERBOX records; `size`: pictures, height, width."""
+    pictures, height, width = size
+    grid = (-(-width // _LETTERBOX_TILE), -(-height // _LETTERBOX_TILE), pictures)
+    stream.launch(
+        kernel,
+        grid,
+        _LETTERBOX_BLOCK,
+        records,
+        tensor.pointer,
+        np.int32(height),
+        np.int32(width),
+        np.float32(pad_value),
+    )
 
 
 def _await(pictures: list[DevicePicture], stream: CudaStream) -> None:
@@ -192,9 +190,3 @@ def _mark_used(pictures: list[DevicePicture], stream: CudaStream) -> None:
     event = stream.record()
     for picture in pictures:
         picture.used_until(event)
-
-
-def _on_card(picture: Picture) -> DevicePicture:
-    if not isinstance(picture, DevicePicture):
-        raise TypeError(f"{type(picture).__name__} is not on the card; use the imaging that belongs to it")
-    return picture

@@ -2,8 +2,8 @@
 
 A surface of NVDEC is copied inside the card into a leased buffer and let go at once, for FFmpeg has few of them and
 stops decoding without. A frame that was decoded on the CPU, or that NVDEC left as 4:4:4, goes through page-locked
-memory. The pool's capacity bounds the frames that a source can have in flight. Under pressure a file waits
-for a buffer; a live source drops the frame and counts it.
+memory. The pool's capacity bounds the frames that a source can have in flight. Under pressure a file waits for a
+buffer; a live source drops the frame and counts it.
 
 Surfaces are copied on the legacy default stream, because FFmpeg maps and unmaps them there: the copy comes after the
 map and before the next use of the surface without an event more. Readers wait for all that was queued there until they
@@ -27,8 +27,8 @@ from stages.buffers.cuda_stream import PlaneCopy
 from stages.buffers.device import DeviceArray, PinnedArray
 from stages.buffers.slab import Slab
 from stages.errors import PoolClosed, PoolTimeout
-from stages.imaging.colour import Encoding, YuvSamples
-from stages.imaging.nvdec_surface import NV12, P010, chroma_row, surface_samples
+from stages.imaging.colour import NV12, P010, Encoding, YuvSamples
+from stages.imaging.nvdec_surface import chroma_row, surface_samples
 from stages.imaging.orientation import Orientation
 from stages.imaging.planes import yuv_samples
 from stages.imaging.surface import DevicePicture, SurfaceLayout
@@ -38,15 +38,15 @@ __all__ = ["DeviceAdmission", "interleave"]
 # Rows begin where the card reads them in full bursts.
 PITCH_ALIGNMENT = 256
 
-FEWEST = 8
-"""Pictures out at once that a stage can still make a batch of."""
+FEWEST_PICTURES = 8
+"""Capacity that a source keeps however large its pictures are: fewer would leave the stages no batch."""
 
 MOST_LAYOUTS = 64
 """Remembered a source; a stream that changes its size with every frame must not fill the memory."""
 
 
 class DeviceAdmission:
-    """The GPU pipeline's admission, one a source. Implements `stages.imaging.admission.Admission`.
+    """The GPU pipeline's admission, one a source. Implements `stages.decode.video.Admission`.
 
     Attributes:
         frames_copied: surfaces that never left the card.
@@ -66,7 +66,8 @@ class DeviceAdmission:
         """
         Args:
             capacity: pictures that can be out at once.
-            most_bytes: of the card's memory for them: lowers the capacity for large pictures, to `FEWEST` at least.
+            most_bytes: of the card's memory for them. Lowers the capacity for large pictures, not below
+                `FEWEST_PICTURES`.
             waits: `admit` blocks until a buffer is free (files); otherwise it returns None at once (live sources).
             on_upload: told once, with the pixel format, if frames have to be decoded on the CPU.
         """
@@ -91,6 +92,7 @@ class DeviceAdmission:
         self.frames_dropped = 0
 
     def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> DevicePicture | None:
+        """See `Admission.admit`. `look` changes nothing: the detector's input is made on the detector's stream."""
         if not self._is_current:
             self._device.make_current()
             self._is_current = True
@@ -121,6 +123,7 @@ class DeviceAdmission:
             raise
 
     def interrupt(self) -> None:
+        """See `Admission.interrupt`."""
         with self._lock:
             self._is_closed = True
             pool = self._pool
@@ -129,6 +132,7 @@ class DeviceAdmission:
             pool.close()
 
     def close(self) -> None:
+        """See `Admission.close`."""
         self.interrupt()
         self._uploaded.synchronize()
         if self._staging is not None:
@@ -142,7 +146,7 @@ class DeviceAdmission:
     def _replace_pool(self, buffer_bytes: int) -> BufferPool[DeviceArray]:
         capacity = self._capacity
         if self._most_bytes is not None:
-            capacity = min(capacity, max(FEWEST, self._most_bytes // buffer_bytes))
+            capacity = min(capacity, max(FEWEST_PICTURES, self._most_bytes // buffer_bytes))
         slab = Slab(self._device, capacity, buffer_bytes)
         fresh = BufferPool(capacity, slab.take, free=slab.give_back)
         with self._lock:

@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 
 from stages.buffers import Stream
 from stages.frames import FloatArray, Picture
+from stages.imaging.base import MOST_SAMPLES
 from stages.imaging.picture import HostPicture
 from stages.imaging.planes import Plane, merge_to_bgr, packed_bgr
 
 __all__ = ["HostImaging"]
-
-MOST_SAMPLES = 8
-"""Samples a crop pixel takes on each axis at most (see `Imaging.crop`)."""
 
 
 class HostImaging:
@@ -37,7 +35,7 @@ class HostImaging:
 
     def letterbox(self, pictures: Sequence[Picture], *, stream: Stream) -> NDArray[np.uint8]:
         """The inputs that were made when the pictures were admitted. See `Imaging.letterbox`."""
-        inputs = [_host(picture).detector_input for picture in pictures]
+        inputs = [HostPicture.of(picture).detector_input for picture in pictures]
         height, width = inputs[0].shape[:2]
         return np.stack(inputs, out=self._workspace(len(inputs), height, width))
 
@@ -50,7 +48,7 @@ class HostImaging:
         for picture, picture_transforms in zip(pictures, transforms, strict=True):
             if len(picture_transforms) == 0:
                 continue
-            cutter = _Cutter(_host(picture), size)
+            cutter = _Cutter(HostPicture.of(picture), size)
             for transform in picture_transforms:
                 cutter.cut(transform, crops[row])
                 row += 1
@@ -58,7 +56,7 @@ class HostImaging:
 
     def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
         """See `Imaging.to_bgr`."""
-        host = _host(picture)
+        host = HostPicture.of(picture)
         coded = packed_bgr(VideoReformatter(), host.frame, host.encoding)
         return np.ascontiguousarray(np.rot90(coded, -(host.orientation.rotation_degrees // 90)))
 
@@ -111,12 +109,6 @@ class _Cutter:
         if samples == 1:
             return warped
         return cv2.resize(warped, (self._size, self._size), interpolation=cv2.INTER_AREA)
-
-
-def _host(picture: Picture) -> HostPicture:
-    if not isinstance(picture, HostPicture):
-        raise TypeError(f"{type(picture).__name__} is not in host memory; use the imaging that belongs to it")
-    return picture
 
 
 def _square(affine: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -11,12 +11,10 @@ from cv2.typing import MatLike
 
 from stages.frames import Picture
 from stages.imaging.picture import HostPicture
-from stages.imaging.planes import Plane, luma_plane
+from stages.imaging.planes import TURNS, Plane, luma_plane
 from stages.imaging.window import PATCH_SIDE, THUMBNAIL_SIZE, Gray, Window
 
 __all__ = ["HostLuma"]
-
-_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 class HostLuma:
@@ -24,7 +22,7 @@ class HostLuma:
 
     def patches(self, picture: Picture, windows: Sequence[Window]) -> list[Gray]:
         """See `Luma.patches`."""
-        host = _host(picture)
+        host = HostPicture.of(picture)
         plane = _luma(host)
         to_plane = host.orientation.to_coded(host.frame.width, host.frame.height)
         to_plane *= np.array([[plane.scale_x], [plane.scale_y]])
@@ -34,14 +32,14 @@ class HostLuma:
 
     def thumbnail(self, picture: Picture) -> Gray:
         """See `Luma.thumbnail`."""
-        host = _host(picture)
+        host = HostPicture.of(picture)
         samples = _luma(host).samples
         # Every fourth sample of a large picture says as much about a shot as all of them, for a tenth of the time.
         stride = max(1, min(samples.shape) // (4 * THUMBNAIL_SIZE[1]))
         size = host.orientation.upright_size(*THUMBNAIL_SIZE)
         thumbnail = cv2.resize(np.ascontiguousarray(samples[::stride, ::stride]), size, interpolation=cv2.INTER_AREA)
         if host.orientation.rotation_degrees:
-            thumbnail = cv2.rotate(thumbnail, _TURNS[host.orientation.rotation_degrees])
+            thumbnail = cv2.rotate(thumbnail, TURNS[host.orientation.rotation_degrees])
         return _bytes(thumbnail, host)
 
 
@@ -101,9 +99,3 @@ def _bytes(samples: MatLike, picture: HostPicture) -> Gray:
     if samples.dtype == np.uint8 or yuv is None:
         return np.asarray(samples, np.uint8)
     return np.asarray(np.asarray(samples, np.uint16) >> (yuv.bits - 8 + yuv.shift), np.uint8)
-
-
-def _host(picture: Picture) -> HostPicture:
-    if not isinstance(picture, HostPicture):
-        raise TypeError(f"{type(picture).__name__} is not in host memory; use what belongs to it")
-    return picture

@@ -6,12 +6,9 @@ import ctypes
 
 from av.video.plane import VideoPlane
 
-from stages.imaging.colour import YuvSamples
+from stages.imaging.colour import NV12, P010, YuvSamples
 
-__all__ = ["NV12", "P010", "chroma_row", "surface_samples"]
-
-NV12 = YuvSamples(bits=8, shift=0, is_semi_planar=True)
-P010 = YuvSamples(bits=10, shift=6, is_semi_planar=True)
+__all__ = ["chroma_row", "surface_samples"]
 
 MOST_BETWEEN = 128
 """Rows between luma and chroma that are copied along, to copy both at once: decoders round heights up to blocks."""

@@ -15,6 +15,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from stages.buffers import Lease
+from stages.frames import Picture
 from stages.imaging.colour import Encoding, YuvSamples
 from stages.imaging.orientation import Orientation
 from stages.imaging.planes import Plane, packed_bgr, yuv_planes, yuv_samples
@@ -54,6 +55,13 @@ class HostPicture:
     def __repr__(self) -> str:
         state = self.frame.format.name if self._frame is not None else "released"
         return f"<HostPicture {self.width}x{self.height} {state}>"
+
+    @classmethod
+    def of(cls, picture: Picture) -> HostPicture:
+        """The picture, if it is in host memory. Raises TypeError for one on a card."""
+        if not isinstance(picture, cls):
+            raise TypeError(f"{type(picture).__name__} is not in host memory; use the imaging that belongs to it")
+        return picture
 
     @property
     def pixel_aspect(self) -> float:

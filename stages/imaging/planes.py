@@ -18,16 +18,19 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from stages.frames import FloatArray
-from stages.imaging.colour import Encoding, YuvSamples
+from stages.imaging.colour import NV12, P010, Encoding, YuvSamples
 
-__all__ = ["Plane", "luma_plane", "merge_to_bgr", "packed_bgr", "yuv_planes", "yuv_samples"]
+__all__ = ["TURNS", "Plane", "luma_plane", "merge_to_bgr", "packed_bgr", "yuv_planes", "yuv_samples"]
+
+TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+"""OpenCV's codes for clockwise turns by so many degrees."""
 
 _YUV_420 = {
     "yuv420p": YuvSamples(bits=8, shift=0, is_semi_planar=False),
     "yuvj420p": YuvSamples(bits=8, shift=0, is_semi_planar=False),
-    "nv12": YuvSamples(bits=8, shift=0, is_semi_planar=True),
+    "nv12": NV12,
     "yuv420p10le": YuvSamples(bits=10, shift=0, is_semi_planar=False),
-    "p010le": YuvSamples(bits=10, shift=6, is_semi_planar=True),
+    "p010le": P010,
 }
 
 
@@ -83,7 +86,7 @@ def yuv_planes(frame: av.VideoFrame, yuv: YuvSamples, encoding: Encoding) -> lis
 
 
 def luma_plane(frame: av.VideoFrame, yuv: YuvSamples, encoding: Encoding) -> Plane:
-    """The first of `yuv_planes` alone, for who needs it often."""
+    """The first of `yuv_planes` alone, for those who need it often."""
     step = 2 if frame.interlaced_frame else 1
     samples = _view(frame.planes[0], yuv.dtype)[::step, : frame.width]
     return Plane(samples, black=yuv.black(encoding)[:1], scale_y=1 / step)

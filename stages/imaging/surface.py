@@ -12,6 +12,7 @@ import numpy as np
 
 from stages.buffers import HOST_EVENT, Event, Lease
 from stages.buffers.device import DeviceArray
+from stages.frames import Picture
 from stages.imaging.colour import Encoding, YuvSamples
 from stages.imaging.orientation import Orientation
 
@@ -27,7 +28,7 @@ class SurfaceLayout:
     Attributes:
         width, height: luma samples, before rotation. Chroma has half of each, rounded up.
         pitch: bytes from a row to the next; at least `row_bytes`, and a multiple of 4: kernels read U and V together.
-        samples: NV12 is YuvSamples(8, 0, True), P010 is YuvSamples(10, 6, True).
+        samples: `colour.NV12` or `colour.P010`.
         encoding: matrix and range.
         orientation: how to turn the stored picture so that it is upright.
         chroma_row: the row at which U and V begin; 0: right after the luma. Decoders leave rows between.
@@ -93,6 +94,13 @@ class DevicePicture:
         state = "held" if self._lease.is_active else "released"
         return f"<DevicePicture {self.width}x{self.height}, {self.layout.samples.bits} bit, {state}>"
 
+    @classmethod
+    def of(cls, picture: Picture) -> DevicePicture:
+        """The picture, if it is on a card. Raises TypeError for one in host memory."""
+        if not isinstance(picture, cls):
+            raise TypeError(f"{type(picture).__name__} is not on the card; use the imaging that belongs to it")
+        return picture
+
     @property
     def pixel_aspect(self) -> float:
         """Width of a pixel over its height, upright."""
@@ -118,5 +126,6 @@ class DevicePicture:
         self._last_use = event
 
     def release(self) -> None:
+        """Give the buffer back, to be overwritten once the last reader is through. Safe to call twice."""
         # One that nobody read needs no wait: the next copy into it comes after this one on the same stream.
         self._lease.release(after=HOST_EVENT if self._last_use is self._ready else self._last_use)

@@ -25,7 +25,6 @@ PATCH_SIDE = 128
 FACE_SIDE = 64
 """Patch pixels of the face's longer side; the rest is room to move: a third of a face in each direction a frame."""
 
-
 THUMBNAIL_SIZE = (64, 36)
 """Width and height of a thumbnail: enough to tell shots apart, little enough to compare every frame."""
 

@@ -23,7 +23,7 @@ try:
 except ImportError as missing:
     raise BackendUnavailable("CUDA for Python is not installed: pip install 'visage[tensorrt]'") from missing
 
-__all__ = ["SOURCES", "compile_cubin", "load_kernel"]
+__all__ = ["SOURCES", "Kernel", "compile_cubin", "load_kernel"]
 
 _FOLDER = Path(__file__).parent
 SOURCES: tuple[str, ...] = tuple(sorted(path.stem for path in _FOLDER.glob("*.cu")))

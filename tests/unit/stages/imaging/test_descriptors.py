@@ -9,15 +9,13 @@ from stages.buffers import HOST_EVENT, BufferPool
 from stages.buffers.device import DeviceArray
 from stages.errors import PoolClosed
 from stages.frames import FloatArray
-from stages.imaging.colour import Encoding, Matrix, YuvSamples
+from stages.imaging.colour import NV12, P010, Encoding, Matrix, YuvSamples
 from stages.imaging.descriptors import CROP, LETTERBOX, PICTURE, crop_records, letterbox_records, picture_records
 from stages.imaging.letterbox import DetectorInput
 from stages.imaging.orientation import Orientation
 from stages.imaging.surface import DevicePicture, SurfaceLayout
 
 ADDRESS = 0x7000_0000
-NV12 = YuvSamples(bits=8, shift=0, is_semi_planar=True)
-P010 = YuvSamples(bits=10, shift=6, is_semi_planar=True)
 
 
 def layout_of(width: int, height: int, *, rotation: int = 0, samples: YuvSamples = NV12) -> SurfaceLayout:

@@ -10,9 +10,8 @@ import pytest
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from stages.imaging.colour import Encoding
+from stages.imaging.colour import NV12, P010, Encoding
 from stages.imaging.device_admission import interleave
-from stages.imaging.nvdec_surface import NV12, P010
 from stages.imaging.orientation import Orientation
 from stages.imaging.surface import SurfaceLayout
 from tests.clips import write_clip

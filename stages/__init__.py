@@ -1,4 +1,4 @@
-"""What happens to a frame: decode, detect, embed, sink.
+"""What happens to a frame: decode, detect, track, embed, identify, sink.
 
 Synchronous and self-contained: no event loop, no logging, no metrics, no settings file. `visage` puts these stages on
 threads; a notebook can call them one after another.

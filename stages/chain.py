@@ -25,8 +25,7 @@ class Chain(Generic[In, Middle, Out]):
     def __init__(self, first: Stage[In, Middle], second: Stage[Middle, Out]) -> None:
         self._first = first
         self._second = second
-        self.name = first.name
-        """The first stage's: the runtime knows the pair by it."""
+        self.name = first.name  # the runtime knows the pair by it
 
     def open(self) -> None:
         """Open both, in order. A failure leaves closing to the owner, as with every stage."""

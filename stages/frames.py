@@ -96,7 +96,8 @@ class Faces:
             until the embed stage has run.
         track_ids: int64 (N,), unique within the source, from 1; 0 for a face of no track. None without tracking.
         quality: float32 (N,), how good a picture of its face this is, in [0, 1]. None without tracking.
-        propagated: bool (N,), moved here by optical flow instead of detected. None without tracking.
+        propagated: bool (N,), followed here (by optical flow, or its last movement) instead of detected. None without
+            tracking.
         to_embed: bool (N,), worth an embedding (`--embed best`). None: every face that was detected is.
         identities: who each face is, None for one nobody has been compared with. None without identification.
     """
@@ -182,6 +183,8 @@ class Observation:
     """A frame and what the stages have found in it so far.
 
     Attributes:
+        frame: whose pixels the observation's holder owns.
+        faces: in its pixels; best score first.
         ended_tracks: ids of the tracks of this source that ended before this frame; the rest end with the source.
         looked_at: the detector has seen the frame; otherwise its faces were followed here.
     """
@@ -193,6 +196,7 @@ class Observation:
 
     @property
     def source_id(self) -> str:
+        """The frame's."""
         return self.frame.source_id
 
     def release(self) -> None:

@@ -146,6 +146,7 @@ class CudaDevice:
         check(driver.cuMemFreeHost(pinned.pointer), "freeing page-locked memory")
 
     def statistics(self) -> DeviceStatistics:
+        """From any thread."""
         with self._lock:
             return DeviceStatistics(
                 self._allocations,

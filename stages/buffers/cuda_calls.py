@@ -21,7 +21,12 @@ __all__ = ["CUDAError", "check", "fail"]
 
 
 def check(result: tuple[Any, ...], doing: str) -> Any:
-    """The values of a driver call, or the error of one that failed."""
+    """The values of a driver call, without its status. Raises BackendError if it failed.
+
+    Args:
+        result: what `cuda.bindings.driver` returned: status, then values.
+        doing: what the call was for, to begin the error with: "allocating 3 MiB of GPU memory".
+    """
     status, *values = result
     if status != driver.CUresult.CUDA_SUCCESS:
         fail(RuntimeError(str(getattr(status, "name", status))), doing)
@@ -42,6 +47,7 @@ _LOST = (
 
 
 def fail(cause: Exception, doing: str) -> NoReturn:
+    """Raise BackendError from a failed call: what was being done, why it failed, what helps."""
     reason = str(cause)
     if "OUT_OF_MEMORY" in reason:
         raise BackendError(f"{doing}: the GPU is out of memory; use fewer sources or a smaller batch") from cause

@@ -32,6 +32,7 @@ class DeviceArray:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the elements, without `room`."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def view(

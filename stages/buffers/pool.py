@@ -100,6 +100,7 @@ class BufferPool(Generic[T]):
         return leased
 
     def statistics(self) -> PoolStatistics:
+        """From any thread."""
         with self._changed:
             return PoolStatistics(self._capacity, self._leased, self._high_water, self._leases, self._seconds_waiting)
 
@@ -157,6 +158,7 @@ class Lease(Generic[T]):
 
     @property
     def is_active(self) -> bool:
+        """Not yet given back."""
         return self._pool is not None
 
     def release(self, after: Event = HOST_EVENT) -> None:

@@ -1,4 +1,4 @@
-"""Several equal buffers in one allocation: the driver waits for the whole card at every single free.
+"""Several equal buffers in one allocation, because the driver waits for the whole card at every free.
 
 The memory goes back when the last buffer has been given back, on whichever thread that happens.
 """

@@ -20,7 +20,7 @@ from stages.buffers.stream import HOST_EVENT, Event, Stream
 __all__ = ["Readback", "Uploads", "readback_bytes"]
 
 SLOTS = 4
-ALIGNMENT = 16
+ALIGNMENT = 16  # bytes; the strictest that a CUDA type asks for (float4)
 
 
 class Uploads:
@@ -49,12 +49,13 @@ class Uploads:
         for array in arrays:
             addresses.append(slot.array.pointer + end)
             slot.pinned.array[end : end + array.nbytes] = array.reshape(-1).view(np.uint8)
-            end += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+            end += _aligned(array.nbytes)
         stream.upload(slot.pinned, slot.array, end)
         slot.copied = stream.record()
         return addresses
 
     def close(self) -> None:
+        """Give the memory back, once the copies have passed. Safe to call twice."""
         for slot in self._slots:
             slot.copied.synchronize()
             self._device.free(slot.array)
@@ -102,6 +103,7 @@ class Readback:
         return arrays
 
     def close(self) -> None:
+        """Give the memory back. Safe to call twice."""
         pinned, self._pinned = self._pinned, None
         if pinned is not None:
             self._device.free_pinned(pinned)
@@ -109,4 +111,8 @@ class Readback:
 
 def readback_bytes(nbytes: int) -> int:
     """Room that an array of so many bytes takes in a `Readback`."""
+    return _aligned(nbytes)
+
+
+def _aligned(nbytes: int) -> int:
     return -(-nbytes // ALIGNMENT) * ALIGNMENT

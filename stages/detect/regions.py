@@ -23,11 +23,14 @@ Polygon: TypeAlias = Sequence[tuple[float, float]]
 """Corners as fractions of the upright picture's width and height."""
 
 GRID = 512
+"""Cells along each side of the picture."""
+
 MOST_COVERED = 0.25
+"""Share of a box from which a mask takes the face."""
 
 
 class Areas:
-    """The regions and masks of one source. Immutable."""
+    """The regions of interest and the privacy masks of one source. Immutable."""
 
     def __init__(self, *, regions: Sequence[Polygon] = (), masks: Sequence[Polygon] = ()) -> None:
         """No region means everywhere."""
@@ -47,6 +50,7 @@ class Areas:
         left, top = np.clip(np.floor(cells[:, :2]), 0, GRID - 1).astype(np.intp).T
         right, bottom = np.clip(np.ceil(cells[:, 2:]), 1, GRID).astype(np.intp).T
         total = self._masked_sum
+        # Summed-area table: the masked cells of any rectangle from its four corners.
         covered = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
         area = np.maximum((right - left) * (bottom - top), 1)
         column, row = middle.T
@@ -115,6 +119,7 @@ class RegionStage:
 
 
 def _drawn(polygon: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """bool (GRID, GRID): the cells that the polygon covers."""
     canvas = np.zeros((GRID, GRID), np.uint8)
     cv2.fillPoly(canvas, [np.round(polygon * (GRID - 1)).astype(np.int32)], (1,))
     drawn: NDArray[np.bool_] = canvas.astype(bool)

@@ -24,10 +24,6 @@ __all__ = ["DetectStage"]
 TensorT = TypeVar("TensorT")
 
 
-def _nothing() -> None:
-    pass
-
-
 class DetectStage(Generic[TensorT]):
     """Finds the faces of frames. Owns its backend; `dispose` closes its other parts."""
 
@@ -43,8 +39,8 @@ class DetectStage(Generic[TensorT]):
         min_face: int = 0,
         release_pixels: bool = False,
         stream: Stream | None = None,
-        attach: Callable[[], object] = _nothing,
-        dispose: Callable[[], object] = _nothing,
+        attach: Callable[[], object] | None = None,
+        dispose: Callable[[], object] | None = None,
     ) -> None:
         """
         Args:
@@ -67,7 +63,9 @@ class DetectStage(Generic[TensorT]):
         self._dispose = dispose
 
     def open(self) -> None:
-        self._attach()
+        """Attach to what the stage works with, on the thread that will call `process`."""
+        if self._attach is not None:
+            self._attach()
 
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
         """Detect in every frame; results are in the batch's order."""
@@ -87,8 +85,10 @@ class DetectStage(Generic[TensorT]):
         return []
 
     def close(self) -> None:
+        """Free the backend and what the collaborators hold."""
         self._backend.close()
-        self._dispose()
+        if self._dispose is not None:
+            self._dispose()
 
     def _rows_by_shape(self, batch: Sequence[Frame]) -> dict[tuple[int, int], list[int]]:
         rows: dict[tuple[int, int], list[int]] = {}

@@ -16,14 +16,10 @@ from stages.errors import ModelMismatch
 from stages.frames import Faces, FloatArray, Frame, Observation
 from stages.imaging.base import Imaging
 
-__all__ = ["EmbedStage", "Readback"]
+__all__ = ["EmbedStage", "Readback", "host_readback"]
 
 TensorT = TypeVar("TensorT")
 TensorT_contra = TypeVar("TensorT_contra", contravariant=True)
-
-
-def _nothing() -> None:
-    pass
 
 
 class EmbedStage(Generic[TensorT]):
@@ -42,8 +38,8 @@ class EmbedStage(Generic[TensorT]):
         dimension: int,
         release_pixels: bool = True,
         stream: Stream | None = None,
-        attach: Callable[[], object] = _nothing,
-        dispose: Callable[[], object] = _nothing,
+        attach: Callable[[], object] | None = None,
+        dispose: Callable[[], object] | None = None,
     ) -> None:
         """
         Args:
@@ -67,7 +63,9 @@ class EmbedStage(Generic[TensorT]):
         self._dispose = dispose
 
     def open(self) -> None:
-        self._attach()
+        """Attach to what the stage works with, on the thread that will call `process`."""
+        if self._attach is not None:
+            self._attach()
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
         """Embed the faces worth it of every observation; results are in the batch's order."""
@@ -95,8 +93,10 @@ class EmbedStage(Generic[TensorT]):
         return []
 
     def close(self) -> None:
+        """Free the backend and what the collaborators hold."""
         self._backend.close()
-        self._dispose()
+        if self._dispose is not None:
+            self._dispose()
 
     def _transforms(self, seen: Sequence[tuple[Frame, Faces]]) -> list[FloatArray]:
         """Of each frame's faces, float32 (N, 2, 3); all of a batch at once, for numpy takes its time for each call."""
@@ -140,7 +140,7 @@ class Readback(Protocol[TensorT_contra]):
 
 
 def host_readback(tensor: HostTensor, *, stream: Stream) -> HostTensor:
-    """Host memory already; valid until the backend's next call."""
+    """A `Readback` for backends whose outputs are host arrays: valid until the backend's next call."""
     return tensor
 
 

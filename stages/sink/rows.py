@@ -10,7 +10,8 @@ right_eye_x .. left_mouth_y
             landmarks in pixels, named from the person's view: in the picture, the right eye is on the left
 track_id    the same for one face through time, from 1, unique within the source; empty without tracking
 quality     how good a picture of its face this is, in [0, 1]; empty without tracking
-propagated  1 where the face was followed here by optical flow, 0 where it was detected; empty without tracking
+propagated  1 where the face was followed here (by optical flow, or its last movement), 0 where it was detected;
+            empty without tracking
 person      who it was decided to be, "unknown" for nobody known; empty without a gallery and where nobody was asked
 similarity  cosine to that person's closest picture, or to the closest there is; empty where `person` is
 """

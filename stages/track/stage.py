@@ -56,8 +56,7 @@ class TrackStage:
         self._chooses = chooses
         self._release_pixels = release_pixels
         self._sources: dict[str, _Source] = {}
-        self.name = detect.name
-        """The detecting stage's: the runtime knows both by it."""
+        self.name = detect.name  # the runtime knows both by it
 
     def open(self) -> None:
         self._detect.open()

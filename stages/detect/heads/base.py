@@ -15,7 +15,7 @@ from stages.buffers import Stream
 from stages.frames import Faces
 from stages.imaging.letterbox import Letterbox
 
-__all__ = ["Head", "HeadFamily", "HostHead", "OutputShapes"]
+__all__ = ["Head", "HeadFamily", "HostHeadFactory", "OutputShapes"]
 
 TensorT_contra = TypeVar("TensorT_contra", contravariant=True)
 
@@ -55,7 +55,7 @@ class Head(Protocol[TensorT_contra]):
         """
 
 
-class HostHead(Protocol):
+class HostHeadFactory(Protocol):
     """Makes a head of host arrays."""
 
     def __call__(self, *, score_threshold: float, nms_iou: float) -> Head[HostTensor]:
@@ -74,7 +74,7 @@ class HeadFamily:
         score_threshold, nms_iou: its publisher's.
     """
 
-    head: HostHead
+    head: HostHeadFactory
     recognises: Callable[[OutputShapes, tuple[int, int]], bool]
     colour: Literal["bgr", "rgb"]
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)

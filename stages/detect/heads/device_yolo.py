@@ -16,15 +16,13 @@ from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
 from stages.detect.heads.device_records import FIRST_RECORDS, HEAD_BLOCK, DeviceRecords
+from stages.detect.heads.yolo import BOX_CHANNELS, LANDMARK_CHANNELS, anchor_count
 from stages.errors import ModelMismatch
-from stages.frames import LANDMARK_COUNT, Faces
+from stages.frames import Faces
 from stages.imaging.letterbox import DetectorInput, Letterbox
 from stages.kernels.compiler import load_kernel
 
 __all__ = ["DeviceYoloHead"]
-
-_STRIDES = (8, 16, 32)
-_BOX_CHANNELS = 5
 
 
 class DeviceYoloHead:
@@ -43,7 +41,7 @@ class DeviceYoloHead:
         kernel_cache: Path | None = None,
     ) -> None:
         self.has_landmarks = has_landmarks
-        self._channels = _BOX_CHANNELS + 3 * LANDMARK_COUNT * has_landmarks
+        self._channels = LANDMARK_CHANNELS if has_landmarks else BOX_CHANNELS
         self._score_threshold = np.float32(score_threshold)
         self._nms_iou = np.float32(nms_iou)
         defines = {"FIRST_RECORDS": str(FIRST_RECORDS)}
@@ -51,7 +49,7 @@ class DeviceYoloHead:
         self._records = DeviceRecords(
             device,
             max_batch=max_batch,
-            max_anchors=sum((detector_input.longest // stride) ** 2 for stride in _STRIDES),
+            max_anchors=anchor_count((detector_input.longest, detector_input.longest)),
             max_faces=max_faces,
             has_landmarks=has_landmarks,
         )
@@ -66,8 +64,7 @@ class DeviceYoloHead:
     ) -> list[Faces]:
         """See `Head.decode`."""
         stream = CudaStream.of(stream)
-        count, (height, width) = len(letterboxes), shape
-        anchors = sum((height // stride) * (width // stride) for stride in _STRIDES)
+        count, anchors = len(letterboxes), anchor_count(shape)
         expected = (count, self._channels, anchors)
         output = next(iter(outputs.values())) if len(outputs) == 1 else None
         if output is None or output.shape != expected or output.dtype != np.float32:

@@ -15,15 +15,13 @@ from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
 from stages.detect.heads.device_records import FIRST_RECORDS, HEAD_BLOCK, DeviceRecords
-from stages.detect.heads.yunet import STRIDES
+from stages.detect.heads.yunet import OUTPUT_DEPTHS, STRIDES
 from stages.errors import ModelMismatch
-from stages.frames import LANDMARK_COUNT, Faces
+from stages.frames import Faces
 from stages.imaging.letterbox import DetectorInput, Letterbox
 from stages.kernels.compiler import load_kernel
 
 __all__ = ["DeviceYuNetHead"]
-
-_DEPTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 2 * LANDMARK_COUNT}
 
 
 class DeviceYuNetHead:
@@ -70,7 +68,7 @@ class DeviceYuNetHead:
         pointers = [
             _pointer(outputs, f"{kind}_{stride}", (count, cells, depth))
             for stride, cells in zip(STRIDES, anchors, strict=True)
-            for kind, depth in _DEPTHS.items()
+            for kind, depth in OUTPUT_DEPTHS.items()
         ]
         stream.launch(
             self._kernel,

@@ -78,7 +78,9 @@ def _names(shapes: OutputShapes, count: int, size: tuple[int, int]) -> list[list
     depths = _DEPTHS[: len(shapes) // len(_STRIDES)]
     anchors = [(size[0] // stride) * (size[1] // stride) * _ANCHORS_A_CELL for stride in _STRIDES]
     wanted = [[(count, cells, depth) for depth in depths] for cells in anchors]
-    if len(depths) < 2 or len(by_shape) != len(shapes) or {s for level in wanted for s in level} != set(by_shape):  # noqa: PLR2004 - scores and boxes
+    has_boxes = len(depths) > 1
+    is_complete = len(by_shape) == len(shapes) and set(by_shape) == {shape for level in wanted for shape in level}
+    if not (has_boxes and is_complete):
         return None
     return [[by_shape[shape] for shape in level] for level in wanted]
 

@@ -18,12 +18,12 @@ from stages.errors import ModelMismatch
 from stages.frames import LANDMARK_COUNT, Faces
 from stages.imaging.letterbox import Letterbox
 
-__all__ = ["FAMILY", "YoloHead"]
+__all__ = ["BOX_CHANNELS", "FAMILY", "LANDMARK_CHANNELS", "YoloHead", "anchor_count"]
 
-_STRIDES = (8, 16, 32)
-_BOX_CHANNELS = 5
+STRIDES = (8, 16, 32)
+BOX_CHANNELS = 5
 _VISIBILITY = 2  # the third of x, y and visibility
-_LANDMARK_CHANNELS = _BOX_CHANNELS + 3 * LANDMARK_COUNT
+LANDMARK_CHANNELS = BOX_CHANNELS + 3 * LANDMARK_COUNT
 
 
 class YoloHead:
@@ -51,27 +51,28 @@ class YoloHead:
         stream.synchronize()
         found = {name: tuple(output.shape) for name, output in outputs.items()}
         if not _is_yolo(found, len(letterboxes), shape):
-            wanted = (len(letterboxes), _BOX_CHANNELS, _anchors(shape))
+            wanted = (len(letterboxes), BOX_CHANNELS, anchor_count(shape))
             raise ModelMismatch(
-                f"not a YOLO face detector: its one output should be {wanted} or have {_LANDMARK_CHANNELS} channels, "
+                f"not a YOLO face detector: its one output should be {wanted} or have {LANDMARK_CHANNELS} channels, "
                 f"found {found}"
             )
         output = np.asarray(next(iter(outputs.values())), np.float32)
-        self._has_landmarks = output.shape[1] == _LANDMARK_CHANNELS
+        self._has_landmarks = output.shape[1] == LANDMARK_CHANNELS
         frames, anchors = np.nonzero(output[:, 4] >= self._score_threshold)
         rows = output[frames, :, anchors]
         centre, half = rows[:, :2], rows[:, 2:4] / 2
-        coordinates = [k for k in range(_BOX_CHANNELS, output.shape[1]) if (k - _BOX_CHANNELS) % 3 != _VISIBILITY]
+        coordinates = [k for k in range(BOX_CHANNELS, output.shape[1]) if (k - BOX_CHANNELS) % 3 != _VISIBILITY]
         geometry = np.concatenate([centre - half, centre + half, rows[:, coordinates]], axis=1)
         return Candidates(frames, rows[:, 4], geometry).faces(letterboxes, self._nms_iou)
 
 
-def _anchors(size: tuple[int, int]) -> int:
-    return sum((size[0] // stride) * (size[1] // stride) for stride in _STRIDES)
+def anchor_count(size: tuple[int, int]) -> int:
+    """Anchors of all strides together, for an input of (height, width)."""
+    return sum((size[0] // stride) * (size[1] // stride) for stride in STRIDES)
 
 
 def _is_yolo(shapes: OutputShapes, count: int, size: tuple[int, int]) -> bool:
-    wanted = [(count, channels, _anchors(size)) for channels in (_BOX_CHANNELS, _LANDMARK_CHANNELS)]
+    wanted = [(count, channels, anchor_count(size)) for channels in (BOX_CHANNELS, LANDMARK_CHANNELS)]
     return len(shapes) == 1 and next(iter(shapes.values())) in wanted
 
 

@@ -20,9 +20,11 @@ from stages.errors import ModelMismatch
 from stages.frames import LANDMARK_COUNT, Faces, FloatArray
 from stages.imaging.letterbox import Letterbox
 
-__all__ = ["FAMILY", "YuNetHead"]
+__all__ = ["FAMILY", "OUTPUT_DEPTHS", "STRIDES", "YuNetHead"]
 
 STRIDES = (8, 16, 32)
+OUTPUT_DEPTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 2 * LANDMARK_COUNT}
+"""Values an anchor has in the outputs of each kind; a stride's output is called `kind_stride`."""
 
 
 class YuNetHead:
@@ -64,7 +66,7 @@ class _Level(NamedTuple):
         count, height, width = batch
         anchors = (height // stride) * (width // stride)
         parts: list[FloatArray] = []
-        for kind, depth in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 2 * LANDMARK_COUNT)):
+        for kind, depth in OUTPUT_DEPTHS.items():
             name = f"{kind}_{stride}"
             output = outputs.get(name)
             if output is None or output.shape != (count, anchors, depth):
@@ -90,7 +92,7 @@ def _recognises(shapes: OutputShapes, size: tuple[int, int]) -> bool:
     return all(
         shapes.get(f"{kind}_{stride}") == (1, (height // stride) * (width // stride), depth)
         for stride in STRIDES
-        for kind, depth in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 2 * LANDMARK_COUNT))
+        for kind, depth in OUTPUT_DEPTHS.items()
     )
 
 

@@ -51,7 +51,6 @@ class EdgeIndex:
         self.dimension = dimension
         self._folder = folder
         self._lock = threading.Lock()
-        self._owned = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             stack.enter_context(_owning(folder))
             self._shard: qdrant_edge.EdgeShard | None = self._open(keys)

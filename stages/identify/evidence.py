@@ -1,6 +1,7 @@
-"""What is known of one track: the mean of its looks, how many speak for whom, and who it was decided to be.
+"""What is known of one track: the mean of its embeddings, how many speak for whom, and who it was decided to be.
 
-Looks count by quality, and fade, so that a track which went over to somebody else can change its mind.
+A look is one embedding of the track. Looks count by quality, and fade, so that a track which went over to somebody else
+can change its mind.
 """
 
 from __future__ import annotations
@@ -64,31 +65,34 @@ class TrackEvidence:
     def decide(self, look: Look, candidate: Candidate | None, rule: NamingRule) -> Identity:
         """Say who it is, look by look in their order; no candidate where there is nobody."""
         share = self._share(look, candidate, rule)
-        person = None if candidate is None else candidate.person
         similarity = -1.0 if candidate is None else candidate.similarity
-        is_named = candidate is not None and (
-            (_key(candidate.person) == self._decided and rule.keeps(similarity, share))
-            or rule.names(similarity, candidate.runner_up, looks=look.count, share=share)
-        )
-        decided = _key(person) if is_named and person is not None else None
-        fresh = _identity(person if is_named else None, similarity, look.at_seconds)
+        person = None
+        if candidate is not None and self._is_named(look, candidate, share, rule):
+            person = candidate.person
+        decided = None if person is None else _key(person)
+        fresh = _identity(person, similarity, look.at_seconds)
         before = self._identity
         if before is None or decided != self._decided or fresh.name != before.name:
             self._identity = fresh
         elif similarity > before.similarity:
-            self._identity = _identity(person if is_named else None, similarity, before.decided_at_seconds)
+            self._identity = _identity(person, similarity, before.decided_at_seconds)
         self._decided = decided
         assert self._identity is not None
         return self._identity
 
+    def _is_named(self, look: Look, candidate: Candidate, share: float, rule: NamingRule) -> bool:
+        """Whether the track has, or keeps, the candidate's name."""
+        is_kept = _key(candidate.person) == self._decided and rule.keeps(candidate.similarity, share)
+        return is_kept or rule.names(candidate.similarity, candidate.runner_up, looks=look.count, share=share)
+
     def _share(self, look: Look, candidate: Candidate | None, rule: NamingRule) -> float:
-        """How many looks agree that it is the candidate, by weight; counts this one."""
+        """Share of the looks, by weight, that agree that it is the candidate; counts this one."""
         self._weight = FADING * self._weight + look.weight
         self._agreeing = {key: FADING * weight for key, weight in self._agreeing.items()}
         if candidate is None:
             return 0.0
         key = _key(candidate.person)
-        if rule.agrees(candidate.alike):
+        if rule.agrees(candidate.look_similarity):
             self._agreeing[key] = self._agreeing.get(key, 0.0) + look.weight
         return self._agreeing.get(key, 0.0) / self._weight
 
@@ -117,13 +121,13 @@ class Candidate:
 
     Attributes:
         similarity, runner_up: cosine of the mean to that one's closest picture, and to anybody else's.
-        alike: of the look by itself to that one's closest picture.
+        look_similarity: of the look by itself to that one's closest picture.
     """
 
     person: Person
     similarity: float
     runner_up: float
-    alike: float
+    look_similarity: float
 
 
 def _key(person: Person) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stages.frames import FloatArray
 
-__all__ = ["Candidates", "Person", "Roster"]
+__all__ = ["ClosestPeople", "Person", "Roster"]
 
 CHUNK_ROWS = 131_072
 """Few and large: on busy processors a threaded BLAS waits at each. 17 MB a batch of 32 faces."""
@@ -40,6 +40,7 @@ class Roster:
 
     @classmethod
     def empty(cls, dimension: int) -> Roster:
+        """Nobody, with embeddings of this length."""
         return cls([], np.empty((0, dimension), np.float32), np.empty(0, np.intp))
 
     def __len__(self) -> int:
@@ -48,7 +49,7 @@ class Roster:
     def __repr__(self) -> str:
         return f"<Roster {len(self.people)} people, {len(self._vectors)} embeddings>"
 
-    def closest(self, queries: FloatArray) -> Candidates:
+    def closest(self, queries: FloatArray) -> ClosestPeople:
         """The best two people of each face, float32 (N, D)."""
         owners = np.full((2, len(queries)), -1, np.intp)
         similarities = np.full((2, len(queries)), -1.0, np.float32)
@@ -57,9 +58,9 @@ class Roster:
             owners, similarities = _best_two(
                 np.concatenate([owners, chunk_owners]), np.concatenate([similarities, chunk_similarities])
             )
-        return Candidates(owners[0], similarities[0], similarities[1])
+        return ClosestPeople(owners[0], similarities[0], similarities[1])
 
-    def alike(self, place: int, query: FloatArray) -> float:
+    def similarity(self, place: int, query: FloatArray) -> float:
         """Cosine of one face, float32 (D,), to the closest picture of the person at that place in `people`."""
         left, right = np.searchsorted(self._owners, [place, place + 1])
         return float((self._vectors[left:right] @ query).max(initial=NOBODY))
@@ -80,9 +81,8 @@ class Roster:
         right = np.searchsorted(owners, owners[first], side="right")
         second_owner = np.full(len(queries), -1, np.intp)
         second_similarity = np.full(len(queries), NOBODY)
-        for row in np.flatnonzero(
-            first_similarity > runner_up
-        ):  # hide the best one's other pictures, which lie together
+        for row in np.flatnonzero(first_similarity > runner_up):
+            # Hide the best one's other pictures, which lie together.
             products[row, left[row] : right[row]] = NOBODY
             second = int(products[row].argmax())
             if products[row, second] != NOBODY:
@@ -99,7 +99,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
+class ClosestPeople:
     """The two most similar people of each face.
 
     Attributes:

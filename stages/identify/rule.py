@@ -38,9 +38,9 @@ class NamingRule:
     threshold: float
     margin: float
 
-    def agrees(self, alike: float) -> bool:
+    def agrees(self, look_similarity: float) -> bool:
         """Whether one look, with this cosine to somebody, is one for that person."""
-        return alike >= self.threshold - AGREEING
+        return look_similarity >= self.threshold - AGREEING
 
     def names(self, similarity: float, runner_up: float, *, looks: int, share: float = 1.0) -> bool:
         """Whether the best of all people is who it is.

@@ -27,9 +27,8 @@ __all__ = ["ServerIndex"]
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.2  # doubled each time
 GRPC_PORT = 6334  # the server's own
-WRITE_POINTS = 256
-SERVER_ERROR = 500
-TOO_MANY_REQUESTS = 429
+WRITE_POINTS = 256  # a request
+SERVER_ERROR, TOO_MANY_REQUESTS = 500, 429  # HTTP
 
 T = TypeVar("T")
 
@@ -55,7 +54,8 @@ class ServerIndex:
             grpc_port: ask by gRPC at this port of the same host; None for HTTP.
             keys: the fields that conditions ask for, with their type: int, float or str.
 
-        Raises BackendUnavailable: qdrant-client is not installed.
+        Raises:
+            BackendUnavailable: qdrant-client is not installed.
         """
         try:
             client_module = importlib.import_module("qdrant_client")
@@ -125,14 +125,12 @@ class ServerIndex:
             self._client.close()
 
     def _ask(self, call: Callable[[], T]) -> T:
-        def prepared() -> T:
-            self._prepare()
-            return call()
-
+        """Its answer, asked for up to `ATTEMPTS` times. Raises IndexMismatch, IndexUnavailable."""
         pause = FIRST_PAUSE_SECONDS
         for attempt in range(ATTEMPTS):
             try:
-                return prepared()
+                self._prepare()
+                return call()
             except IndexMismatch:
                 raise
             except Exception as exc:  # httpx's, gRPC's and qdrant-client's own, which have no root in common

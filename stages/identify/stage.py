@@ -68,6 +68,7 @@ class IdentifyStage:
         return []
 
     def close(self) -> None:
+        """Forget all tracks."""
         self._tracks.clear()
 
     def _decide_anew(self, roster: Roster) -> None:
@@ -80,14 +81,14 @@ class IdentifyStage:
         """For every face its track's evidence, and the look if it was embedded; nothing without embeddings."""
         faces, at_seconds = item.faces, item.frame.pts_seconds
         tracks = self._tracks.setdefault(item.source_id, {})
-        for number in item.ended_tracks:
-            tracks.pop(number, None)
+        for track_id in item.ended_tracks:
+            tracks.pop(track_id, None)
         if faces.embeddings is None:
             return []
         seen = []
         for row, embedding in enumerate(faces.embeddings):
-            number = 0 if faces.track_ids is None else int(faces.track_ids[row])
-            evidence = tracks.setdefault(number, TrackEvidence()) if number else TrackEvidence()
+            track_id = 0 if faces.track_ids is None else int(faces.track_ids[row])
+            evidence = tracks.setdefault(track_id, TrackEvidence()) if track_id else TrackEvidence()
             quality = 1.0 if faces.quality is None else float(faces.quality[row])
             seen.append((evidence, evidence.add(embedding, quality, at_seconds) if embedding.any() else None))
         return seen
@@ -101,6 +102,6 @@ def _candidates(roster: Roster, looks: Sequence[Look]) -> list[Candidate | None]
     return [
         None
         if place < 0
-        else Candidate(roster.people[place], similarity, runner_up, roster.alike(place, look.embedding))
+        else Candidate(roster.people[place], similarity, runner_up, roster.similarity(place, look.embedding))
         for look, place, similarity, runner_up in told
     ]

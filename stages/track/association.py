@@ -46,15 +46,15 @@ SURE_WEIGHT, UNSURE_WEIGHT = 0.25, 0.65
 
 
 def associate(
-    tracks: Sequence[Track], boxes_xyxy: FloatArray, looks: Sequence[Appearance | None], seconds: float
+    tracks: Sequence[Track], boxes_xyxy: FloatArray, appearances: Sequence[Appearance | None], seconds: float
 ) -> list[tuple[Track, int]]:
     """Tracks and the rows of their detections; what fits nowhere is not among them.
 
-    Tracks that were out of sight for long and are known by their looks are left out: see `recognition`.
+    Tracks that were out of sight for long and are known by their appearance are left out: see `recognition`.
 
     Args:
         boxes_xyxy: float32 (N, 4), the detections.
-        looks: of each detection.
+        appearances: of each detection.
         seconds: the time now.
     """
     tracks = [track for track in tracks if not is_to_be_recognised(track, seconds)]
@@ -71,7 +71,7 @@ def associate(
         is_unsure = unseen > UNSURE_SECONDS or is_crowded[row]
         for column in np.flatnonzero((distance[row] <= reach) & (growth[row] <= MOST_GROWTH)).tolist():
             place = (distance[row, column] / reach + 1 - iou[row, column]) / 2
-            alike = track.resembles(looks[column])
+            alike = track.resemblance_to(appearances[column])
             if alike is None:
                 costs[row, column] = place
                 continue
@@ -83,8 +83,8 @@ def associate(
 
 
 def is_to_be_recognised(track: Track, seconds: float) -> bool:
-    """Whether the place says little of where this track will come into sight again, and its looks much."""
-    is_known = track.track_id > 0 and track.looks_like is not None
+    """Whether the place says little of where this track will come into sight again, and its appearance much."""
+    is_known = track.track_id > 0 and track.appearance is not None
     return track.state is TrackState.LOST and is_known and seconds - track.seen_seconds > UNSURE_SECONDS
 
 

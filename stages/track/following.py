@@ -18,7 +18,7 @@ from stages.track.appearance import Appearance, appearance
 from stages.track.flow import Movement, follow
 from stages.track.track import SAME_RESEMBLANCE, Track, TrackState, View
 
-__all__ = ["LEAST_CONFIDENCE", "Camera", "Follower", "looks_of"]
+__all__ = ["LEAST_CONFIDENCE", "Camera", "Follower", "appearance_of"]
 
 Camera = Callable[[], tuple[float, float]]
 """How far the whole picture has moved since the last frame, as parts of its width and height. Asked only if needed."""
@@ -87,11 +87,8 @@ class Follower:
             return movement
         across, down = camera()
         window = _aim(track.view.window, across * frame.picture.width, down * frame.picture.height)
-        if (
-            max(abs(window.left - view.window.left) / window.step_x, abs(window.top - view.window.top) / window.step_y)
-            < LEAST_AIM
-        ):
-            return None
+        if _in_patch(window, window.left - view.window.left, window.top - view.window.top) < LEAST_AIM:
+            return None  # it was searched there already
         (patch,) = self._luma.patches(frame.picture, [window])
         return _move(track, track.view, View(window, patch), frame.pts_seconds)
 
@@ -108,12 +105,12 @@ class Follower:
         if self._luma is None:
             return TrackState.SEEN  # nothing but the next look can tell
         (track.view,) = self.views(frame, track.box_xyxy[None])
-        alike = track.resembles(looks_of(track.view, track.box_xyxy))
+        alike = track.resemblance_to(appearance_of(track.view, track.box_xyxy))
         return TrackState.SEEN if alike is not None and alike >= SAME_RESEMBLANCE else TrackState.LOST
 
 
-def looks_of(view: View | None, box_xyxy: FloatArray) -> Appearance | None:
-    """What the box holds, as far as it was seen."""
+def appearance_of(view: View | None, box_xyxy: FloatArray) -> Appearance | None:
+    """The appearance of what the box, float32 (4,) in source pixels, holds; None where the view does not show it."""
     return None if view is None else appearance(view.patch, view.window.to_patch(box_xyxy.reshape(2, 2)).ravel())
 
 
@@ -127,7 +124,7 @@ def _move(track: Track, before: View, after: View, seconds: float) -> Movement |
     if movement.confidence < LEAST_CONFIDENCE:
         return None
     moved = _move_box(box, movement)
-    alike = track.resembles(appearance(after.patch, moved.ravel()))
+    alike = track.resemblance_to(appearance(after.patch, moved.ravel()))
     if alike is not None and alike < SAME_RESEMBLANCE:
         return None
     points = after.window.to_frame(moved if landmarks is None else np.concatenate([moved, movement.apply(landmarks)]))
@@ -138,9 +135,14 @@ def _move(track: Track, before: View, after: View, seconds: float) -> Movement |
 
 def _aim(window: Window, across: float, down: float) -> Window:
     """The window moved by so many pixels of the frame; the same if that is little."""
-    if max(abs(across) / window.step_x, abs(down) / window.step_y) < LEAST_AIM:
+    if _in_patch(window, across, down) < LEAST_AIM:
         return window
     return replace(window, left=window.left + across, top=window.top + down)
+
+
+def _in_patch(window: Window, across: float, down: float) -> float:
+    """The longer part of a way in the frame, in pixels of the window's patch."""
+    return max(abs(across) / window.step_x, abs(down) / window.step_y)
 
 
 def _move_box(box_xyxy: FloatArray, movement: Movement) -> FloatArray:

@@ -35,11 +35,11 @@ class TrackLog:
 
     def add(self, observation: Observation) -> list[TrackSummary]:
         """Take the source's next observation; returns the tracks that ended before it, in the order of their ids."""
-        ended = self._end([number for number in observation.ended_tracks if number in self._tracks])
+        ended = self._end([track_id for track_id in observation.ended_tracks if track_id in self._tracks])
         faces = observation.faces
-        for row, number in enumerate([] if faces.track_ids is None else faces.track_ids.tolist()):
-            if number > 0:
-                self._take(observation.frame, faces, row, number)
+        for row, track_id in enumerate([] if faces.track_ids is None else faces.track_ids.tolist()):
+            if track_id > 0:
+                self._take(observation.frame, faces, row, track_id)
         return ended
 
     def close(self) -> list[TrackSummary]:
@@ -47,19 +47,20 @@ class TrackLog:
         return self._end(list(self._tracks))
 
     def statistics(self) -> TrackStatistics:
+        """Of the tracks so far."""
         return TrackStatistics(self._begun, self._ended, self._seconds, self._suspected)
 
-    def _take(self, frame: Frame, faces: Faces, row: int, number: int) -> None:
-        track = self._tracks.get(number)
+    def _take(self, frame: Frame, faces: Faces, row: int, track_id: int) -> None:
+        track = self._tracks.get(track_id)
         if track is None:
-            track = self._tracks[number] = _Track(first=frame, last=frame)
+            track = self._tracks[track_id] = _Track(first=frame, last=frame)
             self._begun += 1
         if faces.embeddings is not None and track.contradicts(faces.embeddings[row]):
             self._suspected += 1
         track.take(frame, faces, row)
 
-    def _end(self, numbers: list[int]) -> list[TrackSummary]:
-        summaries = [self._tracks.pop(number).summary(number) for number in sorted(numbers)]
+    def _end(self, track_ids: list[int]) -> list[TrackSummary]:
+        summaries = [self._tracks.pop(track_id).summary(track_id) for track_id in sorted(track_ids)]
         self._ended += len(summaries)
         self._seconds += sum(summary.end_seconds - summary.start_seconds for summary in summaries)
         return summaries
@@ -99,7 +100,7 @@ class TrackStatistics:
 
 @dataclass(slots=True)
 class _Track:
-    """A track in view. Frames are kept for their numbers; their pixels are not touched."""
+    """A track in view. Frames are kept for their indices and times; their pixels are not touched."""
 
     first: Frame
     last: Frame
@@ -133,12 +134,12 @@ class _Track:
         if faces.identities is not None and faces.identities[row] is not None:
             self.identity = faces.identities[row]
 
-    def summary(self, number: int) -> TrackSummary:
+    def summary(self, track_id: int) -> TrackSummary:
         assert self.best is not None  # the first face taken is one
         best, box, landmarks = self.best
         return TrackSummary(
             source_id=self.first.source_id,
-            track_id=number,
+            track_id=track_id,
             first_frame=self.first.index,
             last_frame=self.last.index,
             start_seconds=self.first.pts_seconds,

@@ -34,13 +34,12 @@ def candidates(tracks: Sequence[Track], box_xyxy: FloatArray, seconds: float) ->
     ]
 
 
-def recognise(lost: Sequence[Track], looks: Appearance | None) -> Track | None:
+def recognise(lost: Sequence[Track], appearance: Appearance | None) -> Track | None:
     """The track that looks like this, if it is beyond doubt which."""
-    alike = sorted((-(resemblance(track.known_by, looks) or 0.0), index) for index, track in enumerate(lost))
-    if not alike:
+    if not lost:
         return None
-    best, index = -alike[0][0], alike[0][1]
-    if len(alike) == 1:
-        return lost[index] if best >= SAME_RESEMBLANCE else None
-    is_clear = best >= CONTESTED_RESEMBLANCE and best + alike[1][0] >= MARGIN
-    return lost[index] if is_clear else None
+    resemblances = [resemblance(track.settled_appearance, appearance) or 0.0 for track in lost]
+    best, *others = sorted(resemblances, reverse=True)
+    needed = CONTESTED_RESEMBLANCE if others else SAME_RESEMBLANCE
+    is_clear = not others or best - others[0] >= MARGIN
+    return lost[resemblances.index(best)] if best >= needed and is_clear else None

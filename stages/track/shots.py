@@ -1,16 +1,13 @@
 """The best shots of one track: few, good, and not all of the same moment. Refreshed while the track lasts.
 
-Used on both ends: the tracker asks which faces are worth an embedding, the tables aggregate what was embedded.
+By them the tracker says which faces are worth an embedding (`--embed best`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from dataclasses import dataclass
 
 __all__ = ["BestShots", "Shot"]
-
-T = TypeVar("T")
 
 MOST_SHOTS = 5
 """Kept a track. A mean over more changes little."""
@@ -22,22 +19,22 @@ LEAST_GAIN = 1.05
 """A shot replaces another one only if it is better by this factor: each costs an embedding."""
 
 
-class BestShots(Generic[T]):
-    """Holds at most `MOST_SHOTS` shots."""
+class BestShots:
+    """Of one track: at most `MOST_SHOTS`, no two of them closer than `APART_SECONDS`."""
 
     def __init__(self) -> None:
-        self._shots: list[Shot[T]] = []
+        self._shots: list[Shot] = []
 
     def __len__(self) -> int:
         return len(self._shots)
 
     @property
-    def shots(self) -> list[Shot[T]]:
+    def shots(self) -> list[Shot]:
         """Best first."""
         return sorted(self._shots, key=lambda shot: -shot.quality)
 
-    def offer(self, shot: Shot[T]) -> bool:
-        """Keep the shot if it is worth it; whether it was."""
+    def offer(self, shot: Shot) -> bool:
+        """Keep the shot if it is worth it. Returns whether it was."""
         near = [kept for kept in self._shots if abs(kept.pts_seconds - shot.pts_seconds) < APART_SECONDS]
         if near:
             replaced = near  # it stands for their moment
@@ -52,9 +49,8 @@ class BestShots(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Shot(Generic[T]):
-    """A face at a moment, and whatever belongs to it."""
+class Shot:
+    """A face at a moment; quality in [0, 1], see `stages.track.quality`."""
 
     quality: float
     pts_seconds: float
-    content: T = field(repr=False)

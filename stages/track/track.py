@@ -72,8 +72,10 @@ class Track:
         sharpness: of the last detection, see `stages.track.quality`.
         travelled: way and growth since the last detection, in sides of the box.
         confidence: of the last following; 1 after a detection.
-        looks_like, last_looked_like: what it looks like, over some time and in the last look.
-        known_by: what it looked like some time before that; to recognise it by when it has been out of sight.
+        appearance, last_appearance: over `MEMORY_SECONDS`, and in the last look.
+        settled_appearance: some time before; to recognise it by when it has been out of sight.
+        view: of the last frame, where flow is to follow it from.
+        shots: its best ones so far.
     """
 
     track_id: int
@@ -85,14 +87,14 @@ class Track:
     state: TrackState = TrackState.SEEN
     velocity: tuple[float, float] = (0.0, 0.0)
     step: tuple[float, float] = (0.0, 0.0)
-    looks_like: Appearance | None = None
-    last_looked_like: Appearance | None = None
-    known_by: Appearance | None = None
+    appearance: Appearance | None = None
+    last_appearance: Appearance | None = None
+    settled_appearance: Appearance | None = None
     view: View | None = None
     sharpness: float = 1.0
     travelled: float = 0.0
     confidence: float = 1.0
-    shots: BestShots[None] = field(default_factory=BestShots)
+    shots: BestShots = field(default_factory=BestShots)
     _found_middle: tuple[float, float] = field(init=False)
     _found_seconds: float = field(init=False)
     _settling: Appearance | None = field(init=False, default=None)
@@ -129,13 +131,13 @@ class Track:
         self.travelled += max(abs(x - last_x), abs(y - last_y)) / self.side + growth / 2
         elapsed = seconds - self.seconds
         self.step = ((x - last_x) / elapsed, (y - last_y) / elapsed) if elapsed > 0 else (0.0, 0.0)
-        self._learn(x - last_x, y - last_y, elapsed)
+        self._learn_velocity(x - last_x, y - last_y, elapsed)
         self._place(box_xyxy, landmarks, seconds)
 
     def find(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
         """To where it was detected."""
         (x, y), (last_x, last_y) = _middle(box_xyxy), self._found_middle
-        self._learn(x - last_x, y - last_y, seconds - self._found_seconds)
+        self._learn_velocity(x - last_x, y - last_y, seconds - self._found_seconds)
         self._found_middle, self._found_seconds = (x, y), seconds
         self.travelled, self.confidence = 0.0, 1.0
         self.state, self.seen_seconds = TrackState.SEEN, seconds
@@ -150,24 +152,25 @@ class Track:
         self.velocity = (self.velocity[0] * slowing, self.velocity[1] * slowing)
         self._place(box, None if self.landmarks is None else self.landmarks + way, seconds)
 
-    def learn(self, found: Appearance | None, elapsed_seconds: float) -> None:
-        """What it looks like now."""
+    def learn_appearance(self, found: Appearance | None, elapsed_seconds: float) -> None:
+        """Take in what it looks like now, so long after the last look; None where that is unknown."""
         if found is None:
             return
-        self.last_looked_like = found
-        if self.looks_like is None:
-            self.looks_like = self.known_by = self._settling = found
+        self.last_appearance = found
+        if self.appearance is None:
+            self.appearance = self.settled_appearance = self._settling = found
             self._settling_since = self.seconds
             return
         gain = 1 - math.exp(-elapsed_seconds / MEMORY_SECONDS)
-        mixed = (1 - gain) * self.looks_like + gain * found
-        self.looks_like = np.asarray(mixed / max(float(np.linalg.norm(mixed)), 1e-6), np.float32)
+        mixed = (1 - gain) * self.appearance + gain * found
+        self.appearance = np.asarray(mixed / max(float(np.linalg.norm(mixed)), 1e-6), np.float32)
         if self.seconds - self._settling_since >= SETTLED_SECONDS:
-            self.known_by, self._settling, self._settling_since = self._settling, self.looks_like, self.seconds
+            self.settled_appearance = self._settling
+            self._settling, self._settling_since = self.appearance, self.seconds
 
-    def resembles(self, found: Appearance | None) -> float | None:
-        """How much this looks like it does, or did last: in [-1, 1]; None if that is unknown."""
-        known = [resemblance(mine, found) for mine in (self.looks_like, self.last_looked_like)]
+    def resemblance_to(self, found: Appearance | None) -> float | None:
+        """How much this looks like it, over some time or in the last look: in [-1, 1]; None if that is unknown."""
+        known = [resemblance(mine, found) for mine in (self.appearance, self.last_appearance)]
         return max((alike for alike in known if alike is not None), default=None)
 
     def _coast(self, seconds: float) -> FloatArray:
@@ -175,7 +178,7 @@ class Track:
         seconds_of_way = SLOWING_SECONDS * (1 - math.exp(-max(0.0, seconds - self.seconds) / SLOWING_SECONDS))
         return np.array([part * seconds_of_way for part in self.velocity], np.float32)
 
-    def _learn(self, shift_x: float, shift_y: float, elapsed: float) -> None:
+    def _learn_velocity(self, shift_x: float, shift_y: float, elapsed: float) -> None:
         if elapsed > 0:
             gain = 1 - math.exp(-elapsed / VELOCITY_SECONDS)
             x, y = self.velocity

@@ -18,7 +18,7 @@ from stages.frames import Faces, FloatArray, Frame
 from stages.imaging.window import Luma
 from stages.track.appearance import Appearance
 from stages.track.association import associate
-from stages.track.following import LEAST_CONFIDENCE, Camera, Follower, looks_of
+from stages.track.following import LEAST_CONFIDENCE, Camera, Follower, appearance_of
 from stages.track.quality import quality, sharpness
 from stages.track.recognition import candidates, recognise
 from stages.track.shots import Shot
@@ -89,16 +89,16 @@ class Tracker:
         if self._flows:
             self._follower.advance(frame, self._tracks, camera)
         views = self._follower.views(frame, faces.boxes_xyxy)
-        looks = [looks_of(view, box) for view, box in zip(views, faces.boxes_xyxy, strict=True)]
+        appearances = [appearance_of(view, box) for view, box in zip(views, faces.boxes_xyxy, strict=True)]
         owners: list[Track | None] = [None] * len(faces)
-        for track, row in associate(self._tracks, faces.boxes_xyxy, looks, seconds):
+        for track, row in associate(self._tracks, faces.boxes_xyxy, appearances, seconds):
             owners[row] = track
         for track in self._tracks:
             if track not in owners:
                 track.state = TrackState.LOST
         ended = self._end(seconds)
-        known = [self._resolve(track, faces, row, looks[row], seconds) for row, track in enumerate(owners)]
-        return self._take(frame, faces, known, views, looks), ended
+        known = [self._resolve(track, faces, row, appearances[row], seconds) for row, track in enumerate(owners)]
+        return self._take(frame, faces, known, views, appearances), ended
 
     def follow(self, frame: Frame, camera: Camera = _still) -> tuple[Faces, tuple[int, ...]]:
         """A frame that nobody looked at: where the seen faces are now, best score first; and the tracks that ended."""
@@ -120,12 +120,14 @@ class Tracker:
         qualities = [_quality(faces, row, track.sharpness, aspect) for row, track in enumerate(seen)]
         return _with_tracks(faces, seen, np.array(qualities, np.float32), True), ended
 
-    def _resolve(self, track: Track | None, faces: Faces, row: int, looks: Appearance | None, seconds: float) -> Track:
+    def _resolve(
+        self, track: Track | None, faces: Faces, row: int, appearance: Appearance | None, seconds: float
+    ) -> Track:
         """Whose face it is, if it has no track or one in doubt: that of a lost one which it resembles, or a new one."""
         if track is not None and track.track_id:
             return track
         lost = candidates(self._tracks, faces.boxes_xyxy[row], seconds)
-        known = recognise(lost, looks)
+        known = recognise(lost, appearance)
         if known is not None:
             if track is not None:
                 self._tracks.remove(track)
@@ -159,7 +161,7 @@ class Tracker:
         faces: Faces,
         owners: Sequence[Track],
         views: Sequence[View | None],
-        looks: Sequence[Appearance | None],
+        appearances: Sequence[Appearance | None],
     ) -> Faces:
         """Bring the tracks to their detections."""
         qualities = np.empty(len(faces), np.float32)
@@ -170,7 +172,7 @@ class Tracker:
             track.sharpness = 1.0 if view is None else sharpness(view.patch)
             qualities[row] = _quality(faces, row, track.sharpness, aspect)
             if self._chooses:
-                is_chosen[row] = track.shots.offer(Shot(float(qualities[row]), frame.pts_seconds, None))
+                is_chosen[row] = track.shots.offer(Shot(float(qualities[row]), frame.pts_seconds))
             box = faces.boxes_xyxy[row]
             landmarks = None if faces.landmarks is None else faces.landmarks[row]
             if track.seconds == frame.pts_seconds and track.confidence >= LEAST_CONFIDENCE:  # flow has brought it here
@@ -180,7 +182,7 @@ class Tracker:
             track.score = float(faces.scores[row])
             track.view = view if self._follows else None
             if not is_hidden[row]:
-                track.learn(looks[row], frame.pts_seconds - last_seen)
+                track.learn_appearance(appearances[row], frame.pts_seconds - last_seen)
         marked = _with_tracks(faces, owners, qualities, False)
         return replace(marked, to_embed=is_chosen) if self._chooses else marked
 

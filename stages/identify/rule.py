@@ -12,27 +12,27 @@ from dataclasses import dataclass
 
 __all__ = ["NamingRule"]
 
-SINGLE = 0.035
-"""How much more alike one look has to be than the mean of many; two half as much more, and so on."""
+FEW_LOOKS = 0.035
+"""Cosine above the threshold that the mean of one look needs; that of two half as much, and so on."""
 
 AGREEING = 0.06
-"""How much less alike a look may be by itself and still agree."""
+"""Cosine below the threshold with which a look by itself still agrees."""
 
 AGREEING_SHARE = 0.5
+"""Of the looks, by quality: more have to agree before a track gets a name."""
 
 KEPT = 0.03
 KEPT_SHARE = 0.35
-"""How much less alike a track may become, and how many of its looks have to agree, before it loses its name: names do
-not flicker."""
+"""Cosine below the threshold, and share of the looks, with which a track keeps its name: names do not flicker."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamingRule:
-    """Of one gallery.
+    """The rule with one gallery's thresholds.
 
     Attributes:
         threshold: least cosine of the mean of many looks to a picture of somebody.
-        margin: how much more alike than the next person the best one has to be.
+        margin: cosine by which the best person has to surpass the next one.
     """
 
     threshold: float
@@ -50,7 +50,7 @@ class NamingRule:
             looks: how many are in the mean.
             share: how many of them agree, by quality, in [0, 1].
         """
-        is_alike = similarity >= self.threshold + SINGLE / max(looks, 1)
+        is_alike = similarity >= self.threshold + FEW_LOOKS / max(looks, 1)
         return is_alike and similarity - runner_up >= self.margin and share > AGREEING_SHARE
 
     def keeps(self, similarity: float, share: float) -> bool:

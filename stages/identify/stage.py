@@ -29,8 +29,7 @@ class IdentifyStage:
         """
         Args:
             roster: the people of this moment; asked once a batch, so it has to be quick.
-            threshold: least cosine similarity to be somebody.
-            margin: how much more similar than the next person the best one has to be.
+            threshold, margin: see `NamingRule`.
         """
         self._roster = roster
         self._rule = NamingRule(threshold, margin)

@@ -46,7 +46,7 @@ MPEG4_OPTIONS = {"qscale": "3", "flags": "+qscale", "global_quality": "354"}  # 
 
 
 class AnnotatedVideoSink:
-    """Writes one source as an annotated video."""
+    """Writes one source as an annotated video. Implements `stages.sink.base.Sink`."""
 
     wants_pixels = True
 
@@ -128,6 +128,7 @@ class AnnotatedVideoSink:
         self._staged.publish()
 
     def abandon(self) -> None:
+        """Discard the video. See `Sink.abandon`."""
         if self._audio is not None:
             self._audio.close()
         if self._output is not None:

@@ -29,6 +29,8 @@ class AudioCopy:
         """
         self._demuxer = Demuxer(uri)
         self._source = self._demuxer.container.streams.best("audio")
+        self._packets: Iterator[Packet[AudioStream]] = iter(())
+        self._origin_seconds = 0.0
         self._waiting: Packet[AudioStream] | None = None
         if isinstance(self._source, AudioStream):
             try:
@@ -48,7 +50,7 @@ class AudioCopy:
         self._packets = self._shifted_packets()
 
     def until(self, seconds: float) -> Iterator[Packet[AudioStream]]:
-        """The packets that begin before this time of the output and were not given yet."""
+        """The packets that begin before this time of the output and were not given yet; none before `start`."""
         packet = self._waiting or next(self._packets, None)
         while packet is not None and packet.pts is not None and packet.pts * packet.time_base < seconds:
             yield packet

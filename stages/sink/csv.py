@@ -24,7 +24,7 @@ NO_PERSON = "," * len(PERSON_COLUMNS) + "\n"
 
 
 class CsvTable:
-    """Writes faces to a staged CSV file, UTF-8, lines end in LF."""
+    """Writes faces to a staged CSV file, UTF-8, lines end in LF. Implements `stages.sink.rows.Table`."""
 
     def __init__(self, path: Path, *, force: bool = False, with_source: bool = False) -> None:
         """Stage the file. `with_source` adds a first column `source`. Raises OutputExists, OutputFailed."""

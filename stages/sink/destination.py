@@ -57,7 +57,7 @@ def destination_for(
 
 
 class FolderDestination:
-    """A folder for the only source, or one below it for each."""
+    """A folder for the only source, or one below it for each. Implements `Destination`."""
 
     def __init__(self, path: Path, run: RunDescription, *, source_ids: Sequence[str], force: bool = False) -> None:
         self._path = path
@@ -79,7 +79,7 @@ class FolderDestination:
 
 
 class TableDestination:
-    """One table for all sources."""
+    """One table for all sources. Implements `Destination`."""
 
     def __init__(self, path: Path, run: RunDescription, *, force: bool = False) -> None:
         self._path = path
@@ -110,6 +110,7 @@ def _jsonl(path: Path, run: RunDescription, force: bool) -> Table:
     return JsonLinesTable(path, force=force)
 
 
+# By the ending of the table's name.
 TABLES: dict[str, Callable[[Path, RunDescription, bool], Table]] = {
     ".csv": _csv,
     ".parquet": _parquet,

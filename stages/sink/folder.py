@@ -34,7 +34,10 @@ METADATA = "metadata.json"
 
 
 class FolderSink:
-    """Writes one source's folder. Without an embedder there is no `embeddings.hdf5`, without tracking no `tracks.*`."""
+    """Writes one source's folder. Without an embedder there is no `embeddings.hdf5`, without tracking no `tracks.*`.
+
+    Implements `stages.sink.base.Sink`.
+    """
 
     wants_pixels = False
 
@@ -56,18 +59,17 @@ class FolderSink:
         self._info = info
         self._counts = SourceCounts(started=datetime.now(timezone.utc))
         self._made_folder = not self._folder.exists()
-        # First of them: its lock keeps a second run out of the folder.
+        # First of all: its lock keeps a second run out of the folder.
         self._metadata = StagedFile(self._folder / METADATA, force=self._force)
         replace = self._force or self._metadata.took_over
         self._tables.append(CsvTable(self._folder / DETECTIONS, force=replace))
-        if self._run.embedding_dimension is not None:
-            dimension = self._run.embedding_dimension
+        dimension = self._run.embedding_dimension
+        if dimension is not None:
             self._tables.append(EmbeddingsFile(self._folder / EMBEDDINGS, dimension=dimension, force=replace))
         if self._run.tracks:
-            dimension_or_none = self._run.embedding_dimension
             self._track_tables.append(TracksCsv(self._folder / TRACKS_CSV, force=replace))
             self._track_tables.append(
-                TracksParquet(self._folder / TRACKS_PARQUET, embedding_dimension=dimension_or_none, force=replace)
+                TracksParquet(self._folder / TRACKS_PARQUET, embedding_dimension=dimension, force=replace)
             )
 
     def write(self, observation: Observation) -> None:

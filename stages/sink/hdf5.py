@@ -1,7 +1,7 @@
 """Embeddings as HDF5: `/embeddings`, `/frame_nums`, `/face_nums`, and `/track_ids` (0 without tracking).
 
-A row a face that was embedded, in the order of `detections.csv`: row by row its lines unless faces were followed
-(`--frameskip`) or chosen (`--embed best`).
+One row for each face that was embedded, in the order of `detections.csv`. The two have the same rows unless faces were
+followed (`--frameskip`) or chosen (`--embed best`).
 
 Rows are appended in blocks of bounded size, so memory stays constant. Without a face the datasets are there and empty.
 On a full disk the HDF5 library crashes the process when it closes the file (h5py issue 914, still so in HDF5 2.0), so
@@ -30,7 +30,10 @@ BLOCK_ROWS = 1024
 
 
 class EmbeddingsFile:
-    """Writes `/embeddings` float32 (N, D) and `/frame_nums`, `/face_nums`, `/track_ids` int32 (N,) to a staged file."""
+    """Writes `/embeddings` float32 (N, D) and `/frame_nums`, `/face_nums`, `/track_ids` int32 (N,) to a staged file.
+
+    Implements `stages.sink.rows.Table`.
+    """
 
     def __init__(self, path: Path, *, dimension: int, force: bool = False) -> None:
         """Stage the file; `dimension` is D. Raises OutputExists, OutputFailed."""

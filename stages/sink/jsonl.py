@@ -3,13 +3,14 @@
 So a reader tells "nobody there" from "not looked at", and can follow along.
 
     {"source": "movie.mkv", "frame_num": 24, "timestamp": 0.96, "faces": [
-        {"box": [x1, y1, x2, y2], "confidence": 0.93, "landmarks": [[x, y], ...], "track_id": 1, "quality": 0.81,
-         "propagated": false, "person": "Ada",
-         "similarity": 0.71, "embedding": [...]}]}
+        {"box": [x1, y1, x2, y2], "confidence": 0.93, "landmarks": [[x, y], ...],
+         "track_id": 1, "quality": 0.81, "propagated": false,
+         "person": "Ada", "similarity": 0.71, "embedding": [...]}]}
 
 (on one line). The faces come best score first; what the run has not, a face has not: landmarks, what belongs to its
 track, a person, an embedding. A frame that nobody looked at, though faces were followed through it, has
 `"looked_at": false`.
+
 Pixels have two decimals, everything else six: an embedding of norm 1 loses less than 1e-6 of its cosine.
 """
 
@@ -28,7 +29,7 @@ __all__ = ["JsonLinesTable"]
 
 
 class JsonLinesTable:
-    """Writes frames to a staged file, one JSON object a line, UTF-8."""
+    """Writes frames to a staged file, one JSON object a line, ASCII. Implements `stages.sink.rows.Table`."""
 
     def __init__(self, path: Path, *, force: bool = False) -> None:
         """Stage the file. Raises OutputExists, OutputFailed."""

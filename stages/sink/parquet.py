@@ -26,7 +26,7 @@ ROW_GROUP_ROWS = 4096
 
 
 class ParquetTable:
-    """Writes faces to a staged Parquet file."""
+    """Writes faces to a staged Parquet file. Implements `stages.sink.rows.Table`."""
 
     def __init__(self, path: Path, *, embedding_dimension: int | None, force: bool = False) -> None:
         """

@@ -68,7 +68,7 @@ class SharedTable:
 
 
 class TableSink:
-    """One source's rows of a shared table."""
+    """One source's rows of a shared table. Implements `stages.sink.base.Sink`."""
 
     wants_pixels = False
 

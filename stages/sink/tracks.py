@@ -44,7 +44,7 @@ ROW_GROUP_ROWS = 1024
 
 
 class TracksCsv:
-    """Writes `tracks.csv`."""
+    """Writes `tracks.csv`; staged, sealed and published as a `stages.sink.rows.Table`."""
 
     def __init__(self, path: Path, *, force: bool = False) -> None:
         """Stage the file. Raises OutputExists, OutputFailed."""
@@ -70,7 +70,7 @@ class TracksCsv:
 
 
 class TracksParquet:
-    """Writes `tracks.parquet`."""
+    """Writes `tracks.parquet`; staged, sealed and published as a `stages.sink.rows.Table`."""
 
     def __init__(self, path: Path, *, embedding_dimension: int | None, force: bool = False) -> None:
         """Stage the file; None leaves the column `embedding` out. Raises OutputExists, OutputFailed."""

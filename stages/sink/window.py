@@ -37,7 +37,7 @@ SCREEN_SHARE = 0.9  # leaves room for the window's frame and a task bar
 
 
 class WindowSink:
-    """Shows one source. `closed` says whether a person has had enough."""
+    """Shows one source. Implements `stages.sink.base.Sink`; `closed` says whether a person has had enough."""
 
     wants_pixels = True
 
@@ -93,6 +93,7 @@ class WindowSink:
         self._frames_shown += 1
 
     def close(self, ended: SourceEnded) -> None:
+        """Close the window."""
         self.abandon()
 
     def abandon(self) -> None:

@@ -48,6 +48,7 @@ class SourceStarted:
 
     @property
     def source_id(self) -> str:
+        """The video's."""
         return self.info.source_id
 
 

@@ -1,4 +1,4 @@
-"""What of NVIDIA's software and hardware is here, in words for a person: nothing is imported that needs a driver.
+"""What of NVIDIA's software and hardware is here, in words for a person. Nothing is imported that needs a driver.
 
 The driver is asked through `libcuda.so.1` itself. That takes no memory on a card and makes no context, so the flags of
 the context can still be set afterwards.
@@ -49,6 +49,8 @@ class Gpu:
     """A card as the driver describes it.
 
     Attributes:
+        ordinal: N in `cuda:N`.
+        name: the vendor's.
         capability: compute capability, for example (9, 0).
         memory_bytes: in all.
     """

@@ -36,7 +36,8 @@ class Backend(Protocol[TensorT]):
         """Run the network.
 
         Args:
-            batch: uint8 (N, H, W, 3), BGR, 1 <= N <= max_batch.
+            batch: uint8 (N, H, W, 3), BGR, 1 <= N <= max_batch; an engine built for floats takes (N, 3, H, W), see
+                `stages.imaging.tensor.TensorFormat`.
             stream: where device work is queued. Results may be read by work queued on it afterwards.
 
         Returns:
@@ -44,6 +45,7 @@ class Backend(Protocol[TensorT]):
 
         Raises:
             BackendError: with the network's name and the cause.
+            ModelMismatch, ValueError: the batch has a shape or type that the network does not take.
         """
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
-"""Networks by ONNX Runtime: on the CPU the reference, and what runs where OpenVINO has no build; on a card what runs
-where there is no TensorRT, with pictures that stay in host memory.
+"""Networks by ONNX Runtime: the reference on the CPU, and what runs where OpenVINO has no build.
+
+On a card it runs where there is no TensorRT; pictures then stay in host memory, and it copies each batch.
 
 A batch is one call on `threads` threads. They block when they have nothing to do instead of spinning, because the
 decoders need the cores.
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OnnxRuntimeBackend"]
 
-CUDA = "CUDAExecutionProvider"
+CUDA_PROVIDER = "CUDAExecutionProvider"
 
 _ERRORS_ONLY = 3  # ONNX Runtime's severities: 0 verbose .. 4 fatal
 
@@ -58,9 +59,9 @@ class OnnxRuntimeBackend:
         providers: list[str | tuple[str, dict[str, str]]] = ["CPUExecutionProvider"]
         self.name = "onnxruntime cpu fp32"
         if cuda_ordinal is not None:
-            if CUDA not in self._ort.get_available_providers():
+            if CUDA_PROVIDER not in self._ort.get_available_providers():
                 raise BackendUnavailable("this ONNX Runtime has no CUDA provider: pip install onnxruntime-gpu")
-            providers.insert(0, (CUDA, {"device_id": str(cuda_ordinal)}))
+            providers.insert(0, (CUDA_PROVIDER, {"device_id": str(cuda_ordinal)}))
             self.name = f"onnxruntime cuda:{cuda_ordinal} fp32"
         try:
             self._session: onnxruntime.InferenceSession | None = self._ort.InferenceSession(
@@ -68,7 +69,7 @@ class OnnxRuntimeBackend:
             )
         except self._failures as error:
             raise BackendError(f"ONNX Runtime can't read {onnx_path}: {error}") from error
-        if cuda_ordinal is not None and CUDA not in self._session.get_providers():
+        if cuda_ordinal is not None and CUDA_PROVIDER not in self._session.get_providers():
             # It goes on by itself with the CPU, which is not what was asked for.
             raise BackendUnavailable(
                 f"ONNX Runtime can't use cuda:{cuda_ordinal}: its CUDA libraries are missing or of another version; "
@@ -98,6 +99,7 @@ class OnnxRuntimeBackend:
         return dict(zip(self._outputs, results, strict=True))
 
     def close(self) -> None:
+        """Free the network. Safe to call twice."""
         self._session = None
 
     @property
@@ -107,6 +109,7 @@ class OnnxRuntimeBackend:
         return tuple(kind for kind in names if isinstance(kind, type) and issubclass(kind, Exception))
 
     def _check_input(self, session: onnxruntime.InferenceSession) -> str:
+        """The input's name. Raises ModelMismatch."""
         inputs = session.get_inputs()
         found = [(value.type, value.shape) for value in inputs]
         if len(found) != 1 or found[0][0] != "tensor(uint8)" or len(found[0][1]) != 4 or found[0][1][3] != 3:  # noqa: PLR2004

@@ -36,6 +36,7 @@ _MAX_CHUNK = 4
 """Pictures a request takes at most. SFace: 4 take 12% less time each than 1; 8 take as long each as 4."""
 
 _SIZES_KEPT = 8
+"""Picture sizes whose networks stay compiled."""
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 """Our names of precisions, and OpenVINO's."""
@@ -45,8 +46,11 @@ _cores: list[openvino.Core] = []
 
 
 class OpenVINOBackend:
-    """A `Backend` of host arrays. Two batches that share a picture may give it slightly different results (chunks run
-    another kernel than single pictures), within the tolerance of the precision."""
+    """A `Backend` of host arrays.
+
+    Two batches that share a picture may give it slightly different results, within the tolerance of the precision:
+    chunks run another kernel than single pictures.
+    """
 
     def __init__(self, onnx_path: Path, *, max_batch: int, threads: int, precision: Precision = "auto") -> None:
         """Read the network, and compile it if its picture size is fixed.
@@ -68,7 +72,7 @@ class OpenVINOBackend:
         self._ov = _import_openvino()
         self._network = onnx_path.name
         self._max_batch = max_batch
-        self._streams = threads
+        self._threads = threads
         self._chunk = max(1, min(_MAX_CHUNK, max_batch // threads))
         self._sizes: OrderedDict[tuple[int, int], _Requests] = OrderedDict()
         self._core = _shared_core(self._ov)
@@ -85,7 +89,7 @@ class OpenVINOBackend:
 
     def __repr__(self) -> str:
         return (
-            f"<OpenVINOBackend {self._network}, {self._precision}, {self._streams} threads, sizes {list(self._sizes)}>"
+            f"<OpenVINOBackend {self._network}, {self._precision}, {self._threads} threads, sizes {list(self._sizes)}>"
         )
 
     @property
@@ -109,6 +113,7 @@ class OpenVINOBackend:
         return {name: output[:count] for name, output in requests.outputs.items()}
 
     def close(self) -> None:
+        """Free the networks. Safe to call twice."""
         self._sizes.clear()
         self._model = None
 
@@ -117,7 +122,7 @@ class OpenVINOBackend:
 
         One after the other: the two networks have threads of their own, and together they would use twice as many.
         """
-        in_chunks = count - count % (self._chunk * self._streams)
+        in_chunks = count - count % (self._chunk * self._threads)
         if in_chunks:
             yield [slice(start, start + self._chunk) for start in range(0, in_chunks, self._chunk)]
         if in_chunks < count:
@@ -168,8 +173,8 @@ class OpenVINOBackend:
                 "CPU",
                 {
                     "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
-                    "INFERENCE_NUM_THREADS": self._streams,
-                    "NUM_STREAMS": self._streams,
+                    "INFERENCE_NUM_THREADS": self._threads,
+                    "NUM_STREAMS": self._threads,
                     # The decoders share these cores: a pinned thread would wait for its own while another is idle.
                     "ENABLE_CPU_PINNING": False,
                 },

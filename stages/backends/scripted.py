@@ -62,6 +62,7 @@ class ScriptedBackend:
 
     @property
     def is_closed(self) -> bool:
+        """Whether the owner has closed it, as it should."""
         return self._is_closed
 
     def wait_for_calls(self, count: int, *, timeout_seconds: float = 10.0) -> None:
@@ -89,4 +90,5 @@ class ScriptedBackend:
         return self._outputs(batch)
 
     def close(self) -> None:
+        """See `Backend.close`."""
         self._is_closed = True

@@ -1,4 +1,5 @@
-"""Runs an engine on a card: everything is queued on the caller's stream, nothing is allocated, nothing waits.
+"""Runs an engine on a card: everything is queued on the caller's stream. Nothing is allocated and nothing waits, but
+where a graph is recorded.
 
 All contexts work in one block of device memory and write into one set of output arrays, so a backend's calls must be
 ordered: one thread, one stream. A shape that comes a second time from the same memory is recorded as a CUDA graph and
@@ -30,15 +31,15 @@ from stages.errors import BackendError, EngineRejected, ModelMismatch
 
 __all__ = ["TensorRTBackend"]
 
-# The batch sizes below at the two or three frame shapes of a run. A graph of YuNet takes well under a megabyte.
 GRAPH_LIMIT = 96
+"""Room for `BATCH_SIZES` at the two or three frame shapes of a run. A graph of YuNet takes well under a megabyte."""
 
-SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-"""Of batches, once rounded up: a third more at most."""
+BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""What batches are rounded up to: by less than a half."""
 
 
 class TensorRTBackend:
-    """One engine with its contexts, outputs and graphs, on one card."""
+    """A `Backend` of device arrays: one engine with its contexts, outputs and graphs, on one card."""
 
     def __init__(
         self, plan: bytes, *, api: TensorRTApi, device: CudaDevice, name: str, use_graphs: bool = True
@@ -109,7 +110,7 @@ class TensorRTBackend:
             raise ModelMismatch(f"{self._network} takes {self._input_dtype}, the batch is {batch.dtype}")
         shape = self._rounded.get((batch.shape, batch.room))
         if shape is None:
-            shape = self._rounded[batch.shape, batch.room] = self._round(batch)
+            shape = self._rounded[batch.shape, batch.room] = self._rounded_shape(batch)
         key = (shape, batch.pointer)
         if key in self._graphs:
             self._graphs[key][0].launch(stream)
@@ -193,10 +194,10 @@ class TensorRTBackend:
                 return profile
         raise ModelMismatch(f"{self._network}: no profile of the engine covers an input of {shape}")
 
-    def _round(self, batch: DeviceArray) -> Shape:
+    def _rounded_shape(self, batch: DeviceArray) -> Shape:
         """The batch's shape, or one with more rows: as many as its memory has, and every output."""
         count = batch.shape[0]
-        rows = next((size for size in SIZES if size >= count), count)
+        rows = next((size for size in BATCH_SIZES if size >= count), count)
         shape = (min(rows, self._profile_for(batch.shape).covered.maximum[0]), *batch.shape[1:])
         has_room = math.prod(shape) * batch.dtype.itemsize <= max(batch.room, batch.nbytes)
         has_rows = all(output[0] == shape[0] for output in self._shapes_of_outputs(shape).values())

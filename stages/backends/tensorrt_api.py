@@ -79,10 +79,12 @@ class TensorRTApi:
 
     @property
     def has_timing_cache(self) -> bool:
+        """Whether what one build measured can speed up the next."""
         return not self.is_rtx
 
     @property
     def has_progress_monitor(self) -> bool:
+        """Whether a build tells how far it is, and can be stopped."""
         return hasattr(self.module, "IProgressMonitor")
 
     def create_network(self, builder: Any) -> Any:

@@ -92,6 +92,7 @@ class ShapeRange:
     maximum: Shape
 
     def covers(self, shape: Shape) -> bool:
+        """Whether every axis lies within the range."""
         return len(shape) == len(self.minimum) and all(
             low <= side <= high for low, side, high in zip(self.minimum, shape, self.maximum, strict=True)
         )

@@ -43,7 +43,14 @@ MOST_PAUSES = 10_000
 
 
 class Demuxer:
-    """One pass over a source's packets."""
+    """One pass over a source's packets.
+
+    Attributes:
+        label: the source without credentials, for people.
+        container, stream, codec_context: FFmpeg's, of the picture stream.
+        packets_read: so far.
+        error: why `packets` ended before the source did, or None.
+    """
 
     def __init__(self, uri: str, *, hwaccel: HWAccel | None = None, input_options: InputOptions | None = None) -> None:
         """
@@ -97,6 +104,7 @@ class Demuxer:
 
     @property
     def duration_seconds(self) -> float | None:
+        """As the stream or else the container states; 0.0 for a still."""
         if self.is_still:
             return 0.0
         if self.stream.duration is not None and self.stream.time_base is not None:

@@ -20,7 +20,7 @@ from stages.sources import VideoInfo
 
 __all__ = ["NvdecSource"]
 
-# Opening 14 files at once on an H200 was slower in all than few at a time: FFmpeg and the driver take turns.
+# On an H200, opening 14 files at once took longer in all than a few at a time: FFmpeg and the driver take turns.
 _OPENINGS = threading.BoundedSemaphore(3)
 # A server that does not answer must not keep other sources from opening.
 _OPENING_WAIT_SECONDS = 5.0
@@ -59,6 +59,7 @@ class NvdecSource(VideoSource):
         )
 
     def open(self) -> VideoInfo:
+        """See `VideoSource.open`. What can't be opened for NVDEC is opened for the CPU."""
         may_open = _OPENINGS.acquire(timeout=_OPENING_WAIT_SECONDS)
         try:
             try:

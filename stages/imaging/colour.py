@@ -54,7 +54,12 @@ _WEIGHTS = {
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """Matrix and range of a frame."""
+    """Matrix and range of a frame.
+
+    Attributes:
+        matrix: from YCbCr to RGB.
+        is_full_range: 8-bit samples span 0 to 255 instead of 16 to 235 (luma) and 16 to 240 (chroma).
+    """
 
     matrix: Matrix
     is_full_range: bool
@@ -68,6 +73,7 @@ class Encoding:
 
     @property
     def range(self) -> ColorRange:
+        """As swscale names it."""
         return ColorRange.JPEG if self.is_full_range else ColorRange.MPEG
 
 
@@ -87,6 +93,7 @@ class YuvSamples:
 
     @property
     def dtype(self) -> np.dtype[np.uint8] | np.dtype[np.uint16]:
+        """Of one sample in memory."""
         return np.dtype(np.uint8) if self.bits == BYTE_BITS else np.dtype(np.uint16)
 
     def black(self, encoding: Encoding) -> tuple[int, int, int]:

@@ -35,10 +35,12 @@ class Orientation:
 
     @property
     def swaps_sides(self) -> bool:
+        """Whether the upright frame is as wide as the coded one is high."""
         return self.rotation_degrees in (90, 270)
 
     @property
     def upright_pixel_aspect(self) -> float:
+        """Width of a pixel of the upright frame over its height."""
         return 1 / self.pixel_aspect if self.swaps_sides else self.pixel_aspect
 
     def upright_size(self, width: int, height: int) -> tuple[int, int]:

@@ -50,6 +50,7 @@ class SurfaceLayout:
 
     @property
     def sample_bytes(self) -> int:
+        """1 for NV12, 2 for P010."""
         return np.dtype(self.samples.dtype).itemsize
 
     @property
@@ -59,6 +60,7 @@ class SurfaceLayout:
 
     @property
     def chroma_rows(self) -> int:
+        """Rows of interleaved U and V."""
         return (self.height + 1) // 2
 
     @property
@@ -68,6 +70,7 @@ class SurfaceLayout:
 
     @property
     def nbytes(self) -> int:
+        """Bytes that a picture takes in its buffer, padding included."""
         return self.chroma_offset + self.pitch * self.chroma_rows
 
 

@@ -33,9 +33,11 @@ class TensorFormat:
 
     @property
     def element(self) -> np.dtype[np.generic]:
+        """`dtype` as numpy has it."""
         return np.dtype(self.dtype)
 
     def shape(self, count: int, height: int, width: int) -> tuple[int, int, int, int]:
+        """Of a tensor of `count` pictures of this height and width."""
         return (count, height, width, 3) if self.dtype == "uint8" else (count, 3, height, width)
 
     def defines(self) -> dict[str, str]:

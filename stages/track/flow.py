@@ -53,10 +53,12 @@ class Movement:
 
     @classmethod
     def unknown(cls) -> Movement:
+        """None that could be fitted: confidence 0."""
         return cls(1 + 0j, 0j, 0.0)
 
     @property
     def scale(self) -> float:
+        """Factor by which the face has grown."""
         return abs(self.turn)
 
     def apply(self, points: FloatArray) -> FloatArray:

@@ -59,6 +59,7 @@ class TrackStage:
         self.name = detect.name  # the runtime knows both by it
 
     def open(self) -> None:
+        """Open the detecting stage."""
         self._detect.open()
 
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
@@ -82,6 +83,7 @@ class TrackStage:
         return self._detect.flush(source_id)
 
     def close(self) -> None:
+        """Close the detecting stage."""
         self._detect.close()
 
     def _handle(self, frame: Frame, source: _Source, glance: _Glance, found: Faces | None) -> Observation:

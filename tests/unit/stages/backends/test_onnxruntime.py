@@ -8,11 +8,13 @@ import onnxruntime
 import pytest
 
 from stages.backends.availability import nvidia_status, onnxruntime_status
-from stages.backends.onnxruntime import CUDA, OnnxRuntimeBackend
+from stages.backends.onnxruntime import CUDA_PROVIDER, OnnxRuntimeBackend
 from stages.errors import BackendUnavailable
 from tests.unit.stages.backends.networks import write_channel_means
 
-without_cuda = pytest.mark.skipif(CUDA in onnxruntime.get_available_providers(), reason="this build knows CUDA")
+without_cuda = pytest.mark.skipif(
+    CUDA_PROVIDER in onnxruntime.get_available_providers(), reason="this build has the CUDA provider"
+)
 
 
 @without_cuda
@@ -25,9 +27,9 @@ def test_a_build_without_cuda_refuses_a_card_instead_of_taking_the_processor(tmp
 
 def test_a_provider_that_does_not_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the libraries of CUDA are missing: ONNX Runtime warns and takes the processor."""
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA_PROVIDER, "CPUExecutionProvider"])
     with (
-        pytest.warns(UserWarning, match=CUDA),
+        pytest.warns(UserWarning, match=CUDA_PROVIDER),
         pytest.raises(BackendUnavailable, match="can't use cuda:3: its CUDA libraries are missing"),
     ):
         OnnxRuntimeBackend(write_channel_means(tmp_path / "n.onnx", side=8), max_batch=4, threads=1, cuda_ordinal=3)

@@ -1,6 +1,6 @@
 """Picture arithmetic: detector inputs and aligned crops, on the host (`host`) or on a card (`device`).
 
-Import the modules by name: what runs on a card needs no OpenCV, and what runs on the host no CUDA.
+Import the modules by name: what runs on the host needs no CUDA.
 """
 
 from __future__ import annotations

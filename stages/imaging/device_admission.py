@@ -188,19 +188,20 @@ class DeviceAdmission:
             (whole,) = self._planned(layout, (luma.line_size, layout.chroma_row + layout.chroma_rows))
             self._stream.copy_plane(whole.aim(source, start))
         else:
-            pitch = luma.line_size
-            first, second = self._planned(layout, (pitch, layout.height), (pitch, layout.chroma_rows))
+            first, second = self._planned(
+                layout, (luma.line_size, layout.height), (chroma.line_size, layout.chroma_rows)
+            )
             self._stream.copy_plane(first.aim(source, start))
             self._stream.copy_plane(second.aim(chroma.buffer_ptr, start + layout.chroma_offset))
 
     def _planned(self, layout: SurfaceLayout, *planes: tuple[int, int]) -> tuple[PlaneCopy, ...]:
-        """Copies of (pitch, rows) into this layout, described once."""
-        copies = self._copies.get(layout)
+        """Copies of planes, each (pitch, rows), into this layout; described once."""
+        copies = self._copies.get((layout, planes))
         if copies is None:
             copies = tuple(
                 PlaneCopy(pitch, layout.pitch, row_bytes=layout.row_bytes, rows=rows) for pitch, rows in planes
             )
-            self._copies[layout] = copies
+            self._copies[layout, planes] = copies
         return copies
 
     def _copy_first_field(self, plane: VideoPlane, layout: SurfaceLayout, start: int, rows: int) -> None:

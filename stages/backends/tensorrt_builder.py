@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.backends.tensorrt_api import TensorRTApi
+from stages.backends.tensorrt_progress import make_monitor
 from stages.errors import BackendError, ModelMismatch
 
 __all__ = ["BuildProgress", "BuiltEngine", "EngineBuilder", "OnProgress", "ShapeRange"]
@@ -149,7 +150,7 @@ def _profile(builder: Any, tensor: Any, covered: ShapeRange) -> Any:
 @contextmanager
 def _reporting(api: TensorRTApi, config: Any, on_progress: OnProgress | None) -> Iterator[Any]:
     """Report once a second while the body runs; yields the progress monitor, if this version has one."""
-    monitor = _make_monitor(api) if api.has_progress_monitor else None
+    monitor = make_monitor(api.module) if api.has_progress_monitor else None
     if monitor is not None:
         config.progress_monitor = monitor
     if on_progress is None:
@@ -160,7 +161,7 @@ def _reporting(api: TensorRTApi, config: Any, on_progress: OnProgress | None) ->
 
     def report() -> None:
         while not finished.wait(REPORT_SECONDS):
-            on_progress(BuildProgress(time.monotonic() - started, monitor.fraction if monitor else None))
+            on_progress(BuildProgress(time.monotonic() - started, monitor.phases.fraction if monitor else None))
 
     reporter = threading.Thread(target=report, name="engine-build-progress")
     reporter.start()
@@ -170,61 +171,3 @@ def _reporting(api: TensorRTApi, config: Any, on_progress: OnProgress | None) ->
         finished.set()
         reporter.join()
     on_progress(BuildProgress(time.monotonic() - started, 1.0))
-
-
-def _make_monitor(api: TensorRTApi) -> Any:
-    base = api.module.IProgressMonitor
-
-    class Monitor(base):  # type: ignore[misc, valid-type]
-        """Adds up nested phases: a phase's steps share its parent's current step. Called from TensorRT's threads."""
-
-        def __init__(self) -> None:
-            base.__init__(self)
-            self.interrupted = False
-            self._lock = threading.Lock()
-            self._phases: dict[str, _Phase] = {}
-            self._fraction = 0.0
-
-        @property
-        def fraction(self) -> float:
-            with self._lock:
-                return self._fraction
-
-        def phase_start(self, name: str, parent: str | None, steps: int) -> None:
-            with self._keep_interrupt(), self._lock:
-                above = self._phases.get(parent or "")
-                share = above.share / above.steps if above else 1.0
-                self._phases[name] = _Phase(above.done if above else 0.0, share, steps)
-
-        def step_complete(self, name: str, step: int) -> bool:
-            with self._keep_interrupt(), self._lock:
-                phase = self._phases.get(name)
-                if phase is not None:
-                    phase.done = phase.start + phase.share * (step + 1) / phase.steps
-                    self._fraction = max(self._fraction, phase.done)
-            return not self.interrupted
-
-        def phase_finish(self, name: str) -> None:
-            with self._keep_interrupt(), self._lock:
-                self._phases.pop(name, None)
-
-        @contextmanager
-        def _keep_interrupt(self) -> Iterator[None]:
-            """Python raises KeyboardInterrupt in whatever Python the main thread runs; C++ must not see it."""
-            try:
-                yield
-            except KeyboardInterrupt:
-                self.interrupted = True
-
-    return Monitor()
-
-
-class _Phase:
-    """Where a phase begins and how far it has come, as fractions of the whole build."""
-
-    __slots__ = ("done", "share", "start", "steps")
-
-    def __init__(self, start: float, share: float, steps: int) -> None:
-        self.start = self.done = start
-        self.share = share
-        self.steps = max(1, steps)

@@ -8,7 +8,6 @@ source can have in flight. Under pressure a file waits for a buffer; a live sour
 from __future__ import annotations
 
 import functools
-import threading
 
 import av
 import cv2
@@ -17,7 +16,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from stages.buffers import BufferPool, PoolStatistics
-from stages.errors import PoolClosed, PoolTimeout
+from stages.buffers.source_pool import SourcePool
 from stages.imaging.colour import Encoding
 from stages.imaging.letterbox import DetectorInput, Letterbox
 from stages.imaging.orientation import Orientation
@@ -28,11 +27,7 @@ __all__ = ["HostAdmission"]
 
 
 class HostAdmission:
-    """The CPU pipeline's admission, one a source. Implements `stages.decode.video.Admission`.
-
-    Attributes:
-        frames_dropped: frames for which no buffer was free.
-    """
+    """The CPU pipeline's admission, one a source. Implements `stages.decode.video.Admission`."""
 
     def __init__(self, detector_input: DetectorInput, *, capacity: int, waits: bool = True) -> None:
         """
@@ -41,28 +36,26 @@ class HostAdmission:
             waits: `admit` blocks until a buffer is free (files); otherwise it returns None at once (live sources).
         """
         self._detector_input = detector_input
-        self._capacity = capacity
-        self._timeout_seconds = None if waits else 0.0
+        self._pool = SourcePool[NDArray[np.uint8]](capacity, waits=waits)
         # Kept: it reuses its swscale context while sizes and formats stay; VideoFrame.reformat makes one a call.
         self._reformatter = VideoReformatter()
         self._late_reformatter = VideoReformatter()  # the detector's thread's
-        self._lock = threading.Lock()
-        self._is_closed = False
         self._letterbox: Letterbox | None = None
-        self._pool: BufferPool[NDArray[np.uint8]] | None = None
-        self.frames_dropped = 0
+
+    @property
+    def frames_dropped(self) -> int:
+        """Frames for which no buffer was free."""
+        return self._pool.refused
 
     def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> HostPicture | None:
         """See `Admission.admit`. A frame that is not to be looked at is scaled only if somebody looks after all."""
         width, height = orientation.upright_size(frame.width, frame.height)
         letterbox = self._detector_input.fit(width, height, orientation.upright_pixel_aspect)
-        if self._pool is None or letterbox != self._letterbox:
-            self._pool = self._replace_pool(self._detector_input.shape(width, height, orientation.upright_pixel_aspect))
+        if letterbox != self._letterbox:
+            self._replace_buffers(self._detector_input.shape(width, height, orientation.upright_pixel_aspect))
             self._letterbox = letterbox
-        try:
-            lease = self._pool.lease(timeout_seconds=self._timeout_seconds)
-        except PoolTimeout:
-            self.frames_dropped += 1
+        lease = self._pool.lease()
+        if lease is None:
             return None
         try:
             encoding = Encoding.of(frame)
@@ -77,11 +70,7 @@ class HostAdmission:
 
     def interrupt(self) -> None:
         """See `Admission.interrupt`."""
-        with self._lock:
-            self._is_closed = True
-            pool = self._pool
-        if pool is not None:
-            pool.close()
+        self._pool.close()
 
     def close(self) -> None:
         """See `Admission.close`."""
@@ -89,21 +78,12 @@ class HostAdmission:
 
     def statistics(self) -> PoolStatistics:
         """Of the pool in use; before the first frame, of an empty one."""
-        return self._pool.statistics() if self._pool is not None else PoolStatistics(self._capacity, 0, 0, 0, 0.0)
+        return self._pool.statistics()
 
-    def _replace_pool(self, shape: tuple[int, int]) -> BufferPool[NDArray[np.uint8]]:
-        """A pool for inputs of this (height, width). The border is filled here, once: frames only write inside it."""
+    def _replace_buffers(self, shape: tuple[int, int]) -> None:
+        """Buffers for inputs of this (height, width). The border is filled here, once: frames only write inside it."""
         value = self._detector_input.pad_value
-        fresh = BufferPool(self._capacity, lambda: np.full((*shape, 3), value, np.uint8))
-        with self._lock:
-            stale, self._pool = self._pool, fresh
-            is_closed = self._is_closed
-        if stale is not None:
-            stale.close()
-        if is_closed:
-            fresh.close()
-            raise PoolClosed("this source was interrupted")
-        return fresh
+        self._pool.replace(BufferPool(self._pool.capacity, lambda: np.full((*shape, 3), value, np.uint8)))
 
     def _paste(
         self,

@@ -12,7 +12,6 @@ begin, once a batch: an event for every frame would cost the interpreter more th
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable
 
 import av
@@ -26,7 +25,7 @@ from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import PlaneCopy
 from stages.buffers.device import DeviceArray, PinnedArray
 from stages.buffers.slab import Slab
-from stages.errors import PoolClosed, PoolTimeout
+from stages.buffers.source_pool import SourcePool
 from stages.imaging.colour import NV12, P010, Encoding, YuvSamples
 from stages.imaging.nvdec_surface import chroma_row, surface_samples
 from stages.imaging.orientation import Orientation
@@ -51,7 +50,6 @@ class DeviceAdmission:
     Attributes:
         frames_copied: surfaces that never left the card.
         frames_uploaded: frames that were decoded on the CPU.
-        frames_dropped: frames for which no buffer was free.
     """
 
     def __init__(
@@ -72,16 +70,12 @@ class DeviceAdmission:
             on_upload: told once, with the pixel format, if frames have to be decoded on the CPU.
         """
         self._device = device
-        self._capacity = capacity
         self._most_bytes = most_bytes
-        self._timeout_seconds = None if waits else 0.0
         self._on_upload = on_upload
         self._stream = device.decoders.stream
         self._reformatter = VideoReformatter()
-        self._lock = threading.Lock()
-        self._is_closed = False
         self._is_current = False
-        self._pool: BufferPool[DeviceArray] | None = None
+        self._pool = SourcePool[DeviceArray](capacity, waits=waits)
         self._buffer_bytes = 0
         self._staging: PinnedArray | None = None
         self._uploaded: Event = HOST_EVENT
@@ -89,7 +83,11 @@ class DeviceAdmission:
         self._copies: dict[Hashable, tuple[PlaneCopy, ...]] = {}
         self.frames_copied = 0
         self.frames_uploaded = 0
-        self.frames_dropped = 0
+
+    @property
+    def frames_dropped(self) -> int:
+        """Frames for which no buffer was free."""
+        return self._pool.refused
 
     def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> DevicePicture | None:
         """See `Admission.admit`. `look` changes nothing: the detector's input is made on the detector's stream."""
@@ -100,13 +98,11 @@ class DeviceAdmission:
         is_surface = frame.format.name == "cuda" and len(planes) == 2  # noqa: PLR2004 - as all 4:2:0 has
         samples = surface_samples(planes[0]) if is_surface else _uploaded_samples(frame)
         layout = self._layout(frame, samples, orientation, chroma_row(planes) if is_surface else 0)
-        if self._pool is None or layout.nbytes > self._buffer_bytes:
-            self._pool = self._replace_pool(layout.nbytes)
-        try:
-            # The caller waits for the last reader, which is long done as a rule: the legacy stream is every decoder's.
-            lease = self._pool.lease(timeout_seconds=self._timeout_seconds)
-        except PoolTimeout:
-            self.frames_dropped += 1
+        if layout.nbytes > self._buffer_bytes:
+            self._replace_buffers(layout.nbytes)
+        # This thread waits for the last reader, who is long done as a rule; the legacy stream is every decoder's.
+        lease = self._pool.lease()
+        if lease is None:
             return None
         try:
             if is_surface:
@@ -124,12 +120,8 @@ class DeviceAdmission:
 
     def interrupt(self) -> None:
         """See `Admission.interrupt`."""
-        with self._lock:
-            self._is_closed = True
-            pool = self._pool
-        if pool is not None:
-            self._device.make_current()  # this may be any thread's first call
-            pool.close()
+        self._device.make_current()  # this may be any thread's first call
+        self._pool.close()
 
     def close(self) -> None:
         """See `Admission.close`."""
@@ -141,24 +133,16 @@ class DeviceAdmission:
 
     def statistics(self) -> PoolStatistics:
         """Of the pool in use; before the first frame, of an empty one."""
-        return self._pool.statistics() if self._pool is not None else PoolStatistics(self._capacity, 0, 0, 0, 0.0)
+        return self._pool.statistics()
 
-    def _replace_pool(self, buffer_bytes: int) -> BufferPool[DeviceArray]:
-        capacity = self._capacity
+    def _replace_buffers(self, nbytes: int) -> None:
+        """Buffers for pictures of up to so many bytes."""
+        capacity = self._pool.capacity
         if self._most_bytes is not None:
-            capacity = min(capacity, max(FEWEST_PICTURES, self._most_bytes // buffer_bytes))
-        slab = Slab(self._device, capacity, buffer_bytes)
-        fresh = BufferPool(capacity, slab.take, free=slab.give_back)
-        with self._lock:
-            stale, self._pool = self._pool, fresh
-            is_closed = self._is_closed
-        if stale is not None:
-            stale.close()
-        if is_closed:
-            fresh.close()
-            raise PoolClosed("this source was interrupted")
-        self._buffer_bytes = buffer_bytes
-        return fresh
+            capacity = min(capacity, max(FEWEST_PICTURES, self._most_bytes // nbytes))
+        slab = Slab(self._device, capacity, nbytes)
+        self._pool.replace(BufferPool(capacity, slab.take, free=slab.give_back))
+        self._buffer_bytes = nbytes
 
     def _layout(
         self, frame: av.VideoFrame, samples: YuvSamples, orientation: Orientation, chroma_at: int

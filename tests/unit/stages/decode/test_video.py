@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
-import psutil
 import pytest
 
-from stages.decode.demux import without_credentials
-from stages.decode.video import VideoSource
-from stages.errors import NotAVideo, SourceBroken, SourceError, SourceNotFound, SourceUnreadable
+from stages.errors import NotAVideo
 from stages.frames import Frame
-from stages.imaging.admission import HostAdmission
 from stages.imaging.host import HostImaging
-from stages.imaging.letterbox import DetectorInput
 from stages.sources import VideoInfo
 from tests.clips import picture, read_number, write_clip
-
-needs_field_order = pytest.mark.skipif(
-    not hasattr(av.VideoCodecContext, "field_order"),
-    reason="PyAV before 18 does not tell the field order: pictures are counted, not numbered by their packets",
-)
+from tests.unit.stages.decode.sources import needs_field_order, run, source
 
 FRAMES = 60
 
@@ -58,37 +47,6 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, properties in CLIPS.items():
         write_clip(folder / name, frames=FRAMES, **properties)  # type: ignore[arg-type]
     return folder
-
-
-def source(path: Path | str, *, capacity: int = 2, **properties: object) -> VideoSource:
-    admission = HostAdmission(DetectorInput(160), capacity=capacity)
-    return VideoSource(source_id="clip", uri=str(path), admission=admission, **properties)  # type: ignore[arg-type]
-
-
-def seen(opened: VideoSource) -> list[tuple[int, int, float]]:
-    """(index, number in the picture, time) of every frame."""
-    imaging = HostImaging(max_batch=1)
-    found = []
-    for frame in opened.frames():
-        found.append((frame.index, read_number(imaging.to_bgr(frame.picture)), frame.pts_seconds))
-        frame.release()
-    return found
-
-
-def take_all(opened: VideoSource, indices: list[int]) -> None:
-    """Note every frame's index, also if the source breaks then."""
-    for frame in opened.frames():
-        indices.append(frame.index)
-        frame.release()
-
-
-def run(path: Path, **properties: object) -> tuple[VideoInfo, list[tuple[int, int, float]], int]:
-    opened = source(path, **properties)  # type: ignore[arg-type]
-    try:
-        info = opened.open()
-        return info, seen(opened), opened.frames_decoded
-    finally:
-        opened.close()
 
 
 @pytest.mark.parametrize("name", CLIPS)
@@ -222,182 +180,3 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
         container.mux([*cover.encode(av.VideoFrame(64, 64, "yuvj420p")), *cover.encode()])
     with pytest.raises(NotAVideo, match="only sound"):
         source(path).open()
-
-
-def test_what_is_no_video_is_refused_with_a_reason(tmp_path: Path) -> None:
-    (tmp_path / "empty.mp4").touch()
-    os.mkfifo(tmp_path / "pipe.mp4")  # opening it would wait for ever
-    (tmp_path / "text.mp4").write_text("This is not a video.\n" * 100)
-    whole = write_clip(tmp_path / "whole.mp4").read_bytes()
-    (tmp_path / "no-index.mp4").write_bytes(whole[: len(whole) // 2])
-    cases: list[tuple[str, type[SourceError], str]] = [
-        ("missing.mp4", SourceNotFound, "does not exist"),
-        ("missing/movie.mp4", SourceNotFound, "does not exist"),
-        (".", NotAVideo, "is a directory"),
-        ("empty.mp4", NotAVideo, "is empty"),
-        ("pipe.mp4", NotAVideo, "is a pipe"),
-        ("text.mp4", NotAVideo, "is not a video"),
-        ("no-index.mp4", NotAVideo, "its end is missing"),
-    ]
-    for name, error, reason in cases:
-        opened = source(tmp_path / name)
-        with pytest.raises(error, match=reason) as caught:
-            opened.open()
-        assert str(tmp_path) in str(caught.value)
-        assert "\n" not in str(caught.value)
-        opened.close()
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_read_permission(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "secret.mp4", frames=2)
-    path.chmod(0)
-    with pytest.raises(SourceUnreadable, match="no permission"):
-        source(path).open()
-
-
-@pytest.mark.parametrize(("container", "kept"), [("mp4", 0.6), ("mkv", 0.5)])
-def test_a_file_cut_short_delivers_what_there_is_and_says_where_it_broke(
-    tmp_path: Path, container: str, kept: float
-) -> None:
-    path = write_clip(tmp_path / f"whole.{container}", frames=100, container_options={"movflags": "faststart"})
-    data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * kept)])
-    opened = source(path)
-    opened.open()
-    indices: list[int] = []
-    with pytest.raises(SourceBroken, match=r"breaks off at frame \d+") as caught:
-        take_all(opened, indices)
-    opened.close()
-    assert indices == list(range(len(indices)))
-    assert 10 < len(indices) < 100
-    assert caught.value.frame_index == len(indices)
-    assert caught.value.pts_seconds == pytest.approx((len(indices) - 1) / 24, abs=0.01)
-
-
-@needs_field_order
-@pytest.mark.parametrize("frameskip", [1, 4])
-def test_damage_in_the_middle_is_lived_through_and_later_frames_keep_their_numbers(
-    tmp_path: Path, frameskip: int
-) -> None:
-    path = write_clip(
-        tmp_path / "clip.mp4", frames=100, options={"g": "10"}, container_options={"movflags": "faststart"}
-    )
-    data = bytearray(path.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 600] = np.random.default_rng(8).bytes(600)
-    path.write_bytes(data)
-    _, found, frames_decoded = run(path, frameskip=frameskip)
-    assert frames_decoded == 100
-    wrong = [index for index, number, _ in found if index != number]
-    assert len(wrong) < 20
-    assert all(30 < index < 70 for index in wrong)
-    assert found[-1][0] == 99 // frameskip * frameskip
-
-
-def test_a_recording_out_of_step_goes_on_behind_the_gap(tmp_path: Path) -> None:
-    """FFmpeg says "again" for each 64 KiB in which an MPEG-TS has no packet: that is no end."""
-    path = write_clip(tmp_path / "clip.ts", frames=100, options={"g": "10"})
-    data = path.read_bytes()
-    middle = len(data) // 2 // 188 * 188
-    path.write_bytes(data[:middle] + bytes(300_000) + data[middle:])
-    _, found, _ = run(path)
-    numbers = [number for _, number, _ in found]
-    assert numbers[-1] == 99
-    assert len(numbers) > 80
-
-
-@pytest.mark.parametrize("container", ["mp4", "mkv"])
-def test_a_title_that_is_not_utf_8_is_no_reason_to_refuse_a_film(tmp_path: Path, container: str) -> None:
-    path = write_clip(tmp_path / f"clip.{container}", frames=3, metadata={"title": "Ma_on"})
-    path.write_bytes(path.read_bytes().replace(b"Ma_on", "Maçon".encode("latin-1") + b"_"[:0]))
-    assert len(run(path)[1]) == 3
-
-
-def test_passwords_are_nowhere(tmp_path: Path) -> None:
-    assert without_credentials("rtsp://ada:s3cret@cam:554/a?b=1") == "rtsp://cam:554/a?b=1"
-    assert without_credentials("rtsp://ada:p@ss@[::1]/a") == "rtsp://[::1]/a"
-    assert without_credentials("a@b:c.mp4") == "a@b:c.mp4"
-    with pytest.raises(SourceUnreadable) as caught:
-        source("http://ada:s3cret@127.0.0.1:1/movie.mp4").open()
-    cause = caught.value.__cause__
-    assert "127.0.0.1" in str(caught.value)
-    assert "s3cret" not in f"{caught.value} {cause} {cause!r}"
-
-
-def test_nothing_is_left_open(clips: Path) -> None:
-    """After the end, after leaving early, after a failure to open, after an interrupt: no file and no thread."""
-    process = psutil.Process()
-    files, threads = process.num_fds(), process.num_threads()
-
-    complete = source(clips / "h264.mp4", decoder_threads=4)
-    complete.open()
-    seen(complete)
-    complete.close()
-
-    abandoned = source(clips / "h264.mp4", decoder_threads=4, start_seconds=0.5)
-    abandoned.open()
-    delivery = abandoned.frames()
-    held = next(delivery)
-    assert process.num_threads() > threads
-    abandoned.close()
-    abandoned.close()
-    assert process.num_threads() == threads
-    assert read_number(HostImaging(max_batch=1).to_bgr(held.picture)) == held.index
-    held.release()
-
-    with pytest.raises(NotAVideo):
-        source(clips).open()
-    assert (process.num_fds(), process.num_threads()) == (files, threads)
-
-
-def test_a_broken_source_s_error_keeps_nothing_alive(tmp_path: Path) -> None:
-    """The runtime keeps the error of a source for a long time; its traceback must not keep the decoder's threads."""
-    process = psutil.Process()
-    threads = process.num_threads()
-    path = write_clip(tmp_path / "clip.mp4", frames=100, container_options={"movflags": "faststart"})
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    opened = source(path, decoder_threads=4)
-    opened.open()
-    with pytest.raises(SourceBroken) as caught:
-        take_all(opened, [])
-    opened.close()
-    assert process.num_threads() == threads
-    assert caught.value.__traceback__ is not None
-
-
-def test_an_interrupt_ends_the_frames_of_a_source_that_waits_for_a_buffer(clips: Path) -> None:
-    """The consumer holds the only buffer, so the decode thread waits or is about to; then the source is interrupted."""
-    opened = source(clips / "h264.mp4", capacity=1)
-    opened.open()
-    taken = threading.Event()
-    indices = []
-
-    def decode() -> None:
-        for frame in opened.frames():
-            indices.append(frame.index)
-            taken.set()
-
-    thread = threading.Thread(target=decode)
-    thread.start()
-    assert taken.wait(10)
-    opened.interrupt()
-    thread.join(10)
-    assert not thread.is_alive()
-    assert indices == [0]
-    opened.close()
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "long.mp4", frames=1500, options={"preset": "ultrafast"})
-    opened = source(path, capacity=4)
-    opened.open()
-    process = psutil.Process()
-    early = 0
-    for frame in opened.frames():
-        frame.release()
-        if frame.index == 300:
-            early = process.memory_info().rss
-    assert process.memory_info().rss < early * 1.05
-    opened.close()

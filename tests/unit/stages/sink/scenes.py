@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import Faces, Frame, Observation, Picture
+from stages.sink.base import Sink
+from stages.sink.destination import Destination, destination_for
 from stages.sink.metadata import RunDescription
 from stages.sources import SourceEnded, VideoInfo
 
-__all__ = ["DIMENSION", "RUN", "PlainPicture", "ended", "observation", "plain_bgr", "read_json", "video"]
+__all__ = [
+    "DIMENSION",
+    "OUTPUTS",
+    "RUN",
+    "PlainPicture",
+    "ended",
+    "make",
+    "names",
+    "observation",
+    "only",
+    "plain_bgr",
+    "read_json",
+    "rows_of",
+    "run",
+    "video",
+]
 
 DIMENSION = 4
+
+OUTPUTS = ["detections.csv", "embeddings.hdf5", "metadata.json"]
+"""What a run without tracking leaves in a source's folder."""
 
 RUN = RunDescription(
     detector="yunet",
@@ -95,3 +117,33 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON file's object."""
     record: dict[str, Any] = json.loads(path.read_text())
     return record
+
+
+def names(folder: Path) -> list[str]:
+    """Of all files below the folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def run(sink: Sink, observations: Sequence[Observation], source_id: str = "clip") -> None:
+    """A sink's whole life."""
+    sink.open(video(source_id))
+    for item in observations:
+        sink.write(item)
+    sink.close(ended(source_id))
+
+
+def only(sinks: list[Sink]) -> Sink:
+    """The one there is."""
+    (sink,) = sinks
+    return sink
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """A CSV file's lines."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def make(path: Path, *source_ids: str, force: bool = False, run: RunDescription = RUN) -> Destination:
+    """The destination of that name, for these sources or for "clip"."""
+    return destination_for(path, run, source_ids=source_ids or ("clip",), force=force)

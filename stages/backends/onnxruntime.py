@@ -67,8 +67,8 @@ class OnnxRuntimeBackend:
             self._session: onnxruntime.InferenceSession | None = self._ort.InferenceSession(
                 str(onnx_path), options, providers=providers
             )
-        except self._failures as error:
-            raise BackendError(f"ONNX Runtime can't read {onnx_path}: {error}") from error
+        except self._failures as exc:
+            raise BackendError(f"ONNX Runtime can't read {onnx_path}: {exc}") from exc
         if cuda_ordinal is not None and CUDA_PROVIDER not in self._session.get_providers():
             # It goes on by itself with the CPU, which is not what was asked for.
             raise BackendUnavailable(
@@ -94,8 +94,8 @@ class OnnxRuntimeBackend:
         stream.synchronize()
         try:
             results = self._session.run(self._outputs, {self._input: np.ascontiguousarray(batch)})
-        except self._failures as error:
-            raise BackendError(f"{self._network} failed in ONNX Runtime: {error}") from error
+        except self._failures as exc:
+            raise BackendError(f"{self._network} failed in ONNX Runtime: {exc}") from exc
         return dict(zip(self._outputs, results, strict=True))
 
     def close(self) -> None:
@@ -121,5 +121,5 @@ class OnnxRuntimeBackend:
 def _import_onnxruntime() -> ModuleType:
     try:
         return import_onnxruntime()
-    except ImportError as error:
-        raise BackendUnavailable("ONNX Runtime is not installed here: pip install onnxruntime") from error
+    except ImportError as exc:
+        raise BackendUnavailable("ONNX Runtime is not installed here: pip install onnxruntime") from exc

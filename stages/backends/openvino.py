@@ -79,8 +79,8 @@ class OpenVINOBackend:
         self._precision = self._choose(precision)
         try:
             self._model: openvino.Model | None = self._core.read_model(onnx_path)
-        except RuntimeError as error:
-            raise BackendError(f"OpenVINO can't read {onnx_path}: {_last_line(error)}") from error
+        except RuntimeError as exc:
+            raise BackendError(f"OpenVINO can't read {onnx_path}: {_last_line(exc)}") from exc
         # Compiled networks forget the names of outputs that they fuse with the layer before.
         self._names = [port.get_any_name() for port in self._model.outputs]
         self._fixed_size = self._check_input(self._model)
@@ -138,13 +138,13 @@ class OpenVINOBackend:
                 request.set_input_tensor(self._ov.Tensor(pictures[rows], shared_memory=True))
                 request.start_async()
                 running.append(request)
-        except RuntimeError as error:
-            failures.append(error)
+        except RuntimeError as exc:
+            failures.append(exc)
         for request in running:
             try:
                 request.wait()
-            except RuntimeError as error:
-                failures.append(error)
+            except RuntimeError as exc:
+                failures.append(exc)
         if failures:
             raise BackendError(f"{self._network} failed in OpenVINO: {_last_line(failures[0])}") from failures[0]
 
@@ -179,8 +179,8 @@ class OpenVINOBackend:
                     "ENABLE_CPU_PINNING": False,
                 },
             )
-        except RuntimeError as error:
-            raise BackendError(f"OpenVINO can't compile {self._network} for {shape}: {_last_line(error)}") from error
+        except RuntimeError as exc:
+            raise BackendError(f"OpenVINO can't compile {self._network} for {shape}: {_last_line(exc)}") from exc
 
     def _choose(self, precision: Precision) -> str:
         if precision == "auto":
@@ -249,8 +249,8 @@ def _shared_core(ov: ModuleType) -> openvino.Core:
 def _import_openvino() -> ModuleType:
     try:
         return import_openvino()
-    except ImportError as error:
-        raise BackendUnavailable("OpenVINO is not installed here: pip install openvino") from error
+    except ImportError as exc:
+        raise BackendUnavailable("OpenVINO is not installed here: pip install openvino") from exc
 
 
 def _last_line(error: RuntimeError) -> str:

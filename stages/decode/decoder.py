@@ -147,11 +147,11 @@ class StreamDecoder:
     def _decode(self, packet: VideoPacket | None) -> Iterator[DecodedFrame]:
         try:
             frames = self._codec.decode(packet)
-        except av.error.FFmpegError as error:
+        except av.error.FFmpegError as exc:
             self.packets_damaged += 1
             self._damaged_in_a_row += 1
             if self._damaged_in_a_row > MOST_DAMAGED:
-                self.error = without_address(error)
+                self.error = without_address(exc)
             return
         for frame in frames:
             self._damaged_in_a_row = 0

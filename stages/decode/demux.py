@@ -74,8 +74,8 @@ class Demuxer:
                 options={**_network_options(uri), **given.options},
                 timeout=(STALL_SECONDS, STALL_SECONDS) if _is_address(uri) else None,
             )
-        except av.error.FFmpegError as error:
-            raise _translated(error, self.label) from without_address(error)
+        except av.error.FFmpegError as exc:
+            raise _translated(exc, self.label) from without_address(exc)
         try:
             self.stream = self._picture_stream()
             self.codec_context = _codec_context(self.stream, hwaccel)
@@ -142,15 +142,15 @@ class Demuxer:
                     if packet.pts is not None:
                         last_seconds = max(last_seconds, float(packet.pts * packet.time_base))
                     yield packet
-            except av.error.BlockingIOError as error:  # FFmpeg is looking for where a damaged stream goes on
+            except av.error.BlockingIOError as exc:  # FFmpeg is looking for where a damaged stream goes on
                 pauses += 1
                 if not self._is_interrupted and pauses <= MOST_PAUSES:
                     self._packets = self.container.demux(self.stream)
                     continue
-                self.error = without_address(error)
+                self.error = without_address(exc)
                 return
-            except av.error.FFmpegError as error:
-                self.error = without_address(error)
+            except av.error.FFmpegError as exc:
+                self.error = without_address(exc)
                 return
             except IndexError:  # the end, where streams began in the middle: PyAV has no marks for those
                 pass
@@ -234,10 +234,10 @@ def _network_options(uri: str) -> dict[str, str]:
 def _check_file(path: str) -> None:
     try:
         status = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise SourceNotFound(f"{path} does not exist; check the name") from error
-    except OSError as error:
-        raise SourceUnreadable(f"{path} can't be read: {error.strerror}; check the permissions above it") from error
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise SourceNotFound(f"{path} does not exist; check the name") from exc
+    except OSError as exc:
+        raise SourceUnreadable(f"{path} can't be read: {exc.strerror}; check the permissions above it") from exc
     if stat.S_ISDIR(status.st_mode):
         raise NotAVideo(f"{path} is a directory; name the videos in it")
     if stat.S_ISFIFO(status.st_mode):  # opening it would wait for a writer, and nothing could end that

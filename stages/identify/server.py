@@ -164,7 +164,8 @@ class ServerIndex:
             size = getattr(vectors, "size", None)
             if size != self.dimension:
                 raise IndexMismatch(
-                    f"the collection {self._collection} holds embeddings of length {size}, not {self.dimension}"
+                    f"the collection {self._collection} holds embeddings of length {size}, not {self.dimension}: "
+                    "it belongs to another embedding model; choose another collection"
                 )
             self._is_ready = True
 

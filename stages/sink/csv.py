@@ -6,6 +6,7 @@ Pixels have two decimals, confidence and timestamp six at most. A frame without 
 from __future__ import annotations
 
 import csv
+import functools
 import io
 from pathlib import Path
 
@@ -30,8 +31,6 @@ class CsvTable:
         """Stage the file. `with_source` adds a first column `source`. Raises OutputExists, OutputFailed."""
         self._staged = StagedFile(path, force=force)
         self._with_source = with_source
-        self._prefix = ("", "")
-        self._name = ("", "")
         header = [*FACE_COLUMNS, *LANDMARK_COLUMNS, *TRACK_COLUMNS, *PERSON_COLUMNS]
         if with_source:
             header.insert(0, "source")
@@ -42,7 +41,7 @@ class CsvTable:
         faces, frame = observation.faces, observation.frame
         if not len(faces):
             return
-        prefix = self._prefix_of(source) if self._with_source else ""
+        prefix = f"{_quoted(source)}," if self._with_source else ""
         timestamp = _plain(frame.pts_seconds)
         boxes = faces.boxes_xyxy.tolist()
         landmarks = None if faces.landmarks is None else faces.landmarks.reshape(len(faces), -1).tolist()
@@ -52,7 +51,7 @@ class CsvTable:
             lines.append(prefix + FACE_FORMAT % (frame.index, number, *boxes[number], _plain(score), timestamp))
             lines.append(NO_LANDMARKS if landmarks is None else LANDMARK_FORMAT % tuple(landmarks[number]))
             lines.append(tracks[number])
-            lines.append(self._person_fields(None if faces.identities is None else faces.identities[number]))
+            lines.append(_person_fields(None if faces.identities is None else faces.identities[number]))
         self._write("".join(lines))
 
     def seal(self) -> None:
@@ -68,22 +67,10 @@ class CsvTable:
         with output_errors(self._staged.path):
             self._staged.file.write(text.encode("utf-8", "surrogateescape"))
 
-    def _person_fields(self, identity: Identity | None) -> str:
-        """The last fields of a face's line; the name quoted where needed, and kept: the same one comes in runs."""
-        if identity is None:
-            return NO_PERSON
-        if self._name[0] != identity.name:
-            self._name = (identity.name, _quoted(identity.name))
-        return f",{self._name[1]},{identity.similarity:.4f}\n"
 
-    def _prefix_of(self, source: str) -> str:
-        """The source as a first field, quoted where needed; kept, because frames of one source come in runs."""
-        if self._prefix[0] != source:
-            self._prefix = (source, f"{_quoted(source)},")
-        return self._prefix[1]
-
-
+@functools.lru_cache(maxsize=256)
 def _quoted(text: str) -> str:
+    """A field's text, quoted where needed. Remembered: names and sources come again and again."""
     line = io.StringIO()
     csv.writer(line).writerow([text, ""])
     return line.getvalue().removesuffix(",\r\n")
@@ -97,6 +84,11 @@ def _track_fields(faces: Faces) -> list[str]:
         TRACK_FORMAT % fields
         for fields in zip(faces.track_ids.tolist(), faces.quality.tolist(), faces.propagated.tolist(), strict=True)
     ]
+
+
+def _person_fields(identity: Identity | None) -> str:
+    """The last fields of a face's line."""
+    return NO_PERSON if identity is None else f",{_quoted(identity.name)},{identity.similarity:.4f}\n"
 
 
 def _plain(value: float) -> str:

@@ -26,17 +26,17 @@ TRACK_BGR = (
     (120, 110, 255),
     (200, 200, 200),
 )
-"""By turns."""
+"""Colours of the tracks, by turns."""
 LANDMARK_BGR = (40, 200, 255)
 TEXT_BGR = (255, 255, 255)
 
-LINES_PER_HEIGHT = 360  # a box's line is 1 pixel wide in 360p, 3 in 1080p
+FRAME_HEIGHT_PER_LINE_PIXEL = 360  # a box's line is 1 pixel wide in 360p, 3 in 1080p
 SUBPIXEL_BITS = 4  # OpenCV takes coordinates as fixed point
 
 
 def draw_faces(image: NDArray[np.uint8], faces: Faces) -> None:
     """Draw into the picture, uint8 (H, W, 3), BGR, in place."""
-    thickness = max(1, round(image.shape[0] / LINES_PER_HEIGHT))
+    thickness = max(1, round(image.shape[0] / FRAME_HEIGHT_PER_LINE_PIXEL))
     for number, score in enumerate(faces.scores.tolist()):
         left, top, right, bottom = _fixed_point(faces.boxes_xyxy[number])
         track = 0 if faces.track_ids is None else int(faces.track_ids[number])

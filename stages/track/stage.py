@@ -65,10 +65,7 @@ class TrackStage:
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
         """Look or follow; results are in the batch's order."""
         sources = [self._source(frame.source_id) for frame in batch]
-        glances = [
-            source.glance(frame, None if self._luma is None else self._luma.thumbnail(frame.picture))
-            for source, frame in zip(sources, batch, strict=True)
-        ]
+        glances = [source.glance(frame, self._thumbnail(frame)) for source, frame in zip(sources, batch, strict=True)]
         rows = [row for row, frame in enumerate(batch) if frame.look or glances[row].is_cut or not self._follows]
         found = dict(zip(rows, self._look([batch[row] for row in rows]), strict=True))
         results = [self._handle(frame, sources[row], glances[row], found.get(row)) for row, frame in enumerate(batch)]
@@ -101,6 +98,9 @@ class TrackStage:
 
     def _look(self, frames: Sequence[Frame]) -> list[Faces]:
         return [observation.faces for observation in self._detect.process(frames)] if frames else []
+
+    def _thumbnail(self, frame: Frame) -> Gray | None:
+        return None if self._luma is None else self._luma.thumbnail(frame.picture)
 
     def _source(self, source_id: str) -> _Source:
         source = self._sources.get(source_id)

@@ -18,7 +18,7 @@ __all__ = ["CudaEvent", "CudaStream", "PlaneCopy", "StreamTail"]
 
 
 class CudaStream:
-    """A sequence of work on one card, used by one thread at a time. Copies are asynchronous and counted."""
+    """Implements `Stream` on one card, for one thread at a time. Copies are asynchronous and counted."""
 
     _EVENT = core.EventOptions(blocking_sync=True)
     _TIMED_EVENT = core.EventOptions(blocking_sync=True, timing_enabled=True)
@@ -44,6 +44,7 @@ class CudaStream:
         return self._handle
 
     def record(self, *, timed: bool = False) -> CudaEvent:
+        """See `Stream.record`. `timed`: for `CudaEvent.milliseconds_since`."""
         try:
             return CudaEvent(self._core.record(options=self._TIMED_EVENT if timed else self._EVENT))
         except CUDAError as exc:
@@ -109,7 +110,7 @@ class CudaStream:
 
 
 class CudaEvent:
-    """A point in a CUDA stream's work; any thread may ask for it or wait for it."""
+    """Implements `Event`: a point in a CUDA stream's work. Any thread may ask for it or wait for it."""
 
     __slots__ = ("_core", "_was_done")
 
@@ -142,7 +143,7 @@ class CudaEvent:
 
 
 class StreamTail:
-    """Everything queued on a stream when somebody waits for it: one event for all whose work is there.
+    """Implements `Event`: everything queued on a stream when somebody waits for it; one for all whose work is there.
 
     Any thread may wait. It waits for later work of the stream too, which is no harm where that work is short.
     """

@@ -50,7 +50,7 @@ HOST_EVENT: Event = _HostEvent()
 
 
 class HostStream:
-    """The stream of a thread that works in host memory."""
+    """Implements `Stream` for a thread that works in host memory."""
 
     def record(self) -> Event:
         return HOST_EVENT

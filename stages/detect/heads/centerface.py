@@ -26,7 +26,7 @@ _DEPTHS = (1, 2, 2, 2 * LANDMARK_COUNT)
 
 
 class CenterFaceHead:
-    """Takes heat map, sizes, offsets and landmarks in the network's order, each (N, depth, H / 4, W / 4)."""
+    """Implements `Head`. Takes heat map, sizes, offsets and landmarks in that order, each (N, depth, H / 4, W / 4)."""
 
     has_landmarks = True
 

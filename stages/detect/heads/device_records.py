@@ -23,10 +23,12 @@ from stages.imaging.letterbox import Letterbox
 __all__ = ["FIRST_RECORDS", "HEAD_BLOCK", "DeviceRecords"]
 
 FIRST_RECORDS = 8
-"""Half a kilobyte a frame."""
+"""Faces of a frame that every batch brings back: half a kilobyte."""
 
 HEAD_BLOCK = (512, 1, 1)
+"""Threads of a head's kernel, one block a frame."""
 
+# Laid out as `Record` in stages/kernels/suppress.cuh.
 RECORD = np.dtype([("box", "<f4", 4), ("score", "<f4"), ("landmarks", "<f4", (LANDMARK_COUNT, 2)), ("anchor", "<i4")])
 _KEY_BYTES, _BOX_BYTES, _COUNT_BYTES, _PLACEMENT_BYTES = 8, 16, 4, 16
 
@@ -37,6 +39,7 @@ class DeviceRecords:
     def __init__(
         self, device: CudaDevice, *, max_batch: int, max_anchors: int, max_faces: int, has_landmarks: bool
     ) -> None:
+        """Raises ValueError unless there is room for more faces a frame than `FIRST_RECORDS`."""
         if max_faces <= FIRST_RECORDS:
             raise ValueError(f"room for at least {FIRST_RECORDS + 1} faces a frame is needed, not {max_faces}")
         self._max_batch = max_batch

@@ -26,7 +26,7 @@ __all__ = ["DeviceYoloHead"]
 
 
 class DeviceYoloHead:
-    """Thresholds and suppresses where the output is; `decode` returns when the faces are on the host."""
+    """Implements `Head` where the output is; `decode` returns when the faces are on the host."""
 
     def __init__(
         self,
@@ -40,6 +40,15 @@ class DeviceYoloHead:
         max_faces: int = 256,
         kernel_cache: Path | None = None,
     ) -> None:
+        """
+        Args:
+            detector_input: of every batch; bounds the anchors.
+            max_batch: frames that one `decode` takes.
+            has_landmarks: the network has 20 channels instead of 5.
+            score_threshold, nms_iou: see `HostHeadFactory`.
+            max_faces: kept of a frame, the best ones.
+            kernel_cache: folder for compiled kernels.
+        """
         self.has_landmarks = has_landmarks
         self._channels = LANDMARK_CHANNELS if has_landmarks else BOX_CHANNELS
         self._score_threshold = np.float32(score_threshold)

@@ -25,7 +25,7 @@ __all__ = ["DeviceYuNetHead"]
 
 
 class DeviceYuNetHead:
-    """Decodes, thresholds and suppresses where the outputs are; `decode` returns when the faces are on the host."""
+    """Implements `Head` where the outputs are; `decode` returns when the faces are on the host."""
 
     has_landmarks = True
 
@@ -40,6 +40,14 @@ class DeviceYuNetHead:
         max_faces: int = 256,
         kernel_cache: Path | None = None,
     ) -> None:
+        """
+        Args:
+            detector_input: of every batch; bounds the anchors.
+            max_batch: frames that one `decode` takes.
+            score_threshold, nms_iou: see `HostHeadFactory`.
+            max_faces: kept of a frame, the best ones.
+            kernel_cache: folder for compiled kernels.
+        """
         self._squared_threshold = np.float32(score_threshold**2)
         self._nms_iou = np.float32(nms_iou)
         defines = {"FIRST_RECORDS": str(FIRST_RECORDS)}

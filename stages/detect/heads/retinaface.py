@@ -29,7 +29,10 @@ _DEPTHS = (4, 2, 2 * LANDMARK_COUNT)
 
 
 class RetinaFaceHead:
-    """Takes outputs by their last dimension: boxes (N, A, 4), class probabilities (N, A, 2), landmarks (N, A, 10)."""
+    """Implements `Head`. Takes outputs by their last dimension.
+
+    Boxes (N, A, 4), class probabilities (N, A, 2) and landmarks (N, A, 10).
+    """
 
     has_landmarks = True
 

@@ -27,7 +27,7 @@ _DEPTHS = (1, 4, 2 * LANDMARK_COUNT)
 
 
 class ScrfdHead:
-    """Takes outputs by their shapes, since exporters number them.
+    """Implements `Head`. Takes outputs by their shapes, since exporters number them.
 
     Scores (N, A, 1), boxes (N, A, 4) and, in networks that have them, landmarks (N, A, 10), for each stride.
     """

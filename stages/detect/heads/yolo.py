@@ -27,7 +27,7 @@ LANDMARK_CHANNELS = BOX_CHANNELS + 3 * LANDMARK_COUNT
 
 
 class YoloHead:
-    """Takes networks with landmarks and without."""
+    """Implements `Head` for networks with landmarks and without."""
 
     def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
         self._score_threshold = score_threshold

@@ -28,7 +28,10 @@ OUTPUT_DEPTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 2 * LANDMARK_COUNT}
 
 
 class YuNetHead:
-    """Decodes the outputs `cls_s`, `obj_s` (N, A, 1), `bbox_s` (N, A, 4), `kps_s` (N, A, 10) of the strides s."""
+    """Implements `Head`.
+
+    Takes the outputs `cls_s`, `obj_s` (N, A, 1), `bbox_s` (N, A, 4) and `kps_s` (N, A, 10) of the strides s.
+    """
 
     has_landmarks = True
 

@@ -16,23 +16,21 @@ from collections.abc import Callable, Hashable
 
 import av
 import numpy as np
-from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
 
 from stages.buffers import HOST_EVENT, BufferPool, Event, PoolStatistics
 from stages.buffers.cuda import CudaDevice
-from stages.buffers.cuda_stream import PlaneCopy
 from stages.buffers.device import DeviceArray, PinnedArray
 from stages.buffers.slab import Slab
 from stages.buffers.source_pool import SourcePool
 from stages.imaging.colour import NV12, P010, Encoding, YuvSamples
+from stages.imaging.interleave import interleave
 from stages.imaging.nvdec_surface import chroma_row, surface_samples
 from stages.imaging.orientation import Orientation
-from stages.imaging.planes import yuv_samples
 from stages.imaging.surface import DevicePicture, SurfaceLayout
+from stages.imaging.surface_copies import SurfaceCopies
 
-__all__ = ["DeviceAdmission", "interleave"]
+__all__ = ["DeviceAdmission"]
 
 # Rows begin where the card reads them in full bursts.
 PITCH_ALIGNMENT = 256
@@ -80,7 +78,7 @@ class DeviceAdmission:
         self._staging: PinnedArray | None = None
         self._uploaded: Event = HOST_EVENT
         self._layouts: dict[Hashable, SurfaceLayout] = {}
-        self._copies: dict[Hashable, tuple[PlaneCopy, ...]] = {}
+        self._copies = SurfaceCopies(self._stream)
         self.frames_copied = 0
         self.frames_uploaded = 0
 
@@ -106,7 +104,7 @@ class DeviceAdmission:
             return None
         try:
             if is_surface:
-                self._copy(frame, planes, layout, lease.buffer)
+                self._copies.copy(planes, layout, lease.buffer.pointer, is_interlaced=frame.interlaced_frame)
                 self.frames_copied += 1
             else:
                 if self._on_upload is not None and not self.frames_uploaded:
@@ -156,45 +154,9 @@ class DeviceAdmission:
             layout = SurfaceLayout(frame.width, frame.height, pitch, samples, encoding, orientation, chroma_at)
             if len(self._layouts) == MOST_LAYOUTS:
                 self._layouts.clear()
-                self._copies.clear()
+                self._copies.forget()
             self._layouts[key] = layout
         return layout
-
-    def _copy(
-        self, frame: av.VideoFrame, planes: tuple[VideoPlane, ...], layout: SurfaceLayout, target: DeviceArray
-    ) -> None:
-        luma, chroma = planes
-        source, start = luma.buffer_ptr, target.pointer
-        if frame.interlaced_frame:
-            self._copy_first_field(luma, layout, start, layout.height)
-            self._copy_first_field(chroma, layout, start + layout.chroma_offset, layout.chroma_rows)
-        elif layout.chroma_row:
-            (whole,) = self._planned(layout, (luma.line_size, layout.chroma_row + layout.chroma_rows))
-            self._stream.copy_plane(whole.aim(source, start))
-        else:
-            first, second = self._planned(
-                layout, (luma.line_size, layout.height), (chroma.line_size, layout.chroma_rows)
-            )
-            self._stream.copy_plane(first.aim(source, start))
-            self._stream.copy_plane(second.aim(chroma.buffer_ptr, start + layout.chroma_offset))
-
-    def _planned(self, layout: SurfaceLayout, *planes: tuple[int, int]) -> tuple[PlaneCopy, ...]:
-        """Copies of planes, each (pitch, rows), into this layout; described once."""
-        copies = self._copies.get((layout, planes))
-        if copies is None:
-            copies = tuple(
-                PlaneCopy(pitch, layout.pitch, row_bytes=layout.row_bytes, rows=rows) for pitch, rows in planes
-            )
-            self._copies[layout, planes] = copies
-        return copies
-
-    def _copy_first_field(self, plane: VideoPlane, layout: SurfaceLayout, start: int, rows: int) -> None:
-        """The first field alone, each of its rows twice: two moments in one picture would be combed."""
-        for line in (0, 1):
-            copy = PlaneCopy(
-                2 * plane.line_size, 2 * layout.pitch, row_bytes=layout.row_bytes, rows=(rows + 1 - line) // 2
-            )
-            self._stream.copy_plane(copy.aim(plane.buffer_ptr, start + line * layout.pitch))
 
     def _upload(self, frame: av.VideoFrame, layout: SurfaceLayout, target: DeviceArray) -> None:
         if self._staging is None or self._staging.array.nbytes < layout.nbytes:
@@ -207,50 +169,6 @@ class DeviceAdmission:
         interleave(frame, layout, self._staging.array.view(np.uint8), self._reformatter)
         self._stream.upload(self._staging, target, layout.nbytes)
         self._uploaded = self._stream.record()
-
-
-def interleave(
-    frame: av.VideoFrame, layout: SurfaceLayout, target: NDArray[np.uint8], reformatter: VideoReformatter
-) -> None:
-    """Write a frame of host memory, whatever its format, as NV12 or P010.
-
-    swscale only makes it 4:2:0 where it is not; interleaving with it loses the last column of odd widths.
-
-    Args:
-        target: uint8 (layout.nbytes or more,); what lies between rows is left as it is.
-    """
-    encoding, samples = layout.encoding, layout.samples
-    stored = yuv_samples(frame)
-    if stored is None or stored.bits != samples.bits:
-        # Range and matrix stay as they are: the kernels read them from the layout.
-        frame = reformatter.reformat(
-            frame,
-            format="yuv420p" if samples == NV12 else "yuv420p10le",
-            src_colorspace=encoding.matrix,
-            dst_colorspace=encoding.matrix,
-            src_color_range=encoding.range,
-            dst_color_range=encoding.range,
-            threads=1,
-        )
-        stored = YuvSamples(bits=samples.bits, shift=0, is_semi_planar=False)
-    rows = target[: layout.nbytes].view(samples.dtype).reshape(layout.height + layout.chroma_rows, -1)
-    luma, *chroma = (_rows(plane, samples.dtype, step=2 if frame.interlaced_frame else 1) for plane in frame.planes)
-    shift = samples.shift - stored.shift
-    _place(luma, rows[: layout.height, : layout.width], shift)
-    pairs = rows[layout.height :, : layout.width + layout.width % 2]
-    for position, plane in enumerate(chroma):
-        _place(plane, pairs if stored.is_semi_planar else pairs[:, position::2], shift)
-
-
-def _rows(plane: VideoPlane, dtype: np.dtype[np.uint8] | np.dtype[np.uint16], *, step: int) -> NDArray[np.uint8]:
-    """(rows, samples with padding) of a plane; of every `step` rows the first, in the place of all."""
-    rows: NDArray[np.uint8] = np.frombuffer(plane, dtype).reshape(plane.height, -1)  # type: ignore[call-overload]
-    return np.repeat(rows[::step], step, axis=0)[: len(rows)] if step > 1 else rows
-
-
-def _place(source: NDArray[np.uint8], target: NDArray[np.uint8], shift: int) -> None:
-    height, width = target.shape
-    np.left_shift(source[:height, :width], shift, out=target)
 
 
 def _uploaded_samples(frame: av.VideoFrame) -> YuvSamples:

@@ -11,7 +11,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from stages.imaging.colour import NV12, P010, Encoding
-from stages.imaging.device_admission import interleave
+from stages.imaging.interleave import interleave
 from stages.imaging.orientation import Orientation
 from stages.imaging.surface import SurfaceLayout
 from tests.clips import write_clip

@@ -185,7 +185,7 @@ def _refusal(module: str, version: str, capability: tuple[int, int]) -> str:
     if not major.isdigit():
         return ""
     # TensorRT's support matrix: 10 dropped Pascal, 10.5 Volta.
-    if capability < _TURING and int(major) >= 10:  # noqa: PLR2004
+    if capability < _TURING and int(major) >= 10:  # noqa: PLR2004 - a version
         return "pip install 'tensorrt==8.6.*' under Python 3.10, the last for this card"
     if capability >= (10, 0) and (int(major), int(rest.partition(".")[0] or 0)) < (10, 8):
         return "pip install 'tensorrt>=10.8', the first for this card"

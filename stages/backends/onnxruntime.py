@@ -89,7 +89,7 @@ class OnnxRuntimeBackend:
         """See `Backend.infer`. `batch` is uint8 (N, H, W, 3)."""
         if self._session is None:
             raise BackendError(f"the backend of {self._network} is closed")
-        if batch.dtype != np.uint8 or batch.ndim != 4 or not 1 <= len(batch) <= self._max_batch:  # noqa: PLR2004
+        if batch.dtype != np.uint8 or batch.ndim != 4 or not 1 <= len(batch) <= self._max_batch:  # noqa: PLR2004 - N, H, W, C
             raise ValueError(f"expected uint8 (1..{self._max_batch}, H, W, 3), got {batch.dtype} {batch.shape}")
         stream.synchronize()
         try:
@@ -112,7 +112,7 @@ class OnnxRuntimeBackend:
         """The input's name. Raises ModelMismatch."""
         inputs = session.get_inputs()
         found = [(value.type, value.shape) for value in inputs]
-        if len(found) != 1 or found[0][0] != "tensor(uint8)" or len(found[0][1]) != 4 or found[0][1][3] != 3:  # noqa: PLR2004
+        if len(found) != 1 or found[0][0] != "tensor(uint8)" or len(found[0][1]) != 4 or found[0][1][3] != 3:  # noqa: PLR2004 - N, H, W, C
             raise ModelMismatch(f"{self._network} should have one input, uint8 (N, H, W, 3), found {found}")
         name: str = inputs[0].name
         return name

@@ -73,12 +73,13 @@ class TrackEvidence:
         fresh = _identity(person, similarity, look.at_seconds)
         before = self._identity
         if before is None or decided != self._decided or fresh.name != before.name:
-            self._identity = fresh
+            identity = fresh
         elif similarity > before.similarity:
-            self._identity = _identity(person, similarity, before.decided_at_seconds)
-        self._decided = decided
-        assert self._identity is not None
-        return self._identity
+            identity = _identity(person, similarity, before.decided_at_seconds)
+        else:
+            identity = before
+        self._decided, self._identity = decided, identity
+        return identity
 
     def _is_named(self, look: Look, candidate: Candidate, share: float, rule: NamingRule) -> bool:
         """Whether the track has, or keeps, the candidate's name."""

@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange
 
 from stages.frames import FloatArray
 
-__all__ = ["NV12", "P010", "Encoding", "Matrix", "YuvSamples"]
+__all__ = ["BYTE_BITS", "NV12", "P010", "Encoding", "Matrix", "YuvSamples"]
 
 BYTE_BITS = 8
 

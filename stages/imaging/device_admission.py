@@ -23,7 +23,7 @@ from stages.buffers.cuda import CudaDevice
 from stages.buffers.device import DeviceArray, PinnedArray
 from stages.buffers.slab import Slab
 from stages.buffers.source_pool import SourcePool
-from stages.imaging.colour import NV12, P010, Encoding, YuvSamples
+from stages.imaging.colour import BYTE_BITS, NV12, P010, Encoding, YuvSamples
 from stages.imaging.interleave import interleave
 from stages.imaging.nvdec_surface import chroma_row, surface_samples
 from stages.imaging.orientation import Orientation
@@ -93,7 +93,7 @@ class DeviceAdmission:
             self._device.make_current()
             self._is_current = True
         planes = frame.planes
-        is_surface = frame.format.name == "cuda" and len(planes) == 2  # noqa: PLR2004 - as all 4:2:0 has
+        is_surface = frame.format.name == "cuda" and len(planes) == 2  # noqa: PLR2004 - luma and chroma: 4:2:0
         samples = surface_samples(planes[0]) if is_surface else _uploaded_samples(frame)
         layout = self._layout(frame, samples, orientation, chroma_row(planes) if is_surface else 0)
         if layout.nbytes > self._buffer_bytes:
@@ -173,4 +173,5 @@ class DeviceAdmission:
 
 def _uploaded_samples(frame: av.VideoFrame) -> YuvSamples:
     """P010 for more than 8 bits a sample, or where that is not known (4:4:4 surfaces); else NV12."""
-    return P010 if max((component.bits for component in frame.format.components), default=16) > 8 else NV12  # noqa: PLR2004
+    bits = max((component.bits for component in frame.format.components), default=P010.bits)
+    return P010 if bits > BYTE_BITS else NV12

@@ -6,7 +6,7 @@ import ctypes
 
 from av.video.plane import VideoPlane
 
-from stages.imaging.colour import NV12, P010, YuvSamples
+from stages.imaging.colour import BYTE_BITS, NV12, P010, YuvSamples
 
 __all__ = ["chroma_row", "surface_samples"]
 
@@ -46,4 +46,4 @@ def surface_samples(luma: VideoPlane) -> YuvSamples:
     """NV12 or P010. PyAV tells a surface's format only through DLPack before 18."""
     capsule = luma.__dlpack__()
     tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))
-    return NV12 if tensor.bits == 8 else P010  # noqa: PLR2004
+    return NV12 if tensor.bits == BYTE_BITS else P010

@@ -44,7 +44,6 @@ class StreamDecoder:
         demuxer: what it reads from.
         first_number: rank among the packets of the first picture that can be decoded; None until it was.
         frames_passed: index of the next frame: of those so far, decoded, skipped or lost, how many there were.
-        packets_damaged: packets that FFmpeg could make nothing of.
         error: why decoding had to be given up, or None.
     """
 
@@ -65,7 +64,6 @@ class StreamDecoder:
         """
         self.first_number = first_number
         self.frames_passed = 0
-        self.packets_damaged = 0
         self.error: Exception | None = None
         self.demuxer = demuxer
         self._selection = selection
@@ -85,7 +83,10 @@ class StreamDecoder:
         return f"<StreamDecoder {self._codec.name}, {self.frames_passed} frames passed>"
 
     def frames(self) -> Iterator[DecodedFrame]:
-        """All wanted frames and those that had to be decoded for them, in order."""
+        """All wanted frames and those that had to be decoded for them, in order.
+
+        Packets that FFmpeg can make nothing of are left out; smaller damage it hides itself.
+        """
         numbering = PacketNumbering()
         packets: NumberedPackets = ((packet, None) for packet in self.demuxer.packets())
         if self.knows_numbers:
@@ -148,7 +149,6 @@ class StreamDecoder:
         try:
             frames = self._codec.decode(packet)
         except av.error.FFmpegError as exc:
-            self.packets_damaged += 1
             self._damaged_in_a_row += 1
             if self._damaged_in_a_row > MOST_DAMAGED:
                 self.error = without_address(exc)

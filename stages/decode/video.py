@@ -79,11 +79,6 @@ class VideoSource:
         """Frames since the start that were decoded or, where nobody looks at them, skipped."""
         return self._frames_decoded
 
-    @property
-    def packets_damaged(self) -> int:
-        """Packets that could not be decoded; FFmpeg hides smaller damage itself."""
-        return self._active.packets_damaged
-
     def open(self) -> VideoInfo:
         """Open the source and decode its first frame.
 

@@ -45,11 +45,11 @@ class IdentifyStage:
         if roster is not self._known:
             self._known = roster
             self._decide_anew(roster)
-        seen = [self._seen(item) for item in batch]
-        looks = [look for of_item in seen for _, look in of_item if look is not None]
+        counted = [self._count_looks(item) for item in batch]
+        looks = [look for of_item in counted for _, look in of_item if look is not None]
         candidates = iter(_candidates(roster, looks))
         results = []
-        for item, of_item in zip(batch, seen, strict=True):
+        for item, of_item in zip(batch, counted, strict=True):
             if item.faces.embeddings is None:
                 results.append(item)
                 continue
@@ -76,21 +76,24 @@ class IdentifyStage:
             for look, candidate in zip(looks, _candidates(roster, looks), strict=True):
                 evidence.decide(look, candidate, self._rule)
 
-    def _seen(self, item: Observation) -> list[tuple[TrackEvidence, Look | None]]:
-        """For every face its track's evidence, and the look if it was embedded; nothing without embeddings."""
+    def _count_looks(self, item: Observation) -> list[tuple[TrackEvidence, Look | None]]:
+        """Add the item's looks to its tracks' evidence.
+
+        Returns for every face the evidence, and the look if it was embedded; nothing without embeddings.
+        """
         faces, at_seconds = item.faces, item.frame.pts_seconds
         tracks = self._tracks.setdefault(item.source_id, {})
         for track_id in item.ended_tracks:
             tracks.pop(track_id, None)
         if faces.embeddings is None:
             return []
-        seen = []
+        counted = []
         for row, embedding in enumerate(faces.embeddings):
             track_id = 0 if faces.track_ids is None else int(faces.track_ids[row])
             evidence = tracks.setdefault(track_id, TrackEvidence()) if track_id else TrackEvidence()
             quality = 1.0 if faces.quality is None else float(faces.quality[row])
-            seen.append((evidence, evidence.add(embedding, quality, at_seconds) if embedding.any() else None))
-        return seen
+            counted.append((evidence, evidence.add(embedding, quality, at_seconds) if embedding.any() else None))
+        return counted
 
 
 def _candidates(roster: Roster, looks: Sequence[Look]) -> list[Candidate | None]:

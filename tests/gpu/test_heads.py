@@ -74,13 +74,12 @@ def yunet(device: CudaDevice) -> Iterator[DeviceYuNetHead]:
     head.close()
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["boxes", "landmarks"])
-def yolo(request: pytest.FixtureRequest, device: CudaDevice) -> Iterator[DeviceYoloHead]:
+@pytest.fixture(scope="module")
+def yolo(device: CudaDevice) -> Iterator[DeviceYoloHead]:
     head = DeviceYoloHead(
         device,
         detector_input=INPUT,
         max_batch=4,
-        has_landmarks=request.param,
         score_threshold=THRESHOLD,
         nms_iou=IOU,
         max_faces=64,
@@ -173,14 +172,15 @@ def test_yunet_keeps_what_greedy_suppression_keeps(
         check(faces, greedy(yunet_candidates(outputs, frame), IOU)[:64], place)
 
 
+@pytest.mark.parametrize("channels", [5, 20])
 @pytest.mark.parametrize("mean_faces", [0, 2, 30, 400])
 def test_yolo_keeps_what_greedy_suppression_keeps(
-    mean_faces: float, yolo: DeviceYoloHead, upload: Upload, stream: CudaStream
+    mean_faces: float, channels: int, yolo: DeviceYoloHead, upload: Upload, stream: CudaStream
 ) -> None:
-    outputs = yolo_output(3, len(PLACES), 20 if yolo.has_landmarks else 5, mean_faces=mean_faces)
+    outputs = yolo_output(3, len(PLACES), channels, mean_faces=mean_faces)
     found = yolo.decode(upload(outputs), PLACES, SHAPE, stream=stream)
     for frame, (faces, place) in enumerate(zip(found, PLACES, strict=True)):
-        assert (faces.landmarks is not None) == yolo.has_landmarks
+        assert (faces.landmarks is not None) == yolo.has_landmarks == (channels == 20)
         check(faces, greedy(yolo_candidates(outputs, frame), IOU)[:64], place)
 
 

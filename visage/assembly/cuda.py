@@ -19,6 +19,7 @@ from stages.contract import FrameSource, Stage
 from stages.decode.demux import InputOptions
 from stages.decode.nvdec import NvdecSource
 from stages.detect.heads.device_readback import ReadbackHead
+from stages.detect.heads.device_yolo import DeviceYoloHead
 from stages.detect.heads.device_yunet import DeviceYuNetHead
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
@@ -39,7 +40,10 @@ __all__ = ["CudaPlatform"]
 
 logger = logging.getLogger(__name__)
 
-HEADS: Mapping[str, Callable[..., DeviceYuNetHead]] = {"yunet": DeviceYuNetHead}
+HEADS: Mapping[str, Callable[..., DeviceYuNetHead | DeviceYoloHead]] = {
+    "yunet": DeviceYuNetHead,
+    "yolo": DeviceYoloHead,
+}
 """Heads with a kernel, by family; all others read the network's outputs back."""
 
 # The README's table was measured with these on an H200; engines are built for them, and serve smaller batches too.
@@ -196,7 +200,7 @@ class CudaPlatform:
     def _precision(self) -> str:
         return "fp32" if self._settings.precision == "fp32" else "fp16"
 
-    def _head(self) -> DeviceYuNetHead | ReadbackHead:
+    def _head(self) -> DeviceYuNetHead | DeviceYoloHead | ReadbackHead:
         plan = self._plan
         on_card = HEADS.get(plan.detector.head)
         if on_card is None:

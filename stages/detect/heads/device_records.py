@@ -36,16 +36,13 @@ _KEY_BYTES, _BOX_BYTES, _COUNT_BYTES, _PLACEMENT_BYTES = 8, 16, 4, 16
 class DeviceRecords:
     """Device memory of one head, for batches of up to `max_batch` frames of up to `max_anchors` anchors."""
 
-    def __init__(
-        self, device: CudaDevice, *, max_batch: int, max_anchors: int, max_faces: int, has_landmarks: bool
-    ) -> None:
+    def __init__(self, device: CudaDevice, *, max_batch: int, max_anchors: int, max_faces: int) -> None:
         """Raises ValueError unless there is room for more faces a frame than `FIRST_RECORDS`."""
         if max_faces <= FIRST_RECORDS:
             raise ValueError(f"room for at least {FIRST_RECORDS + 1} faces a frame is needed, not {max_faces}")
         self._max_batch = max_batch
         self._max_anchors = max_anchors
         self._max_faces = max_faces
-        self._has_landmarks = has_landmarks
         rest_bytes = max_batch * (max_faces - FIRST_RECORDS) * RECORD.itemsize
         with ExitStack() as owned:
 
@@ -94,7 +91,7 @@ class DeviceRecords:
             self._rest.pointer,
         )
 
-    def read(self, count: int, *, stream: CudaStream) -> list[Faces]:
+    def read(self, count: int, *, has_landmarks: bool, stream: CudaStream) -> list[Faces]:
         """The faces of `count` frames, once the kernel queued on `stream` has run; blocks until then."""
         raw = self._read_first(self._first.view((self._first_bytes(count),)), stream=stream)
         start = self._counts_bytes(count)
@@ -106,9 +103,9 @@ class DeviceRecords:
         boxes, scores = np.ascontiguousarray(first["box"]), np.ascontiguousarray(first["score"])
         landmarks = np.ascontiguousarray(first["landmarks"])
         return [
-            self._faces(np.concatenate([first[row], rest[row]]))
+            self._faces(np.concatenate([first[row], rest[row]]), has_landmarks=has_landmarks)
             if row in rest
-            else Faces(boxes[row, :kept], scores[row, :kept], landmarks[row, :kept] if self._has_landmarks else None)
+            else Faces(boxes[row, :kept], scores[row, :kept], landmarks[row, :kept] if has_landmarks else None)
             for row, kept in enumerate(counts)
         ]
 
@@ -126,11 +123,12 @@ class DeviceRecords:
         arrays = self._read_rest.several(parts, stream=stream)
         return {row: array.view(RECORD) for row, array in zip(crowds, arrays, strict=True)}
 
-    def _faces(self, records: NDArray[np.void]) -> Faces:
+    @staticmethod
+    def _faces(records: NDArray[np.void], *, has_landmarks: bool) -> Faces:
         return Faces(
             boxes_xyxy=np.ascontiguousarray(records["box"]),
             scores=np.ascontiguousarray(records["score"]),
-            landmarks=np.ascontiguousarray(records["landmarks"]) if self._has_landmarks else None,
+            landmarks=np.ascontiguousarray(records["landmarks"]) if has_landmarks else None,
         )
 
     @staticmethod

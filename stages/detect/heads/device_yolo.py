@@ -34,7 +34,6 @@ class DeviceYoloHead:
         *,
         detector_input: DetectorInput,
         max_batch: int,
-        has_landmarks: bool,
         score_threshold: float,
         nms_iou: float,
         max_faces: int = 256,
@@ -44,13 +43,11 @@ class DeviceYoloHead:
         Args:
             detector_input: of every batch; bounds the anchors.
             max_batch: frames that one `decode` takes.
-            has_landmarks: the network has 20 channels instead of 5.
             score_threshold, nms_iou: see `HostHeadFactory`.
             max_faces: kept of a frame, the best ones.
             kernel_cache: folder for compiled kernels.
         """
-        self.has_landmarks = has_landmarks
-        self._channels = LANDMARK_CHANNELS if has_landmarks else BOX_CHANNELS
+        self._has_landmarks = False
         self._score_threshold = np.float32(score_threshold)
         self._nms_iou = np.float32(nms_iou)
         defines = {"FIRST_RECORDS": str(FIRST_RECORDS)}
@@ -60,8 +57,12 @@ class DeviceYoloHead:
             max_batch=max_batch,
             max_anchors=anchor_count((detector_input.longest, detector_input.longest)),
             max_faces=max_faces,
-            has_landmarks=has_landmarks,
         )
+
+    @property
+    def has_landmarks(self) -> bool:
+        """Known once a batch was decoded."""
+        return self._has_landmarks
 
     def decode(
         self,
@@ -74,24 +75,27 @@ class DeviceYoloHead:
         """See `Head.decode`."""
         stream = CudaStream.of(stream)
         count, anchors = len(letterboxes), anchor_count(shape)
-        expected = (count, self._channels, anchors)
+        expected = [(count, channels, anchors) for channels in (BOX_CHANNELS, LANDMARK_CHANNELS)]
         output = next(iter(outputs.values())) if len(outputs) == 1 else None
-        if output is None or output.shape != expected or output.dtype != np.float32:
+        if output is None or output.shape not in expected or output.dtype != np.float32:
             found = sorted(outputs) if output is None else f"{output.dtype} {output.shape}"
-            raise ModelMismatch(f"not a YOLO face detector: its one output should be float32 {expected}, found {found}")
+            wanted = " or ".join(map(str, expected))
+            raise ModelMismatch(f"not a YOLO face detector: its one output should be float32 {wanted}, found {found}")
+        channels = output.shape[1]
+        self._has_landmarks = channels == LANDMARK_CHANNELS
         stream.launch(
             self._kernel,
             (count, 1, 1),
             HEAD_BLOCK,
             output.pointer,
-            np.int32(self._channels),
+            np.int32(channels),
             np.int32(anchors),
             self._records.place(letterboxes, anchors, stream=stream),
             self._score_threshold,
             self._nms_iou,
             *self._records.arguments(count),
         )
-        return self._records.read(count, stream=stream)
+        return self._records.read(count, has_landmarks=self._has_landmarks, stream=stream)
 
     def close(self) -> None:
         """Give the card's memory back. Safe to call twice."""

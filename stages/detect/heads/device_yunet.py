@@ -58,7 +58,6 @@ class DeviceYuNetHead:
             max_batch=max_batch,
             max_anchors=sum((side // stride) ** 2 for stride in STRIDES),
             max_faces=max_faces,
-            has_landmarks=True,
         )
 
     def decode(
@@ -90,7 +89,7 @@ class DeviceYuNetHead:
             self._nms_iou,
             *self._records.arguments(count),
         )
-        return self._records.read(count, stream=stream)
+        return self._records.read(count, has_landmarks=True, stream=stream)
 
     def close(self) -> None:
         """Give the card's memory back. Safe to call twice."""

@@ -203,11 +203,12 @@ def test_sources_beyond_the_limit_wait_their_turn(rig: Rig) -> None:
 
 
 def test_draining_settles_sources_that_never_started(rig: Rig) -> None:
-    """Source b waits for a's decoder; drain(); b ends as interrupted without being opened."""
+    """Source b waits for a's decoder; drain(); b ends as interrupted: closed without having been opened."""
     rig.limits = PipelineLimits(concurrent_sources=1, batch_deadline_seconds=0.0)
+    waiting = rig.source("b", 0, open_error=AssertionError("opened"))
     with rig.build() as pipeline:
         pipeline.add("a", rig.source("a", 3))
-        pipeline.add("b", rig.source("b", 0, open_error=AssertionError("opened")))
+        pipeline.add("b", waiting)
         pipeline.start()
         assert rig.detect.entered.wait(BOUND_SECONDS)
         pipeline.drain()
@@ -215,6 +216,23 @@ def test_draining_settles_sources_that_never_started(rig: Rig) -> None:
         assert pipeline.wait(BOUND_SECONDS)
     assert pipeline.outcomes["b"].state is SourceState.INTERRUPTED
     assert pipeline.outcomes["b"].error is None
+    assert waiting.is_closed
+
+
+def test_abort_closes_sources_that_never_started(rig: Rig) -> None:
+    """Source b waits for a's decoder; abort(); the sink thread settles b and closes it."""
+    rig.limits = PipelineLimits(concurrent_sources=1, batch_deadline_seconds=0.0)
+    waiting = rig.source("b", 0, open_error=AssertionError("opened"))
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 3))
+        pipeline.add("b", waiting)
+        pipeline.start()
+        assert rig.detect.entered.wait(BOUND_SECONDS)
+        pipeline.abort()
+        rig.detect.gate.set()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert pipeline.outcomes["b"].state is SourceState.INTERRUPTED
+    assert waiting.is_closed
 
 
 def test_a_live_source_drops_and_counts_while_detect_is_slow(rig: Rig) -> None:
@@ -234,9 +252,13 @@ def test_a_live_source_drops_and_counts_while_detect_is_slow(rig: Rig) -> None:
 
 
 def test_close_without_start_leaves_nothing(rig: Rig) -> None:
+    source, stopped = rig.source("a", 3), threading.Event()
     pipeline = rig.build()
-    pipeline.add("a", rig.source("a", 3))
+    pipeline.add("a", source)
+    pipeline.on_stopped(stopped.set)
     pipeline.close()
+    assert source.is_closed
+    assert stopped.is_set()
     assert pipeline.outcomes["a"].state is SourceState.INTERRUPTED
     assert repr(pipeline) == "<Pipeline STOPPED, 1 sources, 1 ended>"
 

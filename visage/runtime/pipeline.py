@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from stages.contract import FrameSource, Hook, Stage
 from stages.frames import Frame, Observation
 from stages.sources import SourceEnded
-from visage.runtime.errors import QueueClosed, StageFailed
+from visage.runtime.errors import StageFailed
 from visage.runtime.inboxes import Inboxes, OverflowPolicy
 from visage.runtime.limits import PipelineLimits
 from visage.runtime.queue import BoundedQueue
 from visage.runtime.sinks import OpenSinks, SinkItem, SinkWorker
 from visage.runtime.source import Outcome, RunningSource, SourceItem
+from visage.runtime.source_table import SourceTable
 from visage.runtime.state import PipelineState, SourceState, State
-from visage.runtime.statistics import PipelineStatistics, SourceTotals
+from visage.runtime.statistics import PipelineStatistics
 from visage.runtime.worker import StageWorker
 
 __all__ = ["Pipeline"]
@@ -58,38 +58,30 @@ class Pipeline:
                 Called on the sink thread, or on the one that stops the pipeline.
         """
         self._on_ended = on_ended
-        self._forgotten = SourceTotals()
         self._limits = limits
         self._state = State(PipelineState.NEW)
-        self._lock = threading.Lock()
-        self._sources: dict[str, RunningSource] = {}
-        self._waiting: deque[RunningSource] = deque()
-        self._outcomes: dict[str, Outcome] = {}
+        self._sources = SourceTable(concurrent=limits.concurrent_sources)
         self._sink_errors: dict[str, BaseException] = {}
-        self._takes_sources = True
+        self._failure_lock = threading.Lock()
         self._failure: StageFailed | None = None
         self._stopped = threading.Event()
         self._on_stopped: list[Callable[[], None]] = []
 
         self._inboxes: Inboxes[SourceItem] = Inboxes()
-        self._detected: BoundedQueue[SinkItem] = BoundedQueue(limits.queue_capacity)
-        self._embedded: BoundedQueue[SinkItem] = BoundedQueue(limits.queue_capacity)
-        self._queues: dict[str, BoundedQueue[SinkItem]] = {"sink": self._detected}
-        self._detect = StageWorker(
-            detect, take=self._take_frames, output=self._detected, hooks=hooks, on_failure=self._fail
-        )
-        self._workers: list[StageWorker[Frame] | StageWorker[Observation]] = [self._detect]
+        names = ("sink",) if embed is None else ("embed", "sink")
+        self._queues: dict[str, BoundedQueue[SinkItem]] = {name: BoundedQueue(limits.queue_capacity) for name in names}
+        detected, finished = self._queues[names[0]], self._queues["sink"]
+        self._workers: list[StageWorker[Frame] | StageWorker[Observation]] = [
+            StageWorker(detect, take=self._take_frames, output=detected, hooks=hooks, on_failure=self._fail)
+        ]
         if embed is not None:
-            self._queues = {"embed": self._detected, "sink": self._embedded}
             self._workers.append(
-                StageWorker(
-                    embed, take=self._take_observations, output=self._embedded, hooks=hooks, on_failure=self._fail
-                )
+                StageWorker(embed, take=self._take_observations, output=finished, hooks=hooks, on_failure=self._fail)
             )
         self._sink = SinkWorker(
-            inlet=self._queues["sink"],
+            inlet=finished,
             open_sinks=open_sinks,
-            on_frame=self._count,
+            on_frame=lambda item: self._sources[item.source_id].count(item),
             on_source_failed=self._fail_source,
             on_source_ended=self._settle,
             end_early=self._end_early,
@@ -98,10 +90,11 @@ class Pipeline:
         )
 
     def __repr__(self) -> str:
-        return f"<Pipeline {self._state.current.name}, {len(self._sources)} sources, {len(self._outcomes)} ended>"
+        return f"<Pipeline {self._state.current.name}, {self._sources.summary}>"
 
     @property
     def state(self) -> PipelineState:
+        """Where it is in its life."""
         return self._state.current
 
     @property
@@ -112,22 +105,15 @@ class Pipeline:
     @property
     def outcomes(self) -> dict[str, Outcome]:
         """How each source that has ended did so; complete once the pipeline has stopped."""
-        with self._lock:
-            return dict(self._outcomes)
+        return self._sources.outcomes
 
     def add(self, source_id: str, frames: FrameSource, policy: OverflowPolicy = OverflowPolicy.WAIT) -> None:
         """Add a source; it starts when a decoder is free. The pipeline closes it.
 
         Raises ValueError for a source_id that is taken, QueueClosed after `finish` or when the pipeline is stopping.
         """
-        with self._lock:
-            if not self._takes_sources:
-                raise QueueClosed("the pipeline takes no more sources")
-            if source_id in self._sources:
-                raise ValueError(f"there is a source {source_id!r} already")
-            source = RunningSource(source_id, frames, self._inboxes.add(self._limits.inbox_capacity, policy))
-            self._sources[source_id] = source
-            self._waiting.append(source)
+        capacity = self._limits.inbox_capacity
+        self._sources.add(source_id, lambda: RunningSource(source_id, frames, self._inboxes.add(capacity, policy)))
         self._start_waiting()
 
     def interrupt(self, source_id: str) -> None:
@@ -135,14 +121,10 @@ class Pipeline:
 
         Raises KeyError for one that is not here.
         """
-        with self._lock:
-            source = self._sources[source_id]
-            never_started = source in self._waiting
-            if never_started:
-                self._waiting.remove(source)
+        source = self._sources[source_id]
+        is_unstarted = self._sources.withdraw(source)
         source.interrupt()
-        if never_started:
-            source.finish_unstarted()
+        if is_unstarted:
             self._record(source.settle(SourceState.INTERRUPTED))
             self._close_if_done()
 
@@ -152,10 +134,7 @@ class Pipeline:
         Its counts stay in `PipelineStatistics.forgotten` and its name may be used again. Raises KeyError for one that
         is not here or has not ended.
         """
-        with self._lock:
-            outcome = self._outcomes.pop(source_id)
-            self._forgotten = self._forgotten.plus(self._sources.pop(source_id).statistics())
-        return outcome
+        return self._sources.forget(source_id)
 
     def start(self) -> None:
         """Start the threads."""
@@ -167,35 +146,28 @@ class Pipeline:
 
     def finish(self) -> None:
         """No more sources will be added: stop when those there are have ended."""
-        with self._lock:
-            self._takes_sources = False
+        self._sources.close()
         self._close_if_done()
 
     def drain(self) -> None:
         """Read no more; finish and write what is in flight. Returns at once, may be called from any thread, twice."""
         if not self._state.advance_from(PipelineState.DRAINING, PipelineState.RUNNING):
             return
-        with self._lock:
-            self._takes_sources = False
-            never_started = list(self._waiting)
-            self._waiting.clear()
-            sources = list(self._sources.values())
-        for source in sources:
-            source.interrupt()
-        for source in never_started:
-            self._record(source.settle(SourceState.INTERRUPTED))
+        self._interrupt_all()
+        self._settle_unstarted()
         self._close_if_done()
 
     def abort(self) -> None:
         """Drop what is in flight and abandon unfinished outputs. Returns at once, may be called from any thread."""
         if not self._state.advance_from(PipelineState.ABORTING, PipelineState.RUNNING, PipelineState.DRAINING):
             return
-        self._stop_reading()
+        self._interrupt_all()
+        _release(self._inboxes.abort())
         for queue in self._queues.values():
             _release(queue.abort())
 
     def on_stopped(self, callback: Callable[[], None]) -> None:
-        """Have it called, on the sink thread, when everything is written or given up. To be said before `start`."""
+        """Have it called when all is written or given up, on the sink thread if it ran. To be said before `start`."""
         self._on_stopped.append(callback)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
@@ -208,14 +180,15 @@ class Pipeline:
         Raises RuntimeError if a thread does not end within `join_seconds`; it is named.
         """
         if self._state.advance_from(PipelineState.STOPPED, PipelineState.NEW):
-            self._close_unstarted()
+            self._settle_unstarted()
+            self._tell_stopped()
             return
         if drain_seconds > 0:
             self.drain()
             self.wait(drain_seconds)
         self.abort()
         until = time.monotonic() + join_seconds
-        threads = [*self._sources.values(), *self._workers, self._sink]
+        threads = [*self._sources.all(), *self._workers, self._sink]
         stuck = [thread for thread in threads if not thread.join(max(0.0, until - time.monotonic()))]
         if stuck:
             raise RuntimeError(f"these did not stop in {join_seconds:.0f} s: {stuck}")
@@ -224,9 +197,8 @@ class Pipeline:
         )
 
     def statistics(self) -> PipelineStatistics:
-        with self._lock:
-            sources = list(self._sources.values())
-            forgotten = self._forgotten
+        """Counters of all sources, stages and queues at this moment."""
+        sources, forgotten = self._sources.snapshot()
         return PipelineStatistics(
             state=self._state.current,
             forgotten=forgotten,
@@ -247,23 +219,14 @@ class Pipeline:
         return self._inboxes.take(self._limits.detect_batch, deadline_seconds=self._limits.batch_deadline_seconds)
 
     def _take_observations(self) -> list[SinkItem]:
-        return self._detected.get_batch(
+        return self._queues["embed"].get_batch(
             self._limits.embed_batch, deadline_seconds=self._limits.batch_deadline_seconds, weight=_face_count
         )
 
     def _start_waiting(self) -> None:
-        """Start as many waiting sources as there are decoders free."""
-        with self._lock:
-            if self._state.current is not PipelineState.RUNNING:
-                return
-            active = len(self._sources) - len(self._waiting) - len(self._outcomes)
-            count = min(self._limits.concurrent_sources - active, len(self._waiting))
-            starting = [self._waiting.popleft() for _ in range(count)]
-        for source in starting:
-            source.start()
-
-    def _count(self, item: Observation) -> None:
-        self._sources[item.source_id].count(item)
+        if self._state.current is PipelineState.RUNNING:
+            for source in self._sources.take_startable():
+                source.start()
 
     def _fail_source(self, source_id: str, error: BaseException) -> None:
         self._sink_errors[source_id] = error
@@ -280,21 +243,19 @@ class Pipeline:
         self._close_if_done()
 
     def _record(self, outcome: Outcome) -> None:
-        with self._lock:
-            self._outcomes[outcome.source_id] = outcome
+        self._sources.record(outcome)
         if self._on_ended is not None:
             self._on_ended(outcome)
 
     def _close_if_done(self) -> None:
-        with self._lock:
-            is_done = not self._takes_sources and len(self._outcomes) == len(self._sources)
-        if is_done:
+        if self._sources.is_done:
             self._inboxes.close()
 
     def _fail(self, failure: StageFailed) -> None:
-        with self._lock:
+        with self._failure_lock:
             self._failure = self._failure or failure
-        self._stop_reading()
+        self._interrupt_all()
+        _release(self._inboxes.abort())
         # Stages after the failed one still get what is on its way to them.
         names = list(self._queues)
         for name in names[: names.index(failure.stage) + 1 if failure.stage in names else 0]:
@@ -304,31 +265,28 @@ class Pipeline:
         decoded = self._sources[source_id].statistics().frames_decoded
         return SourceEnded(source_id, decoded, error=self._failure, interrupted=self._failure is None)
 
-    def _stop_reading(self) -> None:
-        with self._lock:
-            self._takes_sources = False
-            sources = list(self._sources.values())
-        for source in sources:
+    def _interrupt_all(self) -> None:
+        self._sources.close()
+        for source in self._sources.all():
             source.interrupt()
-        _release(self._inboxes.abort())
+
+    def _settle_unstarted(self) -> None:
+        for source in self._sources.take_waiting():
+            self._record(source.settle(SourceState.INTERRUPTED))
 
     def _settle_the_rest(self) -> None:
         """The sink thread has stopped: sources without an outcome never got to their end."""
-        with self._lock:
-            unsettled = [source for source in self._sources.values() if source.source_id not in self._outcomes]
         until = time.monotonic() + SETTLE_SECONDS
-        for source in unsettled:
+        for source in self._sources.unsettled():
             source.join(max(0.0, until - time.monotonic()))
             state = SourceState.FAILED if self._failure else SourceState.INTERRUPTED
             self._record(source.settle(state, self._failure))
+        self._tell_stopped()
+
+    def _tell_stopped(self) -> None:
         self._stopped.set()
         for callback in self._on_stopped:
             callback()
-
-    def _close_unstarted(self) -> None:
-        for source in self._waiting:
-            self._record(source.settle(SourceState.INTERRUPTED))
-        self._stopped.set()
 
 
 def _release(items: Sequence[SourceItem | SinkItem]) -> None:

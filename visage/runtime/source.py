@@ -104,10 +104,10 @@ class RunningSource:
         return self._state.current
 
     def start(self) -> None:
-        """Begin to decode. A source interrupted before this does not open its input."""
-        self._state.advance(SourceState.OPENING)
-        self._started_at = time.monotonic()
-        self._thread.start()
+        """Begin to decode, unless it was settled meanwhile. A source interrupted before does not open its input."""
+        if self._state.advance_from(SourceState.OPENING, SourceState.PENDING):
+            self._started_at = time.monotonic()
+            self._thread.start()
 
     def interrupt(self) -> None:
         """From any thread: read no more. What was read goes on its way."""
@@ -123,18 +123,20 @@ class RunningSource:
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
-    def finish_unstarted(self) -> None:
-        """It will never be started: free what it holds already, and its inbox."""
-        self._frames.close()
-        self._inbox.finish()
-
     def count(self, observation: Observation) -> None:
         """A frame has reached the sinks; called by the sink thread."""
         self._tally.count(observation)
 
     def settle(self, state: SourceState, error: BaseException | None = None) -> Outcome:
-        """Give the source its last state; called once, by whoever saw its end."""
-        self._state.advance(state)
+        """Give the source its last state; called once, by whoever saw its end.
+
+        One that was never started has no thread to free its input and its inbox: that is done here.
+        """
+        if self._state.advance_from(state, SourceState.PENDING):
+            self._frames.close()
+            self._inbox.finish()
+        else:
+            self._state.advance(state)
         self._ended_at = time.monotonic()
         tally = self._tally
         tally.close()

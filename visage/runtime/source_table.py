@@ -1,0 +1,124 @@
+"""All sources of a pipeline: which wait for a decoder, which run, how each ended. Safe from any thread.
+
+    add ──> waiting ──take_startable──> running ──record──> ended ──forget──> counted in the totals of `snapshot`
+
+Only keeps the books: starting, interrupting and settling are the pipeline's, outside the lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from visage.runtime.errors import QueueClosed
+from visage.runtime.source import Outcome, RunningSource
+from visage.runtime.statistics import SourceTotals
+
+__all__ = ["SourceTable"]
+
+
+class SourceTable:
+    """Sources by name, in the order in which they were added."""
+
+    def __init__(self, *, concurrent: int) -> None:
+        """`concurrent`: most sources that run at once; the others wait for their turn."""
+        self._concurrent = concurrent
+        self._lock = threading.Lock()
+        self._sources: dict[str, RunningSource] = {}
+        self._waiting: deque[RunningSource] = deque()
+        self._outcomes: dict[str, Outcome] = {}
+        self._forgotten = SourceTotals()
+        self._is_open = True
+
+    def __repr__(self) -> str:
+        return f"<SourceTable {self.summary}>"
+
+    def __getitem__(self, source_id: str) -> RunningSource:
+        """Raises KeyError."""
+        with self._lock:
+            return self._sources[source_id]
+
+    @property
+    def summary(self) -> str:
+        """How many there are and have ended, for a `repr`."""
+        return f"{len(self._sources)} sources, {len(self._outcomes)} ended"
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """How each source that has ended did so."""
+        with self._lock:
+            return dict(self._outcomes)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no more will come and all have ended."""
+        with self._lock:
+            return not self._is_open and len(self._outcomes) == len(self._sources)
+
+    def add(self, source_id: str, make: Callable[[], RunningSource]) -> None:
+        """Let a source wait for its turn; `make` is called once it is known that it may come.
+
+        Raises ValueError for a source_id that is taken, QueueClosed after `close`.
+        """
+        with self._lock:
+            if not self._is_open:
+                raise QueueClosed("the pipeline takes no more sources")
+            if source_id in self._sources:
+                raise ValueError(f"there is a source {source_id!r} already")
+            source = self._sources[source_id] = make()
+            self._waiting.append(source)
+
+    def close(self) -> None:
+        """Take no more."""
+        with self._lock:
+            self._is_open = False
+
+    def all(self) -> list[RunningSource]:
+        """Every source that is not forgotten."""
+        with self._lock:
+            return list(self._sources.values())
+
+    def unsettled(self) -> list[RunningSource]:
+        """Those without an outcome."""
+        with self._lock:
+            return [source for name, source in self._sources.items() if name not in self._outcomes]
+
+    def take_startable(self) -> list[RunningSource]:
+        """As many waiting sources as there are decoders free; they wait no more."""
+        with self._lock:
+            active = len(self._sources) - len(self._waiting) - len(self._outcomes)
+            count = max(0, min(self._concurrent - active, len(self._waiting)))
+            return [self._waiting.popleft() for _ in range(count)]
+
+    def take_waiting(self) -> list[RunningSource]:
+        """All that wait; they will not be started."""
+        with self._lock:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        return waiting
+
+    def withdraw(self, source: RunningSource) -> bool:
+        """Let a source wait no more; says whether it did."""
+        with self._lock:
+            is_waiting = source in self._waiting
+            if is_waiting:
+                self._waiting.remove(source)
+        return is_waiting
+
+    def record(self, outcome: Outcome) -> None:
+        """A source has ended."""
+        with self._lock:
+            self._outcomes[outcome.source_id] = outcome
+
+    def forget(self, source_id: str) -> Outcome:
+        """Drop a source that has ended; its counts go to the totals of `snapshot`. Raises KeyError for any other."""
+        with self._lock:
+            outcome = self._outcomes.pop(source_id)
+            self._forgotten = self._forgotten.plus(self._sources.pop(source_id).statistics())
+        return outcome
+
+    def snapshot(self) -> tuple[list[RunningSource], SourceTotals]:
+        """Every source, and what the forgotten ones counted, of one moment."""
+        with self._lock:
+            return list(self._sources.values()), self._forgotten

@@ -20,9 +20,10 @@ from visage.config import Settings
 from visage.config.service import FilesConfig
 from visage.config.sources import SourceSpec
 from visage.runtime import Outcome, Pipeline, PipelineLimits
-from visage.service.file_desk import FileDesk, settings_key
+from visage.service.file_desk import FileDesk
 from visage.service.folders import FoundFile
 from visage.service.ledger import Job, JobState, Ledger
+from visage.service.settings_key import settings_key
 from visage.service.trial import Trial
 from visage.service.whole_only import WholeOnly
 
@@ -194,5 +195,5 @@ def test_an_interrupted_source_leaves_no_output() -> None:
 
 
 def test_speed_settings_do_not_make_work_again() -> None:
-    assert settings_key(Settings()) == settings_key(Settings(threads=3, device="cpu", inbox_capacity=2))
+    assert settings_key(Settings()) == settings_key(Settings(threads=3, device="cpu", inbox_capacity=2, workers=2))
     assert settings_key(Settings()) != settings_key(Settings(min_face=40))

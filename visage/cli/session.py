@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import anyio
@@ -22,17 +21,14 @@ from pydantic import ValidationError
 
 from stages.sink.base import Sink
 from stages.sink.blur import ALL, UNKNOWN_ONLY
-from stages.sink.metadata import RunDescription
 from stages.sources import VideoInfo
-from visage.assembly import Pictures, build_run
+from visage.assembly import Pictures, build_run, describe_run
 from visage.cli.outputs import OutputOptions, Outputs
 from visage.cli.reporting import report
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
-from visage.models import embedder_spec
 from visage.observe.builds import EngineBuilds
 from visage.observe.downloads import DownloadProgress
-from visage.observe.machine import library_versions
 from visage.observe.progress import RunProgress, choose_progress
 from visage.people import Gallery, GallerySession
 from visage.people.errors import NoSuchPerson
@@ -79,7 +75,9 @@ class Session:
     def _analyse(
         self, specs: Sequence[SourceSpec], problems: list[BaseException]
     ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
-        outputs = Outputs(self.outputs, self._description(), specs, knows_people=self.settings.gallery is not None)
+        outputs = Outputs(
+            self.outputs, describe_run(self.settings), specs, knows_people=self.settings.gallery is not None
+        )
         outputs.check()
         if outputs.needs_pixels and (self.settings.workers or 1) > 1:
             raise typer.BadParameter("--workers: --annotate and --show need the pictures here; leave it at 1")
@@ -134,20 +132,6 @@ class Session:
             if not is_whole:
                 _tell_of_empty_spans(run.outcomes)
         return received, run.outcomes
-
-    def _description(self) -> RunDescription:
-        settings = self.settings
-        return RunDescription(
-            detector=settings.detector,
-            embedder=settings.embedder if settings.embed else None,
-            embedding_dimension=embedder_spec(settings.embedder, settings.model_dir).embedding_dim
-            if settings.embed
-            else None,
-            frameskip=settings.frameskip,
-            tracks=settings.track,
-            versions={"visage": version("visage"), **library_versions()},
-            settings=settings.model_dump(mode="json", exclude={"model_dir"}),
-        )
 
 
 async def supervise(run: Run, progress: RunProgress, drain_seconds: float) -> signal.Signals | None:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from stages.frames import Observation
 from stages.sources import SourceEnded, VideoInfo
 
-__all__ = ["ServiceMetrics", "ServiceReading", "SourceReading", "TallySink"]
+__all__ = ["ServiceMetrics", "ServiceReading", "SourceReading", "TallySink", "process_registry"]
 
 LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 
@@ -80,9 +80,9 @@ class ServiceMetrics(Collector):
         """Report what this gives from now on."""
         self._read = read
 
-    def tally(self, kind: str) -> TallySink:
-        """A sink that counts for one source; `kind` is "camera" or "file"."""
-        return TallySink(self, kind)
+    def tally(self) -> TallySink:
+        """A sink that counts for one source."""
+        return TallySink(self)
 
     def observe_latency(self, kind: str, seconds: float) -> None:
         """A frame has come through."""
@@ -126,9 +126,8 @@ class TallySink:
 
     wants_pixels = False
 
-    def __init__(self, metrics: ServiceMetrics, kind: str) -> None:
+    def __init__(self, metrics: ServiceMetrics) -> None:
         self._metrics = metrics
-        self._kind = kind
 
     def open(self, info: VideoInfo) -> None:
         """Nothing to stage."""
@@ -146,6 +145,15 @@ class TallySink:
 
     def abandon(self) -> None:
         """Nothing to discard."""
+
+
+def process_registry() -> CollectorRegistry:
+    """A new registry that has the process's own metrics: memory, files, CPU time, Python, garbage collection."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
 
 
 def _cameras(cameras: Sequence[SourceReading]) -> Iterable[Metric]:

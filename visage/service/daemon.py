@@ -19,18 +19,19 @@ import anyio
 import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
+from stages.contract import FrameSource
 from stages.detect.regions import Areas, RegionStage
 from stages.frames import Picture
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
-from visage.assembly import ModelPlan, Pictures, Platform, build_service, choose_platform
+from visage.assembly import ModelPlan, Pictures, Platform, build_service, choose_platform, describe_run
 from visage.assembly.identification import KnownPeople
 from visage.config.service import CameraConfig, ServiceConfig
+from visage.config.sources import SourceSpec
 from visage.observe.fields import about
 from visage.observe.metrics import PipelineMetrics
-from visage.observe.service_metrics import ServiceMetrics
+from visage.observe.service_metrics import ServiceMetrics, process_registry
 from visage.runtime import Outcome
 from visage.service.camera_desk import CameraDesk
 from visage.service.errors import RestartNeeded
@@ -40,8 +41,8 @@ from visage.service.folder_desk import FolderDesk
 from visage.service.health import Health
 from visage.service.ledger import JobState, Ledger
 from visage.service.reading import read_service
-from visage.service.reload import RESTART_SECTIONS, apply_config
-from visage.service.results import describe_run, results_folder
+from visage.service.reload import adopt, apply_config
+from visage.service.results import results_folder
 from visage.service.signals import obey_signals
 from visage.service.state_dir import StateDir
 from visage.service.supervision import keep_running
@@ -94,7 +95,7 @@ class Daemon:
             StateInUse, ConfigError, ModelError, BackendError
         """
         self.config = config
-        self.registry = CollectorRegistry()
+        self.registry = process_registry()
         self._load = load or (lambda: config)
         self._extra_sinks = extra_sinks
         self._regions = RegionStage()
@@ -116,9 +117,6 @@ class Daemon:
             settings = config.analysis
             self.platform = platform or choose_platform(settings, ModelPlan.of(settings))
             pipeline_metrics = PipelineMetrics(self.registry)
-            ProcessCollector(registry=self.registry)
-            PlatformCollector(registry=self.registry)
-            GCCollector(registry=self.registry)
             self.pipeline = build_service(
                 settings,
                 self.platform,
@@ -134,14 +132,14 @@ class Daemon:
             pipeline_metrics.watch(self.pipeline)
             self.cameras = CameraDesk(
                 self.pipeline,
-                lambda spec: self.platform.frame_source(spec, concurrent=self._decoders()),
+                self._frame_source,
                 on_state=self.events.camera_state,
                 on_config=self._camera_config,
             )
             self.files = FileDesk(
                 self.pipeline,
                 self.ledger,
-                lambda spec: self.platform.frame_source(spec, concurrent=self._decoders()),
+                self._frame_source,
                 settings=settings,
                 config=config.files,
                 run=describe_run(settings),
@@ -219,9 +217,7 @@ class Daemon:
         changes = apply_config(self.config, new, self.cameras, self.folders)
         for change in changes:
             logger.info("reload: %s", change, extra=about("reload"))
-        needing = [name for name in RESTART_SECTIONS if getattr(new, name) != getattr(self.config, name)]
-        kept = {name: getattr(self.config, name) for name in RESTART_SECTIONS}
-        self.config = new.model_copy(update=kept)
+        self.config, needing = adopt(self.config, new)
         if needing:
             raise RestartNeeded(f"changes of {', '.join(needing)} need a restart; cameras and folders are up to date")
         return changes
@@ -249,12 +245,11 @@ class Daemon:
     def _open_sinks(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         name = info.source_id
         job = self.files.job_of(name)
-        kind = "camera" if job is None else "file"
         extra = () if self._extra_sinks is None else self._extra_sinks(info, pictures)
         if job is None:
-            return [*extra, self._metrics.tally(kind), self.events.camera_sink(name)]
+            return [*extra, self._metrics.tally(), self.events.camera_sink(name)]
         # Results first: events of a file whose results can't be written are not told.
-        return [self.files.sink_for(job), *extra, self._metrics.tally(kind), self.events.file_sink(name, job)]
+        return [self.files.sink_for(job), *extra, self._metrics.tally(), self.events.file_sink(name, job)]
 
     def _ended(self, outcome: Outcome) -> None:
         try:
@@ -272,8 +267,9 @@ class Daemon:
             areas = Areas(regions=config.regions, masks=config.masks)
         self._regions.set_areas(name, areas)
 
-    def _decoders(self) -> int:
-        return max(1, len(self.cameras.names()) + self.platform.concurrent_files)
+    def _frame_source(self, spec: SourceSpec) -> FrameSource:
+        decoders = max(1, len(self.cameras.names()) + self.platform.concurrent_files)
+        return self.platform.frame_source(spec, concurrent=decoders)
 
     async def _tick(self) -> None:
         while True:

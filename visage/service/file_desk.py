@@ -8,8 +8,6 @@ first, and one that crashed the process once works alone from then on.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import re
 import threading
@@ -32,28 +30,14 @@ from visage.runtime import Outcome, Pipeline, QueueClosed, SourceState
 from visage.service.content import content_key
 from visage.service.folders import FoundFile
 from visage.service.ledger import Job, JobState, Ledger
+from visage.service.settings_key import settings_key
 from visage.service.trial import Trial
 from visage.service.wake import Wake
 from visage.service.whole_only import WholeOnly
 
-__all__ = ["FileDesk", "FileReading", "settings_key", "source_name"]
+__all__ = ["FileDesk", "FileReading", "source_name"]
 
 IDLE_SECONDS = 60.0
-NOT_IN_KEY = {
-    *("model_dir", "device", "backend", "precision", "threads", "detect_batch", "embed_batch", "concurrent_files"),
-    *(
-        "gallery_key",
-        "index_url",
-        "index_grpc_port",
-        "index_api_key",
-        "retention_days",
-        "batch_deadline_seconds",
-        "inbox_capacity",
-        "queue_capacity",
-        "drain_seconds",
-    ),
-}
-"""Settings that change how fast results come, not which."""
 
 logger = logging.getLogger(__name__)
 
@@ -289,12 +273,6 @@ class FileDesk:
                 wait_seconds,
                 extra=about("file.retried", source, error=outcome.error),
             )
-
-
-def settings_key(settings: Settings) -> str:
-    """What of the settings changes results, as a short key."""
-    values = settings.model_dump(mode="json", exclude=NOT_IN_KEY)
-    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _with_path(job: Job, error: BaseException | None) -> str:

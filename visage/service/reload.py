@@ -14,7 +14,7 @@ from visage.service.camera_desk import CameraDesk
 from visage.service.errors import SourceTaken, SourceUnknown
 from visage.service.folder_desk import FolderDesk
 
-__all__ = ["RESTART_SECTIONS", "apply_config"]
+__all__ = ["adopt", "apply_config"]
 
 RESTART_SECTIONS = ("state_dir", "analysis", "files", "events", "web", "drain_seconds")
 """What a running daemon can't change."""
@@ -29,6 +29,12 @@ def apply_config(old: ServiceConfig, new: ServiceConfig, cameras: CameraDesk, fo
         if name in cameras and name not in old.cameras:
             raise ConfigError([f"folders.{name}: there is a camera of this name, added by the API; remove it first"])
     return [*_apply_cameras(old, new, cameras), *_apply_folders(old, new, folders)]
+
+
+def adopt(old: ServiceConfig, new: ServiceConfig) -> tuple[ServiceConfig, list[str]]:
+    """The configuration to go on with after `apply_config`, and the sections of the new one that need a restart."""
+    needing = [name for name in RESTART_SECTIONS if getattr(new, name) != getattr(old, name)]
+    return new.model_copy(update={name: getattr(old, name) for name in RESTART_SECTIONS}), needing
 
 
 def _apply_cameras(old: ServiceConfig, new: ServiceConfig, cameras: CameraDesk) -> list[str]:

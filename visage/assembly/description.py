@@ -1,0 +1,26 @@
+"""What the metadata of outputs says of the run that made them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from stages.sink.metadata import RunDescription
+from visage.config import Settings
+from visage.models import embedder_spec
+from visage.observe.machine import library_versions
+
+__all__ = ["describe_run"]
+
+
+def describe_run(settings: Settings) -> RunDescription:
+    """The networks, the settings and the versions of a run. Raises UnknownModel."""
+    embedder = embedder_spec(settings.embedder, settings.model_dir) if settings.embed else None
+    return RunDescription(
+        detector=settings.detector,
+        embedder=None if embedder is None else settings.embedder,
+        embedding_dimension=None if embedder is None else embedder.embedding_dim,
+        frameskip=settings.frameskip,
+        tracks=settings.track,
+        versions={"visage": version("visage"), **library_versions()},
+        settings=settings.model_dump(mode="json", exclude={"model_dir"}),
+    )

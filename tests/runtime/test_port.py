@@ -100,7 +100,7 @@ class Served:
         self.daemon.__exit__()
 
     def kinds(self) -> list[str]:
-        return [event.kind for event in self.events]
+        return [event.type for event in self.events]
 
     def wait_for(self, what: Callable[[], bool]) -> None:
         """Until an event makes it so."""

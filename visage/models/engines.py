@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,12 +24,14 @@ from stages.imaging.letterbox import DetectorInput
 from visage.models.errors import ModelUnavailable
 from visage.models.lock import file_lock
 from visage.models.precision import to_half
+from visage.whole_file import write_whole
 
 __all__ = ["EngineCache", "EngineRequest", "OnBuild", "detector_shapes", "embedder_shapes"]
 
 logger = logging.getLogger(__name__)
 
 _DIGITS = 12  # of a SHA-256, in file names
+READABLE = 0o666  # by whoever the umask lets
 
 # Two engines took 110 s side by side on an H200 machine; a heavy detector takes tens of minutes on a small one.
 LOCK_TIMEOUT_SECONDS = 3600.0
@@ -121,9 +122,9 @@ class EngineCache:
             on_progress=None if on_build is None else lambda progress: on_build(request.name, progress),
         )
         if built.timing_cache:
-            _write_whole(timing, built.timing_cache)
+            write_whole(timing, built.timing_cache, mode=READABLE)
         path = self._folder / f"{stem}-{_digest(built.plan)}.engine"
-        _write_whole(path, built.plan)
+        write_whole(path, built.plan, mode=READABLE)
         return path
 
     def _network(self, request: EngineRequest) -> bytes:
@@ -174,16 +175,3 @@ def embedder_shapes(size: int, max_batch: int) -> tuple[ShapeRange, ...]:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:_DIGITS]
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, rename. The name is this process's own: another may write a timing cache too."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import itertools
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +20,7 @@ import numpy as np
 from visage.people import Gallery
 from visage.people.records import Sighting
 from visage.report.timeline import SourceTimeline, clock, seen_together, timelines
+from visage.whole_file import write_whole
 
 __all__ = ["Report", "Somebody", "write_report"]
 
@@ -97,23 +96,14 @@ class Report:
 
 
 def write_report(gallery: Gallery, folder: Path) -> Path:
-    """Write `report.html` into the folder, whole or not at all; returns its path. Raises OSError."""
+    """Write `report.html` into the folder, whole or not at all, for its owner alone; its path. Raises OSError."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("visage.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["clock"] = clock
     page = environment.get_template("report.html").render(report=Report.of(gallery))
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / "report.html"
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, suffix=".part", delete=False) as file:
-        try:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    Path(file.name).replace(target)
+    write_whole(target, page.encode())
     return target
 
 

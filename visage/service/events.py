@@ -114,7 +114,7 @@ class EventFactory:
 
     def _of_track(
         self,
-        kind: EventType,
+        event_type: EventType,
         observation: Observation,
         row: int,
         track_id: int,
@@ -131,12 +131,12 @@ class EventFactory:
             "quality": None if faces.quality is None else round(float(faces.quality[row]), 3),
         }
         data: dict[str, JsonValue] = {"track": track, "person": _person(identity)}
-        return self._event(kind, f"{kind}/{track_id}/{turn}", frame.captured_at, data)
+        return self._event(event_type, f"{event_type}/{track_id}/{turn}", frame.captured_at, data)
 
-    def _event(self, kind: EventType, name: str, at_seconds: float, data: dict[str, JsonValue]) -> ServiceEvent:
+    def _event(self, event_type: EventType, name: str, at_seconds: float, data: dict[str, JsonValue]) -> ServiceEvent:
         return ServiceEvent(
             event_id=str(uuid.uuid5(self._namespace, f"{self._source_id}/{name}")),
-            type=kind,
+            type=event_type,
             at=datetime.fromtimestamp(at_seconds, timezone.utc),
             source_id=self._source_id,
             kind=self._kind,

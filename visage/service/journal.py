@@ -1,7 +1,7 @@
 """A file that gets one line an event. Full, it becomes `NAME.1`, and the one of that name before it goes.
 
 A line is written whole and at once, so that whoever follows the file never reads half of one. A disk that is full costs
-events here, which are counted and told of once, never the pipeline.
+events here, which is told when it begins and, with their number, when it ends; never the pipeline.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ class Journal:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._descriptor = self._open()
-        self._is_failing = False
-        self.lines_lost = 0
+        self._lost = 0
 
     def write(self, line: str) -> None:
         """Append a line. Never raises."""
@@ -39,12 +38,14 @@ class Journal:
                 if os.fstat(self._descriptor).st_size + len(data) > self._most_bytes:
                     self._turn_over()
                 os.write(self._descriptor, data)
-                self._is_failing = False
             except OSError as error:
-                self.lines_lost += 1
-                if not self._is_failing:
+                if not self._lost:
                     logger.error("%s: events are lost: %s", self._path, error.strerror)
-                self._is_failing = True
+                self._lost += 1
+            else:
+                if self._lost:
+                    logger.warning("%s: can be written again; %d events were lost", self._path, self._lost)
+                self._lost = 0
 
     def close(self) -> None:
         """Bring it to disk and close it."""

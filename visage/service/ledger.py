@@ -214,15 +214,6 @@ class Ledger:
         """It brings processes down: it is not begun again."""
         self._end(number, JobState.SET_ASIDE, error)
 
-    def queue_again(self, state: JobState) -> int:
-        """Give jobs that failed or were set aside another chance; says how many."""
-        with self._transaction() as database:
-            return database.execute(
-                "UPDATE jobs SET state = 'queued', attempts = 0, deaths = 0, faults = 0, not_before = 0"
-                " WHERE state = ? AND state IN ('failed', 'set aside')",
-                (state.value,),
-            ).rowcount
-
     def seconds_until_due(self, settings: str) -> float | None:
         """How long until a queued job's time comes: 0 for now, None where none is queued."""
         with self._transaction() as database:

@@ -50,7 +50,6 @@ class MqttPublisher:
     def __init__(self, config: MqttConfig, outbox: Outbox, *, receiver: str, backoff: Backoff | None = None) -> None:
         """Raises ConfigError where the password is not there."""
         self.delivered = 0
-        self.is_connected = False
         self._config = config
         self._outbox = outbox
         self._receiver = receiver
@@ -84,7 +83,6 @@ class MqttPublisher:
                         "MQTT: connected to %s:%d", self._config.host, self._config.port, extra=about("mqtt.connected")
                     )
                     self._backoff.reset()
-                    self.is_connected = True
                     try:
                         await self._serve(client)
                     finally:
@@ -99,8 +97,6 @@ class MqttPublisher:
                         error,
                         extra=about("mqtt.away", error=error),
                     )
-            finally:
-                self.is_connected = False
             await anyio.sleep(self._backoff.next_seconds())
 
     def _note_camera(self, event: ServiceEvent) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from visage.service.ledger import JobState
 from visage.web.errors import AddressRefused, Conflict, NotFound
 from visage.web.ports import Event, NewSource, OnEvent, Readiness, SourceStatus
 from visage.web.rules import check_address
+from visage.whole_file import write_whole
 
 __all__ = ["DaemonPort"]
 
@@ -167,13 +167,7 @@ class DaemonPort:
         return {str(name): str(address) for name, address in kept.items()}
 
     def _keep(self, added: dict[str, str]) -> None:
-        staged = self._path.with_name(ADDED + ".part")
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(added, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(self._path)
+        write_whole(self._path, json.dumps(added, indent=1).encode())
 
 
 @contextlib.contextmanager

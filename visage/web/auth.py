@@ -17,7 +17,7 @@ from visage.web.limits import RateLimiter
 from visage.web.sessions import Sessions
 from visage.web.tokens import Role, TokenStore
 
-__all__ = ["COOKIE", "Authenticator", "Forbidden", "Principal", "Unauthenticated", "allow"]
+__all__ = ["COOKIE", "Authenticator", "Forbidden", "Principal", "Unauthenticated", "allow", "client_of"]
 
 COOKIE = "visage_session"
 WRONG_TOKENS_PER_SECOND = 10 / 60
@@ -41,6 +41,8 @@ class Principal:
     """A caller who is known.
 
     Attributes:
+        name: of the token; "local" where nobody needs one.
+        client: the address the request came from.
         concerns: whom or what the request is about, besides what its path says; a route adds it for the audit log.
     """
 
@@ -67,7 +69,7 @@ class Authenticator:
 
     def identify(self, request: Request) -> Principal:
         """Raises Unauthenticated, TooMany."""
-        client = request.client.host if request.client else "unknown"
+        client = client_of(request)
         if self.is_open:
             return Principal("local", Role.ADMIN, client)
         scheme, _, presented = request.headers.get("authorization", "").partition(" ")
@@ -87,6 +89,11 @@ class Authenticator:
             self._wrong.spend(client)
             raise Unauthenticated("this token is not valid; it may have been revoked")
         return Principal(token.name, token.role, client)
+
+
+def client_of(request: Request) -> str:
+    """The address a request came from, for limits and the audit log."""
+    return request.client.host if request.client else "unknown"
 
 
 def allow(role: Role, *, audit: str | None = None) -> Callable[[Request], Iterator[Principal]]:

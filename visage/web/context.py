@@ -54,6 +54,15 @@ class Context:
         return self.parts.live
 
     @property
+    def registry(self) -> CollectorRegistry | None:
+        return self.parts.registry
+
+    @property
+    def has_gallery(self) -> bool:
+        """Whether `people` is there to be asked."""
+        return self.parts.people is not None
+
+    @property
     def people(self) -> PeoplePort:
         """Raises Unavailable for a daemon without a gallery."""
         if self.parts.people is None:

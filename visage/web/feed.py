@@ -42,14 +42,14 @@ class EventFeed:
             self._recent.append(event)
             listeners = list(self._listeners)
         for listener in listeners:
-            listener.put(event.event_id, event.kind, event_record(event))
+            listener.put(event.event_id, event.type, event_record(event))
 
-    def tell(self, kind: str, data: JsonValue) -> None:
+    def tell(self, event_type: str, data: JsonValue) -> None:
         """Tell those who listen now; nothing to remember."""
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:
-            listener.put(None, kind, data)
+            listener.put(None, event_type, data)
 
     def recent(self, limit: int) -> list[Event]:
         """The newest events, newest first."""
@@ -70,7 +70,7 @@ class EventFeed:
             if self._is_closed:
                 listener.close()
         for event in missed:
-            listener.put(event.event_id, event.kind, event_record(event))
+            listener.put(event.event_id, event.type, event_record(event))
         try:
             yield listener
         finally:
@@ -96,10 +96,10 @@ class Listener:
         self._lost = 0
         self._is_closed = False
 
-    def put(self, event_id: str | None, kind: str, data: JsonValue) -> None:
-        """From any thread."""
+    def put(self, event_id: str | None, event_type: str, data: JsonValue) -> None:
+        """From any thread; `event_id` None for what nobody can ask for again."""
         head = f"id: {event_id}\n" if event_id is not None else ""
-        message = f"{head}event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+        message = f"{head}event: {event_type}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
         with self._lock:
             if len(self._waiting) >= WAITING:
                 self._waiting.popleft()
@@ -132,5 +132,5 @@ class Listener:
 def event_record(event: Event) -> dict[str, JsonValue]:
     """An event as JSON, in the schema that all of the daemon's outputs share."""
     time = event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    head: dict[str, JsonValue] = {"schema": SCHEMA, "id": event.event_id, "type": event.kind, "time": time}
+    head: dict[str, JsonValue] = {"schema": SCHEMA, "id": event.event_id, "type": event.type, "time": time}
     return {**head, "source": event.source_id, **event.data}

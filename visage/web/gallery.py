@@ -124,7 +124,7 @@ class GalleryPeople:
             reader.close()
 
     def _read(self, picture: bytes) -> ReadFace:
-        """The one face of a picture. Raises PictureRefused of people or SourceError."""
+        """The one face of a picture. Raises PictureRefused, the web's or that of people."""
         with self._lock:
             if self._reader is None:
                 self._reader = self._open_reader()

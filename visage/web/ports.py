@@ -81,12 +81,13 @@ class Event:
 
     Attributes:
         event_id: unique; the same event never has two.
-        kind: "track_started", "track_identified", "track_ended" or "source_state".
-        data: the rest of its record: `track` and `person`, or `state` and `reason`.
+        type: "track_started", "track_identified", "track_ended" or "source_state".
+        at: aware, UTC.
+        data: the rest of its record: `kind` of the source, and `track` and `person`, or `state` and `reason`.
     """
 
     event_id: str
-    kind: str
+    type: str
     at: datetime
     source_id: str
     data: dict[str, JsonValue]
@@ -99,9 +100,11 @@ Unsubscribe: TypeAlias = Callable[[], None]
 class ServicePort(Protocol):
     """The daemon as the web sees it."""
 
-    def readiness(self) -> Readiness: ...
+    def readiness(self) -> Readiness:
+        """Whether frames go through."""
 
-    def sources(self) -> Sequence[SourceStatus]: ...
+    def sources(self) -> Sequence[SourceStatus]:
+        """Cameras, folders, and the files in work."""
 
     def add_source(self, source: NewSource) -> SourceStatus:
         """Begin with a source. Raises Conflict where the name is taken."""
@@ -185,7 +188,8 @@ class SightingQuery:
 class PeoplePort(Protocol):
     """The gallery, the unknowns and the sightings as the web sees them. Pictures are encoded: JPEG, PNG or WebP."""
 
-    def people(self) -> Sequence[Person]: ...
+    def people(self) -> Sequence[Person]:
+        """Everybody with a name."""
 
     def person(self, person_id: str) -> Person:
         """Raises NotFound."""
@@ -200,18 +204,19 @@ class PeoplePort(Protocol):
         """Make two people one, who keeps the first one's name. Raises NotFound."""
 
     def forget_person(self, person_id: str) -> dict[str, int]:
-        """Remove everything of a person; says how many of what. Raises NotFound."""
+        """Remove everything of a person; says how many of what. Raises NotFound, Unavailable if some is still found."""
 
     def portrait(self, identifier: str) -> bytes:
         """A JPEG of a person's or an unknown's face, where crops are kept. Raises NotFound."""
 
-    def unknowns(self) -> Sequence[Unknown]: ...
+    def unknowns(self) -> Sequence[Unknown]:
+        """Those worth a name, longest seen first."""
 
     def name_unknown(self, unknown_id: str, name: str) -> Person:
-        """Give an unknown a name, or add it to the person who has that name. Raises NotFound."""
+        """Give an unknown a name, or add it to the person who has that name. Raises NotFound, Conflict."""
 
     def sightings(self, query: SightingQuery) -> Sequence[Sighting]:
         """Newest first."""
 
     def search(self, picture: bytes, query: SightingQuery) -> Sequence[Match]:
-        """The sightings most like the face in the picture, best first. Raises PictureRefused."""
+        """The sightings most like the face in the picture, best first. Raises NotFound, PictureRefused, Unavailable."""

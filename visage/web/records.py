@@ -70,7 +70,7 @@ class PersonRecord(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                **{"person_id": "p-7", "name": "Ada", "pictures": 3, "sightings": 118},
+                **{"person_id": "p7", "name": "Ada", "pictures": 3, "sightings": 118},
                 **{"last_seen": "2026-05-04T09:12:44Z", "has_portrait": True},
             }
         }
@@ -94,7 +94,7 @@ class UnknownRecord(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                **{"unknown_id": "u-17", "label": "Unknown 17", "sightings": 9, "sources": ["door", "yard"]},
+                **{"unknown_id": "u17", "label": "Unknown 17", "sightings": 9, "sources": ["door", "yard"]},
                 **{"first_seen": "2026-05-02T18:00:01Z", "last_seen": "2026-05-04T09:12:44Z", "has_portrait": False},
             }
         }
@@ -119,7 +119,7 @@ class SightingRecord(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                **{"sighting_id": "s-91", "source_id": "door", "name": "Ada", "person_id": "p-7", "unknown_id": None},
+                **{"sighting_id": "s91", "source_id": "door", "name": "Ada", "person_id": "p7", "unknown_id": None},
                 **{"started_at": "2026-05-04T09:12:40Z", "ended_at": "2026-05-04T09:12:44Z", "quality": 0.83},
                 **{"start_seconds": 312.2, "end_seconds": 316.4},
             }

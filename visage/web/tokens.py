@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import threading
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from visage.web.errors import TokenNameTaken, TokenStoreError
+from visage.whole_file import write_whole
 
 __all__ = ["Role", "Token", "TokenStore"]
 
@@ -120,17 +120,9 @@ class TokenStore:
 
     def _write(self, tokens: dict[str, Token]) -> None:
         text = json.dumps({"tokens": [asdict(token) for token in tokens.values()]}, indent=1)
-        staged = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(self.path)
+            write_whole(self.path, text.encode())
         except OSError as exc:
-            staged.unlink(missing_ok=True)
             raise TokenStoreError(f"{self.path}: {exc.strerror}; check that its folder may be written") from exc
         self._stamp = None
 

@@ -29,5 +29,4 @@ def readiness(parts: Parts) -> JSONResponse:
 @router.get("/metrics", response_class=PlainTextResponse, responses=ERRORS)
 def metrics(parts: Parts, _caller: ViewerCaller) -> Response:
     """Prometheus metrics."""
-    registry = parts.parts.registry
-    return Response(generate_latest(registry) if registry else b"", media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(parts.registry) if parts.registry else b"", media_type=CONTENT_TYPE_LATEST)

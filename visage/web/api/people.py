@@ -31,7 +31,7 @@ class Naming(BaseModel):
 class Merging(BaseModel):
     """Who is the same person."""
 
-    merged_id: str = Field(max_length=120, examples=["p-9"], description="Becomes part of the person in the path.")
+    merged_id: str = Field(max_length=120, examples=["p9"], description="Becomes part of the person in the path.")
 
 
 @router.get("")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
 from visage.web.api.callers import ERRORS, Parts, ViewerCaller
-from visage.web.auth import COOKIE
+from visage.web.auth import COOKIE, client_of
 from visage.web.records import SessionRecord
 from visage.web.sessions import SESSION_SECONDS
 
@@ -30,7 +30,7 @@ def who_am_i(parts: Parts, caller: ViewerCaller) -> SessionRecord:
 @router.post("")
 def log_in(login: Login, parts: Parts, request: Request, response: Response) -> SessionRecord:
     """Begin a session; the cookie is for the page alone (HttpOnly, SameSite=Strict)."""
-    client = request.client.host if request.client else "unknown"
+    client = client_of(request)
     secret = login.token.get_secret_value()
     caller = parts.authenticator.check(secret, client)
     parts.audit.record(who=caller.name, client=client, action="session.begin", subject="", outcome="done")

@@ -39,9 +39,8 @@ class ThroughputRecord(BaseModel):
 def status(parts: Parts, _caller: ViewerCaller) -> StatusRecord:
     """Whether frames go through, and why not."""
     readiness = parts.service.readiness()
-    has_gallery = parts.parts.people is not None
     return StatusRecord(
-        version=version("visage"), ready=readiness.ready, reason=readiness.reason, has_gallery=has_gallery
+        version=version("visage"), ready=readiness.ready, reason=readiness.reason, has_gallery=parts.has_gallery
     )
 
 

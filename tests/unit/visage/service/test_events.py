@@ -143,3 +143,22 @@ def test_a_full_journal_is_turned_over(tmp_path: Path) -> None:
     journal.close()
     assert (tmp_path / "e.jsonl").read_text() == "c" * 9 + "\n"
     assert (tmp_path / "e.jsonl.1").read_text() == "a" * 9 + "\n" + "b" * 9 + "\n"
+
+
+def test_a_full_disk_is_told_of_when_it_begins_and_when_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_descriptor: int, _data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    journal = Journal(tmp_path / "e.jsonl")
+    with monkeypatch.context() as patched:
+        patched.setattr("visage.service.journal.os.write", full)
+        for _ in range(3):
+            journal.write("lost")
+    journal.write("kept")
+    journal.close()
+    assert [record.message.partition(": ")[2] for record in caplog.records] == [
+        "events are lost: No space left on device",
+        "can be written again; 3 events were lost",
+    ]

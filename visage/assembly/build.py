@@ -25,7 +25,6 @@ __all__ = ["OpenSinksWith", "build", "build_service"]
 MOST_SERVICE_SOURCES = 256
 """Sources decoded at once by the daemon, which itself says how many of them are files."""
 
-
 OpenSinksWith = Callable[[VideoInfo, Pictures], Sequence[Sink]]
 
 

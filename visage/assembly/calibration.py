@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import itertools
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.buffers import HostStream
-from stages.embed.align import box_transforms, landmark_transforms
+from stages.frames import Frame
 from stages.imaging.host import HostImaging
 from visage.assembly.host import HostPlatform
 from visage.assembly.plan import ModelPlan
@@ -22,9 +25,11 @@ __all__ = ["Seen", "collect"]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Attributes:
-    letterboxed: detector inputs, uint8 (H, W, 3), BGR; of one shape or several.
-    crops: aligned faces, uint8 (size, size, 3), BGR.
+    """What the networks are given.
+
+    Attributes:
+        letterboxed: detector inputs, uint8 (H, W, 3), BGR; of one shape or several.
+        crops: aligned faces, uint8 (size, size, 3), BGR; none without embedder.
     """
 
     letterboxed: Sequence[NDArray[np.uint8]]
@@ -37,35 +42,27 @@ def collect(sources: Sequence[Path], settings: Settings, *, most: int) -> Seen:
     Raises SourceError, ModelError, BackendError.
     """
     plan = ModelPlan.of(settings)
-    platform = HostPlatform(settings, plan)
-    stage = platform.detect_stage(release_pixels=False)
     imaging, stream = HostImaging(max_batch=1), HostStream()
     letterboxed: list[NDArray[np.uint8]] = []
     crops: list[NDArray[np.uint8]] = []
-    stage.open()
-    try:
-        for spec in expand_sources([str(path) for path in sources]):
-            source = platform.frame_source(spec, concurrent=1)
-            source.open()
-            try:
-                for frame in source.frames():
-                    (item,) = stage.process([frame])
-                    letterboxed.append(imaging.letterbox([frame.picture], stream=stream)[0].copy())
-                    if plan.embedder is not None and len(item.faces):
-                        size, aspect = plan.embedder.input.size, frame.picture.pixel_aspect
-                        if plan.template is None or item.faces.landmarks is None:
-                            transforms = box_transforms(item.faces.boxes_xyxy, size, pixel_aspect=aspect)
-                        else:
-                            transforms = landmark_transforms(item.faces.landmarks, plan.template, pixel_aspect=aspect)
-                        crops += [
-                            crop.copy() for crop in imaging.crop([frame.picture], [transforms], size, stream=stream)
-                        ]
-                    frame.release()
-                    if len(letterboxed) >= most:
-                        return Seen(letterboxed, crops[:most])
-            finally:
-                source.close()
-    finally:
-        stage.close()
-        platform.close()
+    with contextlib.ExitStack() as owned:
+        platform = owned.enter_context(closing(HostPlatform(settings, plan)))
+        stage = owned.enter_context(closing(platform.detect_stage(release_pixels=False)))
+        frames = owned.enter_context(closing(_frames(platform, sources)))
+        stage.open()
+        for frame in itertools.islice(frames, most):
+            (item,) = stage.process([frame])
+            pictures = [frame.picture]
+            letterboxed.append(imaging.letterbox(pictures, stream=stream)[0].copy())
+            if plan.embedder is not None and len(item.faces):
+                cut = imaging.crop(pictures, [plan.crop_transforms(item)], plan.embedder.input.size, stream=stream)
+                crops += [crop.copy() for crop in cut]  # the next frame is cut into the same memory
+            frame.release()
     return Seen(letterboxed, crops[:most])
+
+
+def _frames(platform: HostPlatform, sources: Sequence[Path]) -> Generator[Frame, None, None]:
+    for spec in expand_sources([str(path) for path in sources]):
+        with closing(platform.frame_source(spec, concurrent=1)) as source:
+            source.open()
+            yield from source.frames()

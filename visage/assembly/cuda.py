@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ IN_STAGES = 24
 MEMORY_SHARE = 0.25
 """Of the card, for the pictures of the sources that are decoded at once: of large frames fewer may wait."""
 
-# Its seven NVDEC engines are busy with 14 files; the rest keeps them so while others open.
+# An H200's seven NVDEC engines are busy with 14 files; the rest keeps them so while others open.
 CONCURRENT_FILES = 16
 
 
@@ -197,7 +198,7 @@ class CudaPlatform:
             preview.close()
 
     @property
-    def _precision(self) -> str:
+    def _precision(self) -> Literal["fp16", "fp32"]:
         return "fp32" if self._settings.precision == "fp32" else "fp16"
 
     def _head(self) -> DeviceYuNetHead | DeviceYoloHead | ReadbackHead:
@@ -222,7 +223,7 @@ class CudaPlatform:
             self._plan.store,
             max_batch=max_batch,
             detector_size=self._settings.detector_size,
-            precision="fp32" if self._settings.precision == "fp32" else "fp16",
+            precision=self._precision,
         )
         return open_backend(
             request, cache=self._engines, api=self._api, device=self._device, on_build=self._plan.on_build

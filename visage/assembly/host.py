@@ -30,7 +30,7 @@ from visage.config.sources import SourceSpec
 
 __all__ = ["HostPlatform"]
 
-
+DETECT_BATCH = 4
 # On two cores, with every face of 1080p video embedded, 1.1 times the frames of batches of 8 and queues of 8.
 EMBED_BATCH = 32
 INBOX_CAPACITY = 8
@@ -51,7 +51,7 @@ class HostPlatform:
         self._settings = settings
         self._cuda_ordinal = cuda_ordinal
         self._plan = plan
-        self.detect_batch = settings.detect_batch or 4
+        self.detect_batch = settings.detect_batch or DETECT_BATCH
         self.embed_batch = settings.embed_batch or EMBED_BATCH
         self.inbox_capacity = settings.inbox_capacity or INBOX_CAPACITY
         self.queue_capacity = settings.queue_capacity or QUEUE_CAPACITY

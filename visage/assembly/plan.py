@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.embed.align import ARCFACE_112
-from stages.frames import FloatArray
+from stages.embed.align import ARCFACE_112, box_transforms, landmark_transforms
+from stages.frames import FloatArray, Observation
 from stages.imaging.letterbox import DetectorInput
 from visage.config import Settings
 from visage.models import DetectorSpec, EmbedderSpec, ModelStore, Progress, detector_spec, embedder_spec
@@ -59,9 +59,21 @@ class ModelPlan:
 
     @property
     def template(self) -> FloatArray | None:
-        """Where the embedder wants the landmarks; None if it wants the box."""
+        """Where the embedder wants the landmarks: float32 (5, 2), pixels of the crop; None if it wants the box."""
         if self.embedder is None or self.embedder.template == "box":
             return None
         if self.embedder.template == "arcface-112":
             return ARCFACE_112 * np.float32(self.embedder.input.size / ARCFACE_SIDE)
         return np.array(self.embedder.template, np.float32)
+
+    def crop_transforms(self, item: Observation) -> FloatArray:
+        """Where the embedder's crops of a frame's faces lie in it: float32 (N, 2, 3), from crop to frame pixels.
+
+        Raises ValueError for a plan without embedder.
+        """
+        if self.embedder is None:
+            raise ValueError("this plan has no embedder")
+        faces, aspect = item.faces, item.frame.picture.pixel_aspect
+        if self.template is None or faces.landmarks is None:
+            return box_transforms(faces.boxes_xyxy, self.embedder.input.size, pixel_aspect=aspect)
+        return landmark_transforms(faces.landmarks, self.template, pixel_aspect=aspect)

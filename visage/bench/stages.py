@@ -18,8 +18,7 @@ import av
 
 from stages.buffers import HostStream
 from stages.contract import Stage
-from stages.embed.align import box_transforms, landmark_transforms
-from stages.frames import FloatArray, Frame, Observation
+from stages.frames import Frame, Observation
 from stages.imaging.admission import HostAdmission
 from stages.imaging.host import HostImaging
 from stages.imaging.orientation import Orientation
@@ -168,13 +167,8 @@ class _StageBench:
         size = self._plan.embedder.input.size if self._plan.embedder else 0
         for item in seen:
             if len(item.faces):
-                self._imaging.crop([item.frame.picture], [self._transforms(item, size)], size, stream=HostStream())
-
-    def _transforms(self, item: Observation, size: int) -> FloatArray:
-        faces, aspect = item.faces, item.frame.picture.pixel_aspect
-        if self._plan.template is None or faces.landmarks is None:
-            return box_transforms(faces.boxes_xyxy, size, pixel_aspect=aspect)
-        return landmark_transforms(faces.landmarks, self._plan.template, pixel_aspect=aspect)
+                transforms = self._plan.crop_transforms(item)
+                self._imaging.crop([item.frame.picture], [transforms], size, stream=HostStream())
 
 
 def _batches(frames: list[Frame], size: int) -> Iterator[list[Frame]]:

@@ -55,7 +55,7 @@ def demo(
     _enrol(settings, samples)
     code = Session(settings, OutputOptions(dst=dst, annotate=dst, force=True)).run(media)
     if code == 0:
-        print(_describe(dst, settings.embedder))
+        print(_describe(dst, settings))
         print(_name_newcomer(settings, dst))
     raise typer.Exit(code)
 
@@ -91,7 +91,7 @@ wherever they are seen next.
   visage people list --gallery {settings.gallery}"""
 
 
-def _describe(dst: Path, embedder: str) -> str:
+def _describe(dst: Path, settings: Settings) -> str:
     """What was found, read back from the files that a user would read."""
     import h5py  # noqa: PLC0415
 
@@ -103,11 +103,11 @@ def _describe(dst: Path, embedder: str) -> str:
         return values
 
     frames_with_faces = len(set(read(CLIP, "frame_nums").tolist()))
-    limit = embedder_spec(embedder).similarity_threshold
+    limit = embedder_spec(settings.embedder, settings.model_dir).similarity_threshold
     one, same, other = (read(name, "embeddings")[0] for name in PHOTOGRAPHS)
     return f"""
 The clip shows a face in {frames_with_faces} frames. The two photographs of one person are alike to {one @ same:.2f},
-those of two people to {one @ other:.2f}; {embedder} takes faces for one person's from {limit} up.
+those of two people to {one @ other:.2f}; {settings.embedder} takes faces for one person's from {limit} up.
 
   {dst / CLIP / "detections.csv"}: a line a face with frame, box, confidence, landmarks
   {dst / CLIP / "embeddings.hdf5"}: an embedding a face

@@ -20,7 +20,6 @@ app = typer.Typer(
     name="eval",
     help="Measure detection, verification and identification on pictures of your own.",
     no_args_is_help=True,
-    context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
 )
 
 Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Pictures and answers; see the README.")]

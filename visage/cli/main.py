@@ -44,7 +44,7 @@ app = typer.Typer(
     help="Find and recognise faces in video.",
     epilog="`visage movie.mkv --dst out/` is short for `visage run movie.mkv --dst out/`.",
     pretty_exceptions_enable=False,
-    # --log_level and --log-level are one option.
+    # --log_level and --log-level are one option, here and in every group below.
     context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
 )
 app.command()(run)

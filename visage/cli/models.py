@@ -26,8 +26,6 @@ app = typer.Typer(
     name="models",
     help="List, fetch and check models; build engines for a GPU.",
     no_args_is_help=True,
-    # --model_dir and --model-dir are one option.
-    context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
 )
 
 app.command()(quantize)

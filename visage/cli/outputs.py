@@ -80,31 +80,6 @@ class Outputs:
         for folder in {path.parent for path in annotated}:
             check_writable(folder)
 
-    def _check_options(self) -> None:
-        options, are_several = self._options, len(self._sources) > 1
-        if options.dst is not None and options.dst.suffix.lower() in OTHER_FILES and not options.dst.is_dir():
-            raise typer.BadParameter(f"--dst {options.dst}: a table ends in {', '.join(TABLES)}; else name a folder")
-        if options.annotate is not None:
-            is_video = options.annotate.suffix.lower() in CONTAINERS
-            if are_several and is_video:
-                raise typer.BadParameter(f"--annotate {options.annotate}: for several videos name a folder")
-            if not are_several and not is_video:
-                raise typer.BadParameter(f"--annotate {options.annotate}: a video ends in {', '.join(CONTAINERS)}")
-        if options.blur is not None and options.annotate is None:
-            raise typer.BadParameter("--blur is for the annotated video: give --annotate as well")
-        if options.blur not in (None, ALL) and not self._knows_people:
-            raise typer.BadParameter(f"--blur {options.blur} needs --gallery, to know who is who; or --blur all")
-        if options.show and are_several:
-            raise typer.BadParameter("--show plays one video: name one, or use --annotate with a folder for all")
-
-    def _keep_inputs(self, outputs: Sequence[Path]) -> None:
-        """Not even `force` replaces a video that is to be read. Raises OutputFailed."""
-        existing = [path for path in outputs if path.exists()]
-        for spec in self._sources.values() if existing else ():
-            for path in existing:
-                if os.path.exists(spec.uri) and path.samefile(spec.uri):
-                    raise OutputFailed(f"{path}: is the video to be read, and would be lost; write elsewhere")
-
     def open_sinks(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         """A source's sinks, not yet opened."""
         self._started.add(info.source_id)
@@ -139,6 +114,31 @@ class Outputs:
         has_outputs = any(not isinstance(outcomes[source_id].error, SinkError) for source_id in self._started)
         written = dict.fromkeys(str(path) for path in wanted if has_outputs and path.exists())
         return f"written to {' and '.join(written)}" if written else "nothing was written"
+
+    def _check_options(self) -> None:
+        options, are_several = self._options, len(self._sources) > 1
+        if options.dst is not None and options.dst.suffix.lower() in OTHER_FILES and not options.dst.is_dir():
+            raise typer.BadParameter(f"--dst {options.dst}: a table ends in {', '.join(TABLES)}; else name a folder")
+        if options.annotate is not None:
+            is_video = options.annotate.suffix.lower() in CONTAINERS
+            if are_several and is_video:
+                raise typer.BadParameter(f"--annotate {options.annotate}: for several videos name a folder")
+            if not are_several and not is_video:
+                raise typer.BadParameter(f"--annotate {options.annotate}: a video ends in {', '.join(CONTAINERS)}")
+        if options.blur is not None and options.annotate is None:
+            raise typer.BadParameter("--blur is for the annotated video: give --annotate as well")
+        if options.blur not in (None, ALL) and not self._knows_people:
+            raise typer.BadParameter(f"--blur {options.blur} needs --gallery, to know who is who; or --blur all")
+        if options.show and are_several:
+            raise typer.BadParameter("--show plays one video: name one, or use --annotate with a folder for all")
+
+    def _keep_inputs(self, outputs: Sequence[Path]) -> None:
+        """Not even `force` replaces a video that is to be read. Raises OutputFailed."""
+        existing = [path for path in outputs if path.exists()]
+        for spec in self._sources.values() if existing else ():
+            for path in existing:
+                if os.path.exists(spec.uri) and path.samefile(spec.uri):
+                    raise OutputFailed(f"{path}: is the video to be read, and would be lost; write elsewhere")
 
     def _annotated(self, source_id: str) -> Path | None:
         """The annotated video of a source."""

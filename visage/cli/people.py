@@ -89,7 +89,12 @@ def show(
 
 
 @app.command()
-def rename(who: Who, name: str, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None) -> None:
+def rename(
+    who: Who,
+    name: Annotated[str, typer.Argument(help="The new name.")],
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+) -> None:
     """Call somebody otherwise."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.rename(who, name)

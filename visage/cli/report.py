@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from visage.cli.gallery import GalleryKeyOption, GalleryOption, open_with
+from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, open_with
 
 __all__ = ["report"]
 
 
 def report(
     out: Annotated[Path, typer.Argument(help="Folder for report.html.")],
-    gallery: GalleryOption = Path("people"),
+    gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
     """Write who is on screen, when and with whom: one HTML file that needs nothing else."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from visage.cli.gallery import GalleryKeyOption, GalleryOption, open_with
+from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, open_with
 from visage.cli.options import ModelDirOption
+
+if TYPE_CHECKING:
+    from visage.people.records import Sighting
 
 __all__ = ["parse_when", "search"]
 
@@ -20,20 +24,9 @@ AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-def parse_when(text: str) -> float:
-    """Seconds since the epoch of "2h" (ago), "2026-11-24" or "2026-11-24T18:30". Raises typer.BadParameter."""
-    ago = AGO.fullmatch(text.strip())
-    if ago is not None:
-        return time.time() - float(ago[1]) * UNITS[ago[2]]
-    try:
-        return datetime.fromisoformat(text.strip()).astimezone().timestamp()
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a time: write 30m, 2h, 7d or 2026-11-24T18:30") from None
-
-
 def search(
     picture: Annotated[Path, typer.Argument(help="A photograph of the face to look for.", exists=True, dir_okay=False)],
-    gallery: GalleryOption = Path("people"),
+    gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
     person: Annotated[str | None, typer.Option(help="Only sightings of this person or unknown.")] = None,
     source: Annotated[str | None, typer.Option(help="Only this source, or a pattern: 'cam-*'.")] = None,
@@ -76,10 +69,16 @@ def search(
         print("nobody alike was seen; --least 0 shows the closest there are")
 
 
-def _record(seen: object, similarity: float) -> dict[str, object]:
-    from dataclasses import asdict  # noqa: PLC0415
+def parse_when(text: str) -> float:
+    """Seconds since the epoch of "2h" (ago), "2026-11-24" or "2026-11-24T18:30". Raises typer.BadParameter."""
+    ago = AGO.fullmatch(text.strip())
+    if ago is not None:
+        return time.time() - float(ago[1]) * UNITS[ago[2]]
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone().timestamp()
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time: write 30m, 2h, 7d or 2026-11-24T18:30") from None
 
-    from visage.people.records import Sighting  # noqa: PLC0415
 
-    assert isinstance(seen, Sighting)
+def _record(seen: Sighting, similarity: float) -> dict[str, object]:
     return {"similarity": round(similarity, 4), **asdict(seen)}

@@ -15,7 +15,6 @@ app = typer.Typer(
     name="token",
     help="Make, list and revoke the tokens of people and programs that use a daemon.",
     no_args_is_help=True,
-    context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is, for the audit log.")]

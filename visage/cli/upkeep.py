@@ -24,7 +24,11 @@ def prune(
         print(f"removed {count(opened.prune(older_than_seconds=days * 86_400), 'sighting')}")
 
 
-def audit(gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None, limit: int = 50) -> None:
+def audit(
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many entries.")] = 50,
+) -> None:
     """Who enrolled, looked, named and forgot."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         for entry in opened.audit(limit):
@@ -32,7 +36,11 @@ def audit(gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None, l
             print(f"{when}  {entry.actor}  {entry.action} {entry.subject} {entry.detail}".rstrip())
 
 
-def export_people(target: Path, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None) -> None:
+def export_people(
+    target: Annotated[Path, typer.Argument(help="The zip file to write; it may not be there yet.")],
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+) -> None:
     """Write people, embeddings and crops to a zip file, not encrypted."""
     from visage.people.exchange import export_gallery  # noqa: PLC0415
 
@@ -41,7 +49,7 @@ def export_people(target: Path, gallery: GalleryOption = HERE, gallery_key: Gall
 
 
 def import_people(
-    archive: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    archive: Annotated[Path, typer.Argument(help="What `visage people export` wrote.", exists=True, dir_okay=False)],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.models import Seed
+from visage.cli.main import app as whole_app
 from visage.cli.models import app
 from visage.models import ModelStore
 
@@ -40,7 +41,8 @@ def test_fetch_says_where_the_model_is_and_needs_no_network_for_a_cached_one(
 
 @pytest.mark.parametrize("option", ["--model-dir", "--model_dir"])
 def test_verify_prints_a_line_a_file(option: str, model_dir: Path) -> None:
-    result = runner.invoke(app, ["verify", "yunet", option, str(model_dir)])
+    """Through the whole command line, whose groups all take options with _ for -."""
+    result = runner.invoke(whole_app, ["models", "verify", "yunet", option, str(model_dir)])
 
     assert result.exit_code == 0
     assert [line.split()[:2] for line in result.output.splitlines()] == [["yunet:", "ok:"]] * 2

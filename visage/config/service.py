@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from visage.config.secrets import Credentials, Secret
 from visage.config.settings import Settings
-from visage.config.sources import VIDEO_SUFFIXES, redact_text
+from visage.config.sources import VIDEO_SUFFIXES, WHOLE_ADDRESS, redact_text
 from visage.config.timetable import Timetable
 from visage.config.web import WebSettings
 from visage.config.yaml_file import ConfigError, KeyPath, YamlFile
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 ENVIRONMENT_PREFIX = "VISAGE_SERVICE__"
-STREAM = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 NAME = re.compile(r"[\w][\w.-]{0,63}", re.ASCII)
 
 EventType: TypeAlias = Literal["track_started", "track_identified", "track_ended", "source_state"]
@@ -70,7 +69,7 @@ class CameraConfig(Section):
     @classmethod
     def _check_address(cls, address: str) -> str:
         # The text is not repeated: it may hold a password.
-        if not (STREAM.fullmatch(address) or address.startswith("/dev/")):
+        if not (WHOLE_ADDRESS.fullmatch(address) or address.startswith("/dev/")):
             raise ValueError("is no camera's address: write rtsp://host/path, http(s)://host/path or /dev/video0")
         return address
 

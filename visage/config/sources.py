@@ -39,7 +39,7 @@ SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|auth|sig|credential", 
 # The part before the host. A password with an unescaped / ? or # ends the host early for a parser, but must not show.
 USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-ADDRESS_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+WHOLE_ADDRESS = re.compile(ADDRESS.pattern + r"\S+", re.IGNORECASE)
 
 
 class SourceSpec(BaseModel):
@@ -118,7 +118,7 @@ def redact_credentials(uri: str) -> str:
 
 def redact_text(text: str) -> str:
     """The text with every address in it redacted."""
-    return ADDRESS_IN_TEXT.sub(lambda found: redact_credentials(found[0]), text)
+    return WHOLE_ADDRESS.sub(lambda found: redact_credentials(found[0]), text)
 
 
 Report = Callable[[SourceError], None]

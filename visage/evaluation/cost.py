@@ -26,7 +26,6 @@ MOST_LOST = 0.005
 """Of recall, or of decisions about pairs: what a network may cost and still be kept."""
 
 _LEAST_GAIN = 1.05  # less is within what measuring errs
-
 _ROUNDS = 5  # the best of them counts: other programs only ever make it slower
 _TIMED_PICTURES = 16
 
@@ -35,10 +34,13 @@ Pictures = Sequence[NDArray[np.uint8]]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Attributes:
-    lost: part of the faces no longer found, or of pairs decided otherwise.
-    items: faces, or pairs, that this was measured on.
-    speed: for each backend, by the arithmetic that it chose before, (milliseconds an item before, after) on one thread.
+    """What the smaller arithmetic costs and gains.
+
+    Attributes:
+        lost: part of the faces no longer found, or of pairs decided otherwise.
+        items: faces, or pairs, that this was measured on.
+        speed: for each backend, by the arithmetic that it chose before, (milliseconds an item before, after) on one
+            thread.
     """
 
     lost: float
@@ -47,6 +49,7 @@ class Cost:
 
     @property
     def is_acceptable(self) -> bool:
+        """Whether no more than `MOST_LOST` is lost."""
         return self.lost <= MOST_LOST
 
     @property
@@ -65,7 +68,12 @@ class Cost:
 
 
 def detector_cost(before: Path, after: Path, pictures: Pictures, spec: DetectorSpec) -> Cost:
-    """How many of the faces that the first network finds the second one misses."""
+    """How many of the faces that the first network finds the second one misses.
+
+    Args:
+        before, after: prepared networks.
+        pictures: detector inputs, uint8 (H, W, 3), BGR, of one shape or several; at least one.
+    """
     head = head_family(spec.head).head(score_threshold=spec.score_threshold, nms_iou=spec.nms_iou)
     stream = HostStream()
     found = []
@@ -89,7 +97,12 @@ def detector_cost(before: Path, after: Path, pictures: Pictures, spec: DetectorS
 
 
 def embedder_cost(before: Path, after: Path, crops: Pictures, spec: EmbedderSpec) -> Cost:
-    """How many pairs of faces the second network decides otherwise, at the entry's threshold."""
+    """How many pairs of faces the second network decides otherwise, at the entry's threshold.
+
+    Args:
+        before, after: prepared networks.
+        crops: aligned faces, uint8 (size, size, 3), BGR; at least one.
+    """
     stream = HostStream()
     decisions = []
     for network in (before, after):

@@ -22,9 +22,12 @@ FALSE_ALARM_RATES = (1e-1, 1e-2)
 
 @dataclass(frozen=True, slots=True)
 class IdentificationReport:
-    """Attributes:
-    rank_1: with its 95% interval.
-    open_set: for each false alarm rate that the number of strangers can show: (threshold, TPIR).
+    """How well probes are named.
+
+    Attributes:
+        probes: those whose person is in the gallery; `strangers` are the others.
+        rank_1: with its 95% interval, `rank_1_low` to `rank_1_high`.
+        open_set: for each false alarm rate that the number of strangers can show: (threshold, TPIR).
     """
 
     gallery_people: int
@@ -42,7 +45,8 @@ def evaluate_identification(
     """Rates over probes.
 
     Args:
-        gallery, probes: (G, D), (P, D), rows of norm 1; zeros for a picture without a face: it is like nobody.
+        gallery, probes: float32 (G, D) and (P, D), rows of L2 norm 1; zeros for a picture without a face,
+            which is like nobody.
         gallery_people, probe_people: names, a row each.
 
     Raises ValueError: the gallery is empty, or nobody of it is among the probes.

@@ -38,7 +38,7 @@ class LayoutError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Pictures of one person that are taken as one."""
+    """Pictures of one person that are taken as one: their embeddings are averaged."""
 
     name: str
     person: str
@@ -103,10 +103,10 @@ def _read_wider(listing: Path, images: Path) -> Iterator[tuple[Path, TrueFaces]]
     lines = listing.read_text(encoding="utf-8").split("\n")
     number = 0
     while number < len(lines) and lines[number].strip():
-        picture, count = images / lines[number].strip(), int(_number(lines[number + 1], listing, number + 2))
+        picture, count = images / lines[number].strip(), int(_number(_line(lines, number + 1), listing, number + 2))
         faces = []
         for line in range(number + 2, number + 2 + max(1, count)):  # a picture without faces has one line of zeros
-            fields = [_number(field, listing, line + 1) for field in lines[line].split()]
+            fields = [_number(field, listing, line + 1) for field in _line(lines, line).split()]
             if len(fields) < _WIDER_FIELDS:
                 raise LayoutError(f"{listing}, line {line + 1}: ten numbers were expected")
             x, y, w, h = fields[:4]
@@ -114,6 +114,11 @@ def _read_wider(listing: Path, images: Path) -> Iterator[tuple[Path, TrueFaces]]
                 faces.append((x, y, x + w, y + h, float(fields[_WIDER_INVALID] or h < _IGNORED_UNDER)))
         yield picture, _faces(faces)
         number += 2 + max(1, count)
+
+
+def _line(lines: Sequence[str], number: int) -> str:
+    """Empty beyond the end: a listing that was cut off is refused for what it lacks."""
+    return lines[number] if number < len(lines) else ""
 
 
 def _read_templates(folder: Path) -> Mapping[str, Template]:

@@ -25,7 +25,13 @@ _Z_95 = 1.959964  # of the normal distribution
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """threshold: faces this alike or more are accepted; tar_low, tar_high: 95% interval of tar."""
+    """What accepting faces from one similarity up gives.
+
+    Attributes:
+        far: the false accept rate it was chosen for.
+        threshold: faces this alike or more are accepted.
+        tar: the true accept rate there, with its 95% interval, `tar_low` to `tar_high`.
+    """
 
     far: float
     threshold: float
@@ -36,10 +42,13 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """Attributes:
-    points: for those of `FALSE_ACCEPT_RATES` that the number of pairs can show.
-    balanced_accuracy: the best mean of TAR and 1 - FAR, reached at `balanced_threshold`.
-    roc: (FAR, TAR) at every step, from (0, 0) to (1, 1).
+    """How well pairs of one person and of two are told apart.
+
+    Attributes:
+        balanced_accuracy: the best mean of TAR and 1 - FAR, reached at `balanced_threshold`.
+        equal_error_rate: where FAR and 1 - TAR cross.
+        points: for those of `FALSE_ACCEPT_RATES` that the number of pairs can show.
+        roc: (FAR, TAR) at every step, from (0, 0) to (1, 1).
     """
 
     same_pairs: int
@@ -55,8 +64,8 @@ def evaluate_verification(similarities: FloatArray, is_same: NDArray[np.bool_]) 
     """Rates over pairs.
 
     Args:
-        similarities: (P,); -1 for a pair of which a face was not found: it is refused.
-        is_same: (P,).
+        similarities: float32 (P,), cosines; -1 for a pair of which a face was not found: it is refused.
+        is_same: bool (P,).
 
     Raises ValueError: there are no same or no different pairs.
     """
@@ -81,7 +90,7 @@ def evaluate_verification(similarities: FloatArray, is_same: NDArray[np.bool_]) 
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The 95% interval of a rate."""
+    """The 95% interval of a rate, (low, high); `trials` is at least 1."""
     rate, z2 = successes / trials, _Z_95**2
     centre = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
     half = _Z_95 * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)

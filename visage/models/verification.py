@@ -30,6 +30,8 @@ class FileCheck:
 
 
 class FileState(enum.Enum):
+    """How a file compares with its digest."""
+
     OK = "ok"
     DAMAGED = "damaged"
     MISSING = "missing"

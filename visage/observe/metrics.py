@@ -25,7 +25,6 @@ __all__ = ["PipelineMetrics"]
 # From a cached still on a GPU to a batch of large frames on one core.
 SECONDS_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
-ENDED = (SourceState.DONE, SourceState.FAILED, SourceState.INTERRUPTED)
 
 
 class Watched(Protocol):
@@ -121,7 +120,7 @@ def _running_sources(statistics: PipelineStatistics) -> Iterable[Metric]:
     )
     waiting = GaugeMetricFamily("visage_source_inbox_frames", "Frames that wait for the detector.", labels=["source"])
     for source in statistics.sources:
-        if source.state not in ENDED:
+        if not source.state.is_final:
             decoded.add_metric([source.source_id], source.frames_decoded)
             dropped.add_metric([source.source_id], source.frames_dropped)
             waiting.add_metric([source.source_id], source.inbox.depth)

@@ -19,7 +19,6 @@ from visage.runtime.statistics import PipelineStatistics
 __all__ = ["BarProgress", "LineProgress", "NoProgress", "RunProgress", "choose_progress"]
 
 LINE_INTERVAL_SECONDS = 2.0
-ENDED = (SourceState.DONE, SourceState.FAILED, SourceState.INTERRUPTED)
 
 
 class RunProgress(Protocol):
@@ -72,7 +71,7 @@ class BarProgress:
         for source in statistics.sources:
             if source.state is SourceState.PENDING:
                 continue
-            if source.state in ENDED:
+            if source.state.is_final:
                 if source.source_id in self._tasks:
                     self._progress.update(self._tasks[source.source_id], visible=False)
                 continue
@@ -119,7 +118,7 @@ class LineProgress:
             return
         self._shown_at += seconds
         for source in statistics.sources:
-            if source.state not in ENDED and source.state is not SourceState.PENDING:
+            if not source.state.is_final and source.state is not SourceState.PENDING:
                 fps = (source.frames_decoded - self._shown.get(source.source_id, 0)) / seconds
                 self._shown[source.source_id] = source.frames_decoded
                 self._stream.write(self._line(source, fps) + "\n")

@@ -46,7 +46,13 @@ LEAST_SIDE = 24  # below it even the best embedder is wrong one time in 28: see 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadFace:
-    """A face of a photograph; see `stages.frames.Faces`. `crop`: JPEG of the face and a little around it."""
+    """A face of a photograph; see `stages.frames.Faces`.
+
+    Attributes:
+        box_xyxy: float32 (4,), pixels of the photograph.
+        embedding: float32 (D,), L2 norm 1.
+        crop: JPEG of the face and a little around it; empty where there is none.
+    """
 
     box_xyxy: FloatArray
     score: float
@@ -156,12 +162,18 @@ class FaceReader:
 
 
 def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bool = False) -> ReadFace:
-    """The one face to take, or a refusal that says why. `number`: from 1, left to right.
+    """The one face to take of a picture's.
 
-    Raises PictureRefused.
+    Args:
+        number: which one, from 1, left to right.
+        largest: take the largest of several, instead of refusing them.
+
+    Raises PictureRefused: there is none, there are several to choose from, or it is too small or too poor.
     """
     if not faces:
-        raise PictureRefused("no face found; choose a picture that shows one upright and at least 24 pixels large")
+        raise PictureRefused(
+            f"no face found; choose a picture that shows one upright and at least {LEAST_SIDE} pixels large"
+        )
     if number is not None:
         if not 1 <= number <= len(faces):
             raise PictureRefused(f"there is no face {number}: {len(faces)} found, counted from left to right")
@@ -183,7 +195,14 @@ def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bo
 
 
 def crop_around(image: NDArray[np.uint8], box_xyxy: FloatArray) -> bytes:
-    """JPEG of the box and a margin, at most 256 pixels large; `image` is uint8 (H, W, 3), BGR."""
+    """JPEG of the box and a margin, at most `CROP_SIDE` pixels large.
+
+    Args:
+        image: uint8 (H, W, 3), BGR.
+        box_xyxy: float32 (4,), pixels of the image.
+
+    Raises SourceError: the box lies outside the image.
+    """
     x0, y0, x1, y1 = _around(box_xyxy, CROP_MARGIN, image)
     if x1 <= x0 or y1 <= y0:
         raise SourceError("the face lies outside the picture")

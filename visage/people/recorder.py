@@ -35,6 +35,7 @@ PRUNE_SECONDS = 3600.0
 """Between two looks for what is too old."""
 
 LEAST_WEIGHT = 0.05
+"""Of quality and of seconds: a track of one poor frame still moves its cluster a little."""
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class SightingRecorder:
         self._dropped = 0
         self._write_failure = ""
         self._index_failure = ""
-        self._closed = False
+        self._is_closed = False
         self._work = threading.Event()
         self._written = threading.Event()
         self._writer = threading.Thread(target=self._write, name="sightings-writer")
@@ -98,7 +99,7 @@ class SightingRecorder:
     def record(self, track: TrackSummary, *, uri: str, crop: bytes | None = None) -> bool:
         """Take a track that has ended. Never waits; False if it had to be dropped."""
         with self._lock:
-            if not self._closed and self._queue.qsize() < self._capacity:
+            if not self._is_closed and self._queue.qsize() < self._capacity:
                 self._queue.put_nowait(_Ended(track, uri, crop))
                 return True
         self._drop(f"more than {self._capacity} tracks wait to be written")
@@ -107,10 +108,11 @@ class SightingRecorder:
     def seen_again(self, source: str, *, uri: str, first_seconds: float, last_seconds: float, before: float) -> None:
         """A stretch of a file was analysed from `before` on (since the epoch): what was seen in it earlier goes."""
         with self._lock:
-            if not self._closed:  # one a source: few
+            if not self._is_closed:  # one a source: few
                 self._queue.put_nowait(_SeenAgain(source, uri, first_seconds, last_seconds, before))
 
     def statistics(self) -> RecorderStatistics:
+        """Counters at this moment."""
         with self._lock:
             failure = self._write_failure or self._index_failure
             return RecorderStatistics(self._recorded, self._dropped, self._queue.qsize(), failure)
@@ -118,9 +120,9 @@ class SightingRecorder:
     def close(self) -> None:
         """Write what waits, bring the index up to it, and end both threads. Safe to call twice."""
         with self._lock:
-            if self._closed:
+            if self._is_closed:
                 return
-            self._closed = True
+            self._is_closed = True
             self._queue.put_nowait(None)
         self._writer.join()
         self._written.set()

@@ -1,7 +1,6 @@
 """People and their pictures: who is called what. Every change is one transaction with its line in the audit trail.
 
-Changing anybody bumps the gallery's
-revision, which tells every process that identifies to load the people again.
+Changing anybody changes the gallery's revision, which tells every process that identifies to load the people again.
 """
 
 from __future__ import annotations

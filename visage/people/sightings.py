@@ -115,7 +115,14 @@ class Sightings:
     def search(
         self, embedding: FloatArray, query: SightingQuery, *, least_similarity: float = -1.0
     ) -> list[SightingMatch]:
-        """The sightings most like a face, best first. Raises FaceIndexError."""
+        """The sightings most like a face, best first.
+
+        Args:
+            embedding: float32 (D,), L2 norm 1.
+            least_similarity: cosine, in [-1, 1].
+
+        Raises FaceIndexError.
+        """
         where, values = _where(query)
         found: dict[int, float] = {}
         if query.unknown is None:
@@ -203,6 +210,13 @@ class Sightings:
                 self._index = index
             return self._index
 
+    def close(self) -> None:
+        """Close the index, if it was opened."""
+        with self._lock:
+            index, self._index = self._index, None
+        if index is not None:
+            index.close()
+
     def _compared(self) -> FaceIndex:
         """The index, once it is known to hold what it was given, or to get it again. Raises FaceIndexError."""
         index = self.index()
@@ -212,12 +226,6 @@ class Sightings:
                 self._database.write(f"UPDATE sightings SET is_indexed = 0 WHERE {INDEXED}")
             self._is_compared = True
         return index
-
-    def close(self) -> None:
-        with self._lock:
-            index, self._index = self._index, None
-        if index is not None:
-            index.close()
 
     def _point(self, row: Row) -> IndexPoint:
         fields = {"person": row["person_id"] or 0, "source": row["source"], "at": row["started_at"]}

@@ -25,6 +25,7 @@ OFFERED_SECONDS = 1.0
 
 SPLIT_STEP = 0.02
 HARDEST_SPLIT = 0.98
+LEAST_QUALITY = 0.05  # a face of none still counts a little
 
 LISTED = """
 SELECT unknown_id AS id, count(*) AS sightings, sum(end_seconds - start_seconds) AS seen_seconds,
@@ -64,7 +65,7 @@ class Unknowns:
         return number
 
     def assign(self, embedding: FloatArray, weight: float) -> int:
-        """The unknown that a track's embedding belongs to; within the caller's transaction."""
+        """The unknown that a track's embedding, float32 (D,) of norm 1, belongs to; within the caller's transaction."""
         with self._lock:
             numbers = self._loaded()
             similarities = self._centroids @ embedding
@@ -123,7 +124,7 @@ class Unknowns:
                     if place == 0
                     else self._database.write("INSERT INTO unknowns (centroid, weight) VALUES (?, 0)", [centroid])
                 )
-                weight = sum(max(float(rows[row]["quality"]), 0.05) for row in group)
+                weight = sum(max(float(rows[row]["quality"]), LEAST_QUALITY) for row in group)
                 self._database.write(
                     "UPDATE unknowns SET centroid = ?, weight = ? WHERE id = ?", [centroid, weight, part]
                 )

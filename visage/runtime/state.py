@@ -21,6 +21,11 @@ class SourceState(Enum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"  # somebody asked it to stop; what came before is complete
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended: nothing follows."""
+        return not _LEGAL[self]
+
 
 class PipelineState(Enum):
     """A pipeline's life."""

@@ -35,6 +35,8 @@ def convert(content: bytes) -> onnx.ModelProto:
 
 @dataclass
 class _Node:
+    """A NodeDef: `attributes` by name, still encoded; `inputs` without output numbers and control edges."""
+
     name: str = ""
     operator: str = ""
     inputs: list[str] = field(default_factory=list)
@@ -68,6 +70,8 @@ def _graph(content: memoryview) -> list[_Node]:
 
 
 class _Converter:
+    """Takes the nodes in the order of their dependencies and writes ONNX's."""
+
     def __init__(self, nodes: list[_Node]) -> None:
         self._source: Mapping[str, _Node] = {node.name: node for node in nodes}
         self._constants = {node.name: _tensor(node) for node in nodes if node.operator == "Const"}
@@ -202,7 +206,8 @@ def _shape(placeholder: _Node) -> list[int]:
 
 def _tensor(node: _Node) -> Array:
     """A constant's value."""
-    dtype, sides, raw, typed = _FLOAT, [], memoryview(b""), memoryview(b"")
+    sides: list[int] = []
+    raw = typed = memoryview(b"")
     tensor = list(fields(_only(node.attributes["value"])))
     dtype = next((value for number, value in tensor if number == 1 and isinstance(value, int)), _FLOAT)
     if dtype not in _DTYPES:

@@ -72,6 +72,8 @@ def test_templates_of_several_pictures(tmp_path: Path) -> None:
         ({"boxes.csv": "image,x1,y1,x2\n"}, r"boxes\.csv has no column y2"),
         ({"boxes.csv": "image,x1,y1,x2,y2\na,1,2,3,four\n"}, "line 2: 'four' is no number"),
         ({"wider_face_a_bbx_gt.txt": "a.jpg\n1\n1 2 3\n"}, "line 3: ten numbers"),
+        ({"wider_face_a_bbx_gt.txt": "a.jpg"}, "line 2: '' is no number"),
+        ({"wider_face_a_bbx_gt.txt": "a.jpg\n1"}, "line 3: ten numbers"),
     ],
 )
 def test_what_is_wrong_with_boxes_is_said_with_file_and_line(

@@ -56,6 +56,7 @@ class ClipRecipe:
 
     @property
     def file_name(self) -> str:
+        """Tells recipes apart, so that a clip is made once."""
         codec = "" if self.encoder == "libx264" else f"-{self.encoder}"
         return f"faces-{self.width}x{self.height}-{self.frames}{codec}-v{VERSION}.mp4"
 

@@ -37,6 +37,7 @@ class Target:
 
     @property
     def is_met(self) -> bool:
+        """Whether the value is on the right side of the goal."""
         return self.value <= self.goal if self.is_upper_bound else self.value >= self.goal
 
     def __str__(self) -> str:

@@ -35,20 +35,6 @@ GROUP = 24
 """Frames; 75 MB of 1080p pictures."""
 
 
-@dataclass(slots=True)
-class _Timer:
-    cpu_seconds: float = 0.0
-    seconds: float = 0.0
-    items: int = 0
-
-    @contextmanager
-    def timing(self) -> Iterator[None]:
-        cpu, wall = time.process_time(), time.perf_counter()
-        yield
-        self.cpu_seconds += time.process_time() - cpu
-        self.seconds += time.perf_counter() - wall
-
-
 def measure_stages(settings: Settings, clip: Path, frames: int, output: Path) -> StageCosts:
     """Measure over the steady part of the clip; what comes before warms up.
 
@@ -169,6 +155,22 @@ class _StageBench:
             if len(item.faces):
                 transforms = self._plan.crop_transforms(item)
                 self._imaging.crop([item.frame.picture], [transforms], size, stream=HostStream())
+
+
+@dataclass(slots=True)
+class _Timer:
+    """What a stage has cost so far; `items` are counted by whoever times it."""
+
+    cpu_seconds: float = 0.0
+    seconds: float = 0.0
+    items: int = 0
+
+    @contextmanager
+    def timing(self) -> Iterator[None]:
+        cpu, wall = time.process_time(), time.perf_counter()
+        yield
+        self.cpu_seconds += time.process_time() - cpu
+        self.seconds += time.perf_counter() - wall
 
 
 def _batches(frames: list[Frame], size: int) -> Iterator[list[Frame]]:

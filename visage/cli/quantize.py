@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from visage.cli.naming import ForceOption, checked_name
 from visage.cli.options import ModelDirOption
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from visage.evaluation.cost import Cost
+    from visage.models import ModelSpec
+
 __all__ = ["quantize"]
 
-_CALIBRATE_EVERY = 3  # a third calibrates, the rest judges
+CALIBRATE_EVERY = 3  # a third calibrates, the rest judges
 
 
 def quantize(
@@ -38,8 +46,8 @@ def quantize(
 
     from visage.assembly.calibration import collect  # noqa: PLC0415
     from visage.cli.session import make_settings  # noqa: PLC0415
-    from visage.evaluation.cost import MOST_LOST, detector_cost, embedder_cost  # noqa: PLC0415
-    from visage.models import DetectorSpec, EmbedderSpec, ModelStore, UnknownModel  # noqa: PLC0415
+    from visage.evaluation.cost import MOST_LOST  # noqa: PLC0415
+    from visage.models import DetectorSpec, ModelStore, UnknownModel  # noqa: PLC0415
     from visage.models.errors import CalibrationFailed  # noqa: PLC0415
     from visage.models.own import add_model, derived  # noqa: PLC0415
     from visage.models.precision import to_half  # noqa: PLC0415
@@ -59,21 +67,16 @@ def quantize(
     )
     seen = collect([calibrate], settings, most=most)
     pictures = seen.letterboxed if isinstance(spec, DetectorSpec) else seen.crops
-    if len(pictures) < _CALIBRATE_EVERY:
+    if len(pictures) < CALIBRATE_EVERY:
         what = "frames" if isinstance(spec, DetectorSpec) else "faces"
         raise CalibrationFailed(f"{len(pictures)} {what} in {calibrate} are too few; give more, or a lower --frameskip")
     prepared = store.prepared(spec.name)
-    network = to_int8(prepared, pictures[::_CALIBRATE_EVERY]) if precision == "int8" else to_half(onnx.load(prepared))
-    held_out = [picture for row, picture in enumerate(pictures) if row % _CALIBRATE_EVERY]
+    network = to_int8(prepared, pictures[::CALIBRATE_EVERY]) if precision == "int8" else to_half(onnx.load(prepared))
+    held_out = [picture for row, picture in enumerate(pictures) if row % CALIBRATE_EVERY]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.onnx"
         onnx.save(network, str(path))
-        if isinstance(spec, DetectorSpec):
-            cost, what = detector_cost(prepared, path, held_out, spec), "faces"
-        elif isinstance(spec, EmbedderSpec):
-            cost, what = embedder_cost(prepared, path, held_out, spec), "decisions about pairs"
-        else:
-            raise typer.BadParameter(f"{model} is neither a detector nor an embedder")
+        cost, what = _judge(spec, prepared, path, held_out)
         if not cost.items:
             raise CalibrationFailed(f"{calibrate} shows no faces to judge by")
         for line in cost.describe(what):
@@ -84,3 +87,14 @@ def quantize(
         small = derived(spec, path, name, notes="; ".join(cost.describe(what)))
         add_model(small, path, store.model_dir, replace=force)
     print(f"Kept as {small.name}.")
+
+
+def _judge(spec: ModelSpec, before: Path, after: Path, pictures: Sequence[NDArray[np.uint8]]) -> tuple[Cost, str]:
+    """What the second network costs against the first on these pictures, and what is counted."""
+    from visage.evaluation.cost import detector_cost, embedder_cost  # noqa: PLC0415
+    from visage.models import DetectorSpec, EmbedderSpec  # noqa: PLC0415
+
+    if isinstance(spec, DetectorSpec):
+        return detector_cost(before, after, pictures, spec), "faces"
+    assert isinstance(spec, EmbedderSpec)  # there are no others
+    return embedder_cost(before, after, pictures, spec), "decisions about pairs"

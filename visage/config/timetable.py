@@ -16,21 +16,6 @@ DAY_MINUTES = 24 * HOUR_MINUTES
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """Minutes of the day on these weekdays; a span that ends before it begins runs into the next day."""
-
-    days: frozenset[int]
-    start: int
-    end: int
-
-    def holds(self, weekday: int, minute: int) -> bool:
-        if self.start < self.end:
-            return weekday in self.days and self.start <= minute < self.end
-        is_evening = weekday in self.days and minute >= self.start
-        return is_evening or ((weekday - 1) % 7 in self.days and minute < self.end)
-
-
-@dataclass(frozen=True, slots=True)
 class Timetable:
     """Spans of the week; none means always."""
 
@@ -46,6 +31,21 @@ class Timetable:
         return not self.spans or any(
             span.holds(now.weekday(), now.hour * HOUR_MINUTES + now.minute) for span in self.spans
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Minutes of the day on these weekdays; a span that ends before it begins runs into the next day."""
+
+    days: frozenset[int]
+    start: int
+    end: int
+
+    def holds(self, weekday: int, minute: int) -> bool:
+        if self.start < self.end:
+            return weekday in self.days and self.start <= minute < self.end
+        is_evening = weekday in self.days and minute >= self.start
+        return is_evening or ((weekday - 1) % 7 in self.days and minute < self.end)
 
 
 def _span(entry: str) -> _Span:

@@ -25,9 +25,9 @@ __all__ = ["MOST_LOST", "Cost", "detector_cost", "embedder_cost"]
 MOST_LOST = 0.005
 """Of recall, or of decisions about pairs: what a network may cost and still be kept."""
 
-_LEAST_GAIN = 1.05  # less is within what measuring errs
-_ROUNDS = 5  # the best of them counts: other programs only ever make it slower
-_TIMED_PICTURES = 16
+LEAST_GAIN = 1.05  # less is within what measuring errs
+ROUNDS = 5  # the best of them counts: other programs only ever make it slower
+TIMED_PICTURES = 16
 
 Pictures = Sequence[NDArray[np.uint8]]
 
@@ -55,7 +55,7 @@ class Cost:
     @property
     def is_faster(self) -> bool:
         """On some backend."""
-        return any(before > _LEAST_GAIN * after for before, after in self.speed.values())
+        return any(before > LEAST_GAIN * after for before, after in self.speed.values())
 
     def describe(self, what: str) -> list[str]:
         """Lines for a person."""
@@ -121,7 +121,7 @@ def _speed(before: Path, after: Path, pictures: Pictures) -> dict[str, tuple[flo
     """On pictures of the commonest shape, one at a time."""
     shapes = [picture.shape for picture in pictures]
     commonest = max(set(shapes), key=shapes.count)
-    timed = [picture[None] for picture in pictures if picture.shape == commonest][:_TIMED_PICTURES]
+    timed = [picture[None] for picture in pictures if picture.shape == commonest][:TIMED_PICTURES]
     makers: tuple[Callable[[Path], Backend[HostTensor]], ...] = (
         lambda path: OpenVINOBackend(path, max_batch=1, threads=1, precision="auto"),
         lambda path: OnnxRuntimeBackend(path, max_batch=1, threads=1),
@@ -133,7 +133,7 @@ def _speed(before: Path, after: Path, pictures: Pictures) -> dict[str, tuple[flo
         except BackendUnavailable:
             continue
         # In turn, so that what else the machine does slows both; the first round only warms up.
-        rounds = [(_milliseconds(old, timed), _milliseconds(new, timed)) for _ in range(1 + _ROUNDS)][1:]
+        rounds = [(_milliseconds(old, timed), _milliseconds(new, timed)) for _ in range(1 + ROUNDS)][1:]
         speed[old.name] = (min(olds for olds, _ in rounds), min(news for _, news in rounds))
         old.close()
         new.close()

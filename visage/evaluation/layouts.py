@@ -25,11 +25,11 @@ from visage.evaluation.detection import TrueFaces
 
 __all__ = ["LayoutError", "Template", "read_detection", "read_people", "read_verification"]
 
-_PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-_IGNORED_UNDER = 10  # pixels of height: WIDER FACE's own lower bound
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+IGNORED_UNDER = 10  # pixels of height: WIDER FACE's own lower bound
 
 # WIDER FACE: x y w h blur expression illumination invalid occlusion pose
-_WIDER_FIELDS, _WIDER_INVALID = 10, 7
+WIDER_FIELDS, WIDER_INVALID = 10, 7
 
 
 class LayoutError(ValueError):
@@ -89,7 +89,7 @@ def read_verification(folder: Path) -> tuple[Mapping[str, Template], Sequence[tu
 def read_people(folder: Path) -> Mapping[str, Sequence[Path]]:
     """Pictures by person: a folder each. Raises LayoutError."""
     people = {
-        place.name: sorted(path for path in place.iterdir() if path.suffix.lower() in _PICTURES)
+        place.name: sorted(path for path in place.iterdir() if path.suffix.lower() in PICTURES)
         for place in sorted(folder.iterdir() if folder.is_dir() else ())
         if place.is_dir()
     }
@@ -107,11 +107,11 @@ def _read_wider(listing: Path, images: Path) -> Iterator[tuple[Path, TrueFaces]]
         faces = []
         for line in range(number + 2, number + 2 + max(1, count)):  # a picture without faces has one line of zeros
             fields = [_number(field, listing, line + 1) for field in _line(lines, line).split()]
-            if len(fields) < _WIDER_FIELDS:
+            if len(fields) < WIDER_FIELDS:
                 raise LayoutError(f"{listing}, line {line + 1}: ten numbers were expected")
             x, y, w, h = fields[:4]
             if count:
-                faces.append((x, y, x + w, y + h, float(fields[_WIDER_INVALID] or h < _IGNORED_UNDER)))
+                faces.append((x, y, x + w, y + h, float(fields[WIDER_INVALID] or h < IGNORED_UNDER)))
         yield picture, _faces(faces)
         number += 2 + max(1, count)
 

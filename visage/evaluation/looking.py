@@ -17,7 +17,7 @@ from visage.results import Face
 
 __all__ = ["embed_templates", "faces_of"]
 
-_AT_ONCE = 256  # pictures of one pipeline: their decoders are open only while they are read
+AT_ONCE = 256  # pictures of one pipeline: their decoders are open only while they are read
 
 
 def faces_of(pictures: Sequence[Path], settings: Settings) -> Mapping[Path, Sequence[Face]]:
@@ -27,8 +27,8 @@ def faces_of(pictures: Sequence[Path], settings: Settings) -> Mapping[Path, Sequ
     """
     found: dict[Path, Sequence[Face]] = dict.fromkeys(pictures, ())
     unique = list(found)
-    for start in range(0, len(unique), _AT_ONCE):
-        found.update(_analyzed(unique[start : start + _AT_ONCE], settings))
+    for start in range(0, len(unique), AT_ONCE):
+        found.update(_analyzed(unique[start : start + AT_ONCE], settings))
     return found
 
 

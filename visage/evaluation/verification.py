@@ -20,7 +20,7 @@ __all__ = ["FALSE_ACCEPT_RATES", "OperatingPoint", "VerificationReport", "evalua
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 
-_Z_95 = 1.959964  # of the normal distribution
+Z_95 = 1.959964  # of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def evaluate_verification(similarities: FloatArray, is_same: NDArray[np.bool_]) 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
     """The 95% interval of a rate, (low, high); `trials` is at least 1."""
-    rate, z2 = successes / trials, _Z_95**2
+    rate, z2 = successes / trials, Z_95**2
     centre = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = _Z_95 * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
+    half = Z_95 * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

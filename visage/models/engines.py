@@ -30,8 +30,8 @@ __all__ = ["EngineCache", "EngineRequest", "OnBuild", "detector_shapes", "embedd
 
 logger = logging.getLogger(__name__)
 
-_DIGITS = 12  # of a SHA-256, in file names
-READABLE = 0o666  # by whoever the umask lets
+DIGITS = 12  # of a SHA-256, in file names
+READABLE = 0o666  # less the umask: several users may share a model folder
 
 # Two engines took 110 s side by side on an H200 machine; a heavy detector takes tens of minutes on a small one.
 LOCK_TIMEOUT_SECONDS = 3600.0
@@ -135,7 +135,7 @@ class EngineCache:
 
     def _stem(self, request: EngineRequest) -> str:
         facts = (_digest(request.model.read_bytes()), request.precision, request.shapes, self._optimization_level)
-        key = hashlib.sha256(repr((*facts, self._api.name, self._arch)).encode()).hexdigest()[:_DIGITS]
+        key = hashlib.sha256(repr((*facts, self._api.name, self._arch)).encode()).hexdigest()[:DIGITS]
         largest = request.shapes[-1].maximum[0]
         return f"{request.name}-{request.precision}-b{largest}-{self._arch}-{self._api.name}-{key}"
 
@@ -174,4 +174,4 @@ def embedder_shapes(size: int, max_batch: int) -> tuple[ShapeRange, ...]:
 
 
 def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:_DIGITS]
+    return hashlib.sha256(content).hexdigest()[:DIGITS]

@@ -22,7 +22,7 @@ __all__ = ["Progress", "PublishedFiles"]
 
 logger = logging.getLogger(__name__)
 
-_LARGEST_BYTES = 1 << 31  # of a file whose size the catalogue does not know: ONNX files are smaller
+LARGEST_BYTES = 1 << 31  # of a file whose size the catalogue does not know: ONNX files are smaller
 
 
 class Progress(Protocol):
@@ -82,7 +82,7 @@ class PublishedFiles:
     def _take(self, wanted: ModelFile, origin: PackageOrigin | UrlOrigin, report: Report) -> ModelFile:
         if isinstance(origin, UrlOrigin):
             with self._folder.part_of(wanted.name) as part:
-                origin.download(part, report, limit_bytes=wanted.size_bytes or _LARGEST_BYTES)
+                origin.download(part, report, limit_bytes=wanted.size_bytes or LARGEST_BYTES)
                 return self._place(part, wanted)
         with tempfile.TemporaryDirectory(dir=self._folder.path, suffix=".part") as folder:
             wheel = origin.download(Path(folder), report)

@@ -34,14 +34,14 @@ from visage.models.registry import (
 
 __all__ = ["Proposal", "inspect_network"]
 
-_UNKNOWN_LICENCE = "LicenseRef-unknown"
-_CAUTIOUS_SIMILARITY = 0.4
-_TRIED_SIDE = 640  # of detectors that take any size
-_EMBEDDING = 2  # dimensions: (N, D)
-_ARCFACE_SIDE, _FACENET_SIDE = 112, 160
+UNKNOWN_LICENCE = "LicenseRef-unknown"
+CAUTIOUS_SIMILARITY = 0.4
+TRIED_SIDE = 640  # of detectors that take any size
+EMBEDDING = 2  # dimensions: (N, D)
+ARCFACE_SIDE, FACENET_SIDE = 112, 160
 
 # (value - 127.5) / 127.5, as InsightFace's embedders want it; FaceNet's is nearly the same.
-_MEAN, _SCALE = (127.5, 127.5, 127.5), (1 / 127.5, 1 / 127.5, 1 / 127.5)
+MEAN, SCALE = (127.5, 127.5, 127.5), (1 / 127.5, 1 / 127.5, 1 / 127.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def inspect_network(path: Path, *, name: str) -> Proposal:
     shapes = _output_shapes(path, network, size, is_fixed=is_fixed)
     found = f"Its outputs for a picture of {size[1]}x{size[0]} are {', '.join(map(str, shapes.values()))}"
     file = ModelFile(name=f"{name}.onnx", sha256=digest_of(path), size_bytes=path.stat().st_size, origins=())
-    if len(shapes) == 1 and len(next(iter(shapes.values()))) == _EMBEDDING:
+    if len(shapes) == 1 and len(next(iter(shapes.values()))) == EMBEDDING:
         return _embedder(name, file, size, next(iter(shapes.values()))[1], found)
     for head, family in families().items():
         if family.recognises(shapes, size):
@@ -90,9 +90,9 @@ def _input_size(path: Path, network: onnx.ModelProto) -> tuple[tuple[int, int], 
     if all(sides):
         return (sides[0], sides[1]), True
     has_one_vector = (
-        len(network.graph.output) == 1 and len(network.graph.output[0].type.tensor_type.shape.dim) == _EMBEDDING
+        len(network.graph.output) == 1 and len(network.graph.output[0].type.tensor_type.shape.dim) == EMBEDDING
     )
-    side = _ARCFACE_SIDE if has_one_vector else _TRIED_SIDE
+    side = ARCFACE_SIDE if has_one_vector else TRIED_SIDE
     return (side, side), False
 
 
@@ -115,18 +115,18 @@ def _output_shapes(path: Path, network: onnx.ModelProto, size: tuple[int, int], 
 def _embedder(name: str, file: ModelFile, size: tuple[int, int], dimension: int, found: str) -> Proposal:
     if size[0] != size[1]:
         raise ModelMismatch(f"an embedder takes square crops, {file.name} takes {size[1]}x{size[0]}")
-    mean, scale = (_MEAN, (1 / 128,) * 3) if size[0] == _FACENET_SIDE else (_MEAN, _SCALE)
+    mean, scale = (MEAN, (1 / 128,) * 3) if size[0] == FACENET_SIDE else (MEAN, SCALE)
     spec = EmbedderSpec(
         name=name,
         title=name,
         task="embed",
-        licence=_UNKNOWN_LICENCE,
+        licence=UNKNOWN_LICENCE,
         files=(file,),
         input=EmbedderNetworkInput(size=size[0], colour="rgb", mean=mean, scale=(scale[0], scale[1], scale[2])),
         template="arcface-112",
         embedding_dim=dimension,
         similarity="cosine",
-        similarity_threshold=_CAUTIOUS_SIMILARITY,
+        similarity_threshold=CAUTIOUS_SIMILARITY,
         similarity_source="not measured: a cautious value; measure with visage eval verification",
     )
     return Proposal(
@@ -149,7 +149,7 @@ def _detector(name: str, file: ModelFile, head: str, size: tuple[int, int], *, i
         name=name,
         title=name,
         task="detect",
-        licence=_UNKNOWN_LICENCE,
+        licence=UNKNOWN_LICENCE,
         files=(file,),
         input=DetectorNetworkInput(
             longest=size[0] if is_fixed else family.longest,

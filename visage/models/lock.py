@@ -14,7 +14,7 @@ from pathlib import Path
 
 __all__ = ["file_lock"]
 
-_POLL_SECONDS = 0.05  # flock has no time-out of its own
+POLL_SECONDS = 0.05  # flock has no time-out of its own
 
 
 @contextmanager
@@ -29,5 +29,5 @@ def file_lock(path: Path, *, timeout_seconds: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise TimeoutError(f"another process has held {path} for {timeout_seconds:g} s") from None
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         yield  # closing the file gives the lock back

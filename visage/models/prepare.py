@@ -27,9 +27,9 @@ INPUT_LAYOUTS: tuple[InputLayout, ...] = get_args(InputLayout)
 PREPARATION_VERSION = 1
 """Part of a prepared file's name. Raise it when the surgery, or an `input` in the catalogue, changes."""
 
-_OPSET, _IR_VERSION = 17, 8  # the pair of ONNX 1.12
-_BATCH, _HEIGHT, _WIDTH = "N", "H", "W"
-_CHANNELS = 3
+OPSET, IR_VERSION = 17, 8  # the pair of ONNX 1.12
+BATCH, HEIGHT, WIDTH = "N", "H", "W"
+CHANNELS = 3
 
 
 def prepare(
@@ -61,8 +61,8 @@ def prepare(
         onnx.checker.check_model(prepared)
         widen(prepared.graph)
         fold_constants(prepared.graph)
-        prepared = version_converter.convert_version(prepared, _OPSET)
-        prepared.ir_version = _IR_VERSION
+        prepared = version_converter.convert_version(prepared, OPSET)
+        prepared.ir_version = IR_VERSION
         _put_channels_first(prepared.graph)
         _free_batch(prepared.graph, has_dynamic_size=has_dynamic_size)
         if input_layout == "uint8_nhwc":
@@ -79,7 +79,7 @@ def prepare(
 def _put_channels_first(graph: onnx.GraphProto) -> None:
     """Give a network that takes (1, H, W, 3), as TensorFlow's do, an input (1, 3, H, W)."""
     dims = graph.input[0].type.tensor_type.shape.dim if len(graph.input) == 1 else []
-    if len(dims) != 4 or dims[3].dim_value != _CHANNELS or dims[1].dim_value == _CHANNELS:  # noqa: PLR2004 - N, H, W, C
+    if len(dims) != 4 or dims[3].dim_value != CHANNELS or dims[1].dim_value == CHANNELS:  # noqa: PLR2004 - N, H, W, C
         return
     name = graph.input[0].name
     channels_first = f"{name}_channels_first"
@@ -98,9 +98,9 @@ def _free_batch(graph: onnx.GraphProto, *, has_dynamic_size: bool) -> None:
         raise ValueError(f"expected one input (N, 3, H, W), found {[value.name for value in graph.input]}")
     dims = graph.input[0].type.tensor_type.shape.dim
     is_free = not dims[0].dim_value  # then its reshapes are right for any batch
-    dims[0].dim_param = _BATCH
+    dims[0].dim_param = BATCH
     if has_dynamic_size:
-        dims[2].dim_param, dims[3].dim_param = _HEIGHT, _WIDTH
+        dims[2].dim_param, dims[3].dim_param = HEIGHT, WIDTH
     if is_free:
         return
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -166,7 +166,7 @@ def _prepend_picture_layers(graph: onnx.GraphProto, network_input: NetworkInput)
     nodes.extend(graph.node)
     del graph.node[:]
     graph.node.extend(nodes)
-    graph.input[0].CopyFrom(helper.make_tensor_value_info(picture, TensorProto.UINT8, [_BATCH, *sides, 3]))
+    graph.input[0].CopyFrom(helper.make_tensor_value_info(picture, TensorProto.UINT8, [BATCH, *sides, 3]))
 
 
 def _per_channel(values: tuple[float, float, float]) -> NDArray[np.float32]:
@@ -191,6 +191,6 @@ def _infer_output_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
         dims = output.type.tensor_type.shape.dim
         if not dims or dims[0].dim_value:
             raise ValueError(f"output {output.name!r} does not depend on the batch")
-        dims[0].dim_param = _BATCH
+        dims[0].dim_param = BATCH
     del inferred.graph.value_info[:]
     return inferred

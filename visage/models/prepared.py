@@ -21,7 +21,7 @@ __all__ = ["PreparedNetworks"]
 
 logger = logging.getLogger(__name__)
 
-_DIGEST_DIGITS = 12  # of 64, in file names
+DIGEST_DIGITS = 12  # of 64, in file names
 
 
 class PreparedNetworks:
@@ -53,7 +53,7 @@ class PreparedNetworks:
         digest = hashlib.sha256(network).hexdigest()
         for stale in self._folder.path.glob(f"{Path(file.name).stem}.{input_layout}-*.onnx"):
             stale.unlink()
-        return self._folder.write(f"{_stem(file, input_layout)}-{digest[:_DIGEST_DIGITS]}.onnx", network)
+        return self._folder.write(f"{_stem(file, input_layout)}-{digest[:DIGEST_DIGITS]}.onnx", network)
 
     def made_from(self, file: ModelFile) -> Iterator[Path]:
         """All that were made from this file, sound or not."""
@@ -62,9 +62,9 @@ class PreparedNetworks:
     @staticmethod
     def is_sound(path: Path) -> bool:
         """Whether the content is what the name says."""
-        return path.stem.rpartition("-")[2] == (digest_of(path) or "")[:_DIGEST_DIGITS]
+        return path.stem.rpartition("-")[2] == (digest_of(path) or "")[:DIGEST_DIGITS]
 
 
 def _stem(file: ModelFile, input_layout: str) -> str:
     stem = Path(file.name).stem
-    return f"{stem}.{input_layout}-v{PREPARATION_VERSION}-{(file.sha256 or '')[:_DIGEST_DIGITS]}"
+    return f"{stem}.{input_layout}-v{PREPARATION_VERSION}-{(file.sha256 or '')[:DIGEST_DIGITS]}"

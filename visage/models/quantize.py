@@ -25,7 +25,7 @@ from visage.models.errors import ModelDamaged
 
 __all__ = ["quantize"]
 
-_WARNINGS, _ERRORS = 2, 3  # ONNX Runtime's severities; the first is its default, which it does not tell
+WARNINGS, ERRORS = 2, 3  # ONNX Runtime's severities; the first is its default, which it does not tell
 
 
 def quantize(prepared: Path, pictures: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
@@ -86,11 +86,11 @@ def _quiet(runtime: ModuleType) -> Iterator[None]:
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)
-    runtime.set_default_logger_severity(_ERRORS)
+    runtime.set_default_logger_severity(ERRORS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         root.setLevel(level)
-        runtime.set_default_logger_severity(_WARNINGS)
+        runtime.set_default_logger_severity(WARNINGS)

@@ -18,6 +18,7 @@ class Verification:
 
     @property
     def is_ok(self) -> bool:
+        """Whether nothing is damaged or missing."""
         return all(file.state is FileState.OK for file in self.files)
 
 

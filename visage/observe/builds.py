@@ -13,7 +13,7 @@ from stages.backends.tensorrt_builder import BuildProgress
 __all__ = ["EngineBuilds"]
 
 LINE_INTERVAL_SECONDS = 60.0
-_CLEAR_LINE = "\r\x1b[K"
+CLEAR_LINE = "\r\x1b[K"
 
 
 class EngineBuilds:
@@ -27,7 +27,7 @@ class EngineBuilds:
         how_far = "" if progress.fraction is None else f", {progress.fraction:.0%}"
         text = f"building the TensorRT engine of {name}, once for this GPU: {progress.seconds:.0f} s{how_far}"
         if self._stream.isatty():
-            self._stream.write(f"{_CLEAR_LINE}{text}" if progress.fraction != 1.0 else f"{_CLEAR_LINE}{text}\n")
+            self._stream.write(f"{CLEAR_LINE}{text}" if progress.fraction != 1.0 else f"{CLEAR_LINE}{text}\n")
         elif name not in self._shown_seconds or (
             progress.fraction == 1.0 or progress.seconds - self._shown_seconds[name] >= LINE_INTERVAL_SECONDS
         ):

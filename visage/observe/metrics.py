@@ -30,7 +30,8 @@ SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 class Watched(Protocol):
     """What metrics need of a pipeline."""
 
-    def statistics(self) -> PipelineStatistics: ...
+    def statistics(self) -> PipelineStatistics:
+        """Its counters at this moment."""
 
 
 class PipelineMetrics(Collector):

@@ -128,6 +128,7 @@ class Database:
         return value
 
     def set_meta(self, key: str, value: Value) -> None:
+        """Set a setting of the gallery."""
         self.write(
             "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", [key, value]
         )
@@ -152,6 +153,7 @@ class Database:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
+        """Close the file."""
         with self._lock:
             self._connection.close()
 

@@ -29,10 +29,11 @@ class Sealing(Protocol):
     def is_sealed(self) -> bool:
         """Whether what is stored can't be read without a key."""
 
-    def seal(self, plain: bytes) -> bytes: ...
+    def seal(self, plain: bytes) -> bytes:
+        """What to store of these bytes."""
 
     def open(self, stored: bytes) -> bytes:
-        """Raises GalleryLocked for bytes of another key."""
+        """The bytes that `seal` was given. Raises GalleryLocked for bytes of another key."""
 
 
 class NoSealing:

@@ -173,6 +173,7 @@ class Inbox(Generic[T]):
             self.is_finished = True
 
     def statistics(self) -> QueueStatistics:
+        """Counters at this moment; the time that the consumer waits is not known by source, so it is 0."""
         with self._owner._lock:
             return QueueStatistics(
                 depth=len(self._items),

@@ -143,6 +143,7 @@ class BoundedQueue(Generic[T]):
         return left
 
     def statistics(self) -> QueueStatistics:
+        """Counters at this moment."""
         with self._lock:
             return QueueStatistics(
                 depth=len(self._items),

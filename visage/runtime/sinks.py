@@ -60,6 +60,7 @@ class SinkWorker:
         self._thread = threading.Thread(target=self._run, name="sink")
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def join(self, timeout_seconds: float) -> bool:

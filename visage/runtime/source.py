@@ -101,6 +101,7 @@ class RunningSource:
 
     @property
     def state(self) -> SourceState:
+        """Where it is in its life."""
         return self._state.current
 
     def start(self) -> None:
@@ -143,6 +144,7 @@ class RunningSource:
         return Outcome(self.source_id, state, self._frames.frames_decoded, tally.frames_done, tally.faces, error)
 
     def statistics(self) -> SourceStatistics:
+        """Counters at this moment."""
         now, tally = self._ended_at or time.monotonic(), self._tally
         return SourceStatistics(
             source_id=self.source_id,

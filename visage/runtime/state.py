@@ -24,7 +24,7 @@ class SourceState(Enum):
     @property
     def is_final(self) -> bool:
         """Whether it has ended: nothing follows."""
-        return not _LEGAL[self]
+        return not LEGAL[self]
 
 
 class PipelineState(Enum):
@@ -39,7 +39,7 @@ class PipelineState(Enum):
 
 StateT = TypeVar("StateT", bound=Enum)
 
-_LEGAL: Mapping[Enum, frozenset[Enum]] = {
+LEGAL: Mapping[Enum, frozenset[Enum]] = {
     SourceState.PENDING: frozenset({SourceState.OPENING, SourceState.INTERRUPTED, SourceState.FAILED}),
     # Straight to the end: given up at a stop, because its thread hangs in a library that waits for a server.
     SourceState.OPENING: frozenset(
@@ -74,12 +74,13 @@ class State(Generic[StateT]):
 
     @property
     def current(self) -> StateT:
+        """The state of this moment, from any thread."""
         return self._current
 
     def advance(self, following: StateT) -> None:
         """Step to the following state. Raises IllegalTransition."""
         with self._lock:
-            if following not in _LEGAL[self._current]:
+            if following not in LEGAL[self._current]:
                 raise IllegalTransition(f"{following.name} can't follow {self._current.name}")
             self._current = following
 
@@ -88,7 +89,7 @@ class State(Generic[StateT]):
         with self._lock:
             if self._current not in allowed:
                 return False
-            if following not in _LEGAL[self._current]:
+            if following not in LEGAL[self._current]:
                 raise IllegalTransition(f"{following.name} can't follow {self._current.name}")
             self._current = following
             return True

@@ -64,6 +64,7 @@ class StageWorker(Generic[In]):
         self._seconds_busy = 0.0
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def join(self, timeout_seconds: float) -> bool:
@@ -73,6 +74,7 @@ class StageWorker(Generic[In]):
         return not self._thread.is_alive()
 
     def statistics(self) -> StageStatistics:
+        """Counters at this moment."""
         return StageStatistics(self._stage.name, self._batches, self._items, self._seconds_busy)
 
     def _run(self) -> None:

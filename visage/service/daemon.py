@@ -64,9 +64,11 @@ logger = logging.getLogger(__name__)
 class WebService(Protocol):
     """What the daemon needs of the web server."""
 
-    async def run(self) -> None: ...
+    async def run(self) -> None:
+        """Serve until `stop`."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """End streams, answer no more."""
 
 
 class Daemon:

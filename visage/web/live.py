@@ -169,6 +169,7 @@ class Viewer:
         self._is_closed = False
 
     def sees(self, source_id: str) -> bool:
+        """Whether this source is among those it watches."""
         return self._source_ids is None or source_id in self._source_ids
 
     def put(self, picture: LivePicture) -> None:

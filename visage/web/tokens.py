@@ -34,6 +34,7 @@ class Role(IntEnum):
 
     @property
     def label(self) -> str:
+        """As people and commands write it: viewer, operator, admin."""
         return self.name.lower()
 
 

@@ -28,14 +28,14 @@ DIMENSION = 128
 MEAN, DIVISOR = (122.782, 117.001, 104.298), 256.0
 
 # Filters, and whether the block halves the picture, from the input on.
-_BLOCKS = [(32, False)] * 3
-_BLOCKS += [(64, True), *[(64, False)] * 3]
-_BLOCKS += [(128, True), *[(128, False)] * 2]
-_BLOCKS += [(256, True), *[(256, False)] * 2]
-_BLOCKS += [(256, True)]
+BLOCKS = [(32, False)] * 3
+BLOCKS += [(64, True), *[(64, False)] * 3]
+BLOCKS += [(128, True), *[(128, False)] * 2]
+BLOCKS += [(256, True), *[(256, False)] * 2]
+BLOCKS += [(256, True)]
 
-_TAG = re.compile(rb"\x01.(con_\d|affine_|fc_\d)", re.DOTALL)
-_LONGEST_INTEGER = 8
+TAG = re.compile(rb"\x01.(con_\d|affine_|fc_\d)", re.DOTALL)
+LONGEST_INTEGER = 8
 
 Weights = NDArray[np.float32]
 
@@ -57,7 +57,7 @@ class _Layer(NamedTuple):
 
 def _parameters(content: bytes) -> Iterator[_Layer]:
     position = 0
-    while (found := _TAG.search(content, position)) is not None:
+    while (found := TAG.search(content, position)) is not None:
         tag = found[1].decode().partition("_")[0]
         position = found.end()
         if tag == "fc":  # its numbers of outputs and inputs stand in front
@@ -75,7 +75,7 @@ def _parameters(content: bytes) -> Iterator[_Layer]:
 def _integer(content: bytes, position: int) -> tuple[int, int]:
     """The integer that begins here, and where the next thing does."""
     length = content[position] & 0x7F  # the highest bit is the sign
-    if not 1 <= length <= _LONGEST_INTEGER:
+    if not 1 <= length <= LONGEST_INTEGER:
         raise ValueError(f"no integer at byte {position}")
     end = position + 1 + length
     value = int.from_bytes(content[position + 1 : end], "little")
@@ -94,7 +94,7 @@ class _Converter:
         value, channels, side = self._convolution("picture", 3, SIDE, filters=32, kernel=7, stride=2)
         value = self._node("Relu", value)
         value, side = self._node("MaxPool", value, kernel_shape=[3, 3], strides=[2, 2]), (side - 3) // 2 + 1
-        for filters, halves in _BLOCKS:
+        for filters, halves in BLOCKS:
             value, channels, side = self._block(value, channels, side, filters, halves=halves)
         value = self._node("Flatten", self._node("GlobalAveragePool", value))
         weights = self._next("fc", channels * DIMENSION).reshape(channels, DIMENSION)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 __all__ = ["fields"]
 
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-_LONGEST_VARINT = 64
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+LONGEST_VARINT = 64
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
@@ -16,14 +16,14 @@ def fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     while position < len(message):
         key, position = _varint(message, position)
         number, wire_type = key >> 3, key & 7
-        if wire_type == _VARINT:
+        if wire_type == VARINT:
             value, position = _varint(message, position)
             yield number, value
             continue
-        if wire_type == _LENGTH:
+        if wire_type == LENGTH:
             length, position = _varint(message, position)
-        elif wire_type in (_FIXED32, _FIXED64):
-            length = 4 if wire_type == _FIXED32 else 8
+        elif wire_type in (FIXED32, FIXED64):
+            length = 4 if wire_type == FIXED32 else 8
         else:
             raise ValueError(f"wire type {wire_type} at byte {position}")
         if position + length > len(message):
@@ -41,5 +41,5 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
         shift += 7
         if byte < 0x80:  # noqa: PLR2004 - the highest bit says that more follows
             return value, position
-        if shift > _LONGEST_VARINT:
+        if shift > LONGEST_VARINT:
             raise ValueError(f"an endless number at byte {position}")

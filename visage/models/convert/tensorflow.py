@@ -21,9 +21,9 @@ from visage.models.convert.protobuf import fields
 
 __all__ = ["convert"]
 
-_FLOAT, _INT32 = 1, 3
-_DTYPES = {_FLOAT: np.dtype("<f4"), _INT32: np.dtype("<i4")}
-_VALUES_FIELD = {_FLOAT: 5, _INT32: 7}
+FLOAT, INT32 = 1, 3
+DTYPES = {FLOAT: np.dtype("<f4"), INT32: np.dtype("<i4")}
+VALUES_FIELD = {FLOAT: 5, INT32: 7}
 
 Array = NDArray[np.generic]
 
@@ -209,23 +209,23 @@ def _tensor(node: _Node) -> Array:
     sides: list[int] = []
     raw = typed = memoryview(b"")
     tensor = list(fields(_only(node.attributes["value"])))
-    dtype = next((value for number, value in tensor if number == 1 and isinstance(value, int)), _FLOAT)
-    if dtype not in _DTYPES:
+    dtype = next((value for number, value in tensor if number == 1 and isinstance(value, int)), FLOAT)
+    if dtype not in DTYPES:
         raise ValueError(f"{node.name} has the data type {dtype}")
     for number, value in tensor:
         if isinstance(value, int):
-            if number == _VALUES_FIELD[dtype]:
-                return np.array(value, _DTYPES[dtype])
+            if number == VALUES_FIELD[dtype]:
+                return np.array(value, DTYPES[dtype])
         elif number == 2:  # noqa: PLR2004 - tensor_shape
             for _, dimension in fields(value):
                 if not isinstance(dimension, int):
                     sides += [size for _, size in fields(dimension) if isinstance(size, int)] or [0]
         elif number == 4:  # noqa: PLR2004 - tensor_content
             raw = value
-        elif number == _VALUES_FIELD[dtype]:
+        elif number == VALUES_FIELD[dtype]:
             typed = value
     content = bytes(raw) or bytes(typed)
-    if dtype == _INT32 and not bytes(raw):
+    if dtype == INT32 and not bytes(raw):
         return np.array(list(content), np.int32).reshape(sides)  # shapes: small numbers, a byte each
-    values = np.frombuffer(content, _DTYPES[dtype])
+    values = np.frombuffer(content, DTYPES[dtype])
     return np.full(sides, values[0], values.dtype) if values.size == 1 else values.reshape(sides)

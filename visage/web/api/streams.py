@@ -17,21 +17,6 @@ from starlette.types import Receive, Scope, Send
 __all__ = ["stream"]
 
 
-class _WatchedResponse(StreamingResponse):
-    """Cancels its stream when the connection closes."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with anyio.create_task_group() as group:
-            group.start_soon(partial(self._watch, receive, group.cancel_scope))
-            await self.stream_response(send)
-            group.cancel_scope.cancel()
-
-    async def _watch(self, receive: Receive, scope: anyio.CancelScope) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        scope.cancel()
-
-
 async def stream(pieces: AsyncIterator[AnyStr], media_type: str) -> StreamingResponse:
     """An answer of these pieces. What the first one raises (TooMany, Unavailable) is raised here, as a plain answer."""
     first = await anext(pieces)
@@ -45,3 +30,18 @@ async def stream(pieces: AsyncIterator[AnyStr], media_type: str) -> StreamingRes
             await pieces.aclose()  # type: ignore[attr-defined]  # a generator: leaves its `with` blocks now
 
     return _WatchedResponse(all_of_them(), media_type=media_type, headers={"x-accel-buffering": "no"})
+
+
+class _WatchedResponse(StreamingResponse):
+    """Cancels its stream when the connection closes."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(self._watch, receive, group.cancel_scope))
+            await self.stream_response(send)
+            group.cancel_scope.cancel()
+
+    async def _watch(self, receive: Receive, scope: anyio.CancelScope) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()

@@ -11,6 +11,7 @@ import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Protocol
 
 import numpy as np
 from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
@@ -20,19 +21,29 @@ from prometheus_client.registry import Collector
 from stages.frames import Observation
 from stages.sources import SourceEnded, VideoInfo
 
-__all__ = ["ServiceMetrics", "ServiceReading", "SourceReading", "TallySink", "process_registry"]
+__all__ = ["CAMERA_STATES", "CameraCounts", "ServiceMetrics", "ServiceReading", "TallySink", "process_registry"]
 
 LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 
 
-@dataclass(frozen=True, slots=True)
-class SourceReading:
-    """A camera at one moment."""
+class CameraCounts(Protocol):
+    """What metrics need of a camera's reading; `state` is one of `CAMERA_STATES`."""
 
-    source_id: str
-    state: str
-    reconnects: int = 0
-    frames_capped: int = 0
+    @property
+    def source_id(self) -> str:
+        """Its name."""
+
+    @property
+    def state(self) -> str:
+        """What it does."""
+
+    @property
+    def reconnects(self) -> int:
+        """Connections after the first."""
+
+    @property
+    def frames_capped(self) -> int:
+        """Frames above the rate that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,7 @@ class ServiceReading:
         gpu_memory_bytes: used and total, where there is a card.
     """
 
-    cameras: Sequence[SourceReading] = ()
+    cameras: Sequence[CameraCounts] = ()
     files: Mapping[str, int] = field(default_factory=dict)
     events: Mapping[str, int] = field(default_factory=dict)
     outbox: Mapping[str, int] = field(default_factory=dict)
@@ -156,7 +167,7 @@ def process_registry() -> CollectorRegistry:
     return registry
 
 
-def _cameras(cameras: Sequence[SourceReading]) -> Iterable[Metric]:
+def _cameras(cameras: Sequence[CameraCounts]) -> Iterable[Metric]:
     states = GaugeMetricFamily("visage_camera_state", "1 for the state a camera is in.", labels=["source", "state"])
     reconnects = CounterMetricFamily("visage_camera_reconnects", "Connections after the first.", labels=["source"])
     capped = CounterMetricFamily(

@@ -32,8 +32,8 @@ from visage.service.folders import FoundFile
 from visage.service.ledger import Job, JobState, Ledger
 from visage.service.settings_key import settings_key
 from visage.service.trial import Trial
-from visage.service.wake import Wake
 from visage.service.whole_only import WholeOnly
+from visage.wake import Wake
 
 __all__ = ["FileDesk", "FileReading", "source_name"]
 

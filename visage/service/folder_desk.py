@@ -16,7 +16,7 @@ from visage.observe.fields import about
 from visage.service.errors import SourceUnknown
 from visage.service.file_desk import FileDesk
 from visage.service.folders import FoundFile, WatchedFolder
-from visage.service.wake import Wake
+from visage.wake import Wake
 
 __all__ = ["FolderDesk", "FolderReading"]
 
@@ -76,11 +76,17 @@ class FolderDesk:
         self._configs = configs
         self._wake.set()
 
-    def pause(self, name: str, *, paused: bool) -> None:
-        """Take no new files of a folder, or take them again. Raises SourceUnknown."""
+    def pause(self, name: str) -> None:
+        """Take no new files of a folder until `resume`. Raises SourceUnknown."""
         self.config(name)
-        (self._paused.add if paused else self._paused.discard)(name)
-        self._files.hold(name, held=paused)
+        self._paused.add(name)
+        self._files.hold(name, held=True)
+
+    def resume(self, name: str) -> None:
+        """Raises SourceUnknown."""
+        self.config(name)
+        self._paused.discard(name)
+        self._files.hold(name, held=False)
 
     def readings(self) -> list[FolderReading]:
         """All folders now."""

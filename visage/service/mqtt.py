@@ -30,7 +30,7 @@ from visage.observe.fields import about
 from visage.service.backoff import Backoff
 from visage.service.events import REMOVED, ServiceEvent
 from visage.service.outbox import Outbox
-from visage.service.wake import Wake
+from visage.wake import Wake
 
 __all__ = ["MqttPublisher"]
 

@@ -16,9 +16,11 @@ from pathlib import Path
 from visage.config.service import CameraConfig
 from visage.config.yaml_file import ConfigError
 from visage.observe.fields import about
+from visage.service.camera_desk import CameraDesk
 from visage.service.daemon import Daemon
 from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
 from visage.service.events import ServiceEvent
+from visage.service.folder_desk import FolderDesk
 from visage.service.folders import FoundFile
 from visage.service.ledger import JobState
 from visage.web.errors import AddressRefused, Conflict, NotFound
@@ -106,10 +108,14 @@ class DaemonPort:
         return self._status(source.source_id)
 
     def pause_source(self, source_id: str) -> SourceStatus:
-        return self._set_paused(source_id, paused=True)
+        with _translated():
+            self._desk_of(source_id).pause(source_id)
+        return self._status(source_id)
 
     def resume_source(self, source_id: str) -> SourceStatus:
-        return self._set_paused(source_id, paused=False)
+        with _translated():
+            self._desk_of(source_id).resume(source_id)
+        return self._status(source_id)
 
     def remove_source(self, source_id: str) -> None:
         with _translated():
@@ -131,15 +137,9 @@ class DaemonPort:
     def subscribe(self, on_event: OnEvent) -> Callable[[], None]:
         return self._daemon.events.bus.subscribe(lambda event: on_event(_told(event)))
 
-    def _set_paused(self, source_id: str, *, paused: bool) -> SourceStatus:
-        with _translated():
-            if source_id in self._daemon.folders:
-                self._daemon.folders.pause(source_id, paused=paused)
-            elif paused:
-                self._daemon.cameras.pause(source_id)
-            else:
-                self._daemon.cameras.resume(source_id)
-        return self._status(source_id)
+    def _desk_of(self, source_id: str) -> FolderDesk | CameraDesk:
+        """Who knows the source, or says that there is none."""
+        return self._daemon.folders if source_id in self._daemon.folders else self._daemon.cameras
 
     def _add_file(self, source: NewSource) -> SourceStatus:
         path = Path(source.uri)

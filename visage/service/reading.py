@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from visage.assembly import Platform
-from visage.observe.service_metrics import ServiceReading, SourceReading
+from visage.observe.service_metrics import ServiceReading
 from visage.service.camera_desk import CameraDesk
 from visage.service.event_desk import EventDesk
 from visage.service.ledger import Ledger
@@ -14,10 +14,7 @@ __all__ = ["read_service"]
 def read_service(cameras: CameraDesk, ledger: Ledger, events: EventDesk, platform: Platform) -> ServiceReading:
     """From any thread."""
     return ServiceReading(
-        cameras=[
-            SourceReading(camera.source_id, camera.state, camera.reconnects, camera.frames_capped)
-            for camera in cameras.readings()
-        ],
+        cameras=cameras.readings(),
         files={state.value: count for state, count in ledger.counts().items()},
         events={str(kind): count for kind, count in events.bus.counts().items()},
         outbox=events.outbox.depths(),

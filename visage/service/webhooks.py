@@ -24,7 +24,7 @@ from visage.config.service import WebhookConfig
 from visage.observe.fields import about
 from visage.service.backoff import Backoff
 from visage.service.outbox import Letter, Outbox
-from visage.service.wake import Wake
+from visage.wake import Wake
 
 __all__ = ["WebhookSender", "signature"]
 

@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator, Iterator
 
 from pydantic import JsonValue
 
+from visage.wake import Wake
 from visage.web.errors import TooMany
 from visage.web.ports import Event
-from visage.web.wake import Wake
 
 __all__ = ["EventFeed", "Listener", "event_record"]
 

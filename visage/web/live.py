@@ -24,8 +24,8 @@ from stages.sink.drawing import draw_faces
 from stages.sink.preview import Preview, PreviewSink
 from visage.config.web import WebSettings
 from visage.observe.fields import about
+from visage.wake import Wake
 from visage.web.errors import TooMany, Unavailable
-from visage.web.wake import Wake
 
 __all__ = ["LiveHub", "LivePicture", "Viewer"]
 

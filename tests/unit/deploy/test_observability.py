@@ -15,8 +15,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 
 from tests.unit.visage.observe.test_metrics import Counters, source
 from visage.observe.metrics import PipelineMetrics
-from visage.observe.service_metrics import ServiceMetrics, ServiceReading, SourceReading
+from visage.observe.service_metrics import ServiceMetrics, ServiceReading
 from visage.runtime.state import SourceState
+from visage.service.camera_record import CameraReading
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 PROMTOOL = shutil.which("promtool")
@@ -34,7 +35,7 @@ def exposition() -> str:
     service.observe_latency("camera", 0.2)
     service.watch(
         lambda: ServiceReading(
-            cameras=[SourceReading("door", "running", 1, 2)],
+            cameras=[CameraReading("door", "running", "", "rtsp://door/main", 9.8, 98, 0, 7, 1, 2)],
             files={"done": 3},
             events={"track_started": 1},
             outbox={"mqtt": 1},

@@ -1,4 +1,4 @@
-"""Wakes a task from any thread."""
+"""From any thread to the task that waits: `set` on the one, `wait` in the event loop of the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Wake"]
 
 
 class Wake:
-    """A flag that a task waits for; set while nobody waits, it is remembered once."""
+    """A flag that one task waits for, again and again; set while it does not wait, it is remembered once."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -20,17 +20,18 @@ class Wake:
 
     def set(self) -> None:
         """From any thread."""
-        self._is_set = True
+        self._is_set = True  # before the loop is told: a task that is about to wait looks here last
         loop = self._loop
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
                 loop.call_soon_threadsafe(self._event.set)
 
-    async def wait(self, timeout_seconds: float) -> None:
-        """Until it is set, or so long; then it is unset."""
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Wait until it is set, at most so long, and unset it; says whether it was set."""
         self._loop = asyncio.get_running_loop()
         self._event = anyio.Event()
         if not self._is_set:
             with anyio.move_on_after(timeout_seconds):
                 await self._event.wait()
-        self._is_set = False
+        was_set, self._is_set = self._is_set, False
+        return was_set

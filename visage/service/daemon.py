@@ -36,11 +36,12 @@ from visage.runtime import Outcome
 from visage.service.camera_desk import CameraDesk
 from visage.service.errors import RestartNeeded
 from visage.service.event_desk import EventDesk
-from visage.service.file_desk import FileDesk, source_name
+from visage.service.file_desk import FileDesk
 from visage.service.folder_desk import FolderDesk
 from visage.service.health import Health
-from visage.service.ledger import JobState, Ledger
+from visage.service.ledger import Ledger
 from visage.service.reading import read_service
+from visage.service.recovery import recover
 from visage.service.reload import adopt, apply_config
 from visage.service.results import results_folder
 from visage.service.signals import obey_signals
@@ -59,16 +60,6 @@ CLOSE_SECONDS = 1.0
 """For threads to end, at a stop, after the drain; what hangs in a library then is left to the end of the process."""
 
 logger = logging.getLogger(__name__)
-
-
-class WebService(Protocol):
-    """What the daemon needs of the web server."""
-
-    async def run(self) -> None:
-        """Serve until `stop`."""
-
-    def stop(self) -> None:
-        """End streams, answer no more."""
 
 
 class Daemon:
@@ -92,6 +83,7 @@ class Daemon:
             keep_pixels: some of `extra_sinks` reads pictures.
             extra_sinks: more sinks for every source, such as live pictures and sightings.
             people: whom faces are compared with; stays the caller's.
+            trial: tries suspect files; by default in a process of its own.
 
         Raises:
             StateInUse, ConfigError, ModelError, BackendError
@@ -110,7 +102,7 @@ class Daemon:
             self._state_dir.watch_for_crash()
             self.ledger = Ledger(config.state_dir / "ledger.sqlite")
             owned.callback(self.ledger.close)
-            self._recover()
+            recover(self._state_dir, self.ledger)
             self._metrics = ServiceMetrics(self.registry)
             self.events = EventDesk(
                 config.events, config.state_dir, on_latency=partial(self._metrics.observe_latency, "camera")
@@ -234,16 +226,6 @@ class Daemon:
         image = self.platform.to_bgr(picture)
         return image if areas is None else areas.black_out(image)
 
-    def _recover(self) -> None:
-        if self._state_dir.crash is not None:
-            first_line = self._state_dir.crash.partition("\n")[0]
-            logger.error("the last process crashed: %s", first_line, extra=about("crash"))
-        for job in self.ledger.recover(by_own_fault=self._state_dir.crash is not None):
-            if job.state is JobState.SET_ASIDE:
-                logger.error(
-                    "%s is set aside: %s", job.path, job.error, extra=about("file.set_aside", source_name(job))
-                )
-
     def _open_sinks(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         name = info.source_id
         job = self.files.job_of(name)
@@ -300,3 +282,13 @@ class Daemon:
             self.pipeline.close(join_seconds=CLOSE_SECONDS)
         except RuntimeError as error:  # a server that says nothing holds a thread in FFmpeg: see `visage.cli.main`
             logger.warning("%s", error)
+
+
+class WebService(Protocol):
+    """What the daemon needs of the web server."""
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+
+    def stop(self) -> None:
+        """End streams, answer no more."""

@@ -275,13 +275,13 @@ class FileDesk:
             )
 
 
-def _with_path(job: Job, error: BaseException | None) -> str:
-    """The error names its file, unless it is about something else, such as a disk that is full."""
-    text = str(error)
-    return text if str(job.path) in text else f"{job.path}: {text}"
-
-
 def source_name(job: Job) -> str:
     """What a file is called as a source: in events, metrics and logs."""
     stem = re.sub(r"[^\w.+-]+", "_", job.path.stem).strip("._-")[:80] or "file"
     return f"{stem}-{job.content[:8]}"
+
+
+def _with_path(job: Job, error: BaseException | None) -> str:
+    """The error names its file, unless it is about something else, such as a disk that is full."""
+    text = str(error)
+    return text if str(job.path) in text else f"{job.path}: {text}"

@@ -33,38 +33,6 @@ FACE_TOLERANCE = 0.01
 """Share of faces by which passes may differ: batches of another size round otherwise, at the score threshold."""
 
 
-@dataclass(slots=True)
-class Results:
-    """All rounds' results.
-
-    Attributes:
-        runs: passes by name: decode, sequential, sequential_threaded, pipeline, and where they were asked for
-            detection, skipping, skipping_decode, long.
-        copies_fps: of as many one-thread loops as there are cores, side by side, together: what the machine can do.
-    """
-
-    costs: list[StageCosts] = field(default_factory=list)
-    runs: dict[str, list[Run]] = field(default_factory=dict)
-    copies_fps: list[float] = field(default_factory=list)
-
-    def fps(self, name: str) -> float | None:
-        """Median of the rounds; None if it was not measured."""
-        runs = self.runs.get(name)
-        return statistics.median(run.fps for run in runs) if runs else None
-
-    def stages(self) -> dict[str, StageCost]:
-        """Every stage's median cost."""
-        return {
-            name: StageCost(
-                cpu_seconds_per_frame=statistics.median(c.stages[name].cpu_seconds_per_frame for c in self.costs),
-                items_per_second=statistics.median(c.stages[name].items_per_second for c in self.costs),
-                unit=stage.unit,
-                part_of=stage.part_of,
-            )
-            for name, stage in self.costs[0].stages.items()
-        }
-
-
 class Suite:
     """Measures one clip."""
 
@@ -131,3 +99,35 @@ class Suite:
         found = {name: results.runs[name][0].faces for name in ("sequential", "sequential_threaded", "pipeline")}
         if max(found.values()) - min(found.values()) > FACE_TOLERANCE * max(found.values()):
             raise MeasurementFailed(f"not the same work: numbers of faces found differ, {found}; please report it")
+
+
+@dataclass(slots=True)
+class Results:
+    """All rounds' results.
+
+    Attributes:
+        runs: passes by name: decode, sequential, sequential_threaded, pipeline, and where they were asked for
+            detection, skipping, skipping_decode, long.
+        copies_fps: of as many one-thread loops as there are cores, side by side, together: what the machine can do.
+    """
+
+    costs: list[StageCosts] = field(default_factory=list)
+    runs: dict[str, list[Run]] = field(default_factory=dict)
+    copies_fps: list[float] = field(default_factory=list)
+
+    def fps(self, name: str) -> float | None:
+        """Median of the rounds; None if it was not measured."""
+        runs = self.runs.get(name)
+        return statistics.median(run.fps for run in runs) if runs else None
+
+    def stages(self) -> dict[str, StageCost]:
+        """Every stage's median cost."""
+        return {
+            name: StageCost(
+                cpu_seconds_per_frame=statistics.median(c.stages[name].cpu_seconds_per_frame for c in self.costs),
+                items_per_second=statistics.median(c.stages[name].items_per_second for c in self.costs),
+                unit=stage.unit,
+                part_of=stage.part_of,
+            )
+            for name, stage in self.costs[0].stages.items()
+        }

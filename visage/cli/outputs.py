@@ -27,25 +27,6 @@ __all__ = ["OutputOptions", "Outputs"]
 OTHER_FILES = frozenset({".db", ".h5", ".hdf5", ".html", ".json", ".tsv", ".txt", ".xlsx", ".xml", *CONTAINERS})
 
 
-@dataclass(frozen=True, slots=True)
-class OutputOptions:
-    """What the command line says of outputs.
-
-    Attributes:
-        dst: a folder or a table; None for none.
-        annotate: a video file, or with several sources a folder for one each; None for none.
-        blur: whose faces to make unrecognisable in it; None for nobody's.
-        show: play in a window.
-        force: replace what exists.
-    """
-
-    dst: Path | None = None
-    annotate: Path | None = None
-    blur: str | None = None
-    show: bool = False
-    force: bool = False
-
-
 class Outputs:
     """The outputs of one run; `open_sinks` is what `visage.assembly.build` asks for."""
 
@@ -146,3 +127,22 @@ class Outputs:
         if path is None or len(self._sources) == 1:
             return path
         return path / f"{source_id}.mp4"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What the command line says of outputs.
+
+    Attributes:
+        dst: a folder or a table; None for none.
+        annotate: a video file, or with several sources a folder for one each; None for none.
+        blur: whose faces to make unrecognisable in it; None for nobody's.
+        show: play in a window.
+        force: replace what exists.
+    """
+
+    dst: Path | None = None
+    annotate: Path | None = None
+    blur: str | None = None
+    show: bool = False
+    force: bool = False

@@ -20,14 +20,6 @@ KeyPath: TypeAlias = tuple[str, ...]
 MERGE = "tag:yaml.org,2002:merge"
 
 
-class ConfigError(ValueError):
-    """The configuration is wrong; one line a problem, each with file, line and key."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
 class YamlFile:
     """A mapping read from a file.
 
@@ -134,3 +126,11 @@ class YamlFile:
 
     def _where(self, node: Node) -> str:
         return f"{self._path}:{node.start_mark.line + 1}"
+
+
+class ConfigError(ValueError):
+    """The configuration is wrong; one line a problem, each with file, line and key."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

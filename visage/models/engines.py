@@ -40,23 +40,6 @@ OnBuild = Callable[[str, BuildProgress], None]
 """Told of a build's progress about once a second, with the network's name; on another thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class EngineRequest:
-    """What an engine is wanted for.
-
-    Attributes:
-        name: of the network, for people.
-        model: the prepared ONNX file.
-        precision: arithmetic; inputs and outputs are the model's.
-        shapes: of the input, one optimisation profile each.
-    """
-
-    name: str
-    model: Path
-    precision: Literal["fp16", "fp32"]
-    shapes: tuple[ShapeRange, ...]
-
-
 class EngineCache:
     """The engines of one TensorRT version for one kind of card."""
 
@@ -152,6 +135,23 @@ class EngineCache:
             raise ModelUnavailable(
                 f"can't keep engines in {self._folder}: {exc.strerror or exc}; choose a folder with --model-dir"
             ) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRequest:
+    """What an engine is wanted for.
+
+    Attributes:
+        name: of the network, for people.
+        model: the prepared ONNX file.
+        precision: arithmetic; inputs and outputs are the model's.
+        shapes: of the input, one optimisation profile each.
+    """
+
+    name: str
+    model: Path
+    precision: Literal["fp16", "fp32"]
+    shapes: tuple[ShapeRange, ...]
 
 
 def detector_shapes(wanted: DetectorInput, max_batch: int) -> tuple[ShapeRange, ...]:

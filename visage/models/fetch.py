@@ -25,13 +25,6 @@ logger = logging.getLogger(__name__)
 LARGEST_BYTES = 1 << 31  # of a file whose size the catalogue does not know: ONNX files are smaller
 
 
-class Progress(Protocol):
-    """Told of a download's progress, on the thread that fetches; must be quick."""
-
-    def __call__(self, name: str, done_bytes: int, total_bytes: int | None, /) -> None:
-        """`name` is the model's; `total_bytes` is None where it is not known. A second origin begins again at 0."""
-
-
 class PublishedFiles:
     """A model's file as its publisher made it."""
 
@@ -113,3 +106,10 @@ class PublishedFiles:
                         continue
                     if origin.requirement == package.requirement:
                         yield file, origin
+
+
+class Progress(Protocol):
+    """Told of a download's progress, on the thread that fetches; must be quick."""
+
+    def __call__(self, name: str, done_bytes: int, total_bytes: int | None, /) -> None:
+        """`name` is the model's; `total_bytes` is None where it is not known. A second origin begins again at 0."""

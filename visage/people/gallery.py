@@ -45,46 +45,6 @@ BEST_SIGHTINGS = 3
 """An unknown who is named is recognised by so many of their best tracks."""
 
 
-def open_gallery(
-    path: str | os.PathLike[str],
-    *,
-    model: str | None = None,
-    model_dir: Path | None = None,
-    key_file: Path | None = None,
-    index_url: str | None = None,
-    index_grpc_port: int | None = None,
-    api_key: str | None = None,
-    create: bool = True,
-) -> Gallery:
-    """Open a gallery's folder, or make it.
-
-    Args:
-        model: the embedder it is to belong to; default: its own, for a new one "sface".
-        model_dir: where the user's own models are, for their dimension and threshold.
-        key_file: encrypts embeddings and crops; has to be given every time.
-        index_url: a Qdrant server for the index of sightings, instead of Qdrant Edge in the folder.
-        index_grpc_port: ask it by gRPC at this port, instead of HTTP.
-        create: False refuses a folder that holds no gallery.
-
-    Raises:
-        OtherModel: it belongs to another embedder.
-        GalleryLocked: it is encrypted and the key is missing or wrong.
-        GalleryBroken: the folder can't be used.
-    """
-    folder = Path(path).expanduser()
-    if not create and not (folder / "gallery.sqlite").is_file():
-        raise GalleryBroken(f"{folder}: no gallery is there; `visage people add NAME PICTURE` makes one")
-    return Gallery(
-        folder,
-        model=model,
-        model_dir=model_dir,
-        key_file=key_file,
-        index_url=index_url,
-        index_grpc_port=index_grpc_port,
-        api_key=api_key,
-    )
-
-
 class Gallery:
     """One open gallery. Safe to use from several threads."""
 
@@ -298,3 +258,43 @@ class Gallery:
                 except NoSuchPerson:
                     raise nobody from None
         return SightingQuery(person, unknown, source, since, until, limit)
+
+
+def open_gallery(
+    path: str | os.PathLike[str],
+    *,
+    model: str | None = None,
+    model_dir: Path | None = None,
+    key_file: Path | None = None,
+    index_url: str | None = None,
+    index_grpc_port: int | None = None,
+    api_key: str | None = None,
+    create: bool = True,
+) -> Gallery:
+    """Open a gallery's folder, or make it.
+
+    Args:
+        model: the embedder it is to belong to; default: its own, for a new one "sface".
+        model_dir: where the user's own models are, for their dimension and threshold.
+        key_file: encrypts embeddings and crops; has to be given every time.
+        index_url: a Qdrant server for the index of sightings, instead of Qdrant Edge in the folder.
+        index_grpc_port: ask it by gRPC at this port, instead of HTTP.
+        create: False refuses a folder that holds no gallery.
+
+    Raises:
+        OtherModel: it belongs to another embedder.
+        GalleryLocked: it is encrypted and the key is missing or wrong.
+        GalleryBroken: the folder can't be used.
+    """
+    folder = Path(path).expanduser()
+    if not create and not (folder / "gallery.sqlite").is_file():
+        raise GalleryBroken(f"{folder}: no gallery is there; `visage people add NAME PICTURE` makes one")
+    return Gallery(
+        folder,
+        model=model,
+        model_dir=model_dir,
+        key_file=key_file,
+        index_url=index_url,
+        index_grpc_port=index_grpc_port,
+        api_key=api_key,
+    )

@@ -44,28 +44,6 @@ LEAST_QUALITY = 0.08
 LEAST_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReadFace:
-    """A face of a photograph; see `stages.frames.Faces`.
-
-    Attributes:
-        box_xyxy: float32 (4,), pixels of the photograph.
-        embedding: float32 (D,), L2 norm 1.
-        crop: JPEG of the face and a little around it; empty where there is none.
-    """
-
-    box_xyxy: FloatArray
-    score: float
-    quality: float
-    embedding: FloatArray = field(repr=False)
-    crop: bytes = field(repr=False)
-
-    @property
-    def side(self) -> float:
-        """Shorter side of the box, pixels."""
-        return float((self.box_xyxy[2:] - self.box_xyxy[:2]).min())
-
-
 class FaceReader:
     """Use as a context manager, or close it."""
 
@@ -159,6 +137,28 @@ class FaceReader:
         if _overlap(closest.box_xyxy, face.box_xyxy) < SAME_FACE:
             return face
         return replace(closest, crop=crop_around(image, closest.box_xyxy))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadFace:
+    """A face of a photograph; see `stages.frames.Faces`.
+
+    Attributes:
+        box_xyxy: float32 (4,), pixels of the photograph.
+        embedding: float32 (D,), L2 norm 1.
+        crop: JPEG of the face and a little around it; empty where there is none.
+    """
+
+    box_xyxy: FloatArray
+    score: float
+    quality: float
+    embedding: FloatArray = field(repr=False)
+    crop: bytes = field(repr=False)
+
+    @property
+    def side(self) -> float:
+        """Shorter side of the box, pixels."""
+        return float((self.box_xyxy[2:] - self.box_xyxy[:2]).min())
 
 
 def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bool = False) -> ReadFace:

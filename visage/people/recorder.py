@@ -40,32 +40,6 @@ LEAST_WEIGHT = 0.05
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class RecorderStatistics:
-    """Counted since the start. `failure`: why a track was last dropped, or why the index lags; empty if neither."""
-
-    recorded: int
-    dropped: int
-    waiting: int
-    failure: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    track: TrackSummary
-    uri: str
-    crop: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class _SeenAgain:
-    source: str
-    uri: str
-    first_seconds: float
-    last_seconds: float
-    before: float
-
-
 class SightingRecorder:
     """Owns both threads; the gallery stays the caller's, who closes it afterwards."""
 
@@ -206,3 +180,29 @@ class SightingRecorder:
             self._write_failure = reason
         if is_new:
             logger.error("a track could not be stored: %s", reason)
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStatistics:
+    """Counted since the start. `failure`: why a track was last dropped, or why the index lags; empty if neither."""
+
+    recorded: int
+    dropped: int
+    waiting: int
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    track: TrackSummary
+    uri: str
+    crop: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenAgain:
+    source: str
+    uri: str
+    first_seconds: float
+    last_seconds: float
+    before: float

@@ -36,24 +36,6 @@ FROM sightings LEFT JOIN people ON people.id = sightings.person_id
 """Without embeddings and crops: they are large, and sorting carries them about."""
 
 
-@dataclass(frozen=True, slots=True)
-class SightingQuery:
-    """Which sightings: all conditions together.
-
-    Attributes:
-        person, unknown: the number in the id.
-        source: a name, or a pattern such as "cam-*".
-        since, until: seconds since the epoch; a sighting counts by its first frame, in [since, until).
-    """
-
-    person: int | None = None
-    unknown: int | None = None
-    source: str | None = None
-    since: float | None = None
-    until: float | None = None
-    limit: int = 50
-
-
 class Sightings:
     """The sightings of one gallery. Safe to use from several threads."""
 
@@ -240,6 +222,24 @@ class Sightings:
             among["source"] = [row["source"] for row in rows] or [query.source]
         ranges = {} if query.since is None and query.until is None else {"at": (query.since, query.until)}
         return Condition(among, ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class SightingQuery:
+    """Which sightings: all conditions together.
+
+    Attributes:
+        person, unknown: the number in the id.
+        source: a name, or a pattern such as "cam-*".
+        since, until: seconds since the epoch; a sighting counts by its first frame, in [since, until).
+    """
+
+    person: int | None = None
+    unknown: int | None = None
+    source: str | None = None
+    since: float | None = None
+    until: float | None = None
+    limit: int = 50
 
 
 def _where(query: SightingQuery) -> tuple[str, list[Value]]:

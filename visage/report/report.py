@@ -35,22 +35,6 @@ COLOURS = ("#2f6f9f", "#b3541e", "#3d7a3d", "#8a3d7a", "#9a7b16", "#2a7f7f", "#a
 
 
 @dataclass(slots=True)
-class Somebody:
-    """A person or unknown with all their sightings."""
-
-    name: str
-    is_known: bool
-    colour: str = ""
-    seconds: float = 0.0
-    sightings: list[Sighting] = field(default_factory=list)
-    portraits: list[str] = field(default_factory=list)
-
-    @property
-    def initials(self) -> str:
-        return "".join(word[0] for word in self.name.split()[:2]).upper()
-
-
-@dataclass(slots=True)
 class Report:
     """What the page tells."""
 
@@ -93,6 +77,22 @@ class Report:
             briefly=briefly,
             is_cut=len(sightings) == MOST_SIGHTINGS,
         )
+
+
+@dataclass(slots=True)
+class Somebody:
+    """A person or unknown with all their sightings."""
+
+    name: str
+    is_known: bool
+    colour: str = ""
+    seconds: float = 0.0
+    sightings: list[Sighting] = field(default_factory=list)
+    portraits: list[str] = field(default_factory=list)
+
+    @property
+    def initials(self) -> str:
+        return "".join(word[0] for word in self.name.split()[:2]).upper()
 
 
 def write_report(gallery: Gallery, folder: Path) -> Path:

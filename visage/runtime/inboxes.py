@@ -21,13 +21,6 @@ __all__ = ["Inbox", "Inboxes", "OverflowPolicy"]
 T = TypeVar("T")
 
 
-class OverflowPolicy(Enum):
-    """What a full inbox does."""
-
-    WAIT = "wait"
-    DROP_OLDEST = "drop oldest"
-
-
 class Inboxes(Generic[T]):
     """All sources' inboxes, behind one lock."""
 
@@ -117,6 +110,13 @@ class Inboxes(Generic[T]):
         self._has_items.notify_all()
         for inbox in self._turn:
             inbox.has_room.notify_all()
+
+
+class OverflowPolicy(Enum):
+    """What a full inbox does."""
+
+    WAIT = "wait"
+    DROP_OLDEST = "drop oldest"
 
 
 class Inbox(Generic[T]):

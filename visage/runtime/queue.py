@@ -21,27 +21,6 @@ __all__ = ["BoundedQueue", "QueueStatistics"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class QueueStatistics:
-    """A queue at one moment.
-
-    Attributes:
-        depth: items waiting now.
-        capacity: most that may wait.
-        high_water: most that ever waited.
-        passed: items taken out so far.
-        seconds_waiting_to_put: total time producers waited for room (the consumer was the slower one).
-        seconds_waiting_to_get: total time consumers waited for items (the producer was the slower one).
-    """
-
-    depth: int
-    capacity: int
-    high_water: int
-    passed: int
-    seconds_waiting_to_put: float
-    seconds_waiting_to_get: float
-
-
 class BoundedQueue(Generic[T]):
     """First in, first out; any number of threads at both ends."""
 
@@ -173,3 +152,24 @@ class BoundedQueue(Generic[T]):
         if self._is_aborted or (self._is_closed and not self._items):
             self._check_open()
         return bool(self._items)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatistics:
+    """A queue at one moment.
+
+    Attributes:
+        depth: items waiting now.
+        capacity: most that may wait.
+        high_water: most that ever waited.
+        passed: items taken out so far.
+        seconds_waiting_to_put: total time producers waited for room (the consumer was the slower one).
+        seconds_waiting_to_get: total time consumers waited for items (the producer was the slower one).
+    """
+
+    depth: int
+    capacity: int
+    high_water: int
+    passed: int
+    seconds_waiting_to_put: float
+    seconds_waiting_to_get: float

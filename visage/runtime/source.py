@@ -26,61 +26,6 @@ logger = logging.getLogger(__name__)
 SourceItem: TypeAlias = SourceStarted | Frame | SourceEnded
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a source ended.
-
-    Attributes:
-        state: DONE, FAILED or INTERRUPTED.
-        error: why it failed; None otherwise.
-    """
-
-    source_id: str
-    state: SourceState
-    frames_decoded: int
-    frames_done: int
-    faces: int
-    error: BaseException | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SourceStatistics:
-    """A source at one moment.
-
-    Attributes:
-        frames_decoded: left the decoder, looked at or not.
-        frames_done: reached the sinks.
-        frames_dropped: dropped because the inbox was full (live sources only).
-        faces: seen so far.
-        frames_looked_at: of those done, the ones that the detector has seen; in the rest faces were followed.
-        tracks: begun so far, how long they lasted, and how often one may have gone over to another person.
-        frame_count: frames in the whole source, where known.
-        pts_seconds: time of the last frame done.
-        seconds_running: since it was opened, until now or its end.
-    """
-
-    source_id: str
-    state: SourceState
-    frames_decoded: int
-    frames_done: int
-    frames_dropped: int
-    faces: int
-    frame_count: int | None
-    pts_seconds: float
-    seconds_running: float
-    inbox: QueueStatistics
-    frames_looked_at: int = 0
-    tracks: TrackStatistics = field(default_factory=TrackStatistics)
-
-    @property
-    def fps(self) -> float:
-        """Frames decoded a second, over the source's whole time."""
-        return self.frames_decoded / self.seconds_running if self.seconds_running > 0 else 0.0
-
-    def __repr__(self) -> str:
-        return f"<Source {self.source_id} {self.state.name} {self.fps:.1f} fps, {self.inbox.depth} in queue>"
-
-
 class RunningSource:
     """Decodes one source on a thread of its own."""
 
@@ -200,3 +145,58 @@ class RunningSource:
         with contextlib.suppress(QueueClosed, QueueAborted):  # being torn down: the pipeline settles this source
             self._inbox.put(ended, droppable=False)
         self._inbox.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a source ended.
+
+    Attributes:
+        state: DONE, FAILED or INTERRUPTED.
+        error: why it failed; None otherwise.
+    """
+
+    source_id: str
+    state: SourceState
+    frames_decoded: int
+    frames_done: int
+    faces: int
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatistics:
+    """A source at one moment.
+
+    Attributes:
+        frames_decoded: left the decoder, looked at or not.
+        frames_done: reached the sinks.
+        frames_dropped: dropped because the inbox was full (live sources only).
+        faces: seen so far.
+        frames_looked_at: of those done, the ones that the detector has seen; in the rest faces were followed.
+        tracks: begun so far, how long they lasted, and how often one may have gone over to another person.
+        frame_count: frames in the whole source, where known.
+        pts_seconds: time of the last frame done.
+        seconds_running: since it was opened, until now or its end.
+    """
+
+    source_id: str
+    state: SourceState
+    frames_decoded: int
+    frames_done: int
+    frames_dropped: int
+    faces: int
+    frame_count: int | None
+    pts_seconds: float
+    seconds_running: float
+    inbox: QueueStatistics
+    frames_looked_at: int = 0
+    tracks: TrackStatistics = field(default_factory=TrackStatistics)
+
+    @property
+    def fps(self) -> float:
+        """Frames decoded a second, over the source's whole time."""
+        return self.frames_decoded / self.seconds_running if self.seconds_running > 0 else 0.0
+
+    def __repr__(self) -> str:
+        return f"<Source {self.source_id} {self.state.name} {self.fps:.1f} fps, {self.inbox.depth} in queue>"

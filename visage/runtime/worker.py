@@ -19,22 +19,6 @@ __all__ = ["StageStatistics", "StageWorker"]
 In = TypeVar("In", bound="Frame | Observation")
 
 
-@dataclass(frozen=True, slots=True)
-class StageStatistics:
-    """A stage's work so far.
-
-    Attributes:
-        batches: calls of `process`.
-        items: frames in them.
-        seconds_busy: time in `process`.
-    """
-
-    name: str
-    batches: int
-    items: int
-    seconds_busy: float
-
-
 class StageWorker(Generic[In]):
     """Runs one stage until its input ends, the pipeline is aborted, or the stage fails."""
 
@@ -130,3 +114,19 @@ class StageWorker(Generic[In]):
                 if isinstance(undelivered, Observation):
                     undelivered.release()
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class StageStatistics:
+    """A stage's work so far.
+
+    Attributes:
+        batches: calls of `process`.
+        items: frames in them.
+        seconds_busy: time in `process`.
+    """
+
+    name: str
+    batches: int
+    items: int
+    seconds_busy: float

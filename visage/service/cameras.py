@@ -35,31 +35,6 @@ STABLE_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
-class CameraState(Enum):
-    """What a camera's connection does."""
-
-    CONNECTING = "connecting"
-    RUNNING = "running"
-    RECONNECTING = "reconnecting"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class CameraStatus:
-    """A camera's connection at one moment.
-
-    Attributes:
-        reason: why it is not running; without credentials.
-        reconnects: connections made after the first.
-        frames_capped: dropped for being above the rate that was asked for.
-    """
-
-    state: CameraState
-    reason: str = ""
-    reconnects: int = 0
-    frames_capped: int = 0
-
-
 class CameraSource:
     """Implements `stages.contract.FrameSource` with one connection after another."""
 
@@ -218,6 +193,31 @@ class CameraSource:
             logger.info("%s: %s %s", self._source_id, state.value, reason, extra=fields)
         if self._on_change is not None:
             self._on_change(status)
+
+
+class CameraState(Enum):
+    """What a camera's connection does."""
+
+    CONNECTING = "connecting"
+    RUNNING = "running"
+    RECONNECTING = "reconnecting"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStatus:
+    """A camera's connection at one moment.
+
+    Attributes:
+        reason: why it is not running; without credentials.
+        reconnects: connections made after the first.
+        frames_capped: dropped for being above the rate that was asked for.
+    """
+
+    state: CameraState
+    reason: str = ""
+    reconnects: int = 0
+    frames_capped: int = 0
 
 
 def camera_spec(name: str, config: CameraConfig) -> SourceSpec:

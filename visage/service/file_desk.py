@@ -42,18 +42,6 @@ IDLE_SECONDS = 60.0
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class FileReading:
-    """A file that is being worked on."""
-
-    source_id: str
-    path: Path
-    state: str
-    fps: float
-    frames: int
-    faces: int
-
-
 class FileDesk:
     """Owns the files in work. `dispatch` is one task; the rest is safe from any thread."""
 
@@ -273,6 +261,18 @@ class FileDesk:
                 wait_seconds,
                 extra=about("file.retried", source, error=outcome.error),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class FileReading:
+    """A file that is being worked on."""
+
+    source_id: str
+    path: Path
+    state: str
+    fps: float
+    frames: int
+    faces: int
 
 
 def source_name(job: Job) -> str:

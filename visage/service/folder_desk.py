@@ -25,23 +25,6 @@ CHECK_SECONDS = 60.0
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class FolderReading:
-    """A watched folder at one moment."""
-
-    source_id: str
-    state: str
-    reason: str
-    path: str
-
-
-@dataclass(slots=True)
-class _Folder:
-    config: FolderConfig
-    watched: WatchedFolder
-    scope: anyio.CancelScope
-
-
 class FolderDesk:
     """Owns the folders. `run` is one task; the rest is safe from any thread."""
 
@@ -137,3 +120,20 @@ class FolderDesk:
 
         with folder.scope:
             await folder.watched.run(take)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReading:
+    """A watched folder at one moment."""
+
+    source_id: str
+    state: str
+    reason: str
+    path: str
+
+
+@dataclass(slots=True)
+class _Folder:
+    config: FolderConfig
+    watched: WatchedFolder
+    scope: anyio.CancelScope

@@ -36,31 +36,6 @@ PART_SUFFIX = ".part"
 logger = logging.getLogger(__name__)
 
 
-class FolderState(Enum):
-    """What a watched folder does."""
-
-    WATCHING = "watching"
-    UNREACHABLE = "unreachable"
-
-
-@dataclass(frozen=True, slots=True)
-class FoundFile:
-    """A file that has stopped growing."""
-
-    path: Path
-    size: int
-    modified_ns: int
-
-
-@dataclass(slots=True)
-class _Candidate:
-    """What a file looked like, and since when."""
-
-    size: int
-    modified_ns: int
-    since: float
-
-
 class WatchedFolder:
     """Watches one folder. `run` is used by one task; the rest is safe from any thread."""
 
@@ -218,6 +193,31 @@ class WatchedFolder:
                     reason,
                     extra=about("folder.unreachable", self._name),
                 )
+
+
+class FolderState(Enum):
+    """What a watched folder does."""
+
+    WATCHING = "watching"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that has stopped growing."""
+
+    path: Path
+    size: int
+    modified_ns: int
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """What a file looked like, and since when."""
+
+    size: int
+    modified_ns: int
+    since: float
 
 
 def _look(path: Path) -> tuple[int, int] | None:

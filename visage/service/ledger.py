@@ -47,48 +47,6 @@ CREATE INDEX IF NOT EXISTS jobs_by_turn ON jobs (state, priority DESC, queued_at
 """
 
 
-class JobState(Enum):
-    """A job's life."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    SET_ASIDE = "set aside"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A file to be worked on.
-
-    Attributes:
-        content: see `content_key`.
-        folder: name of the watched folder it was found in.
-        attempts: how often it was begun, this time included.
-        is_suspect: the process died while it was running.
-        completions: how often it was completed: never more than once.
-    """
-
-    number: int
-    content: str
-    settings: str
-    path: Path
-    folder: str
-    priority: int
-    state: JobState
-    attempts: int
-    deaths: int
-    faults: int
-    is_suspect: bool
-    error: str | None
-    completions: int
-
-
-FIELDS = (
-    "number, content, settings, path, folder, priority, state, attempts, deaths, faults, is_suspect, error, completions"
-)
-
-
 class Ledger:
     """Owns the database file."""
 
@@ -266,6 +224,48 @@ class Ledger:
                 self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
+
+
+class JobState(Enum):
+    """A job's life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SET_ASIDE = "set aside"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to be worked on.
+
+    Attributes:
+        content: see `content_key`.
+        folder: name of the watched folder it was found in.
+        attempts: how often it was begun, this time included.
+        is_suspect: the process died while it was running.
+        completions: how often it was completed: never more than once.
+    """
+
+    number: int
+    content: str
+    settings: str
+    path: Path
+    folder: str
+    priority: int
+    state: JobState
+    attempts: int
+    deaths: int
+    faults: int
+    is_suspect: bool
+    error: str | None
+    completions: int
+
+
+FIELDS = (
+    "number, content, settings, path, folder, priority, state, attempts, deaths, faults, is_suspect, error, completions"
+)
 
 
 def _job_of(row: tuple[object, ...]) -> Job:

@@ -24,15 +24,6 @@ CREATE INDEX IF NOT EXISTS letters_by_receiver ON letters (receiver, number);
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """An event on its way to a receiver."""
-
-    number: int
-    event_id: str
-    body: str
-
-
 class Outbox:
     """Owns the database file."""
 
@@ -114,3 +105,12 @@ class Outbox:
         )
         self._depths[receiver] -= 1
         self._dropped[receiver] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An event on its way to a receiver."""
+
+    number: int
+    event_id: str
+    body: str

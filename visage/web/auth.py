@@ -24,34 +24,6 @@ WRONG_TOKENS_PER_SECOND = 10 / 60
 WRONG_TOKENS_AT_ONCE = 10
 
 
-class Unauthenticated(Refused):
-    """No token, or a wrong one."""
-
-    status = 401
-
-
-class Forbidden(Refused):
-    """The token's role does not allow this."""
-
-    status = 403
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """A caller who is known.
-
-    Attributes:
-        name: of the token; "local" where nobody needs one.
-        client: the address the request came from.
-        concerns: whom or what the request is about, besides what its path says; a route adds it for the audit log.
-    """
-
-    name: str
-    role: Role
-    client: str
-    concerns: list[str] = field(default_factory=list)
-
-
 class Authenticator:
     """Finds out who a caller is."""
 
@@ -89,6 +61,34 @@ class Authenticator:
             self._wrong.spend(client)
             raise Unauthenticated("this token is not valid; it may have been revoked")
         return Principal(token.name, token.role, client)
+
+
+class Unauthenticated(Refused):
+    """No token, or a wrong one."""
+
+    status = 401
+
+
+class Forbidden(Refused):
+    """The token's role does not allow this."""
+
+    status = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller who is known.
+
+    Attributes:
+        name: of the token; "local" where nobody needs one.
+        client: the address the request came from.
+        concerns: whom or what the request is about, besides what its path says; a route adds it for the audit log.
+    """
+
+    name: str
+    role: Role
+    client: str
+    concerns: list[str] = field(default_factory=list)
 
 
 def client_of(request: Request) -> str:

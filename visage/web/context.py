@@ -20,21 +20,6 @@ __all__ = ["Context", "WebParts", "context_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class WebParts:
-    """What the daemon gives.
-
-    Attributes:
-        people: None for a daemon without a gallery.
-        registry: what `/metrics` shows; None for nothing.
-    """
-
-    service: ServicePort
-    live: LiveHub
-    people: PeoplePort | None = None
-    registry: CollectorRegistry | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Context:
     """An app's parts."""
 
@@ -68,6 +53,21 @@ class Context:
         if self.parts.people is None:
             raise Unavailable("this daemon has no gallery; set `analysis.gallery` in its configuration")
         return self.parts.people
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """What the daemon gives.
+
+    Attributes:
+        people: None for a daemon without a gallery.
+        registry: what `/metrics` shows; None for nothing.
+    """
+
+    service: ServicePort
+    live: LiveHub
+    people: PeoplePort | None = None
+    registry: CollectorRegistry | None = None
 
 
 def context_of(request: Request) -> Context:

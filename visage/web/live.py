@@ -36,14 +36,6 @@ MOST_SOURCES = 1024
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LivePicture:
-    """A preview as JPEG: as it is, or with its faces drawn."""
-
-    preview: Preview
-    jpeg: bytes
-
-
 class LiveHub:
     """Implements `stages.sink.preview.PreviewGate`. Safe from any thread, apart from `watch`."""
 
@@ -155,6 +147,14 @@ class LiveHub:
             for viewer in viewers:
                 if viewer.annotated == annotated:
                     viewer.put(picture)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LivePicture:
+    """A preview as JPEG: as it is, or with its faces drawn."""
+
+    preview: Preview
+    jpeg: bytes
 
 
 class Viewer:

@@ -25,30 +25,6 @@ __all__ = ["Role", "Token", "TokenStore"]
 PREFIX = "visage"
 
 
-class Role(IntEnum):
-    """What a caller may do; each one may do what the ones before it may."""
-
-    VIEWER = 1  # look
-    OPERATOR = 2  # add, pause and remove sources; name, merge and enrol people
-    ADMIN = 3  # forget people, reload, read the audit log
-
-    @property
-    def label(self) -> str:
-        """As people and commands write it: viewer, operator, admin."""
-        return self.name.lower()
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token as it is kept."""
-
-    token_id: str
-    name: str
-    role: Role
-    secret_sha256: str
-    created_at: str
-
-
 class TokenStore:
     """The tokens in one file. Safe from any thread."""
 
@@ -126,6 +102,30 @@ class TokenStore:
         except OSError as exc:
             raise TokenStoreError(f"{self.path}: {exc.strerror}; check that its folder may be written") from exc
         self._stamp = None
+
+
+class Role(IntEnum):
+    """What a caller may do; each one may do what the ones before it may."""
+
+    VIEWER = 1  # look
+    OPERATOR = 2  # add, pause and remove sources; name, merge and enrol people
+    ADMIN = 3  # forget people, reload, read the audit log
+
+    @property
+    def label(self) -> str:
+        """As people and commands write it: viewer, operator, admin."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as it is kept."""
+
+    token_id: str
+    name: str
+    role: Role
+    secret_sha256: str
+    created_at: str
 
 
 def _digest(secret: str) -> str:

@@ -130,19 +130,14 @@ def identification(
     import numpy as np  # noqa: PLC0415
 
     from visage.evaluation.identification import evaluate_identification  # noqa: PLC0415
-    from visage.evaluation.layouts import Template, read_people  # noqa: PLC0415
+    from visage.evaluation.layouts import read_identification  # noqa: PLC0415
     from visage.evaluation.looking import embed_templates  # noqa: PLC0415
     from visage.models import embedder_spec  # noqa: PLC0415
 
     settings = _settings(detector=detector, embedder=embedder, device=device, model_dir=model_dir)
     zero = np.zeros(embedder_spec(settings.embedder, settings.model_dir).embedding_dim, np.float32)
     sides = []
-    for side in ("gallery", "probes"):
-        templates = {
-            str(path): Template(str(path), person, (path,))
-            for person, paths in read_people(folder / side).items()
-            for path in paths
-        }
+    for templates in read_identification(folder):
         embedded = embed_templates(templates, settings)
         rows = [zero if embedding is None else embedding for embedding in embedded.values()]
         sides.append((np.array(rows, np.float32), [template.person for template in templates.values()]))

@@ -23,7 +23,7 @@ import numpy as np
 
 from visage.evaluation.detection import TrueFaces
 
-__all__ = ["LayoutError", "Template", "read_detection", "read_people", "read_verification"]
+__all__ = ["LayoutError", "Template", "read_detection", "read_identification", "read_people", "read_verification"]
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 IGNORED_UNDER = 10  # pixels of height: WIDER FACE's own lower bound
@@ -82,8 +82,27 @@ def read_verification(folder: Path) -> tuple[Mapping[str, Template], Sequence[tu
         pairs = list(_read_lfw(folder / "pairs.txt", templates)) or list(itertools.combinations(templates, 2))
     for name in itertools.chain.from_iterable(pairs):
         if name not in templates:
-            raise LayoutError(f"a pair in {folder} names {name}, which is not there")
+            raise LayoutError(f"a pair in {folder} names {name}, which is not there; add it or remove the pair")
+    kinds = {templates[first].person == templates[second].person for first, second in pairs}
+    if len(kinds) < 2:  # noqa: PLR2004 - of one person, and of two
+        lacking = "different people" if True in kinds else "one person"
+        raise LayoutError(f"{folder} has no pair of {lacking}; both kinds are needed")
     return templates, pairs
+
+
+def read_identification(folder: Path) -> tuple[Mapping[str, Template], Mapping[str, Template]]:
+    """The gallery's and the probes' pictures, by path, each a template of its own. Raises LayoutError."""
+    gallery, probes = (
+        {
+            str(path): Template(str(path), person, (path,))
+            for person, paths in read_people(folder / side).items()
+            for path in paths
+        }
+        for side in ("gallery", "probes")
+    )
+    if {probe.person for probe in probes.values()}.isdisjoint(entry.person for entry in gallery.values()):
+        raise LayoutError(f"{folder}: nobody in probes/ is in gallery/; call the folders of one person the same")
+    return gallery, probes
 
 
 def read_people(folder: Path) -> Mapping[str, Sequence[Path]]:
@@ -95,7 +114,7 @@ def read_people(folder: Path) -> Mapping[str, Sequence[Path]]:
     }
     people = {name: paths for name, paths in people.items() if paths}
     if not people:
-        raise LayoutError(f"{folder} has no folders with pictures, one a person")
+        raise LayoutError(f"{folder} has no folders with pictures; make one for each person")
     return people
 
 
@@ -108,7 +127,7 @@ def _read_wider(listing: Path, images: Path) -> Iterator[tuple[Path, TrueFaces]]
         for line in range(number + 2, number + 2 + max(1, count)):  # a picture without faces has one line of zeros
             fields = [_number(field, listing, line + 1) for field in _line(lines, line).split()]
             if len(fields) < WIDER_FIELDS:
-                raise LayoutError(f"{listing}, line {line + 1}: ten numbers were expected")
+                raise LayoutError(f"{listing}, line {line + 1}: ten numbers were expected, x y w h and six marks")
             x, y, w, h = fields[:4]
             if count:
                 faces.append((x, y, x + w, y + h, float(fields[WIDER_INVALID] or h < IGNORED_UNDER)))

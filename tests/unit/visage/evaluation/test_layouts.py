@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visage.evaluation.layouts import LayoutError, read_detection, read_people, read_verification
+from visage.evaluation.layouts import LayoutError, read_detection, read_identification, read_people, read_verification
 
 
 def people(folder: Path, **pictures: int) -> Path:
@@ -56,13 +56,15 @@ def test_without_a_list_every_pair_is_compared(tmp_path: Path) -> None:
 
 
 def test_templates_of_several_pictures(tmp_path: Path) -> None:
-    (tmp_path / "templates.csv").write_text("template,subject,image\n1,Ada,a.jpg\n1,Ada,b.jpg\n2,Bob,c.jpg\n")
-    (tmp_path / "pairs.csv").write_text("template_1,template_2\n1,2\n")
+    (tmp_path / "templates.csv").write_text(
+        "template,subject,image\n1,Ada,a.jpg\n1,Ada,b.jpg\n2,Bob,c.jpg\n3,Ada,d.jpg\n"
+    )
+    (tmp_path / "pairs.csv").write_text("template_1,template_2\n1,2\n1,3\n")
 
     templates, pairs = read_verification(tmp_path)
 
     assert templates["1"].pictures == (tmp_path / "a.jpg", tmp_path / "b.jpg")
-    assert pairs == [("1", "2")]
+    assert pairs == [("1", "2"), ("1", "3")]
 
 
 @pytest.mark.parametrize(
@@ -92,3 +94,26 @@ def test_what_is_wrong_with_pairs_is_said(tmp_path: Path) -> None:
     (tmp_path / "pairs.txt").write_text("Ada 1 7\n")
     with pytest.raises(LayoutError, match="line 1: there is no picture Ada_0007"):
         read_verification(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "lacking"),
+    [({"Ada": 2}, "different people"), ({"Ada": 1, "Bob": 1}, "one person"), ({"Ada": 1}, "pair")],
+)
+def test_pairs_of_one_kind_are_refused_before_anything_is_computed(
+    pictures: dict[str, int], lacking: str, tmp_path: Path
+) -> None:
+    with pytest.raises(LayoutError, match=f"has no .*{lacking}.*; both kinds are needed"):
+        read_verification(people(tmp_path, **pictures))
+
+
+def test_probes_of_strangers_alone_are_refused(tmp_path: Path) -> None:
+    people(tmp_path / "gallery", Ada=1)
+    people(tmp_path / "probes", Bob=1)
+    with pytest.raises(LayoutError, match="nobody in probes/ is in gallery/"):
+        read_identification(tmp_path)
+
+    people(tmp_path / "probes", Ada=2)
+    gallery, probes = read_identification(tmp_path)
+    assert sorted(probe.person for probe in probes.values()) == ["Ada", "Ada", "Bob"]
+    assert [entry.person for entry in gallery.values()] == ["Ada"]

@@ -6,12 +6,15 @@ import functools
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import typer
 
 from visage.cli.options import LogFormatOption, LogLevelOption
+
+if TYPE_CHECKING:
+    from visage.config.service import ServiceConfig
 
 __all__ = ["serve"]
 
@@ -38,24 +41,29 @@ def serve(
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise typer.BadParameter(f"the daemon needs {', '.join(missing)}: pip install 'visage[serve]'")
-    from visage.config.review import review  # noqa: PLC0415
     from visage.config.service import load_service_config  # noqa: PLC0415
     from visage.config.yaml_file import ConfigError  # noqa: PLC0415
 
     load = functools.partial(load_service_config, config, flags=overlays or ())
     try:
         loaded = load()
-    except ConfigError as error:
+        if check:
+            _print_review(config, loaded)
+            return
+        from visage.service.host import serve_daemon  # noqa: PLC0415
+
+        anyio.run(serve_daemon, loaded, load)
+    except ConfigError as error:  # also from the daemon: a secret that is not there
         for problem in error.problems:
             print(f"visage: error: {problem}", file=sys.stderr)
         raise typer.Exit(2) from error
-    if check:
-        warnings = list(review(loaded))
-        for line in warnings:
-            print(f"visage: warning: {line}", file=sys.stderr)
-        verdict = "see the warnings" if warnings else "nothing is wrong"
-        print(f"{config}: cameras: {len(loaded.cameras)}, folders: {len(loaded.folders)}; {verdict}")
-        return
-    from visage.service.host import serve_daemon  # noqa: PLC0415
 
-    anyio.run(serve_daemon, loaded, load)
+
+def _print_review(path: Path, config: ServiceConfig) -> None:
+    from visage.config.review import review  # noqa: PLC0415
+
+    warnings = review(config)
+    for line in warnings:
+        print(f"visage: warning: {line}", file=sys.stderr)
+    verdict = "see the warnings" if warnings else "nothing is wrong"
+    print(f"{path}: cameras: {len(config.cameras)}, folders: {len(config.folders)}; {verdict}")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from visage.models import ModelDamaged, ModelStore
 from visage.models.convert import read_network
-from visage.models.convert.dlib import MEAN, _parameters
+from visage.models.convert.dlib import DIVISOR, MEAN, _parameters
 from visage.models.convert.protobuf import fields
 
 Planes = NDArray[np.float32]
@@ -106,7 +106,7 @@ class DlibByHand:
 def test_dlibs_network_gives_what_its_layers_give_one_by_one(models: ModelStore) -> None:
     path = models.fetch("dlib")
     pixels = np.random.default_rng(0).uniform(0, 255, (3, 150, 150))
-    planes = (pixels - np.array(MEAN).reshape(3, 1, 1)) / 256
+    planes = (pixels - np.array(MEAN).reshape(3, 1, 1)) / DIVISOR
 
     expected = DlibByHand(path.read_bytes()).embed(planes)
     found = result(read_network(path, "dlib"), planes[None].astype(np.float32)).ravel()

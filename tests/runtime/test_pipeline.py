@@ -310,3 +310,22 @@ def test_a_finished_pipeline_takes_no_source(rig: Rig) -> None:
         pipeline.finish()
         with pytest.raises(QueueClosed):
             pipeline.add("b", rig.source("b", 1))
+
+
+def test_a_source_that_can_t_be_interrupted_keeps_nobody_from_stopping(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stubborn(ScriptedSource):
+        def interrupt(self) -> None:
+            super().interrupt()
+            raise RuntimeError("the card has gone")
+
+    rig.detect.gate.set()
+    with rig.build() as pipeline:
+        for name in ("a", "b"):
+            pipeline.add(name, Stubborn(rig.pool, name, 0, endless=True))
+        pipeline.start()
+        pipeline.abort()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert {outcome.state for outcome in pipeline.outcomes.values()} == {SourceState.INTERRUPTED}
+    assert "a could not be interrupted" in caplog.text

@@ -19,6 +19,7 @@ from stages.frames import Frame, Observation
 from stages.sources import SourceEnded
 from visage.runtime.errors import StageFailed
 from visage.runtime.inboxes import Inboxes, OverflowPolicy
+from visage.runtime.items import face_count, release_all
 from visage.runtime.limits import PipelineLimits
 from visage.runtime.queue import BoundedQueue
 from visage.runtime.sinks import OpenSinks, SinkItem, SinkWorker
@@ -162,9 +163,9 @@ class Pipeline:
         if not self._state.advance_from(PipelineState.ABORTING, PipelineState.RUNNING, PipelineState.DRAINING):
             return
         self._interrupt_all()
-        _release(self._inboxes.abort())
+        release_all(self._inboxes.abort())
         for queue in self._queues.values():
-            _release(queue.abort())
+            release_all(queue.abort())
 
     def on_stopped(self, callback: Callable[[], None]) -> None:
         """Have it called when all is written or given up, on the sink thread if it ran. To be said before `start`."""
@@ -220,7 +221,7 @@ class Pipeline:
 
     def _take_observations(self) -> list[SinkItem]:
         return self._queues["embed"].get_batch(
-            self._limits.embed_batch, deadline_seconds=self._limits.batch_deadline_seconds, weight=_face_count
+            self._limits.embed_batch, deadline_seconds=self._limits.batch_deadline_seconds, weight=face_count
         )
 
     def _start_waiting(self) -> None:
@@ -235,7 +236,8 @@ class Pipeline:
     def _settle(self, ended: SourceEnded) -> None:
         source = self._sources[ended.source_id]
         error = self._sink_errors.pop(ended.source_id, None) or ended.error
-        if not source.join(JOIN_SECONDS):
+        # After a failure all decoders may be stuck in the driver that failed.
+        if not source.join(JOIN_SECONDS if self._failure is None else SETTLE_SECONDS):
             error = error or RuntimeError(f"the decode thread of {ended.source_id} did not end")
         state = SourceState.FAILED if error else SourceState.INTERRUPTED if ended.interrupted else SourceState.DONE
         self._record(source.settle(state, error))
@@ -255,11 +257,11 @@ class Pipeline:
         with self._failure_lock:
             self._failure = self._failure or failure
         self._interrupt_all()
-        _release(self._inboxes.abort())
+        release_all(self._inboxes.abort())
         # Stages after the failed one still get what is on its way to them.
         names = list(self._queues)
         for name in names[: names.index(failure.stage) + 1 if failure.stage in names else 0]:
-            _release(self._queues[name].abort())
+            release_all(self._queues[name].abort())
 
     def _end_early(self, source_id: str) -> SourceEnded:
         decoded = self._sources[source_id].statistics().frames_decoded
@@ -287,13 +289,3 @@ class Pipeline:
         self._stopped.set()
         for callback in self._on_stopped:
             callback()
-
-
-def _release(items: Sequence[SourceItem | SinkItem]) -> None:
-    for item in items:
-        if isinstance(item, (Frame, Observation)):
-            item.release()
-
-
-def _face_count(item: SinkItem) -> int:
-    return len(item.faces.worth_embedding) if isinstance(item, Observation) else 0

@@ -3,7 +3,8 @@
 A cut changes what is where and how bright it is; a moving camera changes mostly the first, a flash only the second. So
 a cut is where two neighbouring thumbnails do not correlate, or correlate little and have other histograms. A frame of
 one colour (black, or a flash that burns out everything) is passed over: the picture after it is compared with the one
-before. Fades are no cuts: faces fade with them and end by themselves. Dissolves are found by `stages.track.dissolves`.
+before. Bars around a film, the page around a slide are the same in every shot: they are left out of the comparison.
+Fades are no cuts: faces fade with them and end by themselves. Dissolves are found by `stages.track.dissolves`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,13 @@ HISTOGRAM_BINS = 16
 BLOCK = 4
 """Thumbnail pixels of a block's side: 16 x 9 blocks, of the size of a small face."""
 
+BAR_LEVELS = 6
+"""Gray levels within which a row or column has to be of one colour, in both pictures, to be a bar's."""
+LEAST_PICTURE = 0.2
+"""Of a thumbnail's width and height: what is smaller is no picture, but a thing before a plain background."""
+MOST_MOVED = 1
+"""Thumbnail pixels by which the middle of what is within the bars may move."""
+
 FLAT = 3.0
 """Standard deviation below which a thumbnail is one colour: a black frame, a flash that burns out everything."""
 
@@ -49,6 +57,7 @@ class SceneWatch:
         if after.is_flat:
             return False
         self._previous = after
+        before, after = _within_bars(before, after)
         related = before.correlation(after)
         return related < UNRELATED or (related < LITTLE_RELATED and before.overlap(after) < MOST_OVERLAP)
 
@@ -109,6 +118,42 @@ class _Gist:
         first, _ = np.histogram(self.thumbnail, HISTOGRAM_BINS, (0, 256))
         second, _ = np.histogram(other.thumbnail, HISTOGRAM_BINS, (0, 256))
         return float(np.minimum(first, second).sum()) / self.thumbnail.size
+
+
+def _within_bars(before: _Gist, after: _Gist) -> tuple[_Gist, _Gist]:
+    """What is within the bars that both have; both as they are if there are none, or nothing but one colour within.
+
+    Slides may differ in size, but have one middle; what has another one moves before a plain background.
+    """
+    one, other = before.thumbnail, after.thumbnail
+    inside = _inside(np.minimum(one, other), np.maximum(one, other))
+    if all(lines == slice(0, size) for lines, size in zip(inside, one.shape, strict=True)):
+        return before, after
+    pairs = zip(_inside(one, one), _inside(other, other), strict=True)
+    is_still = all(abs(mine.start + mine.stop - theirs.start - theirs.stop) <= 2 * MOST_MOVED for mine, theirs in pairs)
+    is_picture = all(
+        lines.stop - lines.start >= LEAST_PICTURE * size for lines, size in zip(inside, one.shape, strict=True)
+    )
+    within = _Gist.of(one[inside]), _Gist.of(other[inside])
+    return within if is_still and is_picture and not any(gist.is_flat for gist in within) else (before, after)
+
+
+def _inside(low: Gray, high: Gray) -> tuple[slice, slice]:
+    """Rows and columns between those whose levels are all of one colour."""
+    rows = _span(low.min(axis=1), high.max(axis=1))
+    return rows, _span(low[rows].min(axis=0), high[rows].max(axis=0))
+
+
+def _span(low: Gray, high: Gray) -> slice:
+    """The lines between those of one colour at both ends; all of them if every one is of one colour."""
+    varied = np.flatnonzero(high - low > BAR_LEVELS)
+    if not len(varied):
+        return slice(0, len(low))
+    first, last = int(varied[0]), int(varied[-1])
+    if last - first < 2:  # noqa: PLR2004 - nothing would be left
+        return slice(first, last + 1)
+    # A bar's neighbour may be half a bar.
+    return slice(first + (first > 0), last + (last == len(low) - 1))
 
 
 def _blocks(thumbnail: Gray) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,6 +19,17 @@ def is_cut(before: Gray, after: Gray) -> bool:
     return watch.is_cut(thumbnail(after))
 
 
+def scaled(image: Gray, height: int, width: int) -> Gray:
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def framed(image: Gray, top: int, left: int, colour: int) -> Gray:
+    """The image on a page of one colour, 640x360."""
+    page = np.full((360, 640), colour, np.uint8)
+    page[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return page
+
+
 def test_another_picture_is_a_cut() -> None:
     for seed in range(20):
         assert is_cut(texture(seed, 360, 640), texture(seed + 100, 360, 640))
@@ -28,6 +40,49 @@ def test_movement_is_none() -> None:
     for shift in (1, 5, 20):
         assert not is_cut(wide[:, :640], wide[:, shift : 640 + shift])
     assert not is_cut(paint([(1, 200, 180)]), paint([(1, 260, 180)]))
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+@pytest.mark.parametrize(("rows", "columns"), [((95, 265), (0, 640)), ((0, 360), (215, 425)), ((60, 300), (220, 420))])
+def test_another_picture_within_the_same_bars_is_a_cut(
+    colour: int, rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    """Of film, of upright video, of a slide: the bars resemble themselves, whatever is between them."""
+    height, width = rows[1] - rows[0], columns[1] - columns[0]
+    for seed in range(4, 16):
+        one, other = (
+            framed(scaled(texture(number, 360, 640), height, width), rows[0], columns[0], colour)
+            for number in (seed, 100 + seed)
+        )
+        assert is_cut(one, other)
+        assert not is_cut(one, one)
+
+
+def test_the_next_slide_may_have_another_size() -> None:
+    for seed in range(4, 16):
+        one = framed(scaled(texture(seed, 360, 640), 360, 300), 0, 170, 255)
+        assert is_cut(one, framed(scaled(texture(100 + seed, 360, 640), 360, 240), 0, 200, 255))
+
+
+def test_a_slide_of_one_colour_is_compared_with_its_page() -> None:
+    """It would correlate with nothing."""
+    black, slide = np.zeros((240, 300), np.uint8), scaled(texture(4, 360, 640), 240, 300)
+    for one, other in ((slide, black), (black, slide), (black, black)):
+        assert not is_cut(framed(one, 60, 170, 255), framed(other, 60, 170, 255))
+
+
+def test_movement_within_bars_is_none() -> None:
+    wide = texture(5, 170, 800)
+    for shift in (1, 5, 20):
+        assert not is_cut(framed(wide[:, :640], 95, 0, 0), framed(wide[:, shift : 640 + shift], 95, 0, 0))
+
+
+@pytest.mark.parametrize("side", [1, 3, 60, 200])
+def test_what_moves_before_a_plain_background_is_no_slide(side: int) -> None:
+    """However small; and even so far from one frame to the next that it resembles itself little."""
+    thing = np.asarray(np.add.outer(np.arange(side), np.arange(side)) / (2 * side) * 200 + 20, np.uint8)
+    for shift in (0, 1, side // 4):
+        assert not is_cut(framed(thing, 80, 200, 0), framed(thing, 80, 200 + shift, 0))
 
 
 @pytest.mark.parametrize("levels", [60, 120])

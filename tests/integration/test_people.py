@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 import visage
 from tests.clips import write_clip
 from tests.media import Media
+from visage.cli.main import app
 from visage.config import Settings
 from visage.models import ModelStore
 from visage.people import FaceReader, choose_face
@@ -116,3 +119,14 @@ def test_a_blurred_photograph_is_too_poor(media: Media, models: ModelStore, tmp_
         faces = reader.read(tmp_path / "blurred.png")
     with pytest.raises(PictureRefused, match=r"too poor|no face"):
         choose_face(faces)
+
+
+def test_a_search_gives_the_similarity_to_the_face_that_was_searched_for(settings: Settings, media: Media) -> None:
+    """Of strangers, who resemble nobody known, as of people, who were recognised by another photograph."""
+    assert settings.gallery is not None
+    for photograph in ("biden.jpg", "obama2.jpg"):
+        list(visage.analyze(media.path(photograph), settings))
+        options = ["--gallery", str(settings.gallery), "--model-dir", str(settings.model_dir), "--json"]
+        result = CliRunner().invoke(app, ["search", str(media.path(photograph)), *options])
+        (found,) = json.loads(result.stdout)
+        assert found["similarity"] > 0.9, photograph

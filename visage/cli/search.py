@@ -81,4 +81,5 @@ def parse_when(text: str) -> float:
 
 
 def _record(seen: Sighting, similarity: float) -> dict[str, object]:
-    return {"similarity": round(similarity, 4), **asdict(seen)}
+    # A sighting has a similarity of its own: to whom it was recognised as.
+    return {**asdict(seen), "similarity": round(similarity, 4)}

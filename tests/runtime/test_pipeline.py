@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -202,8 +202,9 @@ def test_sources_beyond_the_limit_wait_their_turn(rig: Rig) -> None:
     assert [o.state for o in pipeline.outcomes.values()] == [SourceState.DONE] * 3
 
 
-def test_draining_settles_sources_that_never_started(rig: Rig) -> None:
-    """Source b waits for a's decoder; drain(); b ends as interrupted: closed without having been opened."""
+@pytest.mark.parametrize("stop", [Pipeline.drain, Pipeline.abort])
+def test_stopping_settles_and_closes_sources_that_never_started(rig: Rig, stop: Callable[[Pipeline], None]) -> None:
+    """Source b waits for a's decoder; the pipeline is stopped; b ends as interrupted, without having been opened."""
     rig.limits = PipelineLimits(concurrent_sources=1, batch_deadline_seconds=0.0)
     waiting = rig.source("b", 0, open_error=AssertionError("opened"))
     with rig.build() as pipeline:
@@ -211,27 +212,11 @@ def test_draining_settles_sources_that_never_started(rig: Rig) -> None:
         pipeline.add("b", waiting)
         pipeline.start()
         assert rig.detect.entered.wait(BOUND_SECONDS)
-        pipeline.drain()
+        stop(pipeline)
         rig.detect.gate.set()
         assert pipeline.wait(BOUND_SECONDS)
     assert pipeline.outcomes["b"].state is SourceState.INTERRUPTED
     assert pipeline.outcomes["b"].error is None
-    assert waiting.is_closed
-
-
-def test_abort_closes_sources_that_never_started(rig: Rig) -> None:
-    """Source b waits for a's decoder; abort(); the sink thread settles b and closes it."""
-    rig.limits = PipelineLimits(concurrent_sources=1, batch_deadline_seconds=0.0)
-    waiting = rig.source("b", 0, open_error=AssertionError("opened"))
-    with rig.build() as pipeline:
-        pipeline.add("a", rig.source("a", 3))
-        pipeline.add("b", waiting)
-        pipeline.start()
-        assert rig.detect.entered.wait(BOUND_SECONDS)
-        pipeline.abort()
-        rig.detect.gate.set()
-        assert pipeline.wait(BOUND_SECONDS)
-    assert pipeline.outcomes["b"].state is SourceState.INTERRUPTED
     assert waiting.is_closed
 
 

@@ -73,19 +73,23 @@ def _enrol(settings: Settings, samples: SampleMedia) -> None:
 
 
 def _name_newcomer(settings: Settings, dst: Path) -> str:
-    """Who was recognised; the unknown of the clip gets a name afterwards."""
+    """Who was recognised; the unknown of the clip, if there is one, gets a name afterwards."""
     from visage.people import gallery_of  # noqa: PLC0415
     from visage.report import write_report  # noqa: PLC0415
 
     with gallery_of(settings) as opened:
         seen = "; ".join(f"{one.source}: {one.name}" for one in opened.sightings())
-        unknown = opened.unknowns()[0]
-        named = opened.name_unknown(unknown.unknown_id, NEWCOMER)
+        newcomer = "No unknown person was found in the clip, so nobody is given a name."
+        for unknown in opened.unknowns()[:1]:
+            named = opened.name_unknown(unknown.unknown_id, NEWCOMER)
+            newcomer = (
+                f"{unknown.name} is called {named.name!r} from now on: for {named.seen_seconds:.0f} s so far, and\n"
+                "wherever they are seen next."
+            )
         report = write_report(opened, dst)
     return f"""
-Who was seen: {seen}.
-{unknown.name} is called {named.name!r} from now on: for {named.seen_seconds:.0f} s so far, and
-wherever they are seen next.
+Who was seen: {seen or "nobody"}.
+{newcomer}
 
   {report}: who is on screen, when; open it in a browser
   visage people list --gallery {settings.gallery}"""

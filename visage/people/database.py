@@ -65,14 +65,17 @@ class Database:
         self._depth = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self._connection.row_factory = sqlite3.Row
-            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON"):
-                self._connection.execute(f"PRAGMA {pragma}")
-            with self.transaction():
-                self._make_tables()
+            with contextlib.ExitStack() as unfinished:
+                self._connection = sqlite3.connect(
+                    path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                )
+                unfinished.callback(self._connection.close)
+                self._connection.row_factory = sqlite3.Row
+                for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON"):
+                    self._connection.execute(f"PRAGMA {pragma}")
+                with self.transaction():
+                    self._make_tables()
+                unfinished.pop_all()
         except (sqlite3.Error, OSError) as exc:
             reason = exc.strerror if isinstance(exc, OSError) else exc
             raise GalleryBroken(f"{path.parent}: can't be opened as a gallery ({reason})") from exc

@@ -19,6 +19,7 @@ from stages.identify.roster import Roster
 from visage.people.belonging import Belonging
 from visage.people.database import Database
 from visage.people.errors import GalleryBroken, NoSuchPerson
+from visage.people.foundation import open_bound
 from visage.people.index_home import IndexHome
 from visage.people.names import clean_name
 from visage.people.reader import ReadFace
@@ -60,14 +61,13 @@ class Gallery:
         api_key: str | None = None,
     ) -> None:
         """See `open_gallery`."""
+
+        def bind(database: Database) -> tuple[Belonging, IndexHome]:
+            own = Belonging.of(database, folder, model=model, model_dir=model_dir, key_file=key_file)
+            return own, IndexHome(folder, database, own, url=index_url, grpc_port=index_grpc_port, api_key=api_key)
+
         self.folder = folder
-        self.database = Database(folder / "gallery.sqlite")
-        try:
-            own = Belonging.of(self.database, folder, model=model, model_dir=model_dir, key_file=key_file)
-            home = IndexHome(folder, self.database, own, url=index_url, grpc_port=index_grpc_port, api_key=api_key)
-        except BaseException:
-            self.database.close()
-            raise
+        self.database, (own, home) = open_bound(folder / "gallery.sqlite", bind)
         self.model = own.model
         self.dimension = own.dimension
         self.threshold = own.threshold

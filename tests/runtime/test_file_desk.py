@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -173,6 +175,41 @@ def test_a_suspect_is_tried_first_while_others_go_on(rig: Rig) -> None:
     assert rig.opened[0] == "new.mp4"
     assert "poison.mp4" not in rig.opened
     assert sorted(rig.trial.asked) == ["innocent.mp4", "poison.mp4"]
+
+
+def test_the_event_loop_never_waits_for_the_ledger_s_disk(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One suspect is set aside, one acquitted; this waits to work alone while a long file goes on; cancelled."""
+    loop, on_loop = threading.get_ident(), set()
+    called = Counter[str]()
+
+    def watched(name: str, call: Callable[..., object]) -> Callable[..., object]:
+        def run(*arguments: object, **named: object) -> object:
+            called[name] += 1
+            if threading.get_ident() == loop:
+                on_loop.add(name)
+            return call(*arguments, **named)
+
+        return run
+
+    for name in ("poison.mp4", "innocent.mp4"):
+        rig.find(name)
+        rig.ledger.claim(settings_key(Settings()))
+    rig.ledger.recover(by_own_fault=True)
+    rig.trial.deaths["poison.mp4"] = "killed by SIGSEGV"
+    rig.endless.add("long.mp4")
+    rig.find("long.mp4")
+    for name in ("claim", "acquit", "set_aside", "release", "seconds_until_due"):
+        monkeypatch.setattr(rig.ledger, name, watched(name, getattr(rig.ledger, name)))
+    rig.dispatch_until(lambda: called["release"] == 2 and rig.states()["innocent.mp4"] is JobState.RUNNING)
+    assert on_loop == set()
+    assert (called["set_aside"], called["acquit"], called["release"]) == (1, 1, 3)
+    rig.pipeline.drain()
+    assert rig.pipeline.wait(BOUND_SECONDS)
+    assert rig.states() == {
+        "innocent.mp4": JobState.QUEUED,
+        "poison.mp4": JobState.SET_ASIDE,
+        "long.mp4": JobState.QUEUED,
+    }
 
 
 def test_a_held_folder_gives_no_new_files(rig: Rig) -> None:

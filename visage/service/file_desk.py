@@ -14,9 +14,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
+from typing_extensions import TypeVarTuple, Unpack
 
 from stages.contract import FrameSource
 from stages.sink.base import Sink
@@ -38,6 +40,9 @@ from visage.wake import Wake
 __all__ = ["FileDesk", "FileReading", "source_name"]
 
 IDLE_SECONDS = 60.0
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +83,8 @@ class FileDesk:
         self._is_alone = False
         self._is_trying = False
         self._wake = Wake()
+        # Threads of its own: folders on a mount that hangs may hold all of the event loop's.
+        self._threads = anyio.CapacityLimiter(2)
 
     def hold(self, folder: str, *, held: bool) -> None:
         """Take no new files of a folder, or take them again."""
@@ -113,11 +120,10 @@ class FileDesk:
         """Start files as there is room, until cancelled."""
         async with anyio.create_task_group() as group:
             while True:
-                with anyio.CancelScope(shield=True):  # a job that was claimed must not be lost on the way here
-                    job = await anyio.to_thread.run_sync(self._next)
+                job = await self._at_disk(self._next)
                 if job is None:
                     # None is queued, or what is queued has to wait for room: `ended` and `found` wake this.
-                    due_seconds = await anyio.to_thread.run_sync(self._ledger.seconds_until_due, self._settings_key)
+                    due_seconds = await self._at_disk(self._ledger.seconds_until_due, self._settings_key)
                     await self._wake.wait(min(IDLE_SECONDS, due_seconds or IDLE_SECONDS))
                 elif job.is_suspect:
                     self._is_trying = True
@@ -182,7 +188,7 @@ class FileDesk:
             )
             death = await self._trial.death_of(job.path)
             if death is None:
-                self._ledger.acquit(job.number)
+                await self._at_disk(self._ledger.acquit, job.number)
             else:
                 logger.error(
                     "%s brought a process down again (%s); it is set aside",
@@ -190,9 +196,11 @@ class FileDesk:
                     death,
                     extra=about("file.set_aside", source_name(job)),
                 )
-                self._ledger.set_aside(job.number, f"it brought the process down, and a second one: {death}")
+                await self._at_disk(
+                    self._ledger.set_aside, job.number, f"it brought the process down, and a second one: {death}"
+                )
         finally:
-            self._ledger.release(job.number)  # unless it is set aside
+            await self._at_disk(self._ledger.release, job.number)  # unless it is set aside
             self._is_trying = False
             self._wake.set()
 
@@ -200,11 +208,16 @@ class FileDesk:
         try:
             if job.faults:
                 await self._until_alone()
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._start, job)
+            await self._at_disk(self._start, job)
         except BaseException:  # cancelled: its turn comes after the restart
-            self._ledger.release(job.number)
+            await self._at_disk(self._ledger.release, job.number)
             raise
+
+    async def _at_disk(self, call: Callable[[Unpack[Arguments]], T], *arguments: Unpack[Arguments]) -> T:
+        """On a worker thread, as the ledger waits for the disk; not cancelled, so that no claimed job is lost."""
+        with anyio.CancelScope(shield=True):
+            answer = await anyio.to_thread.run_sync(call, *arguments, limiter=self._threads)
+        return answer
 
     async def _until_alone(self) -> None:
         while True:

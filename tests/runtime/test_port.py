@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -108,7 +109,9 @@ class Served:
             assert self._changed.wait_for(what, BOUND_SECONDS), self.events
 
     def wait_for_state(self, source_id: str, state: str) -> None:
-        self.wait_for(lambda: any(e.source_id == source_id and e.data.get("state") == state for e in self.events))
+        self.wait_for(
+            lambda: any(e.record["source"] == source_id and e.record.get("state") == state for e in self.events)
+        )
 
     async def _run(self) -> None:
         self._token = anyio.lowlevel.current_token()
@@ -171,6 +174,15 @@ def test_sources_pause_and_resume(tmp_path: Path, platform: ScriptedPlatform) ->
     assert not served.port.readiness().ready
 
 
+def test_the_web_tells_what_the_journal_tells(tmp_path: Path, platform: ScriptedPlatform) -> None:
+    journal = tmp_path / "events.jsonl"
+    with Served(tmp_path, platform, {"cameras": {"door": CAMERA}, "events": {"jsonl": journal}}) as served:
+        served.wait_for(lambda: "track_started" in served.kinds())
+    lines = {record["id"]: record for record in map(json.loads, journal.read_text().splitlines())}
+    assert {"track_started", "source_state"} <= {record["type"] for record in lines.values()}
+    assert {event.event_id: event.record for event in served.events} == lines
+
+
 def test_track_1_after_a_pause_is_not_taken_for_a_repeat(tmp_path: Path, platform: ScriptedPlatform) -> None:
     with Served(tmp_path, platform, {"cameras": {"door": CAMERA}}) as served:
         served.wait_for(lambda: served.kinds().count("track_started") == 1)
@@ -211,5 +223,5 @@ def test_a_reload_that_needs_a_restart_says_so_and_does_the_rest(tmp_path: Path,
         served.now = {"cameras": {}, "web": {"port": 1}}
         with pytest.raises(RestartNeeded):
             served.daemon.reload()
-    doors = [event.data.get("state") for event in served.events if event.source_id == "door"]
+    doors = [event.record.get("state") for event in served.events if event.record["source"] == "door"]
     assert doors.count("running") == 1

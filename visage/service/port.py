@@ -19,7 +19,6 @@ from visage.observe.fields import about
 from visage.service.camera_desk import CameraDesk
 from visage.service.daemon import Daemon
 from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
-from visage.service.events import ServiceEvent
 from visage.service.folder_desk import FolderDesk
 from visage.service.folders import FoundFile
 from visage.service.ledger import JobState
@@ -135,7 +134,9 @@ class DaemonPort:
             raise Conflict(str(error)) from error
 
     def subscribe(self, on_event: OnEvent) -> Callable[[], None]:
-        return self._daemon.events.bus.subscribe(lambda event: on_event(_told(event)))
+        return self._daemon.events.bus.subscribe(
+            lambda event: on_event(Event(event.event_id, event.type, event.record()))
+        )
 
     def _desk_of(self, source_id: str) -> FolderDesk | CameraDesk:
         """Who knows the source, or says that there is none."""
@@ -176,7 +177,3 @@ def _translated() -> Iterator[None]:
         yield
     except SourceUnknown as error:
         raise NotFound(str(error)) from error
-
-
-def _told(event: ServiceEvent) -> Event:
-    return Event(event.event_id, event.type, event.at, event.source_id, {"kind": event.kind, **event.data})

@@ -18,11 +18,10 @@ from visage.wake import Wake
 from visage.web.errors import TooMany
 from visage.web.ports import Event
 
-__all__ = ["EventFeed", "Listener", "event_record"]
+__all__ = ["EventFeed", "Listener"]
 
 REMEMBERED = 500
 WAITING = 256
-SCHEMA = "visage.event/1"
 KEEP_ALIVE_SECONDS = 15.0
 
 
@@ -42,7 +41,7 @@ class EventFeed:
             self._recent.append(event)
             listeners = list(self._listeners)
         for listener in listeners:
-            listener.put(event.event_id, event.type, event_record(event))
+            listener.put(event.event_id, event.type, event.record)
 
     def tell(self, event_type: str, data: JsonValue) -> None:
         """Tell those who listen now; nothing to remember."""
@@ -70,7 +69,7 @@ class EventFeed:
             if self._is_closed:
                 listener.close()
         for event in missed:
-            listener.put(event.event_id, event.type, event_record(event))
+            listener.put(event.event_id, event.type, event.record)
         try:
             yield listener
         finally:
@@ -127,10 +126,3 @@ class Listener:
                 return
             elif not await self._wake.wait(KEEP_ALIVE_SECONDS):
                 yield ": still here\n\n"
-
-
-def event_record(event: Event) -> dict[str, JsonValue]:
-    """An event as JSON, in the schema that all of the daemon's outputs share."""
-    time = event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    head: dict[str, JsonValue] = {"schema": SCHEMA, "id": event.event_id, "type": event.type, "time": time}
-    return {**head, "source": event.source_id, **event.data}

@@ -82,15 +82,12 @@ class Event:
     Attributes:
         event_id: unique; the same event never has two.
         type: "track_started", "track_identified", "track_ended" or "source_state".
-        at: aware, UTC.
-        data: the rest of its record: `kind` of the source, and `track` and `person`, or `state` and `reason`.
+        record: all of it, as all of the daemon's outputs tell it.
     """
 
     event_id: str
     type: str
-    at: datetime
-    source_id: str
-    data: dict[str, JsonValue]
+    record: dict[str, JsonValue]
 
 
 OnEvent: TypeAlias = Callable[[Event], None]

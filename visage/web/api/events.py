@@ -11,7 +11,6 @@ from pydantic import JsonValue
 
 from visage.web.api.callers import ERRORS, Parts, ViewerCaller
 from visage.web.api.streams import stream
-from visage.web.feed import event_record
 
 __all__ = ["router"]
 
@@ -41,4 +40,4 @@ async def follow(
 @router.get("/recent")
 def recent(parts: Parts, _caller: ViewerCaller, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[JsonValue]:
     """The last events, newest first; gone after a restart."""
-    return [event_record(event) for event in parts.feed.recent(limit)]
+    return [event.record for event in parts.feed.recent(limit)]

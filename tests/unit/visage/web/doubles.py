@@ -10,8 +10,10 @@ from fnmatch import fnmatch
 
 import cv2
 import numpy as np
+from pydantic import JsonValue
 
 from visage.config.sources import redact_credentials
+from visage.service.events import EventType, ServiceEvent
 from visage.web.errors import Conflict, NotFound, PictureRefused
 from visage.web.ports import (
     Event,
@@ -95,8 +97,12 @@ class MemoryService:
             self._sources[source_id] = status
             return status
 
-    def happen(self, event: Event) -> None:
-        """Tell those who subscribed."""
+    def happen(
+        self, event_id: str, event_type: EventType, at: datetime, source_id: str, data: dict[str, JsonValue]
+    ) -> None:
+        """Tell those who subscribed of what a camera saw."""
+        record = ServiceEvent(event_id, event_type, at, source_id, "camera", data).record()
+        event = Event(event_id, event_type, record)
         for listener in list(self._listeners):
             listener(event)
 

@@ -16,7 +16,8 @@ from pydantic import JsonValue
 from stages.frames import Faces, Identity
 from stages.sink.preview import Preview
 from tests.unit.visage.web.serving import Running
-from visage.web.ports import Event, SourceStatus
+from visage.service.events import EventType
+from visage.web.ports import SourceStatus
 
 __all__ = ["SOURCES", "Scene", "furnish", "moving"]
 
@@ -78,11 +79,13 @@ def furnish(site: Running) -> None:
         began = now - timedelta(seconds=seconds_ago)
         person: JsonValue = {"id": f"p-{name}", "name": name, "similarity": 0.7} if name else None
         track: JsonValue = {"id": number, "frame": 10, "seconds": 1.0, "end_seconds": 10.0}
-        told: dict[str, JsonValue] = {"kind": "camera", "track": track, "person": person}
-        kinds = ["track_started", "track_identified" if name else None, "track_ended" if has_ended else None]
-        for step, kind in enumerate(filter(None, kinds)):
+        told: dict[str, JsonValue] = {"track": track, "person": person}
+        kinds: list[EventType] = ["track_started"]
+        kinds += ["track_identified"] * bool(name)
+        kinds += ["track_ended"] * has_ended
+        for step, kind in enumerate(kinds):
             at = began + timedelta(seconds=4.5 * step)
-            site.service.happen(Event(f"{kind}-{number}", kind, at, source, told))
+            site.service.happen(f"{kind}-{number}", kind, at, source, told)
     random = np.random.default_rng(7)
     for _ in range(60):
         site.context.throughput.add(

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.visage.web.doubles import NOON, jpeg
 from tests.unit.visage.web.serving import Running, running
-from visage.web.ports import Event, Readiness
+from visage.web.ports import Readiness
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_without_a_gallery_people_are_unavailable_and_the_rest_works(tmp_path: P
 
 def test_events_are_remembered(site: Running, client: httpx.Client) -> None:
     for number in range(3):
-        site.service.happen(Event(f"e{number}", "track_started", NOON, "door", {"track": {"id": number}}))
+        site.service.happen(f"e{number}", "track_started", NOON, "door", {"track": {"id": number}})
     recent = client.get("/api/v1/events/recent", params={"limit": 2}).json()
     assert [event["id"] for event in recent] == ["e2", "e1"]
     assert recent[0]["track"] == {"id": 2}

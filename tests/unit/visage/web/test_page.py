@@ -17,7 +17,6 @@ from pydantic import JsonValue
 from tests.unit.visage.web.doubles import jpeg
 from tests.unit.visage.web.scene import SOURCES, furnish, moving
 from tests.unit.visage.web.serving import Running, running
-from visage.web.ports import Event
 from visage.web.tokens import Role
 
 CHROMIUM = shutil.which("chromium")
@@ -93,7 +92,7 @@ def test_events_appear_as_they_happen(page: Page, site: Running) -> None:
     rows = page.locator("#tracks > li")
     expect(rows).to_have_count(3)
     told: dict[str, JsonValue] = {"track": {"id": 99}, "person": {"id": "p-3", "name": "Alan"}}
-    site.service.happen(Event("new", "track_identified", datetime.now(timezone.utc), "yard", told))
+    site.service.happen("new", "track_identified", datetime.now(timezone.utc), "yard", told)
     expect(rows).to_have_count(4)
     expect(rows.first).to_contain_text("Alan")
     expect(rows.first).to_contain_text("in view")

@@ -20,7 +20,7 @@ from tests.unit.visage.web.serving import Running, preview, running
 from visage.web import WebParts, WebServer, WebSettings
 from visage.web.errors import BindRefused
 from visage.web.live import LiveHub
-from visage.web.ports import Event, SourceStatus
+from visage.web.ports import SourceStatus
 
 PATIENCE_SECONDS = 10.0
 FAST = 30.0
@@ -169,10 +169,10 @@ def test_events_arrive_as_they_happen_and_go_on_where_a_connection_broke(site: R
             assert answer.headers["content-type"].startswith("text/event-stream")
             lines = answer.iter_lines()
             assert next(lines) == "retry: 2000"
-            site.service.happen(Event("e1", "track_started", NOON, "door", {"track": {"id": 1}}))
+            site.service.happen("e1", "track_started", NOON, "door", {"track": {"id": 1}})
             seen = data_of(lines, "track_started")
             assert json.loads(seen.removeprefix("data: "))["track"] == {"id": 1}
-        site.service.happen(Event("e2", "track_ended", NOON, "door", {"track": {"id": 1}}))
+        site.service.happen("e2", "track_ended", NOON, "door", {"track": {"id": 1}})
         with client.stream("GET", "/api/v1/events", headers={"last-event-id": "e1"}) as answer:
             seen = data_of(answer.iter_lines(), "track_ended")
             assert json.loads(seen.removeprefix("data: "))["id"] == "e2"

@@ -143,31 +143,39 @@ class ServerIndex:
         raise AssertionError("unreachable")
 
     def _prepare(self) -> None:
-        """Make the collection and its payload indexes once."""
+        """Make what is missing of the collection and its payload indexes, once. Raises IndexMismatch."""
         with self._lock:
             if self._is_ready:
                 return
             models = self._models
             if not self._client.collection_exists(self._collection):
-                self._client.create_collection(
-                    self._collection,
-                    vectors_config=models.VectorParams(size=self.dimension, distance=models.Distance.DOT),
-                )
-                schemas = {
-                    int: models.PayloadSchemaType.INTEGER,
-                    float: models.PayloadSchemaType.FLOAT,
-                    str: models.PayloadSchemaType.KEYWORD,
-                }
-                for key, kind in self._keys.items():
-                    self._client.create_payload_index(self._collection, key, field_schema=schemas[kind], wait=True)
-            vectors = self._client.get_collection(self._collection).config.params.vectors
-            size = getattr(vectors, "size", None)
+                self._create()
+            found = self._client.get_collection(self._collection)
+            size = getattr(found.config.params.vectors, "size", None)
             if size != self.dimension:
                 raise IndexMismatch(
                     f"the collection {self._collection} holds embeddings of length {size}, not {self.dimension}: "
                     "it belongs to another embedding model; choose another collection"
                 )
+            schemas = {
+                int: models.PayloadSchemaType.INTEGER,
+                float: models.PayloadSchemaType.FLOAT,
+                str: models.PayloadSchemaType.KEYWORD,
+            }
+            for key in self._keys.keys() - found.payload_schema.keys():
+                schema = schemas[self._keys[key]]
+                self._client.create_payload_index(self._collection, key, field_schema=schema, wait=True)
             self._is_ready = True
+
+    def _create(self) -> None:
+        models = self._models
+        vectors = models.VectorParams(size=self.dimension, distance=models.Distance.DOT)
+        try:
+            self._client.create_collection(self._collection, vectors_config=vectors)
+        except Exception:
+            # Another Visage may have been quicker: that is 409, 400 of old servers, or a code of gRPC's.
+            if not self._client.collection_exists(self._collection):
+                raise
 
     def _filter(self, condition: Condition | None) -> Filter | None:
         if condition is None:

@@ -41,13 +41,15 @@ class QdrantStandIn:
         self._server.server_close()
 
     def answer(self, method: str, path: list[str], body: dict[str, Any]) -> Any:
-        """The `result` of a call; raises KeyError for what is not there."""
+        """The `result` of a call; raises KeyError for what is not there, FileExistsError for what is."""
         name = path[1]
         rest = "/".join(path[2:])
         if rest == "exists":
             return {"exists": name in self.collections}
         if method == "PUT" and not rest:
-            self.collections[name] = {"vectors": body["vectors"], "points": {}, "keys": {}}
+            made: dict[str, Any] = {"vectors": body["vectors"], "points": {}, "keys": {}}
+            if self.collections.setdefault(name, made) is not made:
+                raise FileExistsError(name)
             return True
         collection = self.collections[name]
         points: dict[int, dict[str, Any]] = collection["points"]
@@ -105,7 +107,7 @@ def _description(collection: dict[str, Any]) -> dict[str, Any]:
             "hnsw_config": hnsw,
             "optimizer_config": {**optimizer, "flush_interval_sec": 5},
         },
-        "payload_schema": {},
+        "payload_schema": {key: {"data_type": kind, "points": 0} for key, kind in collection["keys"].items()},
     }
 
 
@@ -127,6 +129,8 @@ def _handler(stand_in: QdrantStandIn) -> type[BaseHTTPRequestHandler]:
                     self._reply(200, {"result": stand_in.answer(self.command, path, body), "status": "ok", "time": 0.0})
                 except KeyError:
                     self._reply(404, {"status": {"error": "not found"}})
+                except FileExistsError as error:
+                    self._reply(409, {"status": {"error": f"Wrong input: Collection `{error}` already exists!"}})
 
         do_GET = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 - names that BaseHTTPRequestHandler looks for
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from stages.identify.index import Condition, FaceIndex, IndexPoint
 from stages.identify.memory import MemoryIndex
 from stages.identify.server import ServerIndex
 from tests.congruence.qdrant_stand_in import QdrantStandIn
+from tests.runtime.latches import BOUND_SECONDS, Background
 
 DIMENSION = 16
 KEYS: dict[str, type] = {"person": int, "source": str, "at": float}
@@ -151,6 +154,49 @@ def test_a_server_that_is_briefly_away_is_asked_again(monkeypatch: pytest.Monkey
         assert (index.count(), stand_in.failures) == (3, 0)
         assert stand_in.collections["faces"]["keys"] == {"person": "integer", "source": "keyword", "at": "float"}
         index.close()
+
+
+class Racing(QdrantStandIn):
+    """Says that there is no collection only when two have asked: both make one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._both = threading.Barrier(2)
+
+    def answer(self, method: str, path: list[str], body: dict[str, Any]) -> Any:
+        result = super().answer(method, path, body)
+        if result == {"exists": False}:
+            self._both.wait(BOUND_SECONDS)
+        return result
+
+
+@pytest.mark.parametrize(("other", "mismatches"), [(DIMENSION, 0), (8, 1)])
+def test_two_who_make_the_collection_at_once_share_it_if_it_fits(other: int, mismatches: int) -> None:
+    """Both ask whether it is there; it is not; both make it; the second is told that it is."""
+    refused = []
+    with Racing() as stand_in:
+        indexes = [ServerIndex(stand_in.url, "faces", length, keys=KEYS) for length in (DIMENSION, other)]
+        counting = [Background(index.count) for index in indexes]
+        for call in counting:
+            try:
+                assert call.result() == 0
+            except IndexMismatch as mismatch:
+                refused.append(mismatch)
+        for index in indexes:
+            index.close()
+        assert stand_in.collections["faces"]["keys"] == {"person": "integer", "source": "keyword", "at": "float"}
+    assert len(refused) == mismatches
+
+
+def test_what_a_broken_start_left_out_of_the_collection_is_made() -> None:
+    with QdrantStandIn() as stand_in:
+        first = ServerIndex(stand_in.url, "faces", DIMENSION, keys={"person": int})
+        assert first.count() == 0
+        first.close()
+        second = ServerIndex(stand_in.url, "faces", DIMENSION, keys=KEYS)
+        assert second.count() == 0
+        second.close()
+        assert stand_in.collections["faces"]["keys"].keys() == KEYS.keys()
 
 
 @pytest.mark.parametrize("api_key", [None, "wrong"])

@@ -2,8 +2,8 @@
 
 A file and an address stand for themselves, whether they exist or not: opening them tells. A folder stands for the
 videos in it and below it, in sorted order; hidden names are skipped and links to folders are not followed. A pattern
-that the shell did not expand stands for what it matches. Stills lie beside films as posters and thumbnails, so a
-folder gives videos only: name stills one by one or by a pattern.
+that the shell did not expand stands for what it matches. Stills lie beside films as posters and thumbnails, and GIF
+and APNG as pictures of web pages, so a folder gives videos only: name the others one by one or by a pattern.
 
 Credentials stay in `SourceSpec.uri`; `repr`, `display_uri` and every error show the address without them.
 """
@@ -31,8 +31,10 @@ __all__ = [
 ]
 
 VIDEO_SUFFIXES = (
-    *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
-    *(".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+    *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".ivf", ".m2t", ".m2ts", ".m4v", ".mkv", ".mov"),
+    *(".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv"),
+    # Pictures without a container, as cameras and encoders leave them; not .mod, which is music as often.
+    *(".264", ".265", ".h264", ".h265", ".hevc", ".m2v", ".mjpeg", ".mjpg", ".obu", ".y4m"),
 )
 LIVE_SCHEMES = frozenset({"rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "udp"})
 SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|auth|sig|credential", re.IGNORECASE)

@@ -31,6 +31,7 @@ CLIPS: dict[str, dict[str, object]] = {
     "interlaced.ts": {"is_interlaced": True, "options": {"x264-params": "interlaced=1"}},
     "turned.mp4": {"rotation_degrees": 90},
     "hevc.mkv": {"codec": "libx265", "options": QUIET_HEVC},
+    "raw.hevc": {"codec": "libx265", "options": QUIET_HEVC},
     "hevc10.mp4": {"codec": "libx265", "options": QUIET_HEVC, "pix_fmt": "yuv420p10le"},
     "vp8.webm": {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "10"}},
     "vp9.webm": {"codec": "libvpx-vp9", "options": {"deadline": "realtime"}},

@@ -33,6 +33,12 @@ def test_a_folder_stands_for_the_videos_below_it_in_sorted_order(tmp_path: Path)
     assert ids(expand_sources([str(tmp_path)])) == ["a", "late", "z"]
 
 
+def test_a_folder_s_tapes_and_raw_streams_are_videos_but_not_its_animations(tmp_path: Path) -> None:
+    videos = ["tape.dv", "cam.264", "cam.H265", "cut.h264", "cut.hevc", "dvd.m2v", "old.rm", "shot.obu", "web.ivf"]
+    make(tmp_path, *videos, "banner.gif", "sticker.apng", "poster.webp", "song.mod")
+    assert [Path(spec.uri).name for spec in expand_sources([str(tmp_path)])] == sorted(videos)
+
+
 def test_a_folder_without_videos_is_named_and_the_rest_still_expanded(tmp_path: Path) -> None:
     make(tmp_path, "empty/readme.txt")
     problems: list[SourceError] = []

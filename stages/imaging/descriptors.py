@@ -1,4 +1,4 @@
-"""What the kernels are told about each picture, letterbox and crop: one record each, laid out as in the .cu files."""
+"""What the kernels are told about each picture and each part of one: one record each, laid out as in the .cu files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,24 @@ from numpy.typing import NDArray
 
 from stages.frames import FloatArray
 from stages.imaging.base import MOST_SAMPLES
+from stages.imaging.cut import Cut
 from stages.imaging.letterbox import Letterbox
 from stages.imaging.surface import DevicePicture, SurfaceLayout
+from stages.imaging.window import THUMBNAIL_SIZE, Window, thumbnail_stride
 
-__all__ = ["CROP", "LETTERBOX", "PICTURE", "crop_records", "letterbox_records", "picture_records"]
+__all__ = [
+    "CROP",
+    "LETTERBOX",
+    "PATCH",
+    "PICTURE",
+    "THUMBNAIL",
+    "Records",
+    "crop_records",
+    "letterbox_records",
+    "patch_records",
+    "picture_records",
+    "thumbnail_records",
+]
 
 Records = NDArray[np.void]
 
@@ -31,6 +45,12 @@ PICTURE = np.dtype(
 )
 LETTERBOX = np.dtype([("picture", PICTURE), ("map", "<f4", (2, 3)), ("content", "<i4", 4), ("samples", "<i4", 2)])
 CROP = np.dtype([("map", "<f4", (2, 3)), ("picture", "<i4"), ("samples", "<i4")])
+PATCH = np.dtype(
+    [("map", "<f4", (2, 3)), ("picture", "<i4"), ("factor", "<i4"), ("first", "<i4", 2), ("size", "<i4", 2)]
+)
+THUMBNAIL = np.dtype(
+    [("picture", PICTURE), ("map", "<f4", (2, 3)), ("size", "<i4", 2), ("stride", "<i4"), ("padding", "<i4", 3)]
+)
 
 
 def picture_records(pictures: list[DevicePicture]) -> Records:
@@ -61,6 +81,26 @@ def crop_records(pictures: list[DevicePicture], transforms: list[FloatArray]) ->
     records["map"] = _in_stored(np.stack([_to_stored(picture.layout) for picture in pictures])[rows], maps)
     records["picture"] = rows
     records["samples"] = np.clip(np.rint(side), 1, MOST_SAMPLES)
+    return records
+
+
+def patch_records(pictures: list[DevicePicture], windows: list[tuple[int, Window]]) -> Records:
+    """PATCH (n,): each window with its picture's place in the list."""
+    records = []
+    for place, window in windows:
+        layout = pictures[place].layout
+        cut = Cut.of(window, _to_stored_rows(layout), layout.width, layout.height)
+        first, size = (cut.left, cut.top), (cut.columns, cut.rows)
+        records.append(((cut.across, cut.down), place, cut.factor, first, size))
+    return np.array(records, PATCH)
+
+
+def thumbnail_records(pictures: list[DevicePicture]) -> Records:
+    """THUMBNAIL (P,)."""
+    records = np.empty(len(pictures), THUMBNAIL)
+    for row, picture in enumerate(pictures):
+        records[row] = _thumbnail_template(picture.layout)
+    _set_planes(records["picture"], pictures)
     return records
 
 
@@ -100,6 +140,17 @@ def _letterbox_template(layout: SurfaceLayout, letterbox: Letterbox) -> Records:
     return record
 
 
+@functools.lru_cache(maxsize=256)
+def _thumbnail_template(layout: SurfaceLayout) -> Records:
+    stored = layout.orientation.upright_size(*THUMBNAIL_SIZE)
+    record = np.zeros((), THUMBNAIL)
+    record["picture"] = _picture_template(layout)
+    record["map"] = layout.orientation.to_coded(*stored)
+    record["size"] = stored
+    record["stride"] = thumbnail_stride(layout.width, layout.height)
+    return record
+
+
 def _samples(scale: float) -> int:
     # 1 / (640 / 1920) may come out a hair above 3.
     return min(MOST_SAMPLES, max(1, math.ceil(1 / scale - 1e-6)))
@@ -108,6 +159,12 @@ def _samples(scale: float) -> int:
 @functools.lru_cache(maxsize=256)
 def _to_stored(layout: SurfaceLayout) -> NDArray[np.float64]:
     return layout.orientation.to_coded(layout.width, layout.height)
+
+
+@functools.lru_cache(maxsize=256)
+def _to_stored_rows(layout: SurfaceLayout) -> list[list[float]]:
+    rows: list[list[float]] = _to_stored(layout).tolist()
+    return rows
 
 
 def _in_stored(to_stored: NDArray[np.float64], maps: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ from stages.buffers.transfer import Readback, Uploads
 from stages.frames import FloatArray, Picture
 from stages.imaging.descriptors import CROP, LETTERBOX, crop_records, letterbox_records, picture_records
 from stages.imaging.letterbox import DetectorInput, Letterbox
-from stages.imaging.surface import DevicePicture
+from stages.imaging.surface import DevicePicture, await_last_uses, mark_used
 from stages.imaging.tensor import UINT8_BGR, TensorFormat
 from stages.kernels.compiler import Kernel, load_kernel
 
@@ -84,12 +84,12 @@ class DeviceImaging:
         owned = [DevicePicture.of(picture) for picture in pictures]
         height, width = self._detector_input.shape(owned[0].width, owned[0].height, owned[0].pixel_aspect)
         letterboxes = [self._fit(p.width, p.height, p.pixel_aspect) for p in owned]
-        _await(owned, stream)
+        await_last_uses(owned, stream)
         (records,) = self._uploads.send(letterbox_records(owned, letterboxes), stream=stream)
         tensor = self._inputs.view(self._format.shape(len(owned), height, width))
         pad_value = self._detector_input.pad_value
         _letterbox(stream, self._letterbox_kernel, records, tensor, (len(owned), height, width), pad_value)
-        _mark_used(owned, stream)
+        mark_used(owned, stream)
         return tensor
 
     def crop(
@@ -107,13 +107,13 @@ class DeviceImaging:
         tensor = self._crops.view(self._format.shape(count, size, size))
         if not count:
             return tensor
-        _await(owned, stream)
+        await_last_uses(owned, stream)
         described, crops = self._uploads.send(
             picture_records(owned), crop_records(owned, list(transforms)), stream=stream
         )
         grid = (-(-size * size // _CROP_BLOCK[0]), count, 1)
         stream.launch(self._crop_kernel, grid, _CROP_BLOCK, described, crops, tensor.pointer, np.int32(size))
-        _mark_used(owned, stream)
+        mark_used(owned, stream)
         return tensor
 
     def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
@@ -147,12 +147,12 @@ class _Preview:
 
     def show(self, picture: DevicePicture) -> NDArray[np.uint8]:
         width, height = picture.width, picture.height
-        _await([picture], self._stream)
+        await_last_uses([picture], self._stream)
         unscaled = Letterbox(1.0, 1.0, 0, 0, width, height)
         (record,) = self._uploads.send(letterbox_records([picture], [unscaled]), stream=self._stream)
         pixels = self._buffer.view((height, width, 3))
         _letterbox(self._stream, self._kernel, record, pixels, (1, height, width), 0)
-        _mark_used([picture], self._stream)
+        mark_used([picture], self._stream)
         return self._readback(pixels, stream=self._stream).astype(np.uint8)
 
     def close(self) -> None:
@@ -178,15 +178,3 @@ def _letterbox(
         np.int32(width),
         np.float32(pad_value),
     )
-
-
-def _await(pictures: list[DevicePicture], stream: CudaStream) -> None:
-    # Pictures that shared a batch share its event.
-    for event in {picture.last_use for picture in pictures}:
-        stream.wait(event)
-
-
-def _mark_used(pictures: list[DevicePicture], stream: CudaStream) -> None:
-    event = stream.record()
-    for picture in pictures:
-        picture.used_until(event)

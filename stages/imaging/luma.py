@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import cv2
@@ -10,9 +9,10 @@ import numpy as np
 from cv2.typing import MatLike
 
 from stages.frames import Picture
+from stages.imaging.cut import Cut
 from stages.imaging.picture import HostPicture
 from stages.imaging.planes import TURNS, Plane, luma_plane
-from stages.imaging.window import PATCH_SIDE, THUMBNAIL_SIZE, Gray, Window
+from stages.imaging.window import PATCH_SIDE, THUMBNAIL_SIZE, Gray, Window, thumbnail_stride
 
 __all__ = ["HostLuma"]
 
@@ -20,56 +20,37 @@ __all__ = ["HostLuma"]
 class HostLuma:
     """Implements `stages.imaging.window.Luma` for pictures in host memory."""
 
-    def patches(self, picture: Picture, windows: Sequence[Window]) -> list[Gray]:
+    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[Window]]) -> list[list[Gray]]:
         """See `Luma.patches`."""
-        host = HostPicture.of(picture)
-        plane = _luma(host)
-        to_plane = host.orientation.to_coded(host.frame.width, host.frame.height)
-        to_plane *= np.array([[plane.scale_x], [plane.scale_y]])
-        to_plane[:, 2] += (plane.shift_x, plane.shift_y)
-        rows = to_plane.tolist()
-        return [_bytes(_cut(plane, rows, window), host) for window in windows]
+        return [_patches(HostPicture.of(picture), some) for picture, some in zip(pictures, windows, strict=True)]
 
-    def thumbnail(self, picture: Picture) -> Gray:
-        """See `Luma.thumbnail`."""
-        host = HostPicture.of(picture)
-        samples = _luma(host).samples
-        # Every fourth sample of a large picture says as much about a shot as all of them, for a tenth of the time.
-        stride = max(1, min(samples.shape) // (4 * THUMBNAIL_SIZE[1]))
-        size = host.orientation.upright_size(*THUMBNAIL_SIZE)
-        thumbnail = cv2.resize(np.ascontiguousarray(samples[::stride, ::stride]), size, interpolation=cv2.INTER_AREA)
-        if host.orientation.rotation_degrees:
-            thumbnail = cv2.rotate(thumbnail, TURNS[host.orientation.rotation_degrees])
-        return _bytes(thumbnail, host)
+    def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
+        """See `Luma.thumbnails`."""
+        return [_thumbnail(HostPicture.of(picture)) for picture in pictures]
 
 
-def _cut(plane: Plane, to_plane: Sequence[Sequence[float]], window: Window) -> MatLike:
-    """Shrink by a whole factor what the window covers, then sample that bilinearly.
-
-    In plain numbers: arrays of six cost more than the sampling.
-    """
-    step_x, step_y = window.step_x, window.step_y
-    x, y = window.left + step_x / 2 - 0.5, window.top + step_y / 2 - 0.5
-    # (column, row) of the patch to pixel indices of the plane.
-    (a, b, c), (d, e, f) = ((row[0] * step_x, row[1] * step_y, row[0] * x + row[1] * y + row[2]) for row in to_plane)
-    factor = max(1, int(min(abs(a) + abs(b), abs(d) + abs(e))))
+def _patches(host: HostPicture, windows: Sequence[Window]) -> list[Gray]:
+    if not windows:
+        return []
+    plane = _luma(host)
+    to_plane = host.orientation.to_coded(host.frame.width, host.frame.height)
+    to_plane *= np.array([[plane.scale_x], [plane.scale_y]])
+    to_plane[:, 2] += (plane.shift_x, plane.shift_y)
+    rows = to_plane.tolist()
     height, width = plane.samples.shape[:2]
-    left, right = _span(c, a, b, 2 * factor, width)
-    top, bottom = _span(f, d, e, 2 * factor, height)
-    columns, rows = (right - left) // factor, (bottom - top) // factor
+    return [_bytes(_sampled(plane, Cut.of(window, rows, width, height)), host) for window in windows]
+
+
+def _sampled(plane: Plane, cut: Cut) -> MatLike:
+    left, top, columns, rows, factor, across, down = cut
     if columns < 1 or rows < 1:  # wholly outside
-        return np.zeros((PATCH_SIDE, PATCH_SIDE), np.uint8)
+        return np.full((PATCH_SIDE, PATCH_SIDE), plane.black[0], plane.samples.dtype)
     region: MatLike = plane.samples[top : top + rows * factor, left : left + columns * factor]
     if factor > 1:
         region = cv2.resize(region, (columns, rows), interpolation=cv2.INTER_AREA)
-    # The middle of a shrunken sample's pixels: index i there is (i + 0.5) * factor - 0.5 here.
-    to_region = [
-        [a / factor, b / factor, (c + 0.5 - left) / factor - 0.5],
-        [d / factor, e / factor, (f + 0.5 - top) / factor - 0.5],
-    ]
     return cv2.warpAffine(
         region,
-        np.array(to_region),
+        np.array((across, down)),
         (PATCH_SIDE, PATCH_SIDE),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
@@ -77,12 +58,14 @@ def _cut(plane: Plane, to_plane: Sequence[Sequence[float]], window: Window) -> M
     )
 
 
-def _span(start: float, along: float, across: float, margin: int, limit: int) -> tuple[int, int]:
-    """First and last index that a patch needs in one direction, within the plane."""
-    ends = (along * PATCH_SIDE, across * PATCH_SIDE)
-    first = math.floor(start + sum(min(0.0, end) for end in ends)) - margin
-    last = math.ceil(start + sum(max(0.0, end) for end in ends)) + margin
-    return min(max(first, 0), limit), min(max(last, 0), limit)
+def _thumbnail(host: HostPicture) -> Gray:
+    samples = _luma(host).samples
+    stride = thumbnail_stride(samples.shape[1], samples.shape[0])
+    size = host.orientation.upright_size(*THUMBNAIL_SIZE)
+    thumbnail = cv2.resize(np.ascontiguousarray(samples[::stride, ::stride]), size, interpolation=cv2.INTER_AREA)
+    if host.orientation.rotation_degrees:
+        thumbnail = cv2.rotate(thumbnail, TURNS[host.orientation.rotation_degrees])
+    return _bytes(thumbnail, host)
 
 
 def _luma(picture: HostPicture) -> Plane:

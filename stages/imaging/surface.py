@@ -6,17 +6,18 @@ stream waits for the event before it, reads, and records the next; the buffer go
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from stages.buffers import HOST_EVENT, Event, Lease
+from stages.buffers import HOST_EVENT, Event, Lease, Stream
 from stages.buffers.device import DeviceArray
 from stages.frames import Picture
 from stages.imaging.colour import Encoding, YuvSamples
 from stages.imaging.orientation import Orientation
 
-__all__ = ["DevicePicture", "SurfaceLayout"]
+__all__ = ["DevicePicture", "SurfaceLayout", "await_last_uses", "mark_used"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,3 +133,17 @@ class DevicePicture:
         """Give the buffer back, to be overwritten once the last reader is through. Safe to call twice."""
         # One that nobody read needs no wait: the next copy into it comes after this one on the same stream.
         self._lease.release(after=HOST_EVENT if self._last_use is self._ready else self._last_use)
+
+
+def await_last_uses(pictures: Iterable[DevicePicture], stream: Stream) -> None:
+    """Before reading them on this stream."""
+    # Pictures that shared a batch share its event.
+    for event in {picture.last_use for picture in pictures}:
+        stream.wait(event)
+
+
+def mark_used(pictures: Iterable[DevicePicture], stream: Stream) -> None:
+    """After reading them on this stream."""
+    event = stream.record()
+    for picture in pictures:
+        picture.used_until(event)

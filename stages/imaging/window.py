@@ -1,7 +1,7 @@
 """What tracking reads of a picture: small gray patches around faces, and a thumbnail of the whole.
 
-The seam between tracking and where pixels are. Everything after it is the same for every device, so a card needs one
-kernel that cuts patches out of the luma plane; `stages.imaging.luma.HostLuma` cuts them in host memory.
+The seam between tracking and where pixels are: everything after it is the same for every device. `HostLuma` of
+`stages.imaging.luma` reads host memory, `DeviceLuma` of `stages.imaging.device_luma` a card's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stages.frames import FloatArray, Picture
 
-__all__ = ["FACE_SIDE", "PATCH_SIDE", "THUMBNAIL_SIZE", "Gray", "Luma", "Window"]
+__all__ = ["FACE_SIDE", "PATCH_SIDE", "THUMBNAIL_SIZE", "Gray", "Luma", "Window", "thumbnail_stride"]
 
 Gray = NDArray[np.uint8]
 
@@ -68,10 +68,24 @@ class Window:
 
 
 class Luma(Protocol):
-    """Reads the luma of pictures of one kind of memory. Pictures of another kind are refused with TypeError."""
+    """Reads the luma of pictures of one kind of memory. Pictures of another kind are refused with TypeError.
 
-    def patches(self, picture: Picture, windows: Sequence[Window]) -> list[Gray]:
-        """Each window as uint8 (PATCH_SIDE, PATCH_SIDE), averaged where it shrinks; black outside the picture."""
+    For one thread. A card is waited for once a call, so what is known together is asked for together.
+    """
 
-    def thumbnail(self, picture: Picture) -> Gray:
-        """The upright picture as uint8 (36, 64)."""
+    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[Window]]) -> list[list[Gray]]:
+        """For each picture what its windows show, each as uint8 (PATCH_SIDE, PATCH_SIDE), the caller's to keep.
+
+        Averaged where a window shrinks; outside the picture lies its stored black, 16 for limited range.
+        """
+
+    def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
+        """Each upright picture as uint8 (36, 64), averaged; the caller's to keep."""
+
+
+def thumbnail_stride(width: int, height: int) -> int:
+    """How far apart the samples of a plane are that go into its thumbnail, across and down.
+
+    Every fourth of a large picture says as much about a shot as all of them, for a tenth of the time.
+    """
+    return max(1, min(width, height) // (4 * THUMBNAIL_SIZE[1]))

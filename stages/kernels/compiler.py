@@ -76,7 +76,7 @@ def _compile(name: str, arch: str, defines: Mapping[str, str]) -> bytes:
         arch=arch,
         std="c++17",
         include_path=str(_FOLDER),
-        define_macro=list(defines.items()),
+        define_macro=list(defines.items()) or None,
         lineinfo=True,
     )
     source = (_FOLDER / f"{name}.cu").read_text(encoding="utf-8")

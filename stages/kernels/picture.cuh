@@ -69,6 +69,12 @@ __device__ inline const T* row_of(unsigned long long plane, int pitch, int row) 
     return reinterpret_cast<const T*>(plane + (unsigned long long)row * (unsigned)pitch);
 }
 
+// Luma as one byte: of deep samples, whose values lie in the high bits, the high byte.
+__device__ inline unsigned char byte_of(const Picture& picture, float luma) {
+    const int value = __float2int_rn(luma);
+    return (unsigned char)(picture.sample_bytes == 1 ? value : value >> 8);
+}
+
 // From (Y - black, U - neutral, V - neutral).
 __device__ inline Colour colour_of(const Picture& picture, float luma, float u, float v) {
     float bgr[3];

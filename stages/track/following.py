@@ -18,7 +18,7 @@ from stages.track.appearance import Appearance, appearance
 from stages.track.flow import Movement, follow
 from stages.track.track import SAME_RESEMBLANCE, Track, TrackState, View
 
-__all__ = ["LEAST_CONFIDENCE", "Camera", "Follower", "appearance_of"]
+__all__ = ["LEAST_CONFIDENCE", "Camera", "Follower", "appearance_of", "views_of"]
 
 Camera = Callable[[], tuple[float, float]]
 """How far the whole picture has moved since the last frame, as parts of its width and height. Asked only if needed."""
@@ -31,18 +31,10 @@ LEAST_AIM = FACE_SIDE / 16
 
 
 class Follower:
-    """Reads pixels around tracks. Without `luma` there are none, and every face goes on as it last moved."""
+    """Reads pixels around tracks."""
 
-    def __init__(self, luma: Luma | None) -> None:
+    def __init__(self, luma: Luma) -> None:
         self._luma = luma
-
-    def views(self, frame: Frame, boxes_xyxy: FloatArray) -> list[View | None]:
-        """What is to be seen of each box, float32 (N, 4)."""
-        if self._luma is None:
-            return [None] * len(boxes_xyxy)
-        windows = [Window.around(box, frame.picture.pixel_aspect) for box in boxes_xyxy]
-        patches = self._luma.patches(frame.picture, windows)
-        return [View(window, patch) for window, patch in zip(windows, patches, strict=True)]
 
     def advance(self, frame: Frame, tracks: Sequence[Track], camera: Camera) -> None:
         """Every track to this frame, but those that are there already."""
@@ -54,7 +46,7 @@ class Follower:
             if movement is not None:
                 track.confidence = movement.confidence
             elif track.state is TrackState.SEEN:
-                track.confidence = 0.0 if self._luma is not None else 1.0
+                track.confidence = 0.0
                 track.drift(seconds)
                 track.state = self._judge(track, frame)
             else:
@@ -68,50 +60,62 @@ class Follower:
 
     def _aimed(self, frame: Frame, tracks: Sequence[Track]) -> list[View | None]:
         """What is now to be seen where each face should be, of those that flow can follow."""
-        if self._luma is None:
-            return [None] * len(tracks)
         windows = [
             _aim(track.view.window, *track.next_shift(frame.pts_seconds))
             if track.view is not None and track.state is TrackState.SEEN
             else None
             for track in tracks
         ]
-        patches = iter(self._luma.patches(frame.picture, [window for window in windows if window is not None]))
-        return [None if window is None else View(window, next(patches)) for window in windows]
+        views = iter(self._see(frame, [window for window in windows if window is not None]))
+        return [None if window is None else next(views) for window in windows]
 
     def _follow(self, track: Track, view: View, frame: Frame, camera: Camera) -> Movement | None:
         """Follow by flow, to where the face or else the whole picture has gone; None if neither can be believed."""
         assert track.view is not None
         movement = _move(track, track.view, view, frame.pts_seconds)
-        if movement is not None or self._luma is None:
+        if movement is not None:
             return movement
         across, down = camera()
         window = _aim(track.view.window, across * frame.picture.width, down * frame.picture.height)
         if _in_patch(window, window.left - view.window.left, window.top - view.window.top) < LEAST_AIM:
             return None  # it was searched there already
-        (patch,) = self._luma.patches(frame.picture, [window])
-        return _move(track, track.view, View(window, patch), frame.pts_seconds)
+        (view,) = self._see(frame, [window])
+        return _move(track, track.view, view, frame.pts_seconds)
 
     def _renew_views(self, frame: Frame, tracks: Sequence[Track]) -> None:
         """Follow with them whose faces have left the middle of their windows."""
         strayed = [track for track in tracks if track.view and not track.view.window.holds(track.box_xyxy)]
         if strayed:
             boxes = np.stack([track.box_xyxy for track in strayed])
-            for track, view in zip(strayed, self.views(frame, boxes), strict=True):
+            (views,) = views_of(self._luma, [frame], [boxes])
+            for track, view in zip(strayed, views, strict=True):
                 track.view = view
 
     def _judge(self, track: Track, frame: Frame) -> TrackState:
         """Whether a face that flow has lost is where it was guessed to be."""
-        if self._luma is None:
-            return TrackState.SEEN  # nothing but the next look can tell
-        (track.view,) = self.views(frame, track.box_xyxy[None])
-        alike = track.resemblance_to(appearance_of(track.view, track.box_xyxy))
+        ((view,),) = views_of(self._luma, [frame], [track.box_xyxy[None]])
+        track.view = view
+        alike = track.resemblance_to(appearance_of(view, track.box_xyxy))
         return TrackState.SEEN if alike is not None and alike >= SAME_RESEMBLANCE else TrackState.LOST
 
+    def _see(self, frame: Frame, windows: Sequence[Window]) -> list[View]:
+        (patches,) = self._luma.patches([frame.picture], [windows])
+        return [View(window, patch) for window, patch in zip(windows, patches, strict=True)]
 
-def appearance_of(view: View | None, box_xyxy: FloatArray) -> Appearance | None:
+
+def views_of(luma: Luma, frames: Sequence[Frame], boxes_xyxy: Sequence[FloatArray]) -> list[list[View]]:
+    """What is to be seen of each frame's boxes, float32 (N, 4)."""
+    windows = [
+        [Window.around(box, frame.picture.pixel_aspect) for box in boxes]
+        for frame, boxes in zip(frames, boxes_xyxy, strict=True)
+    ]
+    patches = luma.patches([frame.picture for frame in frames], windows)
+    return [list(map(View, of_frame, shown)) for of_frame, shown in zip(windows, patches, strict=True)]
+
+
+def appearance_of(view: View, box_xyxy: FloatArray) -> Appearance | None:
     """The appearance of what the box, float32 (4,) in source pixels, holds; None where the view does not show it."""
-    return None if view is None else appearance(view.patch, view.window.to_patch(box_xyxy.reshape(2, 2)).ravel())
+    return appearance(view.patch, view.window.to_patch(box_xyxy.reshape(2, 2)).ravel())
 
 
 def _move(track: Track, before: View, after: View, seconds: float) -> Movement | None:

@@ -3,7 +3,7 @@
     size       min(1, shorter side of the box / 112): below the embedder's 112 pixels there is less to see
     sharpness  1 - exp(-v / 0.1): v is the variance of the Laplacian over the variance of the patch itself, both on a
                face scaled to 64 pixels, so that neither its size nor its contrast counts (after Pech-Pacheco et al.,
-               "Diatom autofocusing in brightfield microscopy", ICPR 2000); 1 where no pixels can be read
+               "Diatom autofocusing in brightfield microscopy", ICPR 2000)
     pose       (1 - yaw)(1 - pitch): yaw is how far the nose lies off the middle of the eyes, as a part of half their
                distance; pitch how far its height between eyes and mouth is from a frontal face's, as a part of that;
                both along the face's own axes, so that a tilted head loses nothing; 1 without landmarks
@@ -42,7 +42,7 @@ def quality(
     Args:
         box_xyxy: float32 (4,), source pixels.
         landmarks: float32 (5, 2), source pixels.
-        sharp: its `sharpness`; 1 where no pixels can be read.
+        sharp: its `sharpness`.
     """
     left, top, right, bottom = box_xyxy.tolist()
     width: float = right - left

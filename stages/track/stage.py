@@ -19,8 +19,9 @@ from stages.imaging.window import Gray, Luma
 from stages.track.camera import camera_shift
 from stages.track.cuts import SceneWatch
 from stages.track.dissolves import DissolveWatch
+from stages.track.following import views_of
 from stages.track.looking import Looking
-from stages.track.track import Track
+from stages.track.track import Track, View
 from stages.track.tracker import Tracker
 
 __all__ = ["TrackStage"]
@@ -33,7 +34,7 @@ class TrackStage:
         self,
         detect: Stage[Frame, Observation],
         *,
-        luma: Luma | None,
+        luma: Luma,
         follows: bool = False,
         adaptive: bool = False,
         chooses: bool = False,
@@ -42,8 +43,7 @@ class TrackStage:
         """
         Args:
             detect: finds faces and leaves the frames their pixels.
-            luma: reads pictures; None where their memory can't be read: then there is no flow, no appearance, no cut,
-                and faces are carried between looks by their last movement.
+            luma: reads the pictures; stays the caller's, and is used on this stage's thread alone.
             follows: frames that are not marked `look` will come.
             adaptive: look at more than the marked ones; needs `follows`.
             chooses: mark the best shots as worth an embedding; otherwise every detected face is.
@@ -65,7 +65,10 @@ class TrackStage:
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
         """Look or follow; results are in the batch's order."""
         sources = [self._source(frame.source_id) for frame in batch]
-        glances = [source.glance(frame, self._thumbnail(frame)) for source, frame in zip(sources, batch, strict=True)]
+        thumbnails = self._luma.thumbnails([frame.picture for frame in batch])
+        glances = [
+            source.glance(frame, thumbnail) for source, frame, thumbnail in zip(sources, batch, thumbnails, strict=True)
+        ]
         rows = [row for row, frame in enumerate(batch) if frame.look or glances[row].is_cut or not self._follows]
         found = dict(zip(rows, self._look([batch[row] for row in rows]), strict=True))
         results = [self._handle(frame, sources[row], glances[row], found.get(row)) for row, frame in enumerate(batch)]
@@ -83,7 +86,7 @@ class TrackStage:
         """Close the detecting stage."""
         self._detect.close()
 
-    def _handle(self, frame: Frame, source: _Source, glance: _Glance, found: Faces | None) -> Observation:
+    def _handle(self, frame: Frame, source: _Source, glance: _Glance, found: _Found | None) -> Observation:
         tracker = source.tracker
         ended = tracker.cut() if glance.is_cut else ()
         if found is None:
@@ -92,15 +95,16 @@ class TrackStage:
                 return Observation(frame, faces, ended + gone, looked_at=False)
             ended += gone
             (found,) = self._look([frame])
-        faces, gone = tracker.look(frame, found, glance.camera)
+        faces, gone = tracker.look(frame, found.faces, found.views, glance.camera)
         source.looked(frame, glance.thumbnail)
         return Observation(frame, faces, ended + gone)
 
-    def _look(self, frames: Sequence[Frame]) -> list[Faces]:
-        return [observation.faces for observation in self._detect.process(frames)] if frames else []
-
-    def _thumbnail(self, frame: Frame) -> Gray | None:
-        return None if self._luma is None else self._luma.thumbnail(frame.picture)
+    def _look(self, frames: Sequence[Frame]) -> list[_Found]:
+        if not frames:
+            return []
+        faces = [observation.faces for observation in self._detect.process(frames)]
+        views = views_of(self._luma, frames, [some.boxes_xyxy for some in faces])
+        return list(map(_Found, faces, views))
 
     def _source(self, source_id: str) -> _Source:
         source = self._sources.get(source_id)
@@ -111,16 +115,24 @@ class TrackStage:
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """A looked-at frame's faces, and what is to be seen around each."""
+
+    faces: Faces
+    views: list[View]
+
+
+@dataclass(frozen=True, slots=True)
 class _Glance:
     """What a frame's thumbnail says."""
 
-    thumbnail: Gray | None
+    thumbnail: Gray
     before: Gray | None
     is_cut: bool
 
     def camera(self) -> tuple[float, float]:
         """See `stages.track.following.Camera`."""
-        if self.before is None or self.thumbnail is None or self.is_cut:
+        if self.before is None or self.is_cut:
             return 0.0, 0.0
         return camera_shift(self.before, self.thumbnail)
 
@@ -136,28 +148,25 @@ class _Source:
     thumbnail: Gray | None = None
     connection: int | None = None
 
-    def glance(self, frame: Frame, thumbnail: Gray | None) -> _Glance:
+    def glance(self, frame: Frame, thumbnail: Gray) -> _Glance:
         """To be called for every frame, in their order."""
         is_found_again = self.connection not in (None, frame.connection)
         self.connection = frame.connection
-        is_cut = False
-        if thumbnail is not None:
-            is_cut = self.scene.is_cut(thumbnail) or is_found_again
-            if is_cut:
-                self.dissolves.forget()
-            is_cut |= self.dissolves.is_over(thumbnail, frame.pts_seconds)
+        is_cut = self.scene.is_cut(thumbnail) or is_found_again
+        if is_cut:
+            self.dissolves.forget()
+        is_cut |= self.dissolves.is_over(thumbnail, frame.pts_seconds)
         before, self.thumbnail = self.thumbnail, thumbnail
-        return _Glance(thumbnail, before, is_cut or is_found_again)
+        return _Glance(thumbnail, before, is_cut)
 
-    def wants_look(self, frame: Frame, thumbnail: Gray | None) -> bool:
+    def wants_look(self, frame: Frame, thumbnail: Gray) -> bool:
         size = np.array([frame.picture.width, frame.picture.height] * 2, np.float32)
 
         def change(tracks: Sequence[Track]) -> float:
-            return 0.0 if thumbnail is None else self.scene.change(thumbnail, [t.box_xyxy / size for t in tracks])
+            return self.scene.change(thumbnail, [track.box_xyxy / size for track in tracks])
 
         return self.looking.wants(frame.index, self.tracker.tracks, change)
 
-    def looked(self, frame: Frame, thumbnail: Gray | None) -> None:
+    def looked(self, frame: Frame, thumbnail: Gray) -> None:
         self.looking.looked(frame.index, self.tracker.tracks)
-        if thumbnail is not None:
-            self.scene.looked(thumbnail)
+        self.scene.looked(thumbnail)

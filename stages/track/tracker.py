@@ -46,16 +46,15 @@ def _still() -> tuple[float, float]:
 class Tracker:
     """State of one source, used by one thread."""
 
-    def __init__(self, luma: Luma | None, *, follows: bool, chooses: bool) -> None:
+    def __init__(self, luma: Luma, *, follows: bool, chooses: bool) -> None:
         """
         Args:
-            luma: None leaves out what needs pixels: flow, appearance, sharpness.
+            luma: reads the pictures.
             follows: frames between looks will be asked for.
             chooses: mark the faces worth an embedding; otherwise all detected ones are.
         """
         self._follower = Follower(luma)
         self._follows = follows
-        self._flows = follows and luma is not None
         self._chooses = chooses
         self._tracks: list[Track] = []
         self._last_id = 0
@@ -77,8 +76,10 @@ class Tracker:
         self._looked_seconds = None
         return ended
 
-    def look(self, frame: Frame, faces: Faces, camera: Camera = _still) -> tuple[Faces, tuple[int, ...]]:
-        """A frame that was looked at.
+    def look(
+        self, frame: Frame, faces: Faces, views: Sequence[View], camera: Camera = _still
+    ) -> tuple[Faces, tuple[int, ...]]:
+        """A frame that was looked at, and what it shows around each of its faces.
 
         Returns its faces, as they were found, with their tracks, and the ids of the tracks that have ended.
         """
@@ -86,9 +87,8 @@ class Tracker:
         if self._looked_seconds is not None:
             self._look_interval = max(0.0, seconds - self._looked_seconds)
         self._looked_seconds = seconds
-        if self._flows:
+        if self._follows:
             self._follower.advance(frame, self._tracks, camera)
-        views = self._follower.views(frame, faces.boxes_xyxy)
         appearances = [appearance_of(view, box) for view, box in zip(views, faces.boxes_xyxy, strict=True)]
         owners: list[Track | None] = [None] * len(faces)
         for track, row in associate(self._tracks, faces.boxes_xyxy, appearances, seconds):
@@ -160,7 +160,7 @@ class Tracker:
         frame: Frame,
         faces: Faces,
         owners: Sequence[Track],
-        views: Sequence[View | None],
+        views: Sequence[View],
         appearances: Sequence[Appearance | None],
     ) -> Faces:
         """Bring the tracks to their detections."""
@@ -169,7 +169,7 @@ class Tracker:
         is_hidden = _is_hidden(faces.boxes_xyxy)
         aspect = frame.picture.pixel_aspect
         for row, (track, view) in enumerate(zip(owners, views, strict=True)):
-            track.sharpness = 1.0 if view is None else sharpness(view.patch)
+            track.sharpness = sharpness(view.patch)
             qualities[row] = _quality(faces, row, track.sharpness, aspect)
             if self._chooses:
                 is_chosen[row] = track.shots.offer(Shot(float(qualities[row]), frame.pts_seconds))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stages.buffers import BufferPool, Lease
-from stages.frames import Faces, Frame, Observation
+from stages.frames import Faces, Frame, Observation, Picture
+from stages.imaging.window import PATCH_SIDE, THUMBNAIL_SIZE, Gray, Window
 from stages.sources import SourceEnded, VideoInfo
 from tests.runtime.latches import BOUND_SECONDS
 
@@ -105,6 +106,16 @@ class ScriptedDetect:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+class ScriptedLuma:
+    """Sees nothing but black. Implements `stages.imaging.window.Luma`."""
+
+    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[Window]]) -> list[list[Gray]]:
+        return [[np.zeros((PATCH_SIDE, PATCH_SIDE), np.uint8) for _ in some] for some in windows]
+
+    def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
+        return [np.zeros(THUMBNAIL_SIZE[::-1], np.uint8) for _ in pictures]
 
 
 @dataclass

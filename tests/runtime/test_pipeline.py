@@ -11,7 +11,7 @@ from stages.errors import NotAVideo, OutputFailed, SourceBroken
 from stages.sources import VideoInfo
 from stages.track.stage import TrackStage
 from tests.runtime.latches import BOUND_SECONDS
-from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedEmbed, ScriptedSource
+from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedEmbed, ScriptedLuma, ScriptedSource
 from visage.runtime import OverflowPolicy, Pipeline, PipelineLimits, QueueClosed, SourceState, StageFailed
 
 
@@ -65,7 +65,7 @@ def test_every_frame_reaches_its_own_sink_in_order(rig: Rig) -> None:
 
 def test_statistics_tell_of_tracks_and_how_long_they_lasted(rig: Rig) -> None:
     rig.detect.gate.set()
-    rig.tracked = TrackStage(rig.detect, luma=None)
+    rig.tracked = TrackStage(rig.detect, luma=ScriptedLuma())
     with rig.build() as pipeline:
         pipeline.add("a", rig.source("a", 30))
         pipeline.start()

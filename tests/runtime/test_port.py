@@ -19,7 +19,7 @@ from stages.buffers import BufferPool
 from stages.contract import FrameSource, Stage
 from stages.frames import Frame, Observation, Picture
 from tests.runtime.latches import BOUND_SECONDS
-from tests.runtime.scripted import ScriptedDetect, ScriptedEmbed, ScriptedSource
+from tests.runtime.scripted import ScriptedDetect, ScriptedEmbed, ScriptedLuma, ScriptedSource
 from visage.assembly import Platform
 from visage.config.service import ServiceConfig
 from visage.config.sources import SourceSpec
@@ -45,7 +45,7 @@ class ScriptedPlatform:
 
     description = "scripted"
     detect_batch = embed_batch = inbox_capacity = queue_capacity = concurrent_files = 4
-    luma = None
+    luma = ScriptedLuma()
 
     def __init__(self) -> None:
         self.pool = BufferPool(256, lambda: bytearray(1))

@@ -1,4 +1,7 @@
-"""The pipeline's parts on a card: NVDEC, our kernels, TensorRT. Only boxes, landmarks and embeddings come back."""
+"""The pipeline's parts on a card: NVDEC, our kernels, TensorRT.
+
+Only boxes, landmarks and embeddings come back, and small gray pictures for tracking: of each frame and of each face.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,7 @@ from stages.errors import BackendError
 from stages.frames import Frame, Observation, Picture
 from stages.imaging.device import DeviceImaging
 from stages.imaging.device_admission import DeviceAdmission
+from stages.imaging.device_luma import DeviceLuma
 from visage.assembly.looking import delivers_all, look_every
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
@@ -84,6 +88,7 @@ class CudaPlatform:
         self._most_bytes = int(MEMORY_SHARE * self._device.memory_bytes()[1]) // (settings.workers or 1)
         self._kernels = plan.store.model_dir / "kernels"
         self._preview: DeviceImaging | None = None
+        self._luma: DeviceLuma | None = None
 
     @property
     def device(self) -> CudaDevice:
@@ -95,9 +100,10 @@ class CudaPlatform:
         return f"{self._api.name} {self._precision} on {self._device.name}"
 
     @property
-    def luma(self) -> None:
-        """No kernel reads it yet: faces are carried between looks by their last movement."""
-        return
+    def luma(self) -> DeviceLuma:
+        if self._luma is None:
+            self._luma = DeviceLuma(self._device, kernel_cache=self._kernels)
+        return self._luma
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         plan, device = self._plan, self._device
@@ -193,9 +199,11 @@ class CudaPlatform:
         return self._preview.to_bgr(picture)
 
     def close(self) -> None:
-        preview, self._preview = self._preview, None
-        if preview is not None:
-            preview.close()
+        self._device.make_current()  # whoever comes last may not have used it yet
+        for part in (self._preview, self._luma):
+            if part is not None:
+                part.close()
+        self._preview = self._luma = None
 
     @property
     def _precision(self) -> Literal["fp16", "fp32"]:

@@ -50,8 +50,8 @@ class Platform(Pictures, Protocol):
         """How many files it pays to decode at once."""
 
     @property
-    def luma(self) -> Luma | None:
-        """What tracking reads pictures with; None leaves it to detections and movement alone."""
+    def luma(self) -> Luma:
+        """What tracking reads pictures with: one, for the thread that detects. The platform closes it."""
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         """The stage that finds faces; its owner closes it."""

@@ -107,19 +107,22 @@ class FaceReader:
             (observation,) = self._embed.process(self._detect.process([frame]))
             image = self._platform.to_bgr(frame.picture)
             faces = observation.faces
-            luma = self._platform.luma
-            assert luma is not None  # host memory
-            sharp = map(sharpness, luma.patches(frame.picture, [Window.around(box, 1.0) for box in faces.boxes_xyxy]))
+            windows = [Window.around(box, 1.0) for box in faces.boxes_xyxy]
+            (patches,) = self._platform.luma.patches([frame.picture], [windows])
         finally:
             frame.release()
         assert faces.embeddings is not None
         landmarks = [None] * len(faces) if faces.landmarks is None else list(faces.landmarks)
         return image, [
             ReadFace(
-                box, float(score), quality(box, float(score), points, sharpest), embedding, crop_around(image, box)
+                box,
+                float(score),
+                quality(box, float(score), points, sharpness(patch)),
+                embedding,
+                crop_around(image, box),
             )
-            for box, score, points, sharpest, embedding in zip(
-                faces.boxes_xyxy, faces.scores, landmarks, sharp, faces.embeddings, strict=True
+            for box, score, points, patch, embedding in zip(
+                faces.boxes_xyxy, faces.scores, landmarks, patches, faces.embeddings, strict=True
             )
         ]
 

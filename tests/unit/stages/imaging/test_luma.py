@@ -45,7 +45,7 @@ def test_a_patch_shows_what_its_window_covers(pix_fmt: str, rotation_degrees: in
     picture = admitted(upright, pix_fmt, rotation_degrees)
     for box in ([100, 80, 160, 150], [300, 50, 500, 300], [210.4, 99.7, 260.2, 140.9]):
         window = Window.around(np.array(box, np.float32), 1.0)
-        (patch,) = HostLuma().patches(picture, [window])
+        ((patch,),) = HostLuma().patches([picture], [[window]])
         inside = reference(upright, window) > 0
         difference = np.abs(patch.astype(int) - reference(upright, window).astype(int))[inside]
         assert patch.shape == (PATCH_SIDE, PATCH_SIDE)
@@ -55,7 +55,7 @@ def test_a_patch_shows_what_its_window_covers(pix_fmt: str, rotation_degrees: in
 def test_outside_the_picture_is_black() -> None:
     picture = admitted(np.full((360, 640), 200, np.uint8), "yuv420p")
     near, away = (Window.around(np.array(box, np.float32), 1.0) for box in ([-60, 100, 20, 200], [900, 900, 960, 980]))
-    cut, black = HostLuma().patches(picture, [near, away])
+    ((cut, black),) = HostLuma().patches([picture], [[near, away]])
     assert cut[:, 0].max() <= 16
     assert cut[PATCH_SIDE // 2, -1] > 180
     assert black.max() == 0
@@ -64,7 +64,7 @@ def test_outside_the_picture_is_black() -> None:
 @pytest.mark.parametrize("rotation_degrees", [0, 90, 180, 270])
 def test_a_thumbnail_is_the_upright_picture_small(rotation_degrees: int) -> None:
     upright = texture(4, 720, 1280)
-    found = HostLuma().thumbnail(admitted(upright, "yuv420p", rotation_degrees))
+    (found,) = HostLuma().thumbnails([admitted(upright, "yuv420p", rotation_degrees)])
     assert found.shape == THUMBNAIL_SIZE[::-1]
     expected = cv2.resize(upright, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA)
     assert np.abs(found.astype(int) - expected.astype(int)).mean() < 4
@@ -82,4 +82,4 @@ def test_the_detectors_input_is_made_late_where_nobody_meant_to_look() -> None:
 
 def test_pictures_of_another_memory_are_refused() -> None:
     with pytest.raises(TypeError, match="not in host memory"):
-        HostLuma().thumbnail(tagged_frame(1).picture)
+        HostLuma().thumbnails([tagged_frame(1).picture])

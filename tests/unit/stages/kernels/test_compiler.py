@@ -25,6 +25,7 @@ HEAD = {"FIRST_RECORDS": str(FIRST_RECORDS)}
 BUILDS = [(name, HEAD) for name in SOURCES if name.endswith("_head")] + [
     (name, form.defines()) for name in ("letterbox", "crop") for form in FORMATS.values()
 ]
+BUILDS += [(name, {}) for name in ("patches", "thumbnails")]
 ELF = b"\x7fELF"
 
 

@@ -33,13 +33,17 @@ class GrayPicture:
 class GrayLuma:
     """Implements `stages.imaging.window.Luma` for GrayPicture."""
 
-    def patches(self, picture: Picture, windows: Sequence[Window]) -> list[Gray]:
-        assert isinstance(picture, GrayPicture)
-        return [_cut(picture.samples, window) for window in windows]
+    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[Window]]) -> list[list[Gray]]:
+        return [
+            [_cut(_samples(picture), window) for window in some]
+            for picture, some in zip(pictures, windows, strict=True)
+        ]
 
-    def thumbnail(self, picture: Picture) -> Gray:
-        assert isinstance(picture, GrayPicture)
-        return np.asarray(cv2.resize(picture.samples, THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+    def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
+        return [
+            np.asarray(cv2.resize(_samples(picture), THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+            for picture in pictures
+        ]
 
 
 def texture(seed: int, height: int, width: int) -> Gray:
@@ -84,6 +88,11 @@ def detected(faces: Sequence[tuple[float, float]], *, side: float = 80) -> Faces
 
 def frame(index: int, image: Gray, *, look: bool = True, source_id: str = "clip") -> Frame:
     return Frame(source_id, index, index / FPS, GrayPicture(image), look=look)
+
+
+def _samples(picture: Picture) -> Gray:
+    assert isinstance(picture, GrayPicture)
+    return picture.samples
 
 
 def _landmarks(x: float, y: float, side: float) -> FloatArray:

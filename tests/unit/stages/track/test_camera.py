@@ -9,7 +9,8 @@ from tests.unit.stages.track.scenes import GrayLuma, GrayPicture, texture
 
 
 def thumbnail(image: Gray) -> Gray:
-    return GrayLuma().thumbnail(GrayPicture(image))
+    (small,) = GrayLuma().thumbnails([GrayPicture(image)])
+    return small
 
 
 @pytest.mark.parametrize(("across", "down"), [(0, 0), (30, 0), (-44, 0), (12, -25), (-3, 4)])

@@ -10,7 +10,8 @@ from tests.unit.stages.track.scenes import GrayLuma, GrayPicture, paint, texture
 
 
 def thumbnail(image: Gray) -> Gray:
-    return GrayLuma().thumbnail(GrayPicture(image))
+    (small,) = GrayLuma().thumbnails([GrayPicture(image)])
+    return small
 
 
 def is_cut(before: Gray, after: Gray) -> bool:

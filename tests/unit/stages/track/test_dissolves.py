@@ -12,9 +12,9 @@ from tests.unit.stages.track.scenes import FPS, GrayLuma, GrayPicture, texture
 
 def found(pictures: Sequence[Gray], *, every: int = 1) -> list[int]:
     """The frames at which a dissolve was seen to be over."""
-    watch, luma = DissolveWatch(), GrayLuma()
-    shown = list(enumerate(pictures))[::every]
-    return [index for index, image in shown if watch.is_over(luma.thumbnail(GrayPicture(image)), index / FPS)]
+    watch = DissolveWatch()
+    thumbnails = GrayLuma().thumbnails([GrayPicture(image) for image in pictures])
+    return [index for index, seen in list(enumerate(thumbnails))[::every] if watch.is_over(seen, index / FPS)]
 
 
 def mixed(before: Gray, after: Gray, part: float) -> Gray:

@@ -7,16 +7,23 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pytest
 
-from stages.frames import Faces, FloatArray
+from stages.frames import Faces, FloatArray, Frame
 from stages.imaging.window import Gray
+from stages.track.following import views_of
 from stages.track.tracker import MOST_TRACKS, Tracker
 from tests.unit.stages.track.scenes import FPS, GrayLuma, detected, frame, paint, texture
 
 Place = tuple[int, float, float]  # seed, x, y
 
 
-def make(*, follows: bool = False, chooses: bool = False, luma: bool = True) -> Tracker:
-    return Tracker(GrayLuma() if luma else None, follows=follows, chooses=chooses)
+def make(*, follows: bool = False, chooses: bool = False) -> Tracker:
+    return Tracker(GrayLuma(), follows=follows, chooses=chooses)
+
+
+def look_at(tracker: Tracker, seen: Frame, faces: Faces) -> tuple[Faces, tuple[int, ...]]:
+    """Look, with what the frame shows around the faces."""
+    (views,) = views_of(GrayLuma(), [seen], [faces.boxes_xyxy])
+    return tracker.look(seen, faces, views)
 
 
 def look(
@@ -30,7 +37,7 @@ def look(
     """Look at painted faces, of which the detector finds those with these seeds; returns their track by seed."""
     found = [place for place in places if seen is None or place[0] in set(seen)]
     image = behind(paint(places), post)
-    faces, _ = tracker.look(frame(index, image), detected([(x, y) for _, x, y in found]))
+    faces, _ = look_at(tracker, frame(index, image), detected([(x, y) for _, x, y in found]))
     assert faces.track_ids is not None
     return dict(zip([seed for seed, _, _ in found], faces.track_ids.tolist(), strict=True))
 
@@ -56,7 +63,7 @@ def test_faces_keep_their_numbers_and_the_detectors_geometry() -> None:
     for index in range(10):
         places = [(1, 150.0 + 4 * index, 180.0), (2, 450.0 - 4 * index, 200.0)]
         assert look(tracker, index, places) == {1: 1, 2: 2}
-    faces, _ = tracker.look(frame(10, paint(places)), detected([(x, y) for _, x, y in places]))
+    faces, _ = look_at(tracker, frame(10, paint(places)), detected([(x, y) for _, x, y in places]))
     np.testing.assert_array_equal(faces.boxes_xyxy, detected([(x, y) for _, x, y in places]).boxes_xyxy)
     assert faces.propagated is not None
     assert not faces.propagated.any()
@@ -96,7 +103,7 @@ def test_a_face_is_followed_through_a_pan_that_carries_it_out_of_its_patch(speed
         asked += 1
         return -speed / 640, 0.0
 
-    tracker.look(frame(0, wide[:, start : start + 640]), detected([(700.0 - start, 150)]))
+    look_at(tracker, frame(0, wide[:, start : start + 640]), detected([(700.0 - start, 150)]))
     for index in range(1, 8):
         left = start + speed * index
         faces, _ = tracker.follow(frame(index, wide[:, left : left + 640], look=False), camera)
@@ -108,7 +115,7 @@ def test_a_wrong_detection_is_smoothed_but_reported_as_it_is() -> None:
     tracker = make(follows=True)
     look(tracker, 0, [(1, 200, 150)])
     follow(tracker, 1, [(1, 200, 150)])
-    faces, _ = tracker.look(frame(2, paint([(1, 200, 150)])), detected([(206, 150)]))
+    faces, _ = look_at(tracker, frame(2, paint([(1, 200, 150)])), detected([(206, 150)]))
     np.testing.assert_allclose(middles(faces), [[206, 150]])
     after = follow(tracker, 3, [(1, 200, 150)])
     np.testing.assert_allclose(middles(after), [[203, 150]], atol=0.3)
@@ -145,7 +152,7 @@ def test_a_face_is_forgotten_after_two_seconds_and_its_number_never_used_again()
     look(tracker, 0, [(1, 100, 180)])
     ended: list[int] = []
     for index in range(1, 2 * FPS):
-        ended += tracker.look(frame(index, paint([])), detected([]))[1]
+        ended += look_at(tracker, frame(index, paint([])), detected([]))[1]
     assert ended == [1]
     assert look(tracker, 2 * FPS, [(1, 100, 180)]) == {1: 2}
 
@@ -217,35 +224,25 @@ def test_best_shots_alone_are_chosen_for_an_embedding() -> None:
     tracker = make(chooses=True)
     chosen = 0
     for index in range(10 * FPS):
-        faces, _ = tracker.look(frame(index, paint([(1, 200, 150)])), detected([(200, 150)]))
+        faces, _ = look_at(tracker, frame(index, paint([(1, 200, 150)])), detected([(200, 150)]))
         assert faces.to_embed is not None
         chosen += int(faces.to_embed.sum())
     assert chosen == 5
 
 
-def test_without_pixels_movement_carries_faces_on() -> None:
-    """As on a card for which nothing reads luma."""
-    tracker = make(follows=True, luma=False)
-    for index in range(0, 24, 8):
-        look(tracker, index, [(1, 100.0 + 5 * index, 150)])
-    faces = follow(tracker, 17, [])
-    np.testing.assert_allclose(middles(faces), [[100 + 5 * 17, 150]], atol=2)
-    assert look(tracker, 24, [(1, 100.0 + 5 * 24, 150)]) == {1: 1}
-
-
 def test_detectors_without_landmarks_are_followed_as_well() -> None:
     tracker = make(follows=True)
     boxes = detected([(200, 150)])
-    tracker.look(frame(0, paint([(1, 200, 150)])), Faces(boxes.boxes_xyxy, boxes.scores))
+    look_at(tracker, frame(0, paint([(1, 200, 150)])), Faces(boxes.boxes_xyxy, boxes.scores))
     faces = follow(tracker, 1, [(1, 205, 150)])
     assert faces.landmarks is None
     np.testing.assert_allclose(middles(faces), [[205, 150]], atol=0.5)
 
 
 def test_the_number_of_tracks_is_bounded() -> None:
-    tracker = make(luma=False)
+    tracker = make()
     for index in range(4):
         boxes = [(1000.0 * number, 5000.0 * index) for number in range(MOST_TRACKS)]
-        tracker.look(frame(index, paint([])), detected(boxes))
-    tracker.look(frame(4, paint([])), detected([]))
+        look_at(tracker, frame(index, paint([])), detected(boxes))
+    look_at(tracker, frame(4, paint([])), detected([]))
     assert len(tracker.tracks) == MOST_TRACKS

@@ -1,10 +1,11 @@
-"""Random pictures, in device memory and as code values beside it."""
+"""Pictures of noise and of what is given, in device memory and as code values beside it."""
 
 from __future__ import annotations
 
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.buffers import BufferPool
 from stages.buffers.cuda import CudaDevice
@@ -68,17 +69,29 @@ class Surfaces:
 
     def random(self, layout: SurfaceLayout) -> tuple[DevicePicture, Planes]:
         """A picture of noise. Its rows' padding holds noise too."""
-        unsigned = np.dtype(layout.samples.dtype)
-        codes = self._random.integers(0, 1 << layout.samples.bits, layout.nbytes // unsigned.itemsize, endpoint=False)
-        stored = (codes << layout.samples.shift).astype(unsigned)
+        return self._upload(layout, self._noise(layout))
+
+    def showing(self, layout: SurfaceLayout, luma: NDArray[np.float64]) -> tuple[DevicePicture, Planes]:
+        """A picture with this luma, code values (h, w), in colours of noise."""
+        codes = self._noise(layout)
+        codes[: layout.height, : layout.width] = luma
+        return self._upload(layout, codes)
+
+    def _noise(self, layout: SurfaceLayout) -> NDArray[np.int64]:
+        samples_a_row = layout.pitch // layout.sample_bytes
+        return self._random.integers(0, 1 << layout.samples.bits, (layout.height + layout.chroma_rows, samples_a_row))
+
+    def _upload(self, layout: SurfaceLayout, codes: NDArray[np.int64]) -> tuple[DevicePicture, Planes]:
+        """The picture of these code values: rows of luma, then of U and V, with their padding."""
+        stored = (codes << layout.samples.shift).astype(layout.samples.dtype)
         pinned = self._device.allocate_pinned((layout.nbytes,))
         self._pinned.append(pinned)
-        pinned.array[:] = stored.view(np.uint8)
+        pinned.array[:] = stored.reshape(-1).view(np.uint8)
         pool = BufferPool(1, lambda: self._device.allocate((layout.nbytes,)), free=self._device.free)
         self.pools.append(pool)
         lease = pool.lease(stream=self._stream)
         self._stream.upload(pinned, lease.buffer)
-        rows = codes.astype(np.float64).reshape(layout.height + layout.chroma_rows, -1)
+        rows = codes.astype(np.float64)
         chroma_width = (layout.width + 1) // 2
         planes = Planes(
             layout,

@@ -10,10 +10,22 @@ from stages.buffers.device import DeviceArray
 from stages.errors import PoolClosed
 from stages.frames import FloatArray
 from stages.imaging.colour import NV12, P010, Encoding, Matrix, YuvSamples
-from stages.imaging.descriptors import CROP, LETTERBOX, PICTURE, crop_records, letterbox_records, picture_records
+from stages.imaging.descriptors import (
+    CROP,
+    LETTERBOX,
+    PATCH,
+    PICTURE,
+    THUMBNAIL,
+    crop_records,
+    letterbox_records,
+    patch_records,
+    picture_records,
+    thumbnail_records,
+)
 from stages.imaging.letterbox import DetectorInput
 from stages.imaging.orientation import Orientation
 from stages.imaging.surface import DevicePicture, SurfaceLayout
+from stages.imaging.window import Window
 
 ADDRESS = 0x7000_0000
 
@@ -30,6 +42,7 @@ def picture_of(layout: SurfaceLayout) -> DevicePicture:
 
 def test_records_have_the_size_that_the_kernels_assert() -> None:
     assert (PICTURE.itemsize, LETTERBOX.itemsize, CROP.itemsize) == (80, 128, 32)
+    assert (PATCH.itemsize, THUMBNAIL.itemsize) == (48, 128)
 
 
 def test_a_picture_tells_where_its_planes_are_and_what_their_samples_mean() -> None:
@@ -83,6 +96,36 @@ def test_a_letterbox_takes_enough_samples_to_miss_none_down_to_an_eighth(longest
     fit = DetectorInput(longest=longest).fit(1920, 1080)
     (record,) = letterbox_records([picture_of(layout_of(1920, 1080))], [fit])
     assert record["samples"].tolist() == [samples, samples]
+
+
+def test_a_patch_tells_which_part_of_its_picture_is_shrunken_and_sampled() -> None:
+    """A window of 2.5 pixels a step: shrunken by two, with a margin of four pixels for the sampling."""
+    pictures = [picture_of(layout_of(640, 360)), picture_of(layout_of(360, 640, rotation=270))]
+    window = Window(left=100, top=20, step_x=2.5, step_y=2.5)
+    upright, turned = patch_records(pictures, [(0, window), (1, window)])
+    assert (upright["picture"], turned["picture"]) == (0, 1)
+    assert (upright["factor"], turned["factor"]) == (2, 2)
+    # The first pixel's middle is at (101.25, 21.25), index (100.75, 20.75); the patch is 320 pixels wide.
+    assert upright["first"].tolist() == [100 - 4, 20 - 4]
+    assert upright["size"].tolist() == [(421 + 4 - 96) // 2, (341 + 4 - 16) // 2]
+    np.testing.assert_allclose(upright["map"], [[1.25, 0, 2.125], [0, 1.25, 2.125]])
+    # Turned by 270 degrees, upright x runs down the stored picture and upright y from its right to its left.
+    np.testing.assert_allclose(turned["map"][:, :2], [[0, -1.25], [1.25, 0]])
+    np.testing.assert_array_equal(turned["first"], [359 - 341 - 4, 96])
+
+
+@pytest.mark.parametrize(
+    ("rotation", "size", "corner"),
+    [(0, (64, 36), (0, 0)), (90, (36, 64), (0, 63)), (180, (64, 36), (63, 35)), (270, (36, 64), (35, 0))],
+)
+def test_a_thumbnail_tells_where_its_upright_corner_is_stored(
+    rotation: int, size: tuple[int, int], corner: tuple[int, int]
+) -> None:
+    (record,) = thumbnail_records([picture_of(layout_of(1920, 1080, rotation=rotation))])
+    assert record["picture"]["luma"] == ADDRESS
+    assert tuple(record["size"]) == size
+    assert tuple(record["map"][:, 2]) == corner
+    assert record["stride"] == 7  # 1080 rows, of which 144 would do
 
 
 def test_a_surface_refuses_a_layout_that_the_kernels_can_not_read() -> None:

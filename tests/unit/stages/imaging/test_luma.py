@@ -61,6 +61,29 @@ def test_outside_the_picture_is_black() -> None:
     assert black.max() == 0
 
 
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "p010le"])
+def test_far_outside_a_picture_of_limited_range_its_black_goes_on(pix_fmt: str) -> None:
+    frame = av.VideoFrame.from_ndarray(np.full((360, 640, 3), 200, np.uint8), "bgr24").reformat(format=pix_fmt)
+    picture = HostAdmission(DetectorInput(64), capacity=1).admit(frame, Orientation(), look=False)
+    assert picture is not None
+    near, away = (Window.around(np.array(box, np.float32), 1.0) for box in ([-60, 100, 20, 200], [900, 900, 960, 980]))
+    ((cut, black),) = HostLuma().patches([picture], [[near, away]])
+    assert (cut[:, 0] == 16).all()
+    assert (black == 16).all()
+
+
+def test_several_pictures_are_read_at_once() -> None:
+    pictures = [admitted(texture(seed, 360, 640), "yuv420p") for seed in range(3)]
+    window = Window.around(np.array([100, 80, 160, 150], np.float32), 1.0)
+    patches = HostLuma().patches(pictures, [[window], [], [window, window]])
+    assert list(map(len, patches)) == [1, 0, 2]
+    for picture, some in zip(pictures, patches, strict=True):
+        for patch in some:
+            np.testing.assert_array_equal(patch, HostLuma().patches([picture], [[window]])[0][0])
+    for picture, thumbnail in zip(pictures, HostLuma().thumbnails(pictures), strict=True):
+        np.testing.assert_array_equal(thumbnail, HostLuma().thumbnails([picture])[0])
+
+
 @pytest.mark.parametrize("rotation_degrees", [0, 90, 180, 270])
 def test_a_thumbnail_is_the_upright_picture_small(rotation_degrees: int) -> None:
     upright = texture(4, 720, 1280)

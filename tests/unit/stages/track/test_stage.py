@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stages.frames import Frame, Observation
+from stages.frames import Frame, Observation, Picture
+from stages.imaging.window import Gray, Window
 from stages.track.stage import TrackStage
 from tests.unit.stages.track.scenes import GrayLuma, GrayPicture, detected, frame, paint, texture
 
@@ -55,6 +56,43 @@ def test_marked_frames_are_looked_at_in_one_call_and_the_rest_followed() -> None
     for item in found:
         middle = (item.faces.boxes_xyxy[0, 0] + item.faces.boxes_xyxy[0, 2]) / 2
         assert middle == pytest.approx(100 + 3 * item.frame.index, abs=1)
+
+
+class CountingLuma(GrayLuma):
+    """Counts pictures and windows of each call."""
+
+    def __init__(self) -> None:
+        self.thumbnail_calls: list[int] = []
+        self.patch_calls: list[list[int]] = []
+
+    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[Window]]) -> list[list[Gray]]:
+        self.patch_calls.append([len(some) for some in windows])
+        return super().patches(pictures, windows)
+
+    def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
+        self.thumbnail_calls.append(len(pictures))
+        return super().thumbnails(pictures)
+
+
+def test_what_a_batch_needs_is_read_in_one_call() -> None:
+    """A card is waited for once a call: thumbnails of all frames, and the faces of all that are looked at."""
+    luma = CountingLuma()
+    stage = TrackStage(Finding(), luma=luma)
+    stage.process(film(6))
+    assert luma.thumbnail_calls == [6]
+    assert luma.patch_calls == [[1] * 6]
+
+
+def test_following_reads_once_a_frame() -> None:
+    luma = CountingLuma()
+    stage = TrackStage(Finding(), luma=luma, follows=True)
+    stage.process(film(8))
+    assert luma.thumbnail_calls == [8]
+    at_once, *one_by_one = luma.patch_calls
+    assert at_once == [1]  # frame 0, the only one that is looked at
+    moved = [call for call in one_by_one if call == [1]]
+    renewed = 2  # faces that have left the middle of their windows
+    assert 7 <= len(moved) <= 7 + renewed
 
 
 def test_results_do_not_depend_on_batches() -> None:

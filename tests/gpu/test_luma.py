@@ -90,11 +90,9 @@ def windows_on(layout: SurfaceLayout) -> list[Window]:
 def patch_reference(planes: Planes, window: Window) -> NDArray[np.float64]:
     """Code values. Shrinking by a whole factor starts at the region's corner, which its own margins decide."""
     column, row = np.meshgrid(np.arange(PATCH_SIDE), np.arange(PATCH_SIDE))
-    upright = (
-        window.left + (column + 0.5) * window.step_x - 0.5,
-        window.top + (row + 0.5) * window.step_y - 0.5,
-    )
-    x, y = planes.upright_to_stored(*upright)
+    across = np.asarray(window.left + (column + 0.5) * window.step_x - 0.5, np.float64)
+    down = np.asarray(window.top + (row + 0.5) * window.step_y - 0.5, np.float64)
+    x, y = planes.upright_to_stored(across, down)
     height, width = planes.luma.shape
     steps = (window.step_y, window.step_x) if planes.layout.orientation.swaps_sides else (window.step_x, window.step_y)
     factor = max(1, int(min(steps)))
@@ -183,8 +181,8 @@ def admitted(planes: Planes) -> HostPicture:
         frame.color_range = 2
     chroma = np.full((layout.chroma_rows, 2 * ((layout.width + 1) // 2)), 128)
     for plane, codes in zip(frame.planes, (planes.luma, chroma), strict=True):
-        stored = np.frombuffer(plane, layout.samples.dtype).reshape(plane.height, -1)
-        stored[:, : codes.shape[1]] = codes.astype(layout.samples.dtype) << layout.samples.shift
+        stored = np.frombuffer(memoryview(plane), layout.samples.dtype).reshape(plane.height, -1)
+        stored[:, : codes.shape[1]] = codes * 2**layout.samples.shift
     picture = HostAdmission(DetectorInput(64), capacity=1).admit(frame, layout.orientation, look=False)
     assert picture is not None
     return picture

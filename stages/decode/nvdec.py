@@ -54,7 +54,9 @@ class NvdecSource(VideoSource):
             end_seconds=end_seconds,
             is_live=is_live,
             input_options=input_options,
-            decoder_threads=1,  # each more would hold surfaces, and NVDEC is no faster for it
+            # With one, NVDEC stands still while this source's thread waits for the interpreter: 16 videos in four
+            # processes on an H100 came to 0.89 of what the decoders do alone with one, to 0.93 with two.
+            decoder_threads=2,
             hwaccel=HWAccel("cuda", device=str(device.ordinal), allow_software_fallback=True, is_hw_owned=True),
         )
 

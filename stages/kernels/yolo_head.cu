@@ -1,4 +1,4 @@
-// A YOLO face detector's output to faces in source pixels: thresholded, suppressed, best first.
+// A YOLO face detector's output to faces in source pixels: thresholded, suppressed with votes, best first.
 //
 // Grid: images; block: 512. Output (images, channels, anchors): xc, yc, w, h in input pixels, score; with 20 channels
 // then x, y, visibility of five landmarks in input pixels.
@@ -28,14 +28,14 @@ extern "C" __global__ void yolo_head(const float* output, int channels, int anch
     }
     __syncthreads();
 
-    auto emit = [&](int place, Key key, const float4& box) {
-        const int anchor = anchor_of(key);
-        auto point = [&](int k) {
-            if (channels < 20) return make_float2(0.0f, 0.0f);
-            return make_float2(channel[(5 + 3 * k) * anchors + anchor], channel[(6 + 3 * k) * anchors + anchor]);
-        };
+    auto landmark = [&](int anchor, int k) {
+        if (channels < 20) return make_float2(0.0f, 0.0f);
+        return make_float2(channel[(5 + 3 * k) * anchors + anchor], channel[(6 + 3 * k) * anchors + anchor]);
+    };
+    auto emit = [&](int place, Key key, const float4& box, const Votes& votes) {
+        auto point = [&](int k) { return votes.moved(landmark(anchor_of(key), k), k); };
         write_record(record_at(first, rest, image, place, max_faces), placements[image], key, box, point);
     };
-    const int kept = keep_best(keys, boxes, candidates, iou_threshold, max_faces, emit);
+    const int kept = keep_best(keys, boxes, candidates, iou_threshold, max_faces, landmark, emit);
     if (threadIdx.x == 0) counts[image] = kept;
 }

@@ -1,4 +1,4 @@
-// YuNet's outputs to faces in source pixels: decoded, thresholded, suppressed, best first.
+// YuNet's outputs to faces in source pixels: decoded, thresholded, suppressed with votes, best first.
 //
 // Grid: images; block: 512. Anchors are numbered through the strides 8, 16, 32, row by row within each. For the cell
 // (c, r) of stride s: score = sqrt(clip(cls) clip(obj)), centre ((c + b0) s, (r + b1) s), size (exp(b2) s, exp(b3) s),
@@ -57,16 +57,17 @@ extern "C" __global__ void yunet_head(
     }
     __syncthreads();
 
-    auto emit = [&](int place, Key key, const float4& box) {
-        int cell = anchor_of(key);
+    auto landmark = [&](int anchor, int k) {
+        int cell = anchor;
         const Level level = level_of(cell);
-        auto point = [&](int k) {
-            const float* landmark = level.landmarks + cell * 10 + 2 * k;
-            return make_float2(((float)(cell % level.columns) + landmark[0]) * (float)level.stride,
-                               ((float)(cell / level.columns) + landmark[1]) * (float)level.stride);
-        };
+        const float* offset = level.landmarks + cell * 10 + 2 * k;
+        return make_float2(((float)(cell % level.columns) + offset[0]) * (float)level.stride,
+                           ((float)(cell / level.columns) + offset[1]) * (float)level.stride);
+    };
+    auto emit = [&](int place, Key key, const float4& box, const Votes& votes) {
+        auto point = [&](int k) { return votes.moved(landmark(anchor_of(key), k), k); };
         write_record(record_at(first, rest, image, place, max_faces), placements[image], key, box, point);
     };
-    const int kept = keep_best(keys, boxes, candidates, iou_threshold, max_faces, emit);
+    const int kept = keep_best(keys, boxes, candidates, iou_threshold, max_faces, landmark, emit);
     if (threadIdx.x == 0) counts[image] = kept;
 }

@@ -131,12 +131,26 @@ class Detection(NamedTuple):
 
 
 def greedy(candidates: list[Detection], iou_threshold: float) -> list[Detection]:
-    """Those that stay, best first; of equal scores the lower anchor."""
+    """Those that stay, best first (of equal scores the lower anchor), each where it and those it suppresses see it."""
     kept: list[Detection] = []
+    heard: list[list[Detection]] = []
     for candidate in sorted(candidates, key=lambda c: (-c.score, c.anchor)):
-        if all(_iou(candidate.box, better.box) <= iou_threshold for better in kept):
+        overlaps = [_iou(candidate.box, better.box) for better in kept]
+        owner = next((place for place, overlap in enumerate(overlaps) if overlap > iou_threshold), None)
+        if owner is None:
             kept.append(candidate)
-    return kept
+            heard.append([candidate])
+        elif overlaps[owner] >= 0.5:
+            heard[owner].append(candidate)
+    return [_mean(face, voters) for face, voters in zip(kept, heard, strict=True)]
+
+
+def _mean(face: Detection, voters: list[Detection]) -> Detection:
+    weights = np.array([voter.score**4 for voter in voters])
+    box = np.average([voter.box for voter in voters], axis=0, weights=weights)
+    x1, y1, x2, y2 = box.tolist()
+    points = np.average([np.reshape(v.landmarks, (-1, 2)) for v in voters], axis=0, weights=weights)
+    return Detection(face.score, face.anchor, (x1, y1, x2, y2), [(x, y) for x, y in points.tolist()])
 
 
 def _iou(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:

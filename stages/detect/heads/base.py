@@ -48,7 +48,8 @@ class Head(Protocol[TensorT_contra]):
 
         Returns:
             N records, each in source pixels and best score first (ties: the lower anchor first). Non-maximum
-            suppression is greedy: a box goes if its IoU with a better kept one is above the threshold.
+            suppression is greedy: a box goes if its IoU with a better kept one is above the threshold. Those that go
+            vote on where the kept one is (see `stages.detect.nms`).
 
         Raises:
             ModelMismatch: an output is missing or has another shape.

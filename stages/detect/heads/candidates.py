@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.detect.nms import suppress
+from stages.detect.nms import suppress, vote
 from stages.frames import LANDMARK_COUNT, Faces, FloatArray
 from stages.imaging.letterbox import Letterbox
 
@@ -40,7 +40,7 @@ class Candidates(NamedTuple):
         )
 
     def faces(self, letterboxes: Sequence[Letterbox], nms_iou: float) -> list[Faces]:
-        """Suppressed, and in source pixels; one record a letterbox."""
+        """Suppressed, placed by their votes, and in source pixels; one record a letterbox."""
         return [self._of_frame(self.frames == row, letterbox, nms_iou) for row, letterbox in enumerate(letterboxes)]
 
     def _of_frame(self, rows: NDArray[np.bool_], letterbox: Letterbox, nms_iou: float) -> Faces:
@@ -49,7 +49,7 @@ class Candidates(NamedTuple):
         if not len(scores):
             return Faces.none(with_landmarks=has_landmarks)
         kept = suppress(geometry[:, :_BOX], scores, nms_iou)
-        points = letterbox.to_source(np.asarray(geometry[kept], np.float32))
+        points = letterbox.to_source(vote(geometry, scores, kept, nms_iou))
         return Faces(
             boxes_xyxy=points[:, :_BOX],
             scores=np.asarray(scores[kept], np.float32),

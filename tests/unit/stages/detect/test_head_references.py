@@ -124,12 +124,18 @@ CASES: dict[str, tuple[str, Callable[[np.random.Generator, int], Outputs], Calla
 
 
 def reference(rows: Iterator[Row]) -> list[Row]:
-    """Threshold, best first, greedy suppression."""
+    """Threshold, best first, greedy suppression; each where those that it suppresses, and itself, see it."""
     kept: list[Row] = []
+    heard: list[list[Row]] = []
     for row in sorted((row for row in rows if row[4] >= THRESHOLD), key=lambda row: -row[4]):
-        if all(overlap(row, better) <= IOU for better in kept):
+        owner = next((place for place, better in enumerate(kept) if overlap(row, better) > IOU), None)
+        if owner is None:
             kept.append(row)
-    return kept
+            heard.append([row])
+        elif overlap(row, kept[owner]) >= 0.5:
+            heard[owner].append(row)
+    means = [np.average(voters, axis=0, weights=[row[4] ** 4 for row in voters]) for voters in heard]
+    return [[*mean[:4], best[4], *mean[5:]] for best, mean in zip(kept, means, strict=True)]
 
 
 def overlap(a: Row, b: Row) -> float:

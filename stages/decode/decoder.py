@@ -75,7 +75,8 @@ class StreamDecoder:
         self.knows_numbers = not is_live and self._packets_are_pictures()
         self._begins_late = first_number is not None and selection.start_seconds > 0
         self._start_pts = None if is_live else demuxer.stream.start_time
-        self._time_base = demuxer.stream.time_base or Fraction(1, av.time_base)  # the frames' own is lost when draining
+        # The frames' own is lost when draining. As integers: Fractions took a tenth of the interpreter's time here.
+        self._ticks, self._ticks_a_second = (demuxer.stream.time_base or Fraction(1, av.time_base)).as_integer_ratio()
         self._last_seconds: float | None = None
         self._damaged_in_a_row = 0
 
@@ -143,7 +144,10 @@ class StreamDecoder:
         return number - (self.first_number or 0)
 
     def _seconds_of(self, packet: VideoPacket) -> float:
-        return float(((packet.pts or 0) - (self._start_pts or 0)) * self._time_base)
+        return self._seconds((packet.pts or 0) - (self._start_pts or 0))
+
+    def _seconds(self, pts: int) -> float:
+        return pts * self._ticks / self._ticks_a_second
 
     def _decode(self, packet: VideoPacket | None) -> Iterator[DecodedFrame]:
         try:
@@ -170,7 +174,7 @@ class StreamDecoder:
         if frame.pts is not None and self.demuxer.container.format.name != "avi":
             if self._start_pts is None or (self._last_seconds is None and frame.pts < self._start_pts):
                 self._start_pts = frame.pts
-            seconds = float((frame.pts - self._start_pts) * self._time_base)
+            seconds = self._seconds(frame.pts - self._start_pts)
             if self._last_seconds is None or seconds > self._last_seconds:
                 return seconds
         if self._last_seconds is None:

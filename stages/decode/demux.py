@@ -128,7 +128,7 @@ class Demuxer:
 
     def packets(self) -> Iterator[VideoPacket]:
         """The stream's packets. They end early, and `error` is set, where reading fails or the file is cut short."""
-        last_seconds = 0.0
+        last_pts: int | None = None
         pauses = 0
         while True:
             try:
@@ -139,8 +139,8 @@ class Demuxer:
                         continue
                     pauses = 0
                     self.packets_read += 1
-                    if packet.pts is not None:
-                        last_seconds = max(last_seconds, float(packet.pts * packet.time_base))
+                    if packet.pts is not None and (last_pts is None or packet.pts > last_pts):
+                        last_pts = packet.pts
                     yield packet
             except av.error.BlockingIOError as exc:  # FFmpeg is looking for where a damaged stream goes on
                 pauses += 1
@@ -155,7 +155,7 @@ class Demuxer:
             except IndexError:  # the end, where streams began in the middle: PyAV has no marks for those
                 pass
             break
-        self.error = self._missing_end(last_seconds)
+        self.error = self._missing_end(float((last_pts or 0) * (self.stream.time_base or 0)))
 
     def interrupt(self) -> None:
         """From any thread: end `packets` soon."""

@@ -28,6 +28,9 @@ class HostLuma:
         """See `Luma.thumbnails`."""
         return [_thumbnail(HostPicture.of(picture)) for picture in pictures]
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def _patches(host: HostPicture, windows: Sequence[Window]) -> list[Gray]:
     if not windows:

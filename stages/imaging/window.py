@@ -82,6 +82,9 @@ class Luma(Protocol):
     def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
         """Each upright picture as uint8 (36, 64), averaged; the caller's to keep."""
 
+    def close(self) -> None:
+        """Free what it holds, on the thread that used it. Safe to call twice."""
+
 
 def thumbnail_stride(width: int, height: int) -> int:
     """How far apart the samples of a plane are that go into its thumbnail, across and down.

@@ -28,7 +28,7 @@ __all__ = ["TrackStage"]
 
 
 class TrackStage:
-    """Gives every face a track. Owns the detecting stage; state per source ends with `flush`."""
+    """Gives every face a track. Owns the detecting stage and the luma; state per source ends with `flush`."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class TrackStage:
         """
         Args:
             detect: finds faces and leaves the frames their pixels.
-            luma: reads the pictures; stays the caller's, and is used on this stage's thread alone.
+            luma: reads the pictures.
             follows: frames that are not marked `look` will come.
             adaptive: look at more than the marked ones; needs `follows`.
             chooses: mark the best shots as worth an embedding; otherwise every detected face is.
@@ -83,8 +83,11 @@ class TrackStage:
         return self._detect.flush(source_id)
 
     def close(self) -> None:
-        """Close the detecting stage."""
-        self._detect.close()
+        """Close the detecting stage and the luma."""
+        try:
+            self._detect.close()
+        finally:
+            self._luma.close()
 
     def _handle(self, frame: Frame, source: _Source, glance: _Glance, found: _Found | None) -> Observation:
         tracker = source.tracker

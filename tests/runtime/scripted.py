@@ -117,6 +117,9 @@ class ScriptedLuma:
     def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
         return [np.zeros(THUMBNAIL_SIZE[::-1], np.uint8) for _ in pictures]
 
+    def close(self) -> None:
+        pass
+
 
 @dataclass
 class ScriptedEmbed:

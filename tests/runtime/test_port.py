@@ -45,12 +45,14 @@ class ScriptedPlatform:
 
     description = "scripted"
     detect_batch = embed_batch = inbox_capacity = queue_capacity = concurrent_files = 4
-    luma = ScriptedLuma()
 
     def __init__(self) -> None:
         self.pool = BufferPool(256, lambda: bytearray(1))
         self.detect = TrackingDetect()
         self.detect.gate.set()
+
+    def open_luma(self) -> ScriptedLuma:
+        return ScriptedLuma()
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         return self.detect

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,6 +76,8 @@ class CudaPlatform:
         if settings.precision == "bf16":
             raise BackendError("bf16 is for CPUs; on a GPU choose --precision fp16 or fp32")
         self._settings = settings
+        # Tracking follows faces by calls of microseconds; OpenCV's own threads took 20 times their time to wake up.
+        cv2.setNumThreads(1)
         # Engines are built for their shapes: two serve frames of every size.
         self._plan = replace(plan, detector_input=replace(plan.detector_input, coarse=True))
         self.detect_batch = settings.detect_batch or DETECT_BATCH
@@ -88,7 +91,6 @@ class CudaPlatform:
         self._most_bytes = int(MEMORY_SHARE * self._device.memory_bytes()[1]) // (settings.workers or 1)
         self._kernels = plan.store.model_dir / "kernels"
         self._preview: DeviceImaging | None = None
-        self._luma: DeviceLuma | None = None
 
     @property
     def device(self) -> CudaDevice:
@@ -99,11 +101,8 @@ class CudaPlatform:
     def description(self) -> str:
         return f"{self._api.name} {self._precision} on {self._device.name}"
 
-    @property
-    def luma(self) -> DeviceLuma:
-        if self._luma is None:
-            self._luma = DeviceLuma(self._device, kernel_cache=self._kernels)
-        return self._luma
+    def open_luma(self) -> DeviceLuma:
+        return DeviceLuma(self._device, kernel_cache=self._kernels)
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         plan, device = self._plan, self._device
@@ -199,11 +198,9 @@ class CudaPlatform:
         return self._preview.to_bgr(picture)
 
     def close(self) -> None:
-        self._device.make_current()  # whoever comes last may not have used it yet
-        for part in (self._preview, self._luma):
-            if part is not None:
-                part.close()
-        self._preview = self._luma = None
+        preview, self._preview = self._preview, None
+        if preview is not None:
+            preview.close()
 
     @property
     def _precision(self) -> Literal["fp16", "fp32"]:

@@ -66,8 +66,7 @@ class HostPlatform:
     def description(self) -> str:
         return ", ".join(dict.fromkeys(backend.name for backend in (self._detector, self._embedder) if backend))
 
-    @property
-    def luma(self) -> HostLuma:
+    def open_luma(self) -> HostLuma:
         return HostLuma()
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:

@@ -49,9 +49,8 @@ class Platform(Pictures, Protocol):
     def concurrent_files(self) -> int:
         """How many files it pays to decode at once."""
 
-    @property
-    def luma(self) -> Luma:
-        """What tracking reads pictures with: one, for the thread that detects. The platform closes it."""
+    def open_luma(self) -> Luma:
+        """What tracking reads pictures with; its owner closes it."""
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         """The stage that finds faces; its owner closes it."""

@@ -18,7 +18,7 @@ def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: b
         return platform.detect_stage(release_pixels=release_pixels)
     return TrackStage(
         platform.detect_stage(release_pixels=False),
-        luma=platform.luma,
+        luma=platform.open_luma(),
         follows=delivers_all(settings),
         adaptive=settings.frameskip == "auto",
         chooses=settings.embed == "best",

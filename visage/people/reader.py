@@ -69,6 +69,8 @@ class FaceReader:
             stack.callback(self._detect.close)
             self._embed = self._platform.embed_stage(release_pixels=False)
             stack.callback(self._embed.close)
+            self._luma = self._platform.open_luma()
+            stack.callback(self._luma.close)
             self._detect.open()
             self._embed.open()
             self._stack = stack.pop_all()
@@ -108,7 +110,7 @@ class FaceReader:
             image = self._platform.to_bgr(frame.picture)
             faces = observation.faces
             windows = [Window.around(box, 1.0) for box in faces.boxes_xyxy]
-            (patches,) = self._platform.luma.patches([frame.picture], [windows])
+            (patches,) = self._luma.patches([frame.picture], [windows])
         finally:
             frame.release()
         assert faces.embeddings is not None

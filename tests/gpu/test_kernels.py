@@ -51,12 +51,6 @@ LAYOUTS = {
 }
 
 
-@pytest.fixture
-def surfaces(device: CudaDevice, stream: CudaStream) -> Iterator[Surfaces]:
-    with Surfaces(device, stream) as surfaces:
-        yield surfaces
-
-
 @pytest.fixture(scope="module")
 def imaging(device: CudaDevice) -> Iterator[DeviceImaging]:
     imaging = DeviceImaging(device, detector_input=INPUT, max_batch=4, crop_size=40, max_crops=16)

@@ -62,12 +62,6 @@ PLACES = {
 """The face's middle, as parts of the picture, and its side in pixels."""
 
 
-@pytest.fixture
-def surfaces(device: CudaDevice, stream: CudaStream) -> Iterator[Surfaces]:
-    with Surfaces(device, stream) as surfaces:
-        yield surfaces
-
-
 @pytest.fixture(scope="module")
 def luma(device: CudaDevice) -> Iterator[DeviceLuma]:
     luma = DeviceLuma(device)

@@ -111,6 +111,8 @@ class ScriptedDetect:
 class ScriptedLuma:
     """Sees nothing but black. Implements `stages.imaging.window.Luma`."""
 
+    closed_on: str | None = None
+
     def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[Window]]) -> list[list[Gray]]:
         return [[np.zeros((PATCH_SIDE, PATCH_SIDE), np.uint8) for _ in some] for some in windows]
 
@@ -118,7 +120,7 @@ class ScriptedLuma:
         return [np.zeros(THUMBNAIL_SIZE[::-1], np.uint8) for _ in pictures]
 
     def close(self) -> None:
-        pass
+        self.closed_on = threading.current_thread().name
 
 
 @dataclass

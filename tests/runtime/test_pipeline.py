@@ -187,6 +187,21 @@ def test_abort_while_draining_drops_what_was_read(rig: Rig) -> None:
     assert rig.sinks["a"].ended is None
 
 
+def test_an_aborted_detector_keeps_its_luma_until_it_is_through(rig: Rig) -> None:
+    """Detect is held; abort(); all else has stopped, and still only detect's own thread closes what it reads with."""
+    luma = ScriptedLuma()
+    rig.tracked = TrackStage(rig.detect, luma=luma)
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 0, endless=True))
+        pipeline.start()
+        assert rig.detect.entered.wait(BOUND_SECONDS)
+        pipeline.abort()
+        assert pipeline.wait(BOUND_SECONDS)
+        assert luma.closed_on is None
+        rig.detect.gate.set()
+    assert luma.closed_on == "detect"
+
+
 def test_sources_beyond_the_limit_wait_their_turn(rig: Rig) -> None:
     rig.limits = PipelineLimits(concurrent_sources=1, batch_deadline_seconds=0.0)
     with rig.build() as pipeline:

@@ -63,8 +63,11 @@ def _put(draft: Path, path: Path) -> None:
     except FileExistsError:
         return
     except OSError:  # no hard links, as on memory sticks
-        if not path.exists():
-            draft.replace(path)
+        try:
+            if not path.exists():
+                draft.replace(path)
+        except OSError as exc:
+            raise GalleryBroken(f"{path.parent}: can't be made a gallery ({exc.strerror})") from exc
 
 
 def _remove(draft: Path) -> None:

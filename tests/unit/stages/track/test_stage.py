@@ -216,7 +216,7 @@ def test_the_detecting_stage_is_opened_and_closed_with_it() -> None:
     assert not detect.is_open
 
 
-def test_the_luma_is_closed_by_the_thread_that_used_it_even_if_the_detector_can_not_be() -> None:
+def test_the_luma_is_closed_even_if_the_detector_can_not_be() -> None:
     class Stuck(Finding):
         def close(self) -> None:
             raise OSError("the card is gone")

@@ -163,7 +163,7 @@ def test_a_missing_folder_is_waited_for(tmp_path: Path, monkeypatch: pytest.Monk
         if not config.path.exists():
             config.path.mkdir()
             (config.path / "film.mp4").write_bytes(b"1")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)
 
     async def watch() -> list[str]:
         found: list[str] = []

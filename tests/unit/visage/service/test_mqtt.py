@@ -58,7 +58,7 @@ class Broker:
                     async with await anyio.connect_tcp("127.0.0.1", self.port):
                         return
                 except OSError:
-                    await anyio.sleep(0.05)
+                    await anyio.sleep(0.05)  # another process: nothing else tells
 
 
 @pytest.fixture

@@ -67,13 +67,12 @@ class BufferPool(Generic[T]):
             PoolClosed: the pool was closed, before or while waiting.
             PoolTimeout: no buffer came back in time.
         """
-        started = time.monotonic()
         with self._changed:
-            got_one = self._changed.wait_for(lambda: self._is_closed or bool(self._idle), timeout_seconds)
-            self._seconds_waiting += time.monotonic() - started
+            if not self._idle:
+                self._wait(timeout_seconds)
             if self._is_closed:
                 raise PoolClosed("the buffer pool is closed")
-            if not got_one:
+            if not self._idle:
                 raise PoolTimeout(f"no buffer came back in {timeout_seconds} s: {self._leased} of {self._capacity} out")
             buffer, last_use = self._idle.popleft()
             self._leased += 1
@@ -104,8 +103,17 @@ class BufferPool(Generic[T]):
         with self._changed:
             return PoolStatistics(self._capacity, self._leased, self._high_water, self._leases, self._seconds_waiting)
 
-    def _take_back(self, buffer: T, last_use: Event) -> None:
+    def _wait(self, timeout_seconds: float | None) -> None:
+        started = time.monotonic()
+        self._changed.wait_for(lambda: self._is_closed or bool(self._idle), timeout_seconds)
+        self._seconds_waiting += time.monotonic() - started
+
+    def _take_back(self, lease: Lease[T], last_use: Event) -> None:
+        buffer = lease._buffer
         with self._changed:
+            if lease._pool is None:  # given back meanwhile
+                return
+            lease._pool = None
             self._leased -= 1
             keep = not self._is_closed
             if keep:
@@ -142,12 +150,11 @@ class PoolStatistics:
 class Lease(Generic[T]):
     """The right to use one buffer until `release`; a context manager."""
 
-    __slots__ = ("_buffer", "_lock", "_pool")
+    __slots__ = ("_buffer", "_pool")
 
     def __init__(self, pool: BufferPool[T], buffer: T) -> None:
-        self._pool: BufferPool[T] | None = pool
+        self._pool: BufferPool[T] | None = pool  # set to None under the pool's lock
         self._buffer = buffer
-        self._lock = threading.Lock()
 
     @property
     def buffer(self) -> T:
@@ -163,10 +170,9 @@ class Lease(Generic[T]):
 
     def release(self, after: Event = HOST_EVENT) -> None:
         """Give the buffer back; it may be overwritten once `after` has passed. A second call does nothing."""
-        with self._lock:
-            pool, self._pool = self._pool, None
+        pool = self._pool
         if pool is not None:
-            pool._take_back(self._buffer, after)
+            pool._take_back(self, after)
 
     def __enter__(self) -> T:
         return self.buffer

@@ -72,6 +72,9 @@ class StreamDecoder:
         self._codec.thread_type = ThreadType.SLICE if is_live else ThreadType.AUTO
         self._codec.copy_opaque = True
         self._is_intra_only = self._codec.codec.intra_only
+        self._can_skip = self._codec.name in _SKIPPING_CODECS
+        self._wants_all = selection == Selection()
+        self._has_times = demuxer.container.format.name != "avi"
         self.knows_numbers = not is_live and self._packets_are_pictures()
         self._begins_late = first_number is not None and selection.start_seconds > 0
         self._start_pts = None if is_live else demuxer.stream.start_time
@@ -94,15 +97,17 @@ class StreamDecoder:
             packets = numbering.number(self.demuxer.packets())
             if self._begins_late:
                 packets = self._from_last_key_frame(packets)
+        is_skipping = False
         for packet, number in packets:
-            self._codec.skip_frame = "DEFAULT"
+            is_wanted = True
             if number is not None and number >= 0:
                 packet.opaque = number
-                if not self._is_wanted(packet, number):
-                    if self._is_intra_only:
-                        continue
-                    if self._codec.name in _SKIPPING_CODECS:
-                        self._codec.skip_frame = "NONREF"
+                is_wanted = self._wants_all or self._is_wanted(packet, number)
+            if not is_wanted and self._is_intra_only:
+                continue
+            if is_skipping != (self._can_skip and not is_wanted):
+                is_skipping = not is_skipping
+                self._codec.skip_frame = "NONREF" if is_skipping else "DEFAULT"
             yield from self._decode(packet)
             if self.error is not None:
                 return
@@ -159,7 +164,8 @@ class StreamDecoder:
             return
         for frame in frames:
             self._damaged_in_a_row = 0
-            number = frame.opaque if isinstance(frame.opaque, int) else None
+            opaque = frame.opaque
+            number = opaque if isinstance(opaque, int) else None
             if self.first_number is None:
                 self.first_number = number or 0
             index = self.frames_passed if number is None else self._index(number)
@@ -171,10 +177,11 @@ class StreamDecoder:
 
     def _time(self, frame: av.VideoFrame) -> float:
         """Seconds of this frame; one frame after the last where its time stamp is missing or goes backwards."""
-        if frame.pts is not None and self.demuxer.container.format.name != "avi":
-            if self._start_pts is None or (self._last_seconds is None and frame.pts < self._start_pts):
-                self._start_pts = frame.pts
-            seconds = self._seconds(frame.pts - self._start_pts)
+        pts = frame.pts
+        if pts is not None and self._has_times:
+            if self._start_pts is None or (self._last_seconds is None and pts < self._start_pts):
+                self._start_pts = pts
+            seconds = self._seconds(pts - self._start_pts)
             if self._last_seconds is None or seconds > self._last_seconds:
                 return seconds
         if self._last_seconds is None:

@@ -69,6 +69,7 @@ class VideoSource:
         self._frames_decoded = 0
         self._decoder: StreamDecoder | None = None
         self._decoded: Iterator[DecodedFrame] = iter(())
+        self._upright: Orientation | None = None
         self._delivery: Generator[Frame, None, None] | None = None
 
     def __repr__(self) -> str:
@@ -138,22 +139,23 @@ class VideoSource:
         for decoded in self._decoded:
             if self._is_interrupted:
                 return
+            frame, index = decoded.frame, decoded.index
             if decoded.pts_seconds < self._selection.start_seconds:
                 continue
             if self._end_seconds is not None and decoded.pts_seconds >= self._end_seconds:
                 return
             seconds = decoded.pts_seconds
-            start_index = decoded.index if start_index is None else start_index
-            self._frames_decoded = decoded.index + 1 - start_index
-            if decoded.index % self._selection.frameskip:
+            start_index = index if start_index is None else start_index
+            self._frames_decoded = index + 1 - start_index
+            if index % self._selection.frameskip:
                 continue
-            look = decoded.index % self._frameskip == 0
+            look = index % self._frameskip == 0
             try:
-                picture = self._admission.admit(decoded.frame, self._orientation(decoded.frame), look=look)
+                picture = self._admission.admit(frame, self._orientation(frame), look=look)
             except PoolClosed:
                 return
             if picture is not None:
-                yield Frame(self._source_id, decoded.index, seconds, picture, time.time(), look)
+                yield Frame(self._source_id, index, seconds, picture, time.time(), look)
         if self._is_interrupted:
             return
         index = self._active.frames_passed
@@ -185,6 +187,7 @@ class VideoSource:
         # FFmpeg's threads end when the last reference to the codec goes, not when the file is closed.
         decoder, self._decoder = self._decoder, None
         self._decoded = iter(())
+        self._upright = None
         if decoder is not None:
             decoder.demuxer.close()
 
@@ -207,8 +210,12 @@ class VideoSource:
         )
 
     def _orientation(self, frame: av.VideoFrame) -> Orientation:
-        stream = self._active.demuxer.stream
-        return Orientation.of(frame, float(stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio or 1))
+        # Streams change it at key frames only, and asking costs more than the rest of a frame's book-keeping.
+        if self._upright is None or frame.key_frame:
+            stream = self._active.demuxer.stream
+            aspect = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio or 1
+            self._upright = Orientation.of(frame, float(aspect))
+        return self._upright
 
 
 class Admission(Protocol):

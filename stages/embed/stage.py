@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -82,7 +82,7 @@ class EmbedStage(Generic[TensorT]):
             if len(rows) < len(item.faces):
                 own = np.zeros((len(item.faces), self._dimension), np.float32)
                 own[rows] = embeddings[start:stop]
-            results.append(replace(item, faces=item.faces.with_embeddings(own)))
+            results.append(item.with_faces(item.faces.with_embeddings(own)))
             start = stop
             if self._release_pixels:
                 item.release()
@@ -110,7 +110,8 @@ class EmbedStage(Generic[TensorT]):
             transforms = box_transforms(boxes, self._crop_size, pixel_aspect=aspects)
         else:
             transforms = landmark_transforms(np.concatenate(landmarks), self._template, pixel_aspect=aspects)
-        return np.split(transforms, np.cumsum(counts)[:-1])
+        ends = list(itertools.accumulate(counts))
+        return [transforms[end - count : end] for end, count in zip(ends, counts, strict=True)]
 
     def _embed(self, requests: Sequence[tuple[Frame, FloatArray]]) -> FloatArray:
         crops = self._imaging.crop(
@@ -155,9 +156,9 @@ def _chunks(requests: Sequence[tuple[Frame, FloatArray]], limit: int) -> Iterato
     for frame, all_transforms in requests:
         transforms = all_transforms
         while len(transforms):
-            chunk.append((frame, transforms[:room]))
-            transforms = transforms[room:]
-            room = limit - sum(len(t) for _, t in chunk)
+            part, transforms = transforms[:room], transforms[room:]
+            chunk.append((frame, part))
+            room -= len(part)
             if not room:
                 yield chunk
                 chunk, room = [], limit

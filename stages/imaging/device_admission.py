@@ -77,7 +77,7 @@ class DeviceAdmission:
         self._buffer_bytes = 0
         self._staging: PinnedArray | None = None
         self._uploaded: Event = HOST_EVENT
-        self._layouts: dict[Hashable, SurfaceLayout] = {}
+        self._layouts: dict[Hashable, SurfaceLayout] = {}  # by what FFmpeg says of a frame, as plain numbers
         self._copies = SurfaceCopies(self._stream)
         self.frames_copied = 0
         self.frames_uploaded = 0
@@ -146,12 +146,13 @@ class DeviceAdmission:
         self, frame: av.VideoFrame, samples: YuvSamples, orientation: Orientation, chroma_at: int
     ) -> SurfaceLayout:
         """One object for all pictures that lie alike."""
-        encoding = Encoding.of(frame)
-        key = (frame.width, frame.height, samples.bits, encoding, orientation, chroma_at)
+        width, height = frame.width, frame.height
+        turn = orientation.rotation_degrees, orientation.pixel_aspect
+        key = (width, height, samples.bits, frame.colorspace, frame.color_range, frame.format.name, chroma_at, turn)
         layout = self._layouts.get(key)
         if layout is None:
-            pitch = -(-frame.width * samples.dtype.itemsize // PITCH_ALIGNMENT) * PITCH_ALIGNMENT
-            layout = SurfaceLayout(frame.width, frame.height, pitch, samples, encoding, orientation, chroma_at)
+            pitch = -(-width * samples.dtype.itemsize // PITCH_ALIGNMENT) * PITCH_ALIGNMENT
+            layout = SurfaceLayout(width, height, pitch, samples, Encoding.of(frame), orientation, chroma_at)
             if len(self._layouts) == MOST_LAYOUTS:
                 self._layouts.clear()
                 self._copies.forget()

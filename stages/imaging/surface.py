@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from stages.imaging.orientation import Orientation
 __all__ = ["DevicePicture", "SurfaceLayout", "await_last_uses", "mark_used"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SurfaceLayout:
     """How a picture lies in its buffer: rows of luma, then rows of interleaved U and V, all `pitch` apart.
 
@@ -59,20 +60,30 @@ class SurfaceLayout:
         """Bytes of a row that hold samples: an even number of them, for U and V come in pairs."""
         return (self.width + self.width % 2) * self.sample_bytes
 
-    @property
+    @cached_property
     def chroma_rows(self) -> int:
         """Rows of interleaved U and V."""
         return (self.height + 1) // 2
 
-    @property
+    @cached_property
     def chroma_offset(self) -> int:
         """Bytes from the first luma sample to the first U."""
         return self.pitch * (self.chroma_row or self.height)
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes that a picture takes in its buffer, padding included."""
         return self.chroma_offset + self.pitch * self.chroma_rows
+
+    @cached_property
+    def upright_size(self) -> tuple[int, int]:
+        """(width, height) of the picture as it is seen."""
+        return self.orientation.upright_size(self.width, self.height)
+
+    @cached_property
+    def upright_pixel_aspect(self) -> float:
+        """Width of a pixel of the picture as it is seen over its height."""
+        return self.orientation.upright_pixel_aspect
 
 
 class DevicePicture:
@@ -92,7 +103,7 @@ class DevicePicture:
         self._lease = lease
         self._last_use = self._ready = ready
         self.layout = layout
-        self.width, self.height = layout.orientation.upright_size(layout.width, layout.height)
+        self.width, self.height = layout.upright_size
 
     def __repr__(self) -> str:
         state = "held" if self._lease.is_active else "released"
@@ -108,7 +119,7 @@ class DevicePicture:
     @property
     def pixel_aspect(self) -> float:
         """Width of a pixel over its height, upright."""
-        return self.layout.orientation.upright_pixel_aspect
+        return self.layout.upright_pixel_aspect
 
     @property
     def luma(self) -> int:

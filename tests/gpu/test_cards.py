@@ -59,7 +59,8 @@ def assert_same(found: list[AnalyzedFrame], expected: list[AnalyzedFrame]) -> No
         assert len(one.faces) == len(other.faces) > 0
         for face, same in zip(one.faces, other.faces, strict=True):
             np.testing.assert_allclose(face.box_xyxy, same.box_xyxy, atol=0.5)
-            assert face.embedding is not None and same.embedding is not None
+            assert face.embedding is not None
+            assert same.embedding is not None
             assert float(face.embedding @ same.embedding) > 0.999
 
 

@@ -45,6 +45,7 @@ class ScriptedPlatform:
 
     description = "scripted"
     detect_batch = embed_batch = inbox_capacity = queue_capacity = concurrent_files = 4
+    batch_deadline_seconds = 0.01
 
     def __init__(self) -> None:
         self.pool = BufferPool(256, lambda: bytearray(1))

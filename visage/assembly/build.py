@@ -25,6 +25,9 @@ __all__ = ["OpenSinksWith", "build", "build_service"]
 MOST_SERVICE_SOURCES = 256
 """Sources decoded at once by the daemon, which itself says how many of them are files."""
 
+LIVE_DEADLINE_SECONDS = 0.01
+"""Longest wait for a batch to fill with a camera among the sources."""
+
 OpenSinksWith = Callable[[VideoInfo, Pictures], Sequence[Sink]]
 
 
@@ -121,6 +124,7 @@ def _assemble(
     hide: Stage[Observation, Observation] | None = None,
     people: KnownPeople | None = None,
 ) -> Pipeline:
+    deadline = settings.batch_deadline_seconds
     detect = detecting_stage(settings, platform, release_pixels=not settings.embed and not keep_pixels)
     pipeline = Pipeline(
         detect=detect if hide is None else Chain(detect, hide),
@@ -129,7 +133,8 @@ def _assemble(
         limits=PipelineLimits(
             detect_batch=platform.detect_batch,
             embed_batch=platform.embed_batch,
-            batch_deadline_seconds=settings.batch_deadline_seconds,
+            batch_deadline_seconds=platform.batch_deadline_seconds if deadline is None else deadline,
+            live_deadline_seconds=LIVE_DEADLINE_SECONDS if deadline is None else deadline,
             inbox_capacity=platform.inbox_capacity,
             queue_capacity=platform.queue_capacity,
             concurrent_sources=concurrent,

@@ -33,6 +33,7 @@ __all__ = ["HostPlatform"]
 DETECT_BATCH = 4
 # On two cores, with every face of 1080p video embedded, 1.1 times the frames of batches of 8 and queues of 8.
 EMBED_BATCH = 32
+BATCH_DEADLINE_SECONDS = 0.01
 INBOX_CAPACITY = 8
 QUEUE_CAPACITY = 16
 
@@ -53,6 +54,7 @@ class HostPlatform:
         self._plan = plan
         self.detect_batch = settings.detect_batch or DETECT_BATCH
         self.embed_batch = settings.embed_batch or EMBED_BATCH
+        self.batch_deadline_seconds = BATCH_DEADLINE_SECONDS
         self.inbox_capacity = settings.inbox_capacity or INBOX_CAPACITY
         self.queue_capacity = settings.queue_capacity or QUEUE_CAPACITY
         self.concurrent_files = max(2, settings.cpu_threads)

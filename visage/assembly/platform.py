@@ -38,6 +38,10 @@ class Platform(Pictures, Protocol):
         """Most faces an embed call gets."""
 
     @property
+    def batch_deadline_seconds(self) -> float:
+        """Longest wait for a batch to fill while only files are read."""
+
+    @property
     def inbox_capacity(self) -> int:
         """Decoded frames that may wait for each source."""
 

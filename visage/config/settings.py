@@ -73,7 +73,11 @@ class Settings(BaseSettings):
     concurrent_files: int | None = Field(
         None, ge=1, description="Most files decoded at once; default: what keeps the device's decoders busy."
     )
-    batch_deadline_seconds: float = Field(0.01, ge=0, description="Longest wait for a batch to fill.")
+    batch_deadline_seconds: float | None = Field(
+        None,
+        ge=0,
+        description="Longest wait for a batch to fill; default: 0.01 with a camera, else what suits the device.",
+    )
     inbox_capacity: int | None = Field(
         None, ge=1, description="Decoded frames that may wait per source; default: what suits the device."
     )

@@ -2,7 +2,7 @@
 
 A file's inbox makes its decoder wait: nothing is lost. A live source can't wait: its full inbox drops the oldest frame,
 counts it and gives it back for release. The consumer takes from the inboxes in turn, so that a fast file can't starve a
-camera.
+camera. It waits for its batch to fill, but never with a marker in hand: who waits for a source's end gets it at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 from visage.runtime.errors import QueueAborted, QueueClosed
-from visage.runtime.queue import QueueStatistics
+from visage.runtime.queue import QUIET_SECONDS, QueueStatistics
 
 __all__ = ["Inbox", "Inboxes", "OverflowPolicy"]
 
@@ -38,6 +38,12 @@ class Inboxes(Generic[T]):
         state = "aborted" if self._is_aborted else "closed" if self._is_closed else "open"
         return f"<Inboxes {state}, {len(self._turn)} sources, {self._depth} items>"
 
+    @property
+    def has_live(self) -> bool:
+        """Whether some source can't wait."""
+        with self._lock:
+            return any(inbox.policy is OverflowPolicy.DROP_OLDEST for inbox in self._turn)
+
     def add(self, capacity: int, policy: OverflowPolicy) -> Inbox[T]:
         """An inbox for a new source. Raises QueueClosed, QueueAborted."""
         inbox = Inbox(self, capacity, policy)
@@ -50,7 +56,8 @@ class Inboxes(Generic[T]):
         """Take 1 to `limit` items, one from each inbox in turn.
 
         Args:
-            deadline_seconds: longest wait for the batch to fill, counted from the first item's arrival.
+            deadline_seconds: longest wait for the batch to fill, counted from when there is something to take. It
+                ends when nothing has come for `QUIET_SECONDS`: a decoder may be waiting for its pictures to come back.
 
         Raises:
             QueueClosed: closed, and all inboxes are empty.
@@ -63,13 +70,15 @@ class Inboxes(Generic[T]):
             until = time.monotonic() + deadline_seconds
             batch: list[T] = []
             while True:
-                self._take_in_turn(batch, limit)
+                has_marker = self._take_in_turn(batch, limit)
                 remaining = until - time.monotonic()
-                if len(batch) >= limit or remaining <= 0 or self._is_closed or self._is_aborted:
+                if has_marker or len(batch) >= limit or remaining <= 0 or self._is_closed or self._is_aborted:
                     return batch
                 self._wanted = limit - len(batch)
-                self._has_items.wait(remaining)
+                self._has_items.wait(min(remaining, QUIET_SECONDS))
                 self._wanted = 1
+                if not self._depth:
+                    return batch
 
     def close(self) -> None:
         """No source will be added and none has more to put. What waits can still be taken."""
@@ -86,19 +95,24 @@ class Inboxes(Generic[T]):
             self._wake_all()
         return left
 
-    def _take_in_turn(self, batch: list[T], limit: int) -> None:
+    def _take_in_turn(self, batch: list[T], limit: int) -> bool:
+        """Fill the batch with what is there; says whether a marker came with it."""
         idle = 0
+        has_marker = False
         while len(batch) < limit and idle < len(self._turn):
             inbox = self._turn[0]
             self._turn.rotate(-1)
             if len(inbox):
-                batch.append(inbox.pop())
+                item, is_droppable = inbox.pop()
+                batch.append(item)
+                has_marker |= not is_droppable
                 self._depth -= 1
                 idle = 0
             elif inbox.is_finished:
                 self._turn.pop()
             else:
                 idle += 1
+        return has_marker
 
     def _check_open(self) -> None:
         if self._is_aborted:
@@ -127,7 +141,7 @@ class Inbox(Generic[T]):
             raise ValueError(f"an inbox needs room for at least one item, not {capacity}")
         self._owner = owner
         self._capacity = capacity
-        self._policy = policy
+        self.policy = policy
         self._items: deque[tuple[T, bool]] = deque()
         self.has_room = threading.Condition(owner._lock)
         self.is_finished = False
@@ -155,7 +169,7 @@ class Inbox(Generic[T]):
         dropped: T | None = None
         with owner._lock:
             if droppable and len(self._items) >= self._capacity:
-                if self._policy is OverflowPolicy.WAIT:
+                if self.policy is OverflowPolicy.WAIT:
                     self._wait_for_room()
                 else:
                     dropped = self._drop_oldest()
@@ -189,12 +203,11 @@ class Inbox(Generic[T]):
         """Items dropped so far for want of room."""
         return self._dropped
 
-    def pop(self) -> T:
-        """Take the next item; the owner's lock is held."""
-        item, _ = self._items.popleft()
+    def pop(self) -> tuple[T, bool]:
+        """Take the next item, and whether it was droppable; the owner's lock is held."""
         self._passed += 1
         self.has_room.notify()
-        return item
+        return self._items.popleft()
 
     def clear(self) -> list[T]:
         """Take everything; the owner's lock is held."""

@@ -14,7 +14,8 @@ class PipelineLimits:
     Attributes:
         detect_batch: most frames a detect call gets.
         embed_batch: most faces an embed call gets (a frame with more comes alone).
-        batch_deadline_seconds: longest wait for a batch to fill.
+        batch_deadline_seconds: longest wait for a batch to fill while only files are read.
+        live_deadline_seconds: the same with a live source among them.
         inbox_capacity: frames that may wait for each source.
         queue_capacity: frames that may wait between later stages.
         concurrent_sources: most sources decoded at once; the others wait for their turn.
@@ -23,6 +24,7 @@ class PipelineLimits:
     detect_batch: int = 4
     embed_batch: int = 8
     batch_deadline_seconds: float = 0.01
+    live_deadline_seconds: float = 0.01
     inbox_capacity: int = 8
     queue_capacity: int = 8
     concurrent_sources: int = 4

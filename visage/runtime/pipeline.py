@@ -19,7 +19,7 @@ from stages.frames import Frame, Observation
 from stages.sources import SourceEnded
 from visage.runtime.errors import StageFailed
 from visage.runtime.inboxes import Inboxes, OverflowPolicy
-from visage.runtime.items import face_count, release_all
+from visage.runtime.items import batch_weight, release_all
 from visage.runtime.limits import PipelineLimits
 from visage.runtime.queue import BoundedQueue
 from visage.runtime.sinks import OpenSinks, SinkItem, SinkWorker
@@ -217,12 +217,17 @@ class Pipeline:
         self.close()
 
     def _take_frames(self) -> list[SourceItem]:
-        return self._inboxes.take(self._limits.detect_batch, deadline_seconds=self._limits.batch_deadline_seconds)
+        return self._inboxes.take(self._limits.detect_batch, deadline_seconds=self._batch_deadline_seconds)
 
     def _take_observations(self) -> list[SinkItem]:
         return self._queues["embed"].get_batch(
-            self._limits.embed_batch, deadline_seconds=self._limits.batch_deadline_seconds, weight=face_count
+            self._limits.embed_batch, deadline_seconds=self._batch_deadline_seconds, weight=batch_weight
         )
+
+    @property
+    def _batch_deadline_seconds(self) -> float:
+        limits = self._limits
+        return limits.live_deadline_seconds if self._inboxes.has_live else limits.batch_deadline_seconds
 
     def _start_waiting(self) -> None:
         if self._state.current is PipelineState.RUNNING:

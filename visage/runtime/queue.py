@@ -20,6 +20,9 @@ __all__ = ["BoundedQueue", "QueueStatistics"]
 
 T = TypeVar("T")
 
+QUIET_SECONDS = 0.01
+"""Whoever gathers a batch waits no longer than this for the next item."""
+
 
 class BoundedQueue(Generic[T]):
     """First in, first out; any number of threads at both ends."""
@@ -81,7 +84,8 @@ class BoundedQueue(Generic[T]):
 
         Args:
             limit: an item that would exceed it stays for the next batch, unless it comes first.
-            deadline_seconds: longest wait for more, counted from the first item's arrival.
+            deadline_seconds: longest wait for more, counted from the first item's arrival; it ends when nothing has
+                come for `QUIET_SECONDS`.
             weight: what an item counts; 0 is allowed.
 
         Raises:
@@ -93,16 +97,21 @@ class BoundedQueue(Generic[T]):
             self._wait_for_items(None)
             until = time.monotonic() + deadline_seconds
             while True:
-                while self._items and (not batch or weight(self._items[0]) <= room):
-                    item = self._items.popleft()
-                    batch.append(item)
-                    room -= weight(item)
+                while self._items:
+                    size = weight(self._items[0])
+                    if batch and size > room:
+                        break
+                    batch.append(self._items.popleft())
+                    room -= size
                 self._has_room.notify_all()
                 remaining = until - time.monotonic()
                 if self._items or room <= 0 or remaining <= 0 or self._is_closed or self._is_aborted:
                     self._passed += len(batch)
                     return batch
-                self._has_items.wait(remaining)
+                self._has_items.wait(min(remaining, QUIET_SECONDS))
+                if not self._items:
+                    self._passed += len(batch)
+                    return batch
 
     def close(self) -> None:
         """No more items will come. Those waiting can still be taken."""

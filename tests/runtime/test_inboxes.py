@@ -8,6 +8,8 @@ from tests.runtime.latches import BOUND_SECONDS, Background, announce_wait
 from visage.runtime import OverflowPolicy, QueueAborted, QueueClosed
 from visage.runtime.inboxes import Inboxes
 
+FOREVER = 1e6
+
 
 def test_inboxes_are_emptied_in_turn() -> None:
     """A source with many items waiting does not keep the others back."""
@@ -63,10 +65,36 @@ def test_take_waits_for_the_batch_to_fill(monkeypatch: pytest.MonkeyPatch) -> No
     camera = inboxes.add(1, OverflowPolicy.WAIT)
     film.put("f1", droppable=True)
     waiting = announce_wait(monkeypatch, inboxes._has_items)
-    take = Background(lambda: inboxes.take(2, deadline_seconds=BOUND_SECONDS))
+    take = Background(lambda: inboxes.take(2, deadline_seconds=BOUND_SECONDS, quiet_seconds=BOUND_SECONDS))
     assert waiting.wait(BOUND_SECONDS)
     camera.put("c1", droppable=True)
     assert take.result() == ["f1", "c1"]
+
+
+def test_a_marker_is_not_held_back_for_the_batch_to_fill() -> None:
+    inboxes: Inboxes[str] = Inboxes()
+    film = inboxes.add(4, OverflowPolicy.WAIT)
+    film.put("f1", droppable=True)
+    film.put("end", droppable=False)
+    assert inboxes.take(9, deadline_seconds=FOREVER, quiet_seconds=FOREVER) == ["f1", "end"]
+
+
+def test_a_batch_goes_when_nothing_more_comes() -> None:
+    inboxes: Inboxes[str] = Inboxes()
+    inboxes.add(4, OverflowPolicy.WAIT).put("f1", droppable=True)
+    assert inboxes.take(9, deadline_seconds=FOREVER, quiet_seconds=0.001) == ["f1"]
+
+
+def test_inboxes_know_of_live_sources() -> None:
+    inboxes: Inboxes[str] = Inboxes()
+    inboxes.add(1, OverflowPolicy.WAIT)
+    told = [inboxes.has_live]
+    camera = inboxes.add(1, OverflowPolicy.DROP_OLDEST)
+    told.append(inboxes.has_live)
+    camera.put("end", droppable=False)
+    camera.finish()
+    assert inboxes.take(2, deadline_seconds=0) == ["end"]
+    assert [*told, inboxes.has_live] == [False, True, False]
 
 
 def test_abort_wakes_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,12 +52,13 @@ class Inboxes(Generic[T]):
             self._turn.append(inbox)
         return inbox
 
-    def take(self, limit: int, *, deadline_seconds: float) -> list[T]:
+    def take(self, limit: int, *, deadline_seconds: float, quiet_seconds: float = QUIET_SECONDS) -> list[T]:
         """Take 1 to `limit` items, one from each inbox in turn.
 
         Args:
-            deadline_seconds: longest wait for the batch to fill, counted from when there is something to take. It
-                ends when nothing has come for `QUIET_SECONDS`: a decoder may be waiting for its pictures to come back.
+            deadline_seconds: longest wait for the batch to fill, counted from when there is something to take.
+            quiet_seconds: the wait ends when nothing has come for so long: a decoder may be waiting for its pictures to
+                come back.
 
         Raises:
             QueueClosed: closed, and all inboxes are empty.
@@ -75,7 +76,7 @@ class Inboxes(Generic[T]):
                 if has_marker or len(batch) >= limit or remaining <= 0 or self._is_closed or self._is_aborted:
                     return batch
                 self._wanted = limit - len(batch)
-                self._has_items.wait(min(remaining, QUIET_SECONDS))
+                self._has_items.wait(min(remaining, quiet_seconds))
                 self._wanted = 1
                 if not self._depth:
                     return batch

@@ -21,7 +21,7 @@ __all__ = ["BoundedQueue", "QueueStatistics"]
 T = TypeVar("T")
 
 QUIET_SECONDS = 0.01
-"""Whoever gathers a batch waits no longer than this for the next item."""
+"""How long whoever gathers a batch waits for its next item, as a rule."""
 
 
 class BoundedQueue(Generic[T]):
@@ -78,14 +78,19 @@ class BoundedQueue(Generic[T]):
             return item
 
     def get_batch(
-        self, limit: int, *, deadline_seconds: float = 0.0, weight: Callable[[T], int] = lambda _: 1
+        self,
+        limit: int,
+        *,
+        deadline_seconds: float = 0.0,
+        quiet_seconds: float = QUIET_SECONDS,
+        weight: Callable[[T], int] = lambda _: 1,
     ) -> list[T]:
         """Take at least one item, and more until their weights reach `limit` or the deadline has passed.
 
         Args:
             limit: an item that would exceed it stays for the next batch, unless it comes first.
-            deadline_seconds: longest wait for more, counted from the first item's arrival; it ends when nothing has
-                come for `QUIET_SECONDS`.
+            deadline_seconds: longest wait for more, counted from the first item's arrival.
+            quiet_seconds: the wait ends when nothing has come for so long.
             weight: what an item counts; 0 is allowed.
 
         Raises:
@@ -108,7 +113,7 @@ class BoundedQueue(Generic[T]):
                 if self._items or room <= 0 or remaining <= 0 or self._is_closed or self._is_aborted:
                     self._passed += len(batch)
                     return batch
-                self._has_items.wait(min(remaining, QUIET_SECONDS))
+                self._has_items.wait(min(remaining, quiet_seconds))
                 if not self._items:
                     self._passed += len(batch)
                     return batch

@@ -14,7 +14,7 @@ from stages.buffers.stream import Event, Stream
 if TYPE_CHECKING:
     from stages.buffers.cuda import CudaDevice
 
-__all__ = ["CudaEvent", "CudaStream", "PlaneCopy", "StreamTail"]
+__all__ = ["CudaEvent", "CudaStream", "StreamTail"]
 
 
 class CudaStream:
@@ -104,9 +104,20 @@ class CudaStream:
         """Set every byte of an array."""
         check(driver.cuMemsetD8Async(array.pointer, byte, array.nbytes, self._handle), "filling GPU memory")
 
-    def copy_plane(self, copy: PlaneCopy) -> None:
-        """Copy rows of a picture plane inside the card."""
-        check(driver.cuMemcpy2DAsync(copy.description, self._handle), "copying a picture")
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        """Copy memory inside the card, from one device address to another."""
+        check(driver.cuMemcpyDtoDAsync(target, source, nbytes, self._handle), "copying a picture")
+
+    def copy_rows(
+        self, source: int, target: int, *, source_pitch: int, target_pitch: int, row_bytes: int, rows: int
+    ) -> None:
+        """Copy rows of a picture inside the card, between pitches; addresses are those of the first rows."""
+        copy = driver.CUDA_MEMCPY2D()
+        copy.srcMemoryType = copy.dstMemoryType = driver.CUmemorytype.CU_MEMORYTYPE_DEVICE
+        copy.srcDevice, copy.srcPitch = source, source_pitch
+        copy.dstDevice, copy.dstPitch = target, target_pitch
+        copy.WidthInBytes, copy.Height = row_bytes, rows
+        check(driver.cuMemcpy2DAsync(copy, self._handle), "copying a picture")
 
 
 class CudaEvent:
@@ -159,23 +170,6 @@ class StreamTail:
 
     def synchronize(self) -> None:
         self.stream.record().synchronize()
-
-
-class PlaneCopy:
-    """Rows of a picture plane to be copied inside the card, between pitches. Made once, aimed for every picture."""
-
-    __slots__ = ("description",)
-
-    def __init__(self, source_pitch: int, target_pitch: int, *, row_bytes: int, rows: int) -> None:
-        self.description = copy = driver.CUDA_MEMCPY2D()
-        copy.srcMemoryType = copy.dstMemoryType = driver.CUmemorytype.CU_MEMORYTYPE_DEVICE
-        copy.srcPitch, copy.dstPitch = source_pitch, target_pitch
-        copy.WidthInBytes, copy.Height = row_bytes, rows
-
-    def aim(self, source: int, target: int) -> PlaneCopy:
-        """Set the device addresses of the first rows."""
-        self.description.srcDevice, self.description.dstDevice = source, target
-        return self
 
 
 def _fits(size: int, *capacities: int) -> None:

@@ -23,17 +23,17 @@ class DeviceArray:
         shape: elements along each axis.
         dtype: element type.
         room: bytes from the first element to the end of the allocation, where that is more than the array's own.
+        nbytes: of the elements, without `room`.
     """
 
     pointer: int
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
     room: int = 0
+    nbytes: int = field(init=False, repr=False, compare=False)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the elements, without `room`."""
-        return math.prod(self.shape) * self.dtype.itemsize
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nbytes", math.prod(self.shape) * self.dtype.itemsize)
 
     def view(
         self, shape: tuple[int, ...], dtype: np.dtype[np.generic] | None = None, *, offset: int = 0

@@ -96,6 +96,11 @@ class YuvSamples:
         """Of one sample in memory."""
         return np.dtype(np.uint8) if self.bits == BYTE_BITS else np.dtype(np.uint16)
 
+    @property
+    def sample_bytes(self) -> int:
+        """Of one sample in memory."""
+        return 1 if self.bits == BYTE_BITS else 2
+
     def black(self, encoding: Encoding) -> tuple[int, int, int]:
         """Sample values (Y, Cb, Cr) of black."""
         unit = 1 << (self.bits - BYTE_BITS + self.shift)

@@ -28,7 +28,7 @@ from stages.imaging.interleave import interleave
 from stages.imaging.nvdec_surface import chroma_row, surface_samples
 from stages.imaging.orientation import Orientation
 from stages.imaging.surface import DevicePicture, SurfaceLayout
-from stages.imaging.surface_copies import SurfaceCopies
+from stages.imaging.surface_copies import copy_surface
 
 __all__ = ["DeviceAdmission"]
 
@@ -78,7 +78,6 @@ class DeviceAdmission:
         self._staging: PinnedArray | None = None
         self._uploaded: Event = HOST_EVENT
         self._layouts: dict[Hashable, SurfaceLayout] = {}  # by what FFmpeg says of a frame, as plain numbers
-        self._copies = SurfaceCopies(self._stream)
         self.frames_copied = 0
         self.frames_uploaded = 0
 
@@ -95,7 +94,8 @@ class DeviceAdmission:
         planes = frame.planes
         is_surface = frame.format.name == "cuda" and len(planes) == 2  # noqa: PLR2004 - luma and chroma: 4:2:0
         samples = surface_samples(planes[0]) if is_surface else _uploaded_samples(frame)
-        layout = self._layout(frame, samples, orientation, chroma_row(planes) if is_surface else 0)
+        chroma_at = chroma_row(planes) if is_surface else 0
+        layout = self._layout(frame, samples, orientation, chroma_at, planes[0].line_size if chroma_at else None)
         if layout.nbytes > self._buffer_bytes:
             self._replace_buffers(layout.nbytes)
         # This thread waits for the last reader, who is long done as a rule; the legacy stream is every decoder's.
@@ -104,7 +104,13 @@ class DeviceAdmission:
             return None
         try:
             if is_surface:
-                self._copies.copy(planes, layout, lease.buffer.pointer, is_interlaced=frame.interlaced_frame)
+                copy_surface(
+                    planes,
+                    layout,
+                    lease.buffer.pointer,
+                    is_interlaced=frame.interlaced_frame,
+                    stream=self._stream,
+                )
                 self.frames_copied += 1
             else:
                 if self._on_upload is not None and not self.frames_uploaded:
@@ -143,19 +149,19 @@ class DeviceAdmission:
         self._buffer_bytes = nbytes
 
     def _layout(
-        self, frame: av.VideoFrame, samples: YuvSamples, orientation: Orientation, chroma_at: int
+        self, frame: av.VideoFrame, samples: YuvSamples, orientation: Orientation, chroma_at: int, pitch: int | None
     ) -> SurfaceLayout:
-        """One object for all pictures that lie alike."""
+        """One object for all pictures that lie alike. `pitch`: the surface's, if it is to be kept."""
         width, height = frame.width, frame.height
         turn = orientation.rotation_degrees, orientation.pixel_aspect
-        key = (width, height, samples.bits, frame.colorspace, frame.color_range, frame.format.name, chroma_at, turn)
+        tags = frame.format.name, frame.colorspace, frame.color_range
+        key = (width, height, samples.bits, tags, turn, chroma_at, pitch)
         layout = self._layouts.get(key)
         if layout is None:
-            pitch = -(-width * samples.dtype.itemsize // PITCH_ALIGNMENT) * PITCH_ALIGNMENT
+            pitch = pitch or -(-width * samples.sample_bytes // PITCH_ALIGNMENT) * PITCH_ALIGNMENT
             layout = SurfaceLayout(width, height, pitch, samples, Encoding.of(frame), orientation, chroma_at)
             if len(self._layouts) == MOST_LAYOUTS:
                 self._layouts.clear()
-                self._copies.forget()
             self._layouts[key] = layout
         return layout
 

@@ -44,7 +44,7 @@ _capsule_pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
 
 def surface_samples(luma: VideoPlane) -> YuvSamples:
     """NV12 or P010. PyAV tells a surface's format only through DLPack before 18."""
-    if luma.line_size < luma.width * P010.dtype.itemsize:  # a row has no room for more than bytes
+    if luma.line_size < luma.width * P010.sample_bytes:  # a row has no room for more than bytes
         return NV12
     capsule = luma.__dlpack__()
     tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from stages.buffers import HOST_EVENT, Event, Lease, Stream
 from stages.buffers.device import DeviceArray
 from stages.frames import Picture
@@ -33,7 +31,8 @@ class SurfaceLayout:
         samples: `colour.NV12` or `colour.P010`.
         encoding: matrix and range.
         orientation: how to turn the stored picture so that it is upright.
-        chroma_row: the row at which U and V begin; 0: right after the luma. Decoders leave rows between.
+        chroma_row: the row at which U and V begin; 0: right after the luma. Decoders leave rows between, which are
+            copied along: one block is copied at once.
     """
 
     width: int
@@ -53,7 +52,7 @@ class SurfaceLayout:
     @property
     def sample_bytes(self) -> int:
         """1 for NV12, 2 for P010."""
-        return np.dtype(self.samples.dtype).itemsize
+        return self.samples.sample_bytes
 
     @property
     def row_bytes(self) -> int:

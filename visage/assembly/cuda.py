@@ -54,7 +54,7 @@ HEADS: Mapping[str, Callable[..., DeviceYuNetHead | DeviceYoloHead]] = {
 
 # The README's table was measured with these; engines are built for them, and serve smaller batches too.
 DETECT_BATCH = 32
-EMBED_BATCH = 64
+EMBED_BATCH = 128
 
 # Batches are what keeps the interpreter from being the limit: 16 videos in four processes came to 15 frames a batch in
 # a hundredth of a second.

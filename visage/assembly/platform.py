@@ -39,7 +39,7 @@ class Platform(Pictures, Protocol):
 
     @property
     def batch_deadline_seconds(self) -> float:
-        """Longest wait for a batch to fill while only files are read."""
+        """Longest wait for a batch of frames to fill while only files are read."""
 
     @property
     def inbox_capacity(self) -> int:

@@ -14,7 +14,7 @@ class PipelineLimits:
     Attributes:
         detect_batch: most frames a detect call gets.
         embed_batch: most faces an embed call gets (a frame with more comes alone).
-        batch_deadline_seconds: longest wait for a batch to fill while only files are read.
+        batch_deadline_seconds: longest wait for a batch of frames to fill while only files are read.
         live_deadline_seconds: the same with a live source among them.
         inbox_capacity: frames that may wait for each source.
         queue_capacity: frames that may wait between later stages.

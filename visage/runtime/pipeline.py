@@ -217,17 +217,13 @@ class Pipeline:
         self.close()
 
     def _take_frames(self) -> list[SourceItem]:
-        return self._inboxes.take(self._limits.detect_batch, deadline_seconds=self._batch_deadline_seconds)
+        limits = self._limits
+        deadline = limits.live_deadline_seconds if self._inboxes.has_live else limits.batch_deadline_seconds
+        return self._inboxes.take(limits.detect_batch, deadline_seconds=deadline)
 
     def _take_observations(self) -> list[SinkItem]:
-        return self._queues["embed"].get_batch(
-            self._limits.embed_batch, deadline_seconds=self._batch_deadline_seconds, weight=batch_weight
-        )
-
-    @property
-    def _batch_deadline_seconds(self) -> float:
-        limits = self._limits
-        return limits.live_deadline_seconds if self._inboxes.has_live else limits.batch_deadline_seconds
+        # Frames come as a batch of the detector's; to wait for more would gain nothing and keep their pixels.
+        return self._queues["embed"].get_batch(self._limits.embed_batch, weight=batch_weight)
 
     def _start_waiting(self) -> None:
         if self._state.current is PipelineState.RUNNING:

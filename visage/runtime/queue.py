@@ -35,6 +35,7 @@ class BoundedQueue(Generic[T]):
         self._lock = threading.Lock()
         self._has_room = threading.Condition(self._lock)
         self._has_items = threading.Condition(self._lock)
+        self._wanted = 1
         self._is_closed = False
         self._is_aborted = False
         self._high_water = 0
@@ -60,7 +61,8 @@ class BoundedQueue(Generic[T]):
                 self._check_open()
                 self._items.append(item)
                 self._high_water = max(self._high_water, len(self._items))
-            self._has_items.notify_all()  # once, and not while more is coming: who wakes up waits for the lock
+            if len(self._items) >= self._wanted:
+                self._has_items.notify_all()  # once, and not while more is coming: who wakes up waits for the lock
 
     def get(self, *, timeout_seconds: float | None = None) -> T:
         """Take the next item.
@@ -83,6 +85,7 @@ class BoundedQueue(Generic[T]):
         *,
         deadline_seconds: float = 0.0,
         quiet_seconds: float = QUIET_SECONDS,
+        wake_at: int = 1,
         weight: Callable[[T], int] = lambda _: 1,
     ) -> list[T]:
         """Take at least one item, and more until their weights reach `limit` or the deadline has passed.
@@ -91,6 +94,8 @@ class BoundedQueue(Generic[T]):
             limit: an item that would exceed it stays for the next batch, unless it comes first.
             deadline_seconds: longest wait for more, counted from the first item's arrival.
             quiet_seconds: the wait ends when nothing has come for so long.
+            wake_at: let so many items come before the wait for more is interrupted: to be woken for each costs more
+                than to take them. Heeded where one thread takes from the queue.
             weight: what an item counts; 0 is allowed.
 
         Raises:
@@ -113,7 +118,9 @@ class BoundedQueue(Generic[T]):
                 if self._items or room <= 0 or remaining <= 0 or self._is_closed or self._is_aborted:
                     self._passed += len(batch)
                     return batch
+                self._wanted = wake_at
                 self._has_items.wait(min(remaining, quiet_seconds))
+                self._wanted = 1
                 if not self._items:
                     self._passed += len(batch)
                     return batch

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     batch_deadline_seconds: float | None = Field(
         None,
         ge=0,
-        description="Longest wait for a batch of frames to fill; default: 0.01 with a camera, else what suits the device.",
+        description="Longest wait for frames to fill a batch; default: 0.01 with a camera, else what suits the device.",
     )
     inbox_capacity: int | None = Field(
         None, ge=1, description="Decoded frames that may wait per source; default: what suits the device."

@@ -1,6 +1,6 @@
 """How a run is spread over processes: on several cards one pipeline each at least, on one card one for every few files.
 
-One interpreter lock feeds about four NVDEC sessions of 1080p; what is measured stands in the README.
+One interpreter lock keeps two NVDEC sessions of 1080p busy, and four nearly so; what is measured stands in the README.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["FILES_A_CARD", "jobs_for"]
 FILES_A_CARD = 16
 """Decoded at once: seven NVDEC engines are busy with 14, and the rest keeps them so while others open."""
 
-FILES_A_WORKER = 4
+FILES_A_WORKER = 2
 CORES_A_WORKER = 3
 MOST_A_CARD = 4
 WORKER_BYTES = 2 << 30

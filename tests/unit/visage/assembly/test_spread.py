@@ -49,11 +49,13 @@ def test_who_needs_pictures_gets_one_process_or_is_told(two_cards: None) -> None
     ("device", "sources", "expected"),
     [
         ("cuda:1", 1, []),
-        ("cuda:1", 4, []),
-        ("cuda:1", 8, ["cuda:1"] * 2),
+        ("cuda:1", 2, []),
+        ("cuda:1", 4, ["cuda:1"] * 2),
+        ("cuda:1", 8, ["cuda:1"] * 4),
         ("cuda:1", 100, ["cuda:1"] * 4),
         ("auto", 2, ["cuda:0", "cuda:1"]),
-        ("cuda", 16, ["cuda:0", "cuda:1"] * 2),
+        ("cuda", 8, ["cuda:0", "cuda:1"] * 2),
+        ("cuda", 100, ["cuda:0", "cuda:1"] * 4),
         ("cuda:7", 16, []),
     ],
 )

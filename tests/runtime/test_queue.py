@@ -111,7 +111,7 @@ def test_a_batch_waits_until_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None
     queue: BoundedQueue[int] = BoundedQueue(4)
     queue.put([1])
     waiting = announce_wait(monkeypatch, queue._has_items)
-    batch = Background(lambda: queue.get_batch(2, deadline_seconds=BOUND_SECONDS, quiet_seconds=BOUND_SECONDS))
+    batch = Background(lambda: queue.get_batch(2, deadline_seconds=BOUND_SECONDS))
     assert waiting.wait(BOUND_SECONDS)
     queue.put([2])
     assert batch.result() == [1, 2]
@@ -122,16 +122,10 @@ def test_a_batch_is_not_awaited_after_close(monkeypatch: pytest.MonkeyPatch) -> 
     queue: BoundedQueue[int] = BoundedQueue(4)
     queue.put([1])
     waiting = announce_wait(monkeypatch, queue._has_items)
-    batch = Background(lambda: queue.get_batch(2, deadline_seconds=BOUND_SECONDS, quiet_seconds=BOUND_SECONDS))
+    batch = Background(lambda: queue.get_batch(2, deadline_seconds=BOUND_SECONDS))
     assert waiting.wait(BOUND_SECONDS)
     queue.close()
     assert batch.result() == [1]
-
-
-def test_a_batch_goes_when_nothing_more_comes() -> None:
-    queue: BoundedQueue[int] = BoundedQueue(4)
-    queue.put([1])
-    assert queue.get_batch(2, deadline_seconds=FOREVER, quiet_seconds=0.001) == [1]
 
 
 def test_the_end_of_a_source_is_not_held_back_for_more_faces() -> None:
@@ -139,7 +133,7 @@ def test_the_end_of_a_source_is_not_held_back_for_more_faces() -> None:
     seen, ended = Observation(Frame("film", 0, 0.0, TaggedPicture(0)), Faces.none()), SourceEnded("film", 1)
     queue.put([seen, ended])
     for item in (seen, ended):
-        assert queue.get_batch(64, deadline_seconds=FOREVER, quiet_seconds=FOREVER, weight=batch_weight) == [item]
+        assert queue.get_batch(64, deadline_seconds=FOREVER, weight=batch_weight) == [item]
 
 
 def test_a_batch_without_a_deadline_takes_what_is_there() -> None:

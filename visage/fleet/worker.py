@@ -42,7 +42,7 @@ AHEAD = 256
 
 PARCEL_FACES = 256
 PARCEL_ITEMS = 64
-PARCEL_SECONDS = 0.05
+PARCEL_SECONDS = 0.02
 """A message is sent with so many faces, or after so long; few large ones cost both interpreters less."""
 
 REPORT_SECONDS = 0.2

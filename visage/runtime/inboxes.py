@@ -14,11 +14,14 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 from visage.runtime.errors import QueueAborted, QueueClosed
-from visage.runtime.queue import QUIET_SECONDS, QueueStatistics
+from visage.runtime.queue import QueueStatistics
 
 __all__ = ["Inbox", "Inboxes", "OverflowPolicy"]
 
 T = TypeVar("T")
+
+QUIET_SECONDS = 0.01
+"""How long the consumer waits for a batch's next item, as a rule."""
 
 
 class Inboxes(Generic[T]):

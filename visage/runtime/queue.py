@@ -20,9 +20,6 @@ __all__ = ["BoundedQueue", "QueueStatistics"]
 
 T = TypeVar("T")
 
-QUIET_SECONDS = 0.01
-"""How long whoever gathers a batch waits for its next item, as a rule."""
-
 
 class BoundedQueue(Generic[T]):
     """First in, first out; any number of threads at both ends."""
@@ -84,7 +81,6 @@ class BoundedQueue(Generic[T]):
         limit: int,
         *,
         deadline_seconds: float = 0.0,
-        quiet_seconds: float = QUIET_SECONDS,
         wake_at: int = 1,
         weight: Callable[[T], int] = lambda _: 1,
     ) -> list[T]:
@@ -93,7 +89,6 @@ class BoundedQueue(Generic[T]):
         Args:
             limit: an item that would exceed it stays for the next batch, unless it comes first.
             deadline_seconds: longest wait for more, counted from the first item's arrival.
-            quiet_seconds: the wait ends when nothing has come for so long.
             wake_at: let so many items come before the wait for more is interrupted: to be woken for each costs more
                 than to take them. Heeded where one thread takes from the queue.
             weight: what an item counts; 0 is allowed.
@@ -119,11 +114,8 @@ class BoundedQueue(Generic[T]):
                     self._passed += len(batch)
                     return batch
                 self._wanted = wake_at
-                self._has_items.wait(min(remaining, quiet_seconds))
+                self._has_items.wait(remaining)
                 self._wanted = 1
-                if not self._items:
-                    self._passed += len(batch)
-                    return batch
 
     def close(self) -> None:
         """No more items will come. Those waiting can still be taken."""

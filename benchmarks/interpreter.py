@@ -13,6 +13,7 @@ import argparse
 import collections
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -93,8 +94,8 @@ def main() -> None:
         run = build_run(settings, specs_of(clip, chosen.videos), open_sinks=sinks.open)
         with run:
             run.start()
-            for counter in sinks.counters:
-                counter.is_warm.wait(WARM_SECONDS)
+            if not all(counter.is_warm.wait(WARM_SECONDS) for counter in sinks.counters):
+                sys.exit("not warm yet: are the engines built? visage models build yunet sface")
             time.sleep(SETTLE_SECONDS)
             frames, began = sum(counter.frames for counter in sinks.counters), time.monotonic()
             workers = list(getattr(run, "process_ids", []))

@@ -69,7 +69,7 @@ class VideoSource:
         self._frames_decoded = 0
         self._decoder: StreamDecoder | None = None
         self._decoded: Iterator[DecodedFrame] = iter(())
-        self._upright: Orientation | None = None
+        self._upright: Orientation | None = None  # since the last key frame
         self._delivery: Generator[Frame, None, None] | None = None
 
     def __repr__(self) -> str:
@@ -140,6 +140,8 @@ class VideoSource:
             if self._is_interrupted:
                 return
             frame, index = decoded.frame, decoded.index
+            if frame.key_frame:
+                self._upright = None
             if decoded.pts_seconds < self._selection.start_seconds:
                 continue
             if self._end_seconds is not None and decoded.pts_seconds >= self._end_seconds:
@@ -211,7 +213,7 @@ class VideoSource:
 
     def _orientation(self, frame: av.VideoFrame) -> Orientation:
         # Streams change it at key frames only, and asking costs more than the rest of a frame's book-keeping.
-        if self._upright is None or frame.key_frame:
+        if self._upright is None:
             stream = self._active.demuxer.stream
             aspect = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio or 1
             self._upright = Orientation.of(frame, float(aspect))

@@ -102,9 +102,8 @@ def thumbnail_records(pictures: list[DevicePicture]) -> Records:
 def _filled(dtype: np.dtype[np.void], templates: list[Records]) -> Records:
     """A record like each of these; at once where all are the same one, as a rule: row by row takes far longer."""
     records = np.empty(len(templates), dtype)
-    first = templates[0]
-    if all(template is first for template in templates):
-        records[:] = first
+    if len(set(map(id, templates))) == 1:
+        records[:] = templates[0]
     else:
         for row, template in enumerate(templates):
             records[row] = template

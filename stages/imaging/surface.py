@@ -126,11 +126,6 @@ class DevicePicture:
         return self._lease.buffer.pointer
 
     @property
-    def chroma(self) -> int:
-        """Device address of the first U. Raises PoolClosed after `release`."""
-        return self._lease.buffer.pointer + self.layout.chroma_offset
-
-    @property
     def last_use(self) -> Event:
         """Before reading, let your stream wait for this: whoever wrote or read the picture last."""
         return self._last_use

@@ -79,6 +79,18 @@ def test_a_marker_is_not_held_back_for_the_batch_to_fill() -> None:
     assert inboxes.take(9, deadline_seconds=FOREVER, quiet_seconds=FOREVER) == ["f1", "end"]
 
 
+def test_a_marker_ends_the_wait_for_the_batch_to_fill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """take(9) holds one item and waits for more; a marker comes."""
+    inboxes: Inboxes[str] = Inboxes()
+    film = inboxes.add(4, OverflowPolicy.WAIT)
+    film.put("f1", droppable=True)
+    waiting = announce_wait(monkeypatch, inboxes._has_items)
+    take = Background(lambda: inboxes.take(9, deadline_seconds=FOREVER, quiet_seconds=FOREVER))
+    assert waiting.wait(BOUND_SECONDS)
+    film.put("end", droppable=False)
+    assert take.result() == ["f1", "end"]
+
+
 def test_a_batch_goes_when_nothing_more_comes() -> None:
     inboxes: Inboxes[str] = Inboxes()
     inboxes.add(4, OverflowPolicy.WAIT).put("f1", droppable=True)

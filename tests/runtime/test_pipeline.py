@@ -13,6 +13,7 @@ from stages.track.stage import TrackStage
 from tests.runtime.latches import BOUND_SECONDS
 from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedEmbed, ScriptedLuma, ScriptedSource
 from visage.runtime import OverflowPolicy, Pipeline, PipelineLimits, QueueClosed, SourceState, StageFailed
+from visage.runtime.inboxes import Inboxes
 
 
 class Rig:
@@ -233,6 +234,28 @@ def test_stopping_settles_and_closes_sources_that_never_started(rig: Rig, stop: 
     assert pipeline.outcomes["b"].state is SourceState.INTERRUPTED
     assert pipeline.outcomes["b"].error is None
     assert waiting.is_closed
+
+
+@pytest.mark.parametrize(("policy", "expected"), [(OverflowPolicy.WAIT, 0.25), (OverflowPolicy.DROP_OLDEST, 0.125)])
+def test_batches_of_files_may_fill_for_longer_than_those_with_a_camera(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, policy: OverflowPolicy, expected: float
+) -> None:
+    asked: list[float] = []
+    take = Inboxes.take
+
+    def noted(inboxes: Inboxes[object], limit: int, *, deadline_seconds: float) -> list[object]:
+        asked.append(deadline_seconds)
+        return take(inboxes, limit, deadline_seconds=0.0)
+
+    monkeypatch.setattr(Inboxes, "take", noted)
+    rig.detect.gate.set()
+    rig.limits = PipelineLimits(batch_deadline_seconds=0.25, live_deadline_seconds=0.125)
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 3), policy)
+        pipeline.start()
+        pipeline.finish()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert asked[0] == expected
 
 
 def test_a_live_source_drops_and_counts_while_detect_is_slow(rig: Rig) -> None:

@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.frames import Faces, Frame, Observation
-from stages.sources import SourceEnded
 from tests.runtime.latches import BOUND_SECONDS, Background, announce_wait
-from tests.unit.stages.pictures import TaggedPicture
 from visage.runtime import BoundedQueue, QueueAborted, QueueClosed
-from visage.runtime.items import batch_weight
-from visage.runtime.sinks import SinkItem
-
-FOREVER = 1e6
 
 
 def test_put_waits_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,37 +99,7 @@ def test_abort_wakes_a_waiting_producer_and_hands_over_what_waited(monkeypatch: 
         queue.get()
 
 
-def test_a_batch_waits_until_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """get_batch(2) takes the first item and begins to wait for the second; put(2) completes the batch."""
-    queue: BoundedQueue[int] = BoundedQueue(4)
-    queue.put([1])
-    waiting = announce_wait(monkeypatch, queue._has_items)
-    batch = Background(lambda: queue.get_batch(2, deadline_seconds=BOUND_SECONDS))
-    assert waiting.wait(BOUND_SECONDS)
-    queue.put([2])
-    assert batch.result() == [1, 2]
-
-
-def test_a_batch_is_not_awaited_after_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    """get_batch(2) holds one item and waits; close(); it returns the one."""
-    queue: BoundedQueue[int] = BoundedQueue(4)
-    queue.put([1])
-    waiting = announce_wait(monkeypatch, queue._has_items)
-    batch = Background(lambda: queue.get_batch(2, deadline_seconds=BOUND_SECONDS))
-    assert waiting.wait(BOUND_SECONDS)
-    queue.close()
-    assert batch.result() == [1]
-
-
-def test_the_end_of_a_source_is_not_held_back_for_more_faces() -> None:
-    queue: BoundedQueue[SinkItem] = BoundedQueue(4)
-    seen, ended = Observation(Frame("film", 0, 0.0, TaggedPicture(0)), Faces.none()), SourceEnded("film", 1)
-    queue.put([seen, ended])
-    for item in (seen, ended):
-        assert queue.get_batch(64, deadline_seconds=FOREVER, weight=batch_weight) == [item]
-
-
-def test_a_batch_without_a_deadline_takes_what_is_there() -> None:
+def test_a_batch_takes_what_is_there() -> None:
     queue: BoundedQueue[int] = BoundedQueue(4)
     queue.put([1, 2, 3])
     assert queue.get_batch(10) == [1, 2, 3]

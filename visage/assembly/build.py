@@ -28,6 +28,9 @@ MOST_SERVICE_SOURCES = 256
 LIVE_DEADLINE_SECONDS = 0.01
 """Longest wait for a batch to fill with a camera among the sources."""
 
+LIVE_INBOX_CAPACITY = 8
+"""Frames of a camera that may wait: a third of a second."""
+
 OpenSinksWith = Callable[[VideoInfo, Pictures], Sequence[Sink]]
 
 
@@ -136,6 +139,7 @@ def _assemble(
             batch_deadline_seconds=platform.batch_deadline_seconds if deadline is None else deadline,
             live_deadline_seconds=LIVE_DEADLINE_SECONDS if deadline is None else deadline,
             inbox_capacity=platform.inbox_capacity,
+            live_inbox_capacity=settings.inbox_capacity or LIVE_INBOX_CAPACITY,
             queue_capacity=platform.queue_capacity,
             concurrent_sources=concurrent,
         ),

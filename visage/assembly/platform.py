@@ -43,7 +43,7 @@ class Platform(Pictures, Protocol):
 
     @property
     def inbox_capacity(self) -> int:
-        """Decoded frames that may wait for each source."""
+        """Decoded frames that may wait for each file."""
 
     @property
     def queue_capacity(self) -> int:

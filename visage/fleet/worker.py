@@ -28,7 +28,6 @@ from visage.fleet.wire import Parcel
 from visage.models.engines import OnBuild
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import OverflowPolicy
-from visage.runtime.items import batch_weight
 from visage.runtime.pipeline import Pipeline
 from visage.runtime.queue import BoundedQueue
 from visage.runtime.sinks import OpenSinks, SinkItem
@@ -40,10 +39,8 @@ __all__ = ["Assemble", "Assembly", "Worker"]
 AHEAD = 256
 """Items that may wait to be sent."""
 
-PARCEL_FACES = 256
-PARCEL_ITEMS = 64
-PARCEL_SECONDS = 0.02
-"""A message is sent with so many faces, or after so long; few large ones cost both interpreters less."""
+PARCEL = 64
+"""Most items of one message."""
 
 REPORT_SECONDS = 0.2
 
@@ -146,9 +143,7 @@ class Worker:
     def _send_items(self, pipeline: Pipeline) -> None:
         try:
             while True:
-                items = self._outbox.get_batch(
-                    PARCEL_FACES, deadline_seconds=PARCEL_SECONDS, wake_at=PARCEL_ITEMS, weight=batch_weight
-                )
+                items = self._outbox.get_batch(PARCEL)
                 self._send(Parcel.of(items))
                 for item in items:
                     if isinstance(item, SourceEnded):

@@ -181,7 +181,7 @@ class Inbox(Generic[T]):
             self._items.append((item, droppable))
             self._high_water = max(self._high_water, len(self._items))
             owner._depth += 1
-            if owner._depth >= owner._wanted:
+            if owner._depth >= owner._wanted or not droppable:
                 owner._has_items.notify()
         return dropped
 

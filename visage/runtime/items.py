@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterable
 
 from stages.frames import Frame, Observation
-from stages.sources import SourceEnded
 
-__all__ = ["batch_weight", "release_all"]
+__all__ = ["face_count", "release_all"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +22,6 @@ def release_all(items: Iterable[object]) -> None:
                 logger.exception("a picture could not be given back")
 
 
-def batch_weight(item: object) -> int:
-    """What an item counts in a batch of faces: those to be embedded. A source's end fills one, for it is waited for."""
-    if isinstance(item, Observation):
-        return len(item.faces.worth_embedding)
-    return sys.maxsize if isinstance(item, SourceEnded) else 0
+def face_count(item: object) -> int:
+    """Faces of an observation that are to be embedded; none of a marker."""
+    return len(item.faces.worth_embedding) if isinstance(item, Observation) else 0

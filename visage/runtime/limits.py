@@ -16,7 +16,8 @@ class PipelineLimits:
         embed_batch: most faces an embed call gets (a frame with more comes alone).
         batch_deadline_seconds: longest wait for a batch of frames to fill while only files are read.
         live_deadline_seconds: the same with a live source among them.
-        inbox_capacity: frames that may wait for each source.
+        inbox_capacity: frames that may wait for each file.
+        live_inbox_capacity: frames that may wait for each live source: older ones are worth little.
         queue_capacity: frames that may wait between later stages.
         concurrent_sources: most sources decoded at once; the others wait for their turn.
     """
@@ -26,5 +27,6 @@ class PipelineLimits:
     batch_deadline_seconds: float = 0.01
     live_deadline_seconds: float = 0.01
     inbox_capacity: int = 8
+    live_inbox_capacity: int = 8
     queue_capacity: int = 8
     concurrent_sources: int = 4

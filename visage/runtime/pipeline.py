@@ -19,7 +19,7 @@ from stages.frames import Frame, Observation
 from stages.sources import SourceEnded
 from visage.runtime.errors import StageFailed
 from visage.runtime.inboxes import Inboxes, OverflowPolicy
-from visage.runtime.items import batch_weight, release_all
+from visage.runtime.items import face_count, release_all
 from visage.runtime.limits import PipelineLimits
 from visage.runtime.queue import BoundedQueue
 from visage.runtime.sinks import OpenSinks, SinkItem, SinkWorker
@@ -113,7 +113,9 @@ class Pipeline:
 
         Raises ValueError for a source_id that is taken, QueueClosed after `finish` or when the pipeline is stopping.
         """
-        capacity = self._limits.inbox_capacity
+        limits = self._limits
+        is_live = policy is OverflowPolicy.DROP_OLDEST
+        capacity = limits.live_inbox_capacity if is_live else limits.inbox_capacity
         self._sources.add(source_id, lambda: RunningSource(source_id, frames, self._inboxes.add(capacity, policy)))
         self._start_waiting()
 
@@ -223,7 +225,7 @@ class Pipeline:
 
     def _take_observations(self) -> list[SinkItem]:
         # Frames come as a batch of the detector's; to wait for more would gain nothing and keep their pixels.
-        return self._queues["embed"].get_batch(self._limits.embed_batch, weight=batch_weight)
+        return self._queues["embed"].get_batch(self._limits.embed_batch, weight=face_count)
 
     def _start_waiting(self) -> None:
         if self._state.current is PipelineState.RUNNING:

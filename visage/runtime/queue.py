@@ -32,7 +32,6 @@ class BoundedQueue(Generic[T]):
         self._lock = threading.Lock()
         self._has_room = threading.Condition(self._lock)
         self._has_items = threading.Condition(self._lock)
-        self._wanted = 1
         self._is_closed = False
         self._is_aborted = False
         self._high_water = 0
@@ -58,8 +57,7 @@ class BoundedQueue(Generic[T]):
                 self._check_open()
                 self._items.append(item)
                 self._high_water = max(self._high_water, len(self._items))
-            if len(self._items) >= self._wanted:
-                self._has_items.notify_all()  # once, and not while more is coming: who wakes up waits for the lock
+            self._has_items.notify_all()  # once, and not while more is coming: who wakes up waits for the lock
 
     def get(self, *, timeout_seconds: float | None = None) -> T:
         """Take the next item.
@@ -76,21 +74,11 @@ class BoundedQueue(Generic[T]):
             self._has_room.notify()
             return item
 
-    def get_batch(
-        self,
-        limit: int,
-        *,
-        deadline_seconds: float = 0.0,
-        wake_at: int = 1,
-        weight: Callable[[T], int] = lambda _: 1,
-    ) -> list[T]:
-        """Take at least one item, and more until their weights reach `limit` or the deadline has passed.
+    def get_batch(self, limit: int, *, weight: Callable[[T], int] = lambda _: 1) -> list[T]:
+        """Wait for an item, then take what is there until its weights reach `limit`.
 
         Args:
             limit: an item that would exceed it stays for the next batch, unless it comes first.
-            deadline_seconds: longest wait for more, counted from the first item's arrival.
-            wake_at: let so many items come before the wait for more is interrupted: to be woken for each costs more
-                than to take them. Heeded where one thread takes from the queue.
             weight: what an item counts; 0 is allowed.
 
         Raises:
@@ -100,22 +88,15 @@ class BoundedQueue(Generic[T]):
         room = limit
         with self._lock:
             self._wait_for_items(None)
-            until = time.monotonic() + deadline_seconds
-            while True:
-                while self._items:
-                    size = weight(self._items[0])
-                    if batch and size > room:
-                        break
-                    batch.append(self._items.popleft())
-                    room -= size
-                self._has_room.notify_all()
-                remaining = until - time.monotonic()
-                if self._items or room <= 0 or remaining <= 0 or self._is_closed or self._is_aborted:
-                    self._passed += len(batch)
-                    return batch
-                self._wanted = wake_at
-                self._has_items.wait(remaining)
-                self._wanted = 1
+            while self._items:
+                size = weight(self._items[0])
+                if batch and size > room:
+                    break
+                batch.append(self._items.popleft())
+                room -= size
+            self._passed += len(batch)
+            self._has_room.notify_all()
+        return batch
 
     def close(self) -> None:
         """No more items will come. Those waiting can still be taken."""

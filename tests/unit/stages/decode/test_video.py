@@ -108,6 +108,25 @@ def test_what_the_container_says(clips: Path, tmp_path: Path) -> None:
     assert run(wide)[0].pixel_aspect == pytest.approx(4 / 3)
 
 
+@pytest.mark.parametrize("frameskip", [1, 5])
+def test_the_shape_of_pixels_may_change_in_mid_stream(tmp_path: Path, frameskip: int) -> None:
+    """At a key frame; also at one that nobody looks at."""
+    parts = [
+        write_clip(tmp_path / f"{aspect}.h264", frames=12, pixel_aspect=Fraction(aspect)).read_bytes()
+        for aspect in (1, 2)
+    ]
+    both = tmp_path / "both.h264"
+    both.write_bytes(b"".join(parts))
+    aspects = {}
+    opened = source(both, frameskip=frameskip)
+    opened.open()
+    for frame in opened.frames():
+        aspects[frame.index] = frame.picture.pixel_aspect
+        frame.release()
+    opened.close()
+    assert aspects == {index: 1.0 if index < 12 else 2.0 for index in range(0, 24, frameskip)}
+
+
 def test_a_length_is_counted_from_the_first_frame(tmp_path: Path) -> None:
     """The second part of a recording whose times go on: FFmpeg's duration of Matroska counts from 0."""
     info, found, _ = run(write_clip(tmp_path / "part.mkv", frames=48, pts=range(2400, 2448)))

@@ -55,6 +55,21 @@ def test_a_picture_tells_where_its_planes_are_and_what_their_samples_mean() -> N
     np.testing.assert_allclose(record["to_bgr"] @ [219 << 8, 0, 0], [255, 255, 255], rtol=1e-6)
 
 
+def test_pictures_that_lie_differently_share_an_array() -> None:
+    layouts = [layout_of(101, 51, samples=P010), layout_of(64, 32), layout_of(64, 32, rotation=90)]
+    pictures = [picture_of(layout) for layout in layouts]
+    fit = DetectorInput(320).fit(64, 32)
+    for records in (
+        picture_records(pictures),
+        letterbox_records(pictures, [fit] * 3)["picture"],
+        thumbnail_records(pictures)["picture"],
+    ):
+        assert records["luma"].tolist() == [ADDRESS] * 3
+        assert records["chroma"].tolist() == [ADDRESS + layout.chroma_offset for layout in layouts]
+        assert records["sample_bytes"].tolist() == [2, 1, 1]
+    assert len(picture_records([])) == 0
+
+
 @pytest.mark.parametrize(
     ("rotation", "first", "last"),
     [

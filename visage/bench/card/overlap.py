@@ -30,8 +30,8 @@ __all__ = ["Overlap", "measure_overlap"]
 
 WARM_BATCHES = 4
 
-PROBE_REPEATS = 17
-"""Of the detector's network, to learn what one takes: the difference that one makes is lost in the noise."""
+PROBES = 17, 33
+"""Runs a batch from which what one takes is learnt: with few the card waits for Python, and one more costs nothing."""
 
 BATCH = 8
 """Frames of a detect call here: the inbox of one source has to fill the next batch meanwhile."""
@@ -60,10 +60,9 @@ def measure_overlap(settings: Settings, clip: Path, *, seconds: float) -> Overla
     """Find the number of repeats that makes decoding and inference equal, then measure both ways."""
     settings = settings.model_copy(update={"detect_batch": BATCH})
     decode_fps = measure_decoders(settings, clip, sources=1, seconds=seconds).fps
-    once = measure_networks(settings, clip, make_platform=CudaPlatform)
-    often = measure_networks(settings, clip, make_platform=_platform(PROBE_REPEATS))
-    seconds_each = max(1e-7, (1 / often.both_fps - 1 / once.both_fps) / (PROBE_REPEATS - 1))
-    repeats = max(1, 1 + round((1 / decode_fps - 1 / once.both_fps) / seconds_each))
+    few, many = (measure_networks(settings, clip, make_platform=_platform(count)).both_fps for count in PROBES)
+    seconds_each = max(1e-7, (1 / many - 1 / few) / (PROBES[1] - PROBES[0]))
+    repeats = max(1, PROBES[0] + round((1 / decode_fps - 1 / few) / seconds_each))
     heavy = _platform(repeats)
     return Overlap(
         repeats=repeats,

@@ -104,6 +104,8 @@ def main() -> None:
                 for name, number in [*[("a worker", number) for number in workers[:1]], ("this process", os.getpid())]
             }
             fps = (sum(counter.frames for counter in sinks.counters) - frames) / (time.monotonic() - began)
+            if run.outcomes:
+                sys.exit("a video ended while it was measured: take more of them, or fewer seconds")
             batches = {stage.name: stage.items / max(1, stage.batches) for stage in run.statistics().stages}
     print(
         f"{chosen.videos} {chosen.codec} videos, {max(1, len(workers))} processes: {fps:.0f} fps, frames a batch:",

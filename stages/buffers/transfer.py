@@ -7,6 +7,7 @@ uploads behind; `Readback` waits for the copy, and thereby for everything queued
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,13 +33,24 @@ class Uploads:
             nbytes: most that one `send` takes, each array rounded up to 16 bytes.
         """
         self._device = device
-        self._slots = [_Slot(device.allocate_pinned((nbytes,)), device.allocate((nbytes,))) for _ in range(SLOTS)]
+        self._slots: list[_Slot] = []
         self._next = 0
+        with ExitStack() as on_failure:
+            on_failure.callback(self.close)
+            for _ in range(SLOTS):
+                pinned = device.allocate_pinned((nbytes,))
+                try:
+                    self._slots.append(_Slot(pinned, device.allocate((nbytes,))))
+                except BaseException:
+                    device.free_pinned(pinned)
+                    raise
+            on_failure.pop_all()
 
     def send(self, *arrays: NDArray[np.generic], stream: CudaStream) -> list[int]:
         """Copy arrays to the card, in one transfer.
 
-        Returns their device addresses, aligned to 16 bytes and valid for work queued before three more calls.
+        Returns their device addresses, aligned to 16 bytes and valid for work queued before as many more calls as there
+        are `SLOTS`.
         """
         slot = self._slots[self._next]
         self._next = (self._next + 1) % SLOTS

@@ -11,7 +11,6 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit, urlunsplit
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -20,10 +19,11 @@ from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from stages.addresses import is_address, redact_credentials
 from stages.decode.numbering import VideoPacket
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
 
-__all__ = ["Demuxer", "InputOptions", "without_address", "without_credentials"]
+__all__ = ["Demuxer", "InputOptions", "without_address"]
 
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and chapter previews."""
@@ -61,9 +61,9 @@ class Demuxer:
         Raises:
             SourceNotFound, SourceUnreadable, NotAVideo
         """
-        self.label = without_credentials(uri)
+        self.label = redact_credentials(uri)
         given = input_options or InputOptions()
-        if given.container_format is None and not _is_address(uri):
+        if given.container_format is None and not is_address(uri):
             _check_file(uri)
         try:
             self.container: InputContainer = av.open(
@@ -72,7 +72,7 @@ class Demuxer:
                 hwaccel=hwaccel,
                 metadata_errors="replace",  # titles of before UTF-8 are no reason to refuse a film
                 options={**_network_options(uri), **given.options},
-                timeout=(STALL_SECONDS, STALL_SECONDS) if _is_address(uri) else None,
+                timeout=(STALL_SECONDS, STALL_SECONDS) if is_address(uri) else None,
             )
         except av.error.FFmpegError as exc:
             raise _translated(exc, self.label) from without_address(exc)
@@ -202,27 +202,14 @@ class InputOptions:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-def without_credentials(uri: str) -> str:
-    """The address without user name and password; paths as they are."""
-    if not _is_address(uri):
-        return uri
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, parts.query, parts.fragment))
-
-
-def _is_address(uri: str) -> bool:
-    return "://" in uri
-
-
 def _address(uri: str) -> str:
     # Without the prefix FFmpeg would read "a:b.mp4" as protocol "a".
-    return uri if _is_address(uri) else f"file:{uri}"
+    return uri if is_address(uri) else f"file:{uri}"
 
 
 def _network_options(uri: str) -> dict[str, str]:
     """FFmpeg's own time-outs of one reading or writing, which protocols name differently."""
-    if not _is_address(uri):
+    if not is_address(uri):
         return {}
     microseconds = str(int(NETWORK_SECONDS * 1e6))
     if uri.startswith(("rtsp://", "rtsps://")):
@@ -252,13 +239,13 @@ def _translated(error: av.error.FFmpegError, label: str) -> SourceError:
     if isinstance(error, PermissionError):
         return SourceUnreadable(f"{label} can't be read: no permission; change its mode or owner")
     if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
-        if _is_address(label):
+        if is_address(label):
             return SourceUnreadable(f"{label} can't be opened: nothing came, or no video; check address and server")
         return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
     if isinstance(error, av.error.ExitError):
         return SourceUnreadable(f"{label} answers, but no video came in {STALL_SECONDS:.0f} s; restart the camera")
     advice = ""
-    if _is_address(label):
+    if is_address(label):
         advice = "; check address, network and server"
     elif isinstance(error, av.error.PatchWelcomeError) or error.errno == errno.EIO:
         advice = "; it may be damaged: play it to check"  # headers that make no sense end in these, too

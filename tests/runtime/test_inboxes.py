@@ -35,6 +35,16 @@ def test_a_full_live_inbox_drops_its_oldest_frame_and_counts_it() -> None:
     assert inboxes.take(9, deadline_seconds=0) == ["start", "f3"]
 
 
+def test_closed_inboxes_drop_nothing_for_what_they_refuse() -> None:
+    inboxes: Inboxes[str] = Inboxes()
+    camera = inboxes.add(1, OverflowPolicy.DROP_OLDEST)
+    camera.put("f1", droppable=True)
+    inboxes.close()
+    with pytest.raises(QueueClosed):
+        camera.put("f2", droppable=True)
+    assert inboxes.take(9, deadline_seconds=0) == ["f1"]
+
+
 def test_markers_find_room_in_a_full_inbox() -> None:
     inboxes: Inboxes[str] = Inboxes()
     film = inboxes.add(1, OverflowPolicy.WAIT)

@@ -10,7 +10,7 @@ from stages.buffers import BufferPool
 from stages.errors import NotAVideo, OutputFailed, SourceBroken
 from stages.sources import VideoInfo
 from stages.track.stage import TrackStage
-from tests.runtime.latches import BOUND_SECONDS
+from tests.runtime.latches import BOUND_SECONDS, Background
 from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedEmbed, ScriptedLuma, ScriptedSource
 from visage.runtime import OverflowPolicy, Pipeline, PipelineLimits, QueueClosed, SourceState, StageFailed
 from visage.runtime.inboxes import Inboxes
@@ -352,3 +352,60 @@ def test_a_source_that_can_t_be_interrupted_keeps_nobody_from_stopping(
         assert pipeline.wait(BOUND_SECONDS)
     assert {outcome.state for outcome in pipeline.outcomes.values()} == {SourceState.INTERRUPTED}
     assert "a could not be interrupted" in caplog.text
+
+
+def test_close_without_start_frees_the_stages_and_takes_no_more(rig: Rig) -> None:
+    pipeline = rig.build()
+    pipeline.close()
+    assert rig.detect.is_closed
+    with pytest.raises(QueueClosed):
+        pipeline.add("a", rig.source("a", 3))
+
+
+def test_a_source_that_is_settled_twice_at_once_has_one_outcome(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`interrupt` is closing a waiting source when an abort ends the sink thread: that waits, and all is told."""
+    rig.limits = PipelineLimits(concurrent_sources=1)
+    is_closing, may_close, stopped = threading.Event(), threading.Event(), threading.Event()
+    waiting = rig.source("waiting", 3)
+
+    def close() -> None:
+        is_closing.set()
+        assert may_close.wait(BOUND_SECONDS)
+
+    monkeypatch.setattr(waiting, "close", close)
+    with rig.build() as pipeline:
+        pipeline.on_stopped(stopped.set)
+        pipeline.add("first", rig.source("first", 3, endless=True))
+        pipeline.add("waiting", waiting)
+        pipeline.start()
+        interrupting = Background(lambda: pipeline.interrupt("waiting"))
+        assert is_closing.wait(BOUND_SECONDS)
+        rig.detect.gate.set()
+        pipeline.abort()
+        may_close.set()
+        interrupting.result()
+        assert stopped.wait(BOUND_SECONDS)
+    assert {name: outcome.state for name, outcome in pipeline.outcomes.items()} == dict.fromkeys(
+        ("first", "waiting"), SourceState.INTERRUPTED
+    )
+
+
+def test_a_source_that_is_stopped_while_it_opens_has_not_failed(rig: Rig) -> None:
+    """Its open is interrupted, finds no picture and says so; nobody is to be told of a broken video."""
+    source, is_opening, is_interrupted = rig.source("a", 3), threading.Event(), threading.Event()
+
+    def open_interrupted() -> VideoInfo:
+        is_opening.set()
+        assert is_interrupted.wait(BOUND_SECONDS)
+        raise NotAVideo("a.mp4 holds no picture")
+
+    source.open = open_interrupted  # type: ignore[method-assign]
+    source.interrupt = is_interrupted.set  # type: ignore[method-assign]
+    with rig.build() as pipeline:
+        pipeline.add("a", source)
+        pipeline.start()
+        assert is_opening.wait(BOUND_SECONDS)
+        pipeline.drain()
+        assert pipeline.wait(BOUND_SECONDS)
+    outcome = pipeline.outcomes["a"]
+    assert (outcome.state, outcome.error) == (SourceState.INTERRUPTED, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -157,6 +158,14 @@ def test_an_added_camera_is_there_again_after_a_restart(tmp_path: Path, platform
         again.port.remove_source("garden")
     with Served(tmp_path, ScriptedPlatform(), {}) as last:
         assert list(last.port.sources()) == []
+
+
+def test_a_file_is_named_by_its_path(tmp_path: Path, platform: ScriptedPlatform) -> None:
+    film = tmp_path / "a film.mp4"
+    film.write_bytes(bytes(4096))
+    with Served(tmp_path, platform, {}) as served:
+        added = served.port.add_source(NewSource(str(film), "door", is_live=False))
+    assert re.fullmatch(r"a_film-[0-9a-f]{8}", added.source_id)
 
 
 def test_sources_pause_and_resume(tmp_path: Path, platform: ScriptedPlatform) -> None:

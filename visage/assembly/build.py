@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from stages.chain import Chain
 from stages.contract import Hook, Stage
@@ -74,10 +75,13 @@ def build(
         concurrent=concurrent,
         people=people,
     )
-    for spec in sources:
-        policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
-        pipeline.add(spec.source_id, platform.frame_source(spec, concurrent=concurrent), policy)
-    pipeline.finish()
+    with ExitStack() as on_failure:
+        on_failure.callback(pipeline.close)
+        for spec in sources:
+            policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
+            pipeline.add(spec.source_id, platform.frame_source(spec, concurrent=concurrent), policy)
+        pipeline.finish()
+        on_failure.pop_all()
     return pipeline
 
 

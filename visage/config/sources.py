@@ -15,10 +15,11 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from stages.addresses import ADDRESS, is_address, redact_credentials
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "SourceSpec",
     "StandardInputRefused",
     "expand_sources",
-    "redact_credentials",
     "redact_text",
 ]
 
@@ -37,10 +37,6 @@ VIDEO_SUFFIXES = (
     *(".264", ".265", ".h264", ".h265", ".hevc", ".m2v", ".mjpeg", ".mjpg", ".obu", ".y4m"),
 )
 LIVE_SCHEMES = frozenset({"rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "udp"})
-SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|auth|sig|credential", re.IGNORECASE)
-# The part before the host. A password with an unescaped / ? or # ends the host early for a parser, but must not show.
-USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 WHOLE_ADDRESS = re.compile(ADDRESS.pattern + r"\S+", re.IGNORECASE)
 
 
@@ -103,21 +99,6 @@ def expand_sources(
     return specs
 
 
-def redact_credentials(uri: str) -> str:
-    """The address without user, password and the values of query parameters that look like secrets.
-
-    A path comes back unchanged.
-    """
-    if not ADDRESS.match(uri):
-        return uri
-    parts = urlsplit(USERINFO.sub("***@", uri, count=1))
-    if not SECRET_PARAMETER.search(parts.query):
-        return parts.geturl()
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    shown = [(name, "***" if SECRET_PARAMETER.search(name) else value) for name, value in pairs]
-    return parts._replace(query=urlencode(shown, safe="*")).geturl()
-
-
 def redact_text(text: str) -> str:
     """The text with every address in it redacted."""
     return WHOLE_ADDRESS.sub(lambda found: redact_credentials(found[0]), text)
@@ -136,8 +117,13 @@ def _uris(argument: str, report: Report) -> Iterator[str]:
         return
     if _scheme(argument) == "file":
         argument = unquote(urlsplit(argument).path)
-    elif ADDRESS.match(argument):
-        yield argument
+    elif is_address(argument):
+        try:
+            urlsplit(argument)
+        except ValueError as error:
+            report(SourceUnreadable(f"{redact_credentials(argument)} is no address ({error}); check how it is written"))
+        else:
+            yield argument
         return
     path = Path(argument).expanduser()
     if os.path.isdir(path):  # Path's own raises where a folder above may not be entered
@@ -169,7 +155,8 @@ def _videos(folder: Path, report: Report) -> list[str]:
 
 
 def _scheme(uri: str) -> str:
-    return urlsplit(uri).scheme.lower() if ADDRESS.match(uri) else ""
+    begins = ADDRESS.match(uri)
+    return begins[0].removesuffix("://").lower() if begins else ""
 
 
 def _name(uri: str) -> str:

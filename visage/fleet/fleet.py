@@ -156,7 +156,10 @@ class Fleet:
         if self._state.advance_from(PipelineState.STOPPED, PipelineState.NEW):
             for source in self._sources.values():
                 source.settle(SourceState.INTERRUPTED)
-            self._stopped.set()
+            with contextlib.ExitStack() as closing:
+                closing.callback(self._tell_stopped)
+                for stage in self._stages:
+                    closing.callback(stage.close_unstarted)
             return
         self.abort()
         now = time.monotonic()
@@ -264,6 +267,9 @@ class Fleet:
         for source in self._sources.values():
             if source.outcome is None:
                 source.settle(SourceState.FAILED if self._failure else SourceState.INTERRUPTED, self._failure)
+        self._tell_stopped()
+
+    def _tell_stopped(self) -> None:
         self._stopped.set()
         for callback in self._on_stopped:
             callback()

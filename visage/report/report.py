@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -49,7 +49,8 @@ class Report:
     @classmethod
     def of(cls, gallery: Gallery) -> Report:
         """Everything in a gallery."""
-        sightings = gallery.sightings(limit=MOST_SIGHTINGS)
+        found = gallery.sightings(limit=MOST_SIGHTINGS + 1)
+        sightings = found[:MOST_SIGHTINGS]
         offered = {one.unknown_id for one in gallery.unknowns()}
         everybody: dict[str, Somebody] = {}
         briefly = 0
@@ -65,7 +66,7 @@ class Report:
             one.colour = COLOURS[place % len(COLOURS)]
         most = MOST_PORTRAITS if len(everybody) <= LONG_CAST else 1
         for key, one in everybody.items():
-            one.portraits = _portraits(gallery, key, one.sightings, most)
+            one.portraits = _portraits(gallery, key, one, most)
         ranked = sorted(everybody.values(), key=lambda one: -one.seconds)
         gallery.database.audit("report", "everybody", f"{len(sightings)} sightings")
         return cls(
@@ -75,7 +76,7 @@ class Report:
             timelines=timelines([(one.name, one.colour, one.sightings) for one in ranked]),
             together=seen_together([(one.name, one.sightings) for one in ranked], MOST_PAIRS),
             briefly=briefly,
-            is_cut=len(sightings) == MOST_SIGHTINGS,
+            is_cut=len(found) > MOST_SIGHTINGS,
         )
 
 
@@ -107,9 +108,9 @@ def write_report(gallery: Gallery, folder: Path) -> Path:
     return target
 
 
-def _portraits(gallery: Gallery, key: str, sightings: Sequence[Sighting], most: int) -> list[str]:
-    best = sorted(sightings, key=lambda seen: -seen.quality)[:most]
-    enrolled = [one.crop for one in gallery.pictures(key)] if key.startswith("p") else []
+def _portraits(gallery: Gallery, key: str, somebody: Somebody, most: int) -> list[str]:
+    best = sorted(somebody.sightings, key=lambda seen: -seen.quality)[:most]
+    enrolled = [picture.crop for picture in gallery.pictures(key)] if somebody.is_known else []
     crops: Iterable[bytes | None] = itertools.chain(enrolled, (gallery.portrait(seen.sighting_id) for seen in best))
     kept = itertools.islice((crop for crop in crops if crop is not None), most)
     return ["data:image/jpeg;base64," + base64.b64encode(_small(crop)).decode() for crop in kept]

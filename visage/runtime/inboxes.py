@@ -172,12 +172,13 @@ class Inbox(Generic[T]):
         owner = self._owner
         dropped: T | None = None
         with owner._lock:
+            owner._check_open()
             if droppable and len(self._items) >= self._capacity:
                 if self.policy is OverflowPolicy.WAIT:
                     self._wait_for_room()
+                    owner._check_open()
                 else:
                     dropped = self._drop_oldest()
-            owner._check_open()
             self._items.append((item, droppable))
             self._high_water = max(self._high_water, len(self._items))
             owner._depth += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from visage.runtime.inboxes import OverflowPolicy
+
 __all__ = ["PipelineLimits"]
 
 
@@ -30,3 +32,11 @@ class PipelineLimits:
     live_inbox_capacity: int = 8
     queue_capacity: int = 8
     concurrent_sources: int = 4
+
+    def deadline_seconds(self, *, with_live: bool) -> float:
+        """Longest wait for a batch of frames to fill, with or without a live source among those that are read."""
+        return self.live_deadline_seconds if with_live else self.batch_deadline_seconds
+
+    def inbox_room(self, policy: OverflowPolicy) -> int:
+        """Frames that may wait for a source of this policy."""
+        return self.inbox_capacity if policy is OverflowPolicy.WAIT else self.live_inbox_capacity

@@ -3,8 +3,8 @@
     source threads ──> inboxes ──> detect ──> queue ──> embed ──> queue ──> sink thread
                        (a source)             (bounded)           (bounded)
 
-The pipeline owns every thread. It stops when all its sources have ended after `finish`, when it is drained (reads no
-more, finishes what is in flight), when it is aborted (drops it), or when a stage fails.
+The pipeline owns every thread. It stops when all its sources have ended after `finish`, when it is drained or aborted,
+or when a stage fails.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 
 from stages.contract import FrameSource, Hook, Stage
@@ -32,7 +33,7 @@ from visage.runtime.worker import StageWorker
 __all__ = ["Pipeline"]
 
 JOIN_SECONDS = 30.0
-"""Longest wait for a thread that was told to stop: FFmpeg's own network time-outs are shorter."""
+"""Longest wait for a thread that was told to stop. FFmpeg gives up a silent server sooner, a dripping one later."""
 
 SETTLE_SECONDS = 1.0
 """Longest wait, at a stop, for decode threads to end by themselves, all together, before they are given up."""
@@ -63,11 +64,11 @@ class Pipeline:
         self._state = State(PipelineState.NEW)
         self._sources = SourceTable(concurrent=limits.concurrent_sources)
         self._sink_errors: dict[str, BaseException] = {}
-        self._failure_lock = threading.Lock()
+        self._lock = threading.Lock()
         self._failure: StageFailed | None = None
+        self._give_up_at: float | None = None  # after a failure all decoders may be stuck in the driver that failed
         self._stopped = threading.Event()
         self._on_stopped: list[Callable[[], None]] = []
-
         self._inboxes: Inboxes[SourceItem] = Inboxes()
         names = ("sink",) if embed is None else ("embed", "sink")
         self._queues: dict[str, BoundedQueue[SinkItem]] = {name: BoundedQueue(limits.queue_capacity) for name in names}
@@ -113,22 +114,17 @@ class Pipeline:
 
         Raises ValueError for a source_id that is taken, QueueClosed after `finish` or when the pipeline is stopping.
         """
-        limits = self._limits
-        is_live = policy is OverflowPolicy.DROP_OLDEST
-        capacity = limits.live_inbox_capacity if is_live else limits.inbox_capacity
+        capacity = self._limits.inbox_room(policy)
         self._sources.add(source_id, lambda: RunningSource(source_id, frames, self._inboxes.add(capacity, policy)))
         self._start_waiting()
 
     def interrupt(self, source_id: str) -> None:
-        """Read no more of one source; what was read is finished and written. Does nothing if it has ended.
-
-        Raises KeyError for one that is not here.
-        """
+        """Read no more of one source, if it has not ended; what was read is written. Raises KeyError for others."""
         source = self._sources[source_id]
         is_unstarted = self._sources.withdraw(source)
         source.interrupt()
         if is_unstarted:
-            self._record(source.settle(SourceState.INTERRUPTED))
+            self._conclude(source, SourceState.INTERRUPTED)
             self._close_if_done()
 
     def forget(self, source_id: str) -> Outcome:
@@ -183,8 +179,12 @@ class Pipeline:
         Raises RuntimeError if a thread does not end within `join_seconds`; it is named.
         """
         if self._state.advance_from(PipelineState.STOPPED, PipelineState.NEW):
+            self._sources.close()
             self._settle_unstarted()
-            self._tell_stopped()
+            with ExitStack() as closing:
+                closing.callback(self._tell_stopped)
+                for worker in self._workers:
+                    closing.callback(worker.close_unstarted)
             return
         if drain_seconds > 0:
             self.drain()
@@ -192,7 +192,7 @@ class Pipeline:
         self.abort()
         until = time.monotonic() + join_seconds
         threads = [*self._sources.all(), *self._workers, self._sink]
-        stuck = [thread for thread in threads if not thread.join(max(0.0, until - time.monotonic()))]
+        stuck = [thread for thread in threads if not thread.join(until - time.monotonic())]
         if stuck:
             raise RuntimeError(f"these did not stop in {join_seconds:.0f} s: {stuck}")
         self._state.advance_from(
@@ -219,12 +219,10 @@ class Pipeline:
         self.close()
 
     def _take_frames(self) -> list[SourceItem]:
-        limits = self._limits
-        deadline = limits.live_deadline_seconds if self._inboxes.has_live else limits.batch_deadline_seconds
-        return self._inboxes.take(limits.detect_batch, deadline_seconds=deadline)
+        deadline = self._limits.deadline_seconds(with_live=self._inboxes.has_live)
+        return self._inboxes.take(self._limits.detect_batch, deadline_seconds=deadline)
 
     def _take_observations(self) -> list[SinkItem]:
-        # Frames come as a batch of the detector's; to wait for more would gain nothing and keep their pixels.
         return self._queues["embed"].get_batch(self._limits.embed_batch, weight=face_count)
 
     def _start_waiting(self) -> None:
@@ -239,17 +237,20 @@ class Pipeline:
     def _settle(self, ended: SourceEnded) -> None:
         source = self._sources[ended.source_id]
         error = self._sink_errors.pop(ended.source_id, None) or ended.error
-        # After a failure all decoders may be stuck in the driver that failed.
-        if not source.join(JOIN_SECONDS if self._failure is None else SETTLE_SECONDS):
+        if not source.join(JOIN_SECONDS if self._give_up_at is None else self._give_up_at - time.monotonic()):
             error = error or RuntimeError(f"the decode thread of {ended.source_id} did not end")
         state = SourceState.FAILED if error else SourceState.INTERRUPTED if ended.interrupted else SourceState.DONE
-        self._record(source.settle(state, error))
+        self._conclude(source, state, error)
         self._start_waiting()
         self._close_if_done()
 
-    def _record(self, outcome: Outcome) -> None:
-        self._sources.record(outcome)
-        if self._on_ended is not None:
+    def _conclude(self, source: RunningSource, state: SourceState, error: BaseException | None = None) -> None:
+        """Settle a source, unless somebody else has: then its outcome is on record when this returns."""
+        with self._lock:
+            outcome = source.settle(state, error)
+            if outcome is not None:
+                self._sources.record(outcome)
+        if outcome is not None and self._on_ended is not None:
             self._on_ended(outcome)
 
     def _close_if_done(self) -> None:
@@ -257,8 +258,9 @@ class Pipeline:
             self._inboxes.close()
 
     def _fail(self, failure: StageFailed) -> None:
-        with self._failure_lock:
+        with self._lock:
             self._failure = self._failure or failure
+            self._give_up_at = self._give_up_at or time.monotonic() + SETTLE_SECONDS
         self._interrupt_all()
         release_all(self._inboxes.abort())
         # Stages after the failed one still get what is on its way to them.
@@ -277,16 +279,18 @@ class Pipeline:
 
     def _settle_unstarted(self) -> None:
         for source in self._sources.take_waiting():
-            self._record(source.settle(SourceState.INTERRUPTED))
+            self._conclude(source, SourceState.INTERRUPTED)
 
     def _settle_the_rest(self) -> None:
         """The sink thread has stopped: sources without an outcome never got to their end."""
-        until = time.monotonic() + SETTLE_SECONDS
-        for source in self._sources.unsettled():
-            source.join(max(0.0, until - time.monotonic()))
-            state = SourceState.FAILED if self._failure else SourceState.INTERRUPTED
-            self._record(source.settle(state, self._failure))
-        self._tell_stopped()
+        try:
+            until = self._give_up_at or time.monotonic() + SETTLE_SECONDS
+            for source in self._sources.unsettled():
+                source.join(until - time.monotonic())
+                state = SourceState.FAILED if self._failure else SourceState.INTERRUPTED
+                self._conclude(source, state, self._failure)
+        finally:
+            self._tell_stopped()
 
     def _tell_stopped(self) -> None:
         self._stopped.set()

@@ -73,16 +73,16 @@ class RunningSource:
         """A frame has reached the sinks; called by the sink thread."""
         self._tally.count(observation)
 
-    def settle(self, state: SourceState, error: BaseException | None = None) -> Outcome:
-        """Give the source its last state; called once, by whoever saw its end.
+    def settle(self, state: SourceState, error: BaseException | None = None) -> Outcome | None:
+        """Give the source its last state, by whoever sees its end first; None for anybody later.
 
         One that was never started has no thread to free its input and its inbox: that is done here.
         """
         if self._state.advance_from(state, SourceState.PENDING):
             self._frames.close()
             self._inbox.finish()
-        else:
-            self._state.advance(state)
+        elif not self._state.advance_from(state, SourceState.OPENING, SourceState.RUNNING, SourceState.FINISHING):
+            return None
         self._ended_at = time.monotonic()
         tally = self._tally
         tally.close()
@@ -117,7 +117,9 @@ class RunningSource:
         except (QueueClosed, QueueAborted):
             self._is_interrupted.set()
         except Exception as exc:  # the thread's edge: recorded as this source's failure
-            error = exc
+            # Stopped while it was being opened, it may not even have seen a picture: that is no fault of its.
+            was_stopped = self._is_interrupted.is_set() and self._state.current is SourceState.OPENING
+            error = None if was_stopped else exc
         # Otherwise it was given up meanwhile, and nobody waits for its end.
         if self._state.advance_from(SourceState.FINISHING, SourceState.OPENING, SourceState.RUNNING):
             self._put_last(error)

@@ -51,6 +51,10 @@ class StageWorker(Generic[In]):
         """Start the thread."""
         self._thread.start()
 
+    def close_unstarted(self) -> None:
+        """Free the stage of a worker that was never started: otherwise its thread does."""
+        self._stage.close()
+
     def join(self, timeout_seconds: float) -> bool:
         """Wait for the thread; says whether it has ended."""
         if self._thread.ident is not None:

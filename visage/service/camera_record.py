@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from stages.addresses import redact_credentials
 from visage.config.service import CameraConfig
-from visage.config.sources import redact_credentials
 from visage.config.timetable import Timetable
 from visage.runtime import SourceStatistics
 from visage.service.backoff import Backoff

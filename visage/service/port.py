@@ -19,6 +19,7 @@ from visage.observe.fields import about
 from visage.service.camera_desk import CameraDesk
 from visage.service.daemon import Daemon
 from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
+from visage.service.file_desk import source_name
 from visage.service.folder_desk import FolderDesk
 from visage.service.folders import FoundFile
 from visage.service.ledger import JobState
@@ -152,7 +153,7 @@ class DaemonPort:
         except OSError as error:
             raise NotFound(f"{path} can't be read: {error.strerror}") from error
         state = "waiting" if job.state is JobState.QUEUED else job.state.value
-        return SourceStatus(source.source_id, "file", state, job.error or "", str(path))
+        return SourceStatus(source_name(job), "file", state, job.error or "", str(path))
 
     def _status(self, source_id: str) -> SourceStatus:
         for status in self.sources():

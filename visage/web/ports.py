@@ -68,7 +68,10 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class NewSource:
-    """A source that a caller wants added. `uri` has passed the source rules; it may hold credentials."""
+    """A source that a caller wants added. `uri` has passed the source rules; it may hold credentials.
+
+    `source_id` is a camera's; a file is named by its path.
+    """
 
     uri: str = field(repr=False)
     source_id: str

@@ -30,7 +30,7 @@ class SourceRequest(BaseModel):
 
     uri: SecretStr = Field(min_length=1, max_length=2000, examples=["rtsp://user:password@192.168.1.20/main"])
     source_id: str | None = Field(
-        None, pattern=r"^[\w.+-]+$", max_length=80, description="Its name; by default from the address."
+        None, pattern=r"^[\w.+-]+$", max_length=80, description="A camera's name; by default from its address."
     )
 
 
@@ -55,13 +55,14 @@ def add_source(
     parts: Parts,
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="source.add"), scope="function")],
 ) -> SourceRecord:
-    """Begin with a source. A camera is there again after a restart; a file is worked on once."""
+    """Begin with a source. A camera is there again after a restart; a file is worked on once, and named by its path."""
     uri = check_address(wanted.uri.get_secret_value(), parts.settings.add_source)
     source_id = wanted.source_id or _name(uri)
     caller.concerns.append(source_id)
-    if any(source.source_id == source_id for source in parts.service.sources()):
+    is_live = not uri.startswith("/")
+    if is_live and any(source.source_id == source_id for source in parts.service.sources()):
         raise Conflict(f"there is a source {source_id!r} already; give this one another source_id")
-    return SourceRecord.of(parts.service.add_source(NewSource(uri, source_id, is_live=not uri.startswith("/"))))
+    return SourceRecord.of(parts.service.add_source(NewSource(uri, source_id, is_live=is_live)))
 
 
 @router.post("/{source_id}/pause", responses=MISSING)

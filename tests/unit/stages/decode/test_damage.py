@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.decode.demux import without_credentials
 from stages.errors import NotAVideo, SourceBroken, SourceError, SourceNotFound, SourceUnreadable
 from tests.clips import write_clip
 from tests.unit.stages.decode.sources import needs_field_order, run, source, take_all
@@ -105,11 +104,9 @@ def test_a_title_that_is_not_utf_8_is_no_reason_to_refuse_a_film(tmp_path: Path,
 
 
 def test_passwords_are_nowhere(tmp_path: Path) -> None:
-    assert without_credentials("rtsp://ada:s3cret@cam:554/a?b=1") == "rtsp://cam:554/a?b=1"
-    assert without_credentials("rtsp://ada:p@ss@[::1]/a") == "rtsp://[::1]/a"
-    assert without_credentials("a@b:c.mp4") == "a@b:c.mp4"
-    with pytest.raises(SourceUnreadable) as caught:
-        source("http://ada:s3cret@127.0.0.1:1/movie.mp4").open()
-    cause = caught.value.__cause__
-    assert "127.0.0.1" in str(caught.value)
-    assert "s3cret" not in f"{caught.value} {cause} {cause!r}"
+    for address in ("http://ada:s3cret@127.0.0.1:1/movie.mp4", "http://127.0.0.1:1/movie.mp4?password=s3cret"):
+        with pytest.raises(SourceUnreadable) as caught:
+            source(address).open()
+        cause = caught.value.__cause__
+        assert "127.0.0.1" in str(caught.value)
+        assert "s3cret" not in f"{caught.value} {cause} {cause!r}"

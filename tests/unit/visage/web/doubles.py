@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from pydantic import JsonValue
 
-from visage.config.sources import redact_credentials
+from stages.addresses import redact_credentials
 from visage.service.events import EventType, ServiceEvent
 from visage.web.errors import Conflict, NotFound, PictureRefused
 from visage.web.ports import (

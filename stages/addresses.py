@@ -1,0 +1,39 @@
+"""Addresses of videos: what is one, and how it is shown without what opens it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+__all__ = ["ADDRESS", "is_address", "redact_credentials"]
+
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+"""How one begins."""
+
+SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|auth|sig|credential", re.IGNORECASE)
+# The part before the host. A password with an unescaped / ? or # ends the host early for a parser, but must not show.
+USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
+
+
+def is_address(uri: str) -> bool:
+    """Whether this is an address, not a path."""
+    return ADDRESS.match(uri) is not None
+
+
+def redact_credentials(uri: str) -> str:
+    """The address without user, password and the values of query parameters that look like secrets.
+
+    A path comes back unchanged; of what can't be taken apart only the scheme remains.
+    """
+    begins = ADDRESS.match(uri)
+    if not begins:
+        return uri
+    try:
+        parts = urlsplit(USERINFO.sub("***@", uri, count=1))
+    except ValueError:  # such as half an IPv6 address
+        return f"{begins[0]}***"
+    if not SECRET_PARAMETER.search(parts.query):
+        return parts.geturl()
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    shown = [(name, "***" if SECRET_PARAMETER.search(name) else value) for name, value in pairs]
+    return parts._replace(query=urlencode(shown, safe="*")).geturl()

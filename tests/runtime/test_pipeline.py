@@ -12,7 +12,15 @@ from stages.sources import VideoInfo
 from stages.track.stage import TrackStage
 from tests.runtime.latches import BOUND_SECONDS, Background
 from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedEmbed, ScriptedLuma, ScriptedSource
-from visage.runtime import OverflowPolicy, Pipeline, PipelineLimits, QueueClosed, SourceState, StageFailed
+from visage.runtime import (
+    OverflowPolicy,
+    Pipeline,
+    PipelineLimits,
+    PipelineState,
+    QueueClosed,
+    SourceState,
+    StageFailed,
+)
 from visage.runtime.inboxes import Inboxes
 
 
@@ -57,6 +65,7 @@ def test_every_frame_reaches_its_own_sink_in_order(rig: Rig) -> None:
         pipeline.finish()
         assert pipeline.wait(BOUND_SECONDS)
         statistics = pipeline.statistics()
+        assert pipeline.state is statistics.state is PipelineState.STOPPED
     assert rig.sinks["a"].rows == list(range(30))
     assert rig.sinks["b"].rows == list(range(50))
     assert {o.state for o in pipeline.outcomes.values()} == {SourceState.DONE}

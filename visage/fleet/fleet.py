@@ -171,9 +171,6 @@ class Fleet:
         ]
         if stuck:
             raise RuntimeError(f"these did not stop: {stuck}")
-        self._state.advance_from(
-            PipelineState.STOPPED, PipelineState.RUNNING, PipelineState.DRAINING, PipelineState.ABORTING
-        )
 
     def statistics(self) -> PipelineStatistics:
         told = self._crew.statistics()
@@ -270,6 +267,7 @@ class Fleet:
         self._tell_stopped()
 
     def _tell_stopped(self) -> None:
+        self._state.advance_from(PipelineState.STOPPED, *PipelineState.active())
         self._stopped.set()
         for callback in self._on_stopped:
             callback()

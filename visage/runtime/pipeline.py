@@ -195,9 +195,6 @@ class Pipeline:
         stuck = [thread for thread in threads if not thread.join(until - time.monotonic())]
         if stuck:
             raise RuntimeError(f"these did not stop in {join_seconds:.0f} s: {stuck}")
-        self._state.advance_from(
-            PipelineState.STOPPED, PipelineState.RUNNING, PipelineState.DRAINING, PipelineState.ABORTING
-        )
 
     def statistics(self) -> PipelineStatistics:
         """Counters of all sources, stages and queues at this moment."""
@@ -226,7 +223,7 @@ class Pipeline:
         return self._queues["embed"].get_batch(self._limits.embed_batch, weight=face_count)
 
     def _start_waiting(self) -> None:
-        if self._state.current is PipelineState.RUNNING:
+        if self._state.current is PipelineState.RUNNING and self._failure is None:
             for source in self._sources.take_startable():
                 source.start()
 
@@ -293,6 +290,7 @@ class Pipeline:
             self._tell_stopped()
 
     def _tell_stopped(self) -> None:
+        self._state.advance_from(PipelineState.STOPPED, *PipelineState.active())
         self._stopped.set()
         for callback in self._on_stopped:
             callback()

@@ -34,7 +34,12 @@ class PipelineState(Enum):
     RUNNING = "running"
     DRAINING = "draining"  # reads no more, finishes what is in flight
     ABORTING = "aborting"  # drops what is in flight
-    STOPPED = "stopped"
+    STOPPED = "stopped"  # all is written or given up
+
+    @classmethod
+    def active(cls) -> tuple[PipelineState, ...]:
+        """Those with something in flight."""
+        return cls.RUNNING, cls.DRAINING, cls.ABORTING
 
 
 StateT = TypeVar("StateT", bound=Enum)

@@ -92,7 +92,7 @@ class VideoSource:
                 label = self._active.demuxer.label
                 raise NotAVideo(f"{label} holds no picture that can be decoded; play it to check") from self._failure
             info = self._describe(first.frame)
-            if self._selection.start_seconds > 0 and self._active.knows_numbers:
+            if self._selection.start_seconds > 0 and self._active.knows_numbers and not self._is_interrupted:
                 self._begin_pass(self._active.first_number)
             else:
                 self._decoded = itertools.chain([first], self._decoded)

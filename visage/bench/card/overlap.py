@@ -26,7 +26,7 @@ from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models.registry import DetectorSpec, ModelSpec
 
-__all__ = ["Overlap", "measure_overlap"]
+__all__ = ["PROBES", "Overlap", "balanced_repeats", "measure_overlap"]
 
 WARM_BATCHES = 4
 
@@ -61,8 +61,7 @@ def measure_overlap(settings: Settings, clip: Path, *, seconds: float) -> Overla
     settings = settings.model_copy(update={"detect_batch": BATCH})
     decode_fps = measure_decoders(settings, clip, sources=1, seconds=seconds).fps
     few, many = (measure_networks(settings, clip, make_platform=_platform(count)).both_fps for count in PROBES)
-    seconds_each = max(1e-7, (1 / many - 1 / few) / (PROBES[1] - PROBES[0]))
-    repeats = max(1, PROBES[0] + round((1 / decode_fps - 1 / few) / seconds_each))
+    repeats = balanced_repeats(decode_fps, few, many)
     heavy = _platform(repeats)
     return Overlap(
         repeats=repeats,
@@ -71,6 +70,16 @@ def measure_overlap(settings: Settings, clip: Path, *, seconds: float) -> Overla
         sequential_fps=_sequential(heavy(settings, ModelPlan.of(settings)), clip, seconds),
         pipeline_fps=measure_pipeline(settings, clip, sources=1, seconds=seconds, make_platform=heavy).fps,
     )
+
+
+def balanced_repeats(decode_fps: float, few_fps: float, many_fps: float) -> int:
+    """Runs of the detector's network a batch with which inference keeps pace with the decoder, and no more.
+
+    Args:
+        few_fps, many_fps: of inference, with as many runs as the `PROBES`.
+    """
+    seconds_each = max(1e-7, (1 / many_fps - 1 / few_fps) / (PROBES[1] - PROBES[0]))
+    return max(1, PROBES[0] + round((1 / decode_fps - 1 / few_fps) / seconds_each))
 
 
 def _sequential(platform: CudaPlatform, clip: Path, seconds: float) -> float:

@@ -161,10 +161,12 @@ def test_an_added_camera_is_there_again_after_a_restart(tmp_path: Path, platform
 
 
 def test_a_file_is_named_by_its_path(tmp_path: Path, platform: ScriptedPlatform) -> None:
-    film = tmp_path / "a film.mp4"
+    """Whatever it was to be called: a folder may have that name."""
+    film, films = tmp_path / "a film.mp4", tmp_path / "films"
     film.write_bytes(bytes(4096))
-    with Served(tmp_path, platform, {}) as served:
-        added = served.port.add_source(NewSource(str(film), "door", is_live=False))
+    films.mkdir()
+    with Served(tmp_path, platform, {"folders": {"films": {"path": films}}}) as served:
+        added = served.port.add_source(NewSource(str(film), "films", is_live=False))
     assert re.fullmatch(r"a_film-[0-9a-f]{8}", added.source_id)
 
 

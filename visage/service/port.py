@@ -95,10 +95,10 @@ class DaemonPort:
         return [*cameras, *folders, *files]
 
     def add_source(self, source: NewSource) -> SourceStatus:
-        if source.source_id in self._daemon.folders:
-            raise Conflict(f"there is a source {source.source_id!r} already")
         if not source.is_live:
             return self._add_file(source)
+        if source.source_id in self._daemon.folders:
+            raise Conflict(f"there is a source {source.source_id!r} already")
         try:
             self._daemon.cameras.add(source.source_id, CameraConfig(address=source.uri))
         except SourceTaken as error:

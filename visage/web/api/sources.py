@@ -57,9 +57,9 @@ def add_source(
 ) -> SourceRecord:
     """Begin with a source. A camera is there again after a restart; a file is worked on once, and named by its path."""
     uri = check_address(wanted.uri.get_secret_value(), parts.settings.add_source)
-    source_id = wanted.source_id or _name(uri)
-    caller.concerns.append(source_id)
     is_live = not uri.startswith("/")
+    source_id = (wanted.source_id if is_live else None) or _name(uri)
+    caller.concerns.append(source_id)
     if is_live and any(source.source_id == source_id for source in parts.service.sources()):
         raise Conflict(f"there is a source {source_id!r} already; give this one another source_id")
     return SourceRecord.of(parts.service.add_source(NewSource(uri, source_id, is_live=is_live)))

@@ -1,6 +1,6 @@
 """How long the interpreter's lock is held for a frame, and by which threads, while a card is kept busy.
 
-    python -m benchmarks.interpreter --device cuda:0 --videos 16 [--codec hevc] [--lines]
+    python -m benchmarks.interpreter --device cuda:0 --videos 16 [--codec hevc] [--track] [--workers N] [--lines]
 
 py-spy (on the PATH) samples who holds the lock in one worker process and in the one that collects the results, 500
 times a second, without stopping them. Its share of a second, over the frames of that second, is the figure. It holds
@@ -83,10 +83,13 @@ def main() -> None:
     parser.add_argument("--codec", choices=("h264", "hevc"), default="h264")
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--track", action="store_true")
+    parser.add_argument("--workers", type=int, help="processes; by default as many as a run takes")
     parser.add_argument("--lines", action="store_true", help="say which lines hold it longest")
     chosen = parser.parse_args()
     seconds: int = chosen.seconds
-    settings = Settings(device=chosen.device, concurrent_files=chosen.videos, track=chosen.track)
+    settings = Settings(
+        device=chosen.device, concurrent_files=chosen.videos, track=chosen.track, workers=chosen.workers
+    )
     sinks = CountingSinks(chosen.videos)
     with tempfile.TemporaryDirectory() as scratch:
         encoder = {"h264": "libx264", "hevc": "libx265"}[chosen.codec]

@@ -1,6 +1,6 @@
-"""How a run is spread over processes: on several cards one pipeline each at least, on one card one for every few files.
+"""How a run is spread over processes: on several cards one pipeline each at least, on one card one for every file up to a few.
 
-One interpreter lock keeps two NVDEC sessions of 1080p busy, and four nearly so; what is measured stands in the README.
+An interpreter's lock keeps NVDEC waiting where several sessions share it; what is measured stands in the README.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ __all__ = ["FILES_A_CARD", "jobs_for"]
 FILES_A_CARD = 16
 """Decoded at once: seven NVDEC engines are busy with 14, and the rest keeps them so while others open."""
 
-FILES_A_WORKER = 2
-CORES_A_WORKER, CORES_A_TRACKING_WORKER = 3, 2
-MOST_A_CARD, MOST_TRACKING_A_CARD = 4, 8
-"""Tracking keeps the interpreter for four times as long: 16 videos on an H100 came to 2469 fps in four processes, to 4033
-in eight."""
+FILES_ALONE = 2
+"""One process serves so many nearly as fast as its card decodes them; more of them get one each."""
+
+MOST_A_CARD = 8
+"""On an H100, eight instead of four: 16 videos 1.04 to 1.08 times as fast; with tracking, which keeps the interpreter for
+four times as long, 1.6 times."""
+
+CORES_A_WORKER = 2
 WORKER_BYTES = 2 << 30
 """Of a card's memory: networks, decoders' surfaces, and pictures that wait."""
 
@@ -43,7 +46,7 @@ def jobs_for(settings: Settings, sources: Sequence[SourceSpec], *, needs_pixels:
     devices = [f"cuda:{card.ordinal}" for card in cards] or [settings.device]
     files = settings.concurrent_files or (FILES_A_CARD * len(cards) if cards else settings.cpu_threads)
     concurrent = min(len(sources), files + sum(spec.is_live for spec in sources))
-    count = settings.workers or _enough(cards, concurrent, tracks=settings.track)
+    count = settings.workers or _enough(cards, concurrent)
     count = min(count, len(sources))
     if count < 2:  # noqa: PLR2004
         return []
@@ -73,15 +76,15 @@ def _cards(settings: Settings) -> list[Gpu]:
     return [card for card in wanted if tensorrt_status(card.ordinal).ok]
 
 
-def _enough(cards: Sequence[Gpu], concurrent: int, *, tracks: bool) -> int:
+def _enough(cards: Sequence[Gpu], concurrent: int) -> int:
     """Workers that keep the cards busy; they take turns on them. Processors need one, whose threads share them."""
     if not cards:
         return 1
-    most, cores = (MOST_TRACKING_A_CARD, CORES_A_TRACKING_WORKER) if tracks else (MOST_A_CARD, CORES_A_WORKER)
+    files = -(-concurrent // len(cards))
     a_card = min(
-        most,
-        -(-concurrent // (FILES_A_WORKER * len(cards))),
-        max(1, len(os.sched_getaffinity(0)) // (cores * len(cards))),
+        MOST_A_CARD,
+        1 if files <= FILES_ALONE else files,
+        max(1, len(os.sched_getaffinity(0)) // (CORES_A_WORKER * len(cards))),
         max(1, min(card.memory_bytes for card in cards) // WORKER_BYTES),
     )
     return len(cards) * a_card

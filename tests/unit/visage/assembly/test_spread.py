@@ -46,30 +46,28 @@ def test_who_needs_pictures_gets_one_process_or_is_told(two_cards: None) -> None
 
 
 @pytest.mark.parametrize(
-    ("device", "sources", "track", "expected"),
+    ("device", "sources", "expected"),
     [
-        ("cuda:1", 1, False, []),
-        ("cuda:1", 2, False, []),
-        ("cuda:1", 4, False, ["cuda:1"] * 2),
-        ("cuda:1", 8, False, ["cuda:1"] * 4),
-        ("cuda:1", 100, False, ["cuda:1"] * 4),
-        ("cuda:1", 4, True, ["cuda:1"] * 2),
-        ("cuda:1", 100, True, ["cuda:1"] * 8),
-        ("auto", 2, False, ["cuda:0", "cuda:1"]),
-        ("cuda", 8, False, ["cuda:0", "cuda:1"] * 2),
-        ("cuda", 100, False, ["cuda:0", "cuda:1"] * 4),
-        ("cuda:7", 16, False, []),
+        ("cuda:1", 1, []),
+        ("cuda:1", 2, []),
+        ("cuda:1", 4, ["cuda:1"] * 4),
+        ("cuda:1", 8, ["cuda:1"] * 8),
+        ("cuda:1", 100, ["cuda:1"] * 8),
+        ("auto", 2, ["cuda:0", "cuda:1"]),
+        ("auto", 4, ["cuda:0", "cuda:1"]),
+        ("cuda", 8, ["cuda:0", "cuda:1"] * 4),
+        ("cuda", 100, ["cuda:0", "cuda:1"] * 8),
+        ("cuda:7", 16, []),
     ],
 )
-def test_each_card_gets_a_process_for_every_few_files(
-    two_cards: None, device: str, sources: int, track: bool, expected: list[str]
+def test_each_card_gets_a_process_for_every_file_up_to_a_few(
+    two_cards: None, device: str, sources: int, expected: list[str]
 ) -> None:
-    found = jobs(Settings(device=device, track=track), sources)
+    found = jobs(Settings(device=device), sources)
     assert [job.settings.device for job in found] == expected
     assert {job.settings.workers for job in found} == ({expected.count(expected[0])} if expected else set())
 
 
-def test_processes_that_track_want_processors_too(two_cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_want_processors_too(two_cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    assert len(jobs(Settings(device="cuda:1", track=True), 16)) == 4
-    assert len(jobs(Settings(device="cuda:1", track=False), 16)) == 2
+    assert len(jobs(Settings(device="cuda:1"), 16)) == 4

@@ -1,4 +1,4 @@
-"""How a run is spread over processes: on several cards one pipeline each at least, on one card one for every file up to a few.
+"""How a run is spread over processes: a pipeline for every card, and on one card for every file up to a few.
 
 An interpreter's lock keeps NVDEC waiting where several sessions share it; what is measured stands in the README.
 """
@@ -22,7 +22,7 @@ FILES_ALONE = 2
 """One process serves so many nearly as fast as its card decodes them; more of them get one each."""
 
 MOST_A_CARD = 8
-"""On an H100, eight instead of four: 16 videos 1.04 to 1.08 times as fast; with tracking, which keeps the interpreter for
+"""On an H100, eight instead of four: 16 videos 1.04 to 1.08 times as fast; with tracking, which keeps the interpreter
 four times as long, 1.6 times."""
 
 CORES_A_WORKER = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from stages.buffers import BufferPool
 from stages.contract import FrameSource
-from stages.errors import NotAVideo
+from stages.errors import NotAVideo, SourceNotFound
 from stages.sink.base import Sink
 from stages.sink.metadata import RunDescription
 from stages.sources import SourceEnded, VideoInfo
@@ -22,11 +23,14 @@ from visage.config import Settings
 from visage.config.service import FilesConfig
 from visage.config.sources import SourceSpec
 from visage.runtime import Outcome, Pipeline, PipelineLimits
+from visage.service.backoff import Backoff
 from visage.service.file_desk import FileDesk
 from visage.service.folders import FoundFile
 from visage.service.ledger import Job, JobState, Ledger
 from visage.service.settings_key import settings_key
+from visage.service.supervision import keep_running
 from visage.service.trial import Trial
+from visage.service.verdicts import NotStored
 from visage.service.whole_only import WholeOnly
 
 
@@ -52,11 +56,13 @@ class Rig:
         self.detect = ScriptedDetect()
         self.detect.gate.set()
         self.errors: dict[str, Exception] = {}
+        self.unstartable: dict[str, Exception] = {}
         self.endless: set[str] = set()
         self.opened: list[str] = []
         self.most_at_once = 0
         self.ledger = Ledger(folder / "ledger.sqlite")
         self.trial = ScriptedTrial()
+        self.not_stored: list[Exception] = []
         self.pipeline = Pipeline(
             detect=self.detect,
             embed=None,
@@ -74,6 +80,7 @@ class Rig:
             concurrent=concurrent,
             place=lambda job: folder / "out" / job.path.name,
             trial=self.trial,
+            stored=self._stored,
         )
 
     def find(self, name: str, content: str | None = None) -> Job:
@@ -93,17 +100,55 @@ class Rig:
 
         anyio.run(run)
 
+    def dispatch_through(self, what: Callable[[], bool]) -> None:
+        """As the daemon does it: through what passes."""
+
+        async def run() -> None:
+            dispatch = keep_running("files", self.desk.dispatch, after=(sqlite3.Error,), backoff=Backoff(0.01, 0.02))
+            with anyio.fail_after(BOUND_SECONDS):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(dispatch)
+                    while not what():  # noqa: ASYNC110  # the pipeline's threads tell the desk, not the test
+                        await anyio.sleep(0.005)
+                    group.cancel_scope.cancel()
+
+        anyio.run(run)
+
+    def refuse(self, state: str) -> Callable[[], object]:
+        """Let the ledger's disk take no change to this state, until what this returns is called."""
+        database = sqlite3.connect(self.folder / "ledger.sqlite", isolation_level=None, check_same_thread=False)
+        database.execute(
+            f"CREATE TRIGGER refused BEFORE UPDATE ON jobs WHEN new.state = '{state}'"
+            " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+
+        def accept() -> None:
+            database.execute("DROP TRIGGER refused")
+            database.close()
+
+        return accept
+
     def states(self) -> dict[str, JobState]:
         return {job.path.name: job.state for job in self.ledger.jobs()}
 
     def _open(self, spec: SourceSpec) -> FrameSource:
         name = Path(spec.uri).name
+        if name in self.unstartable:
+            raise self.unstartable[name]
         self.opened.append(name)
         return ScriptedSource(self.pool, spec.source_id, 3, error=self.errors.get(name), endless=name in self.endless)
 
     def _sinks(self, info: VideoInfo) -> list[Sink]:
         self.most_at_once = max(self.most_at_once, len(self.pipeline.statistics().sources))
         return [WholeOnly(RecordingSink())]
+
+    def _stored(self, _: str) -> Exception | None:
+        if not self.not_stored:
+            return None
+        error = self.not_stored.pop(0)
+        if isinstance(error, NotStored):
+            raise error
+        return error
 
     def _ended(self, outcome: Outcome) -> None:
         assert self.desk.ended(outcome)
@@ -148,8 +193,84 @@ def test_an_interrupted_file_is_queued_again(rig: Rig) -> None:
     rig.dispatch_until(lambda: bool(rig.desk.readings()))
     rig.pipeline.drain()
     assert rig.pipeline.wait(BOUND_SECONDS)
+    rig.desk.close()
     (job,) = rig.ledger.jobs()
     assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+
+
+def test_a_full_disk_stops_nothing_for_good(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """First nothing can be begun, then nothing can be noted as done."""
+    accept = rig.refuse("running")
+    rig.find("a.mp4")
+    rig.dispatch_through(lambda: "disk is full; trying again" in caplog.text)
+    accept()
+    accept = rig.refuse("done")
+    caplog.clear()
+    rig.dispatch_through(lambda: "disk is full; trying again" in caplog.text)
+    assert rig.states() == {"a.mp4": JobState.RUNNING}
+    accept()
+    rig.dispatch_through(lambda: rig.states() == {"a.mp4": JobState.DONE})
+    assert rig.opened == ["a.mp4"]
+
+
+def test_suspects_are_tried_after_a_full_disk_too(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("one.mp4", "two.mp4"):
+        rig.find(name)
+        rig.ledger.claim(settings_key(Settings()))
+    rig.ledger.recover(by_own_fault=False)
+    accept = rig.refuse("queued")
+    rig.dispatch_through(lambda: "disk is full; trying again" in caplog.text)
+    accept()
+    rig.dispatch_through(lambda: rig.ledger.counts()[JobState.DONE] == 2)
+
+
+def test_who_works_alone_and_can_t_be_started_lets_the_others_go_on(rig: Rig) -> None:
+    rig.find("bad.mp4")
+    rig.ledger.claim(settings_key(Settings()))
+    rig.ledger.recover(by_own_fault=True)
+    rig.unstartable["bad.mp4"] = MemoryError("the card is full")
+    rig.find("good.mp4")
+    rig.dispatch_until(
+        lambda: rig.states() == {"bad.mp4": JobState.FAILED, "good.mp4": JobState.DONE},
+    )
+
+
+def test_a_file_that_is_replaced_while_it_waits_is_not_taken_for_the_old_one(rig: Rig) -> None:
+    rig.find("x.mp4", "first")
+    rig.find("x.mp4", "second and longer")
+    rig.dispatch_until(lambda: set(rig.states().values()) == {JobState.DONE})
+    assert rig.opened == ["x.mp4"]
+    assert rig.find("restored.mp4", "first").state is JobState.QUEUED
+
+
+def test_a_file_that_grows_while_it_is_in_work_is_read_again(rig: Rig) -> None:
+    rig.detect.gate.clear()
+    rig.find("x.mp4", "half")
+    rig.dispatch_until(lambda: bool(rig.opened))
+    rig.find("x.mp4", "half and the rest")
+    rig.dispatch_until(lambda: bool(rig.desk.readings()))
+    assert rig.opened == ["x.mp4"]  # one place for both results
+    rig.detect.gate.set()
+    rig.dispatch_until(lambda: set(rig.states().values()) == {JobState.DONE})
+    assert rig.opened == ["x.mp4", "x.mp4"]
+    assert rig.find("copy.mp4", "half").state is JobState.QUEUED
+
+
+def test_what_could_not_be_opened_is_queued_again_when_it_is_found_again(rig: Rig) -> None:
+    rig.errors["x.mp4"] = SourceNotFound("x.mp4 does not exist")
+    rig.find("x.mp4")
+    rig.dispatch_until(lambda: rig.states()["x.mp4"] is JobState.MISSING)
+    rig.errors.clear()
+    assert rig.find("x.mp4").attempts == 0
+    rig.dispatch_until(lambda: rig.states()["x.mp4"] is JobState.DONE)
+
+
+def test_a_file_is_done_when_what_was_seen_is_stored(rig: Rig) -> None:
+    rig.not_stored = [NotStored("the gallery is locked"), OSError("the gallery's disk is full")]
+    rig.find("x.mp4")
+    rig.dispatch_until(lambda: rig.states()["x.mp4"] is JobState.DONE)
+    assert rig.opened == ["x.mp4", "x.mp4"]
+    assert rig.ledger.jobs()[0].completions == 1
 
 
 def test_a_suspect_is_tried_first_while_others_go_on(rig: Rig) -> None:
@@ -200,11 +321,12 @@ def test_the_event_loop_never_waits_for_the_ledger_s_disk(rig: Rig, monkeypatch:
     rig.find("long.mp4")
     for name in ("claim", "acquit", "set_aside", "release", "seconds_until_due"):
         monkeypatch.setattr(rig.ledger, name, watched(name, getattr(rig.ledger, name)))
-    rig.dispatch_until(lambda: called["release"] == 2 and rig.states()["innocent.mp4"] is JobState.RUNNING)
+    rig.dispatch_until(lambda: called["release"] == 1 and rig.states()["innocent.mp4"] is JobState.RUNNING)
     assert on_loop == set()
-    assert (called["set_aside"], called["acquit"], called["release"]) == (1, 1, 3)
     rig.pipeline.drain()
     assert rig.pipeline.wait(BOUND_SECONDS)
+    rig.desk.close()
+    assert (called["set_aside"], called["acquit"], called["release"]) == (1, 1, 3)
     assert rig.states() == {
         "innocent.mp4": JobState.QUEUED,
         "poison.mp4": JobState.SET_ASIDE,

@@ -49,6 +49,7 @@ from visage.service.state_dir import StateDir
 from visage.service.supervision import keep_running
 from visage.service.systemd import Notifier
 from visage.service.trial import Trial
+from visage.service.verdicts import Stored
 
 __all__ = ["Daemon", "ExtraSinks", "WebService"]
 
@@ -75,6 +76,7 @@ class Daemon:
         extra_sinks: ExtraSinks | None = None,
         people: KnownPeople | None = None,
         trial: Trial | None = None,
+        stored: Stored = lambda _: None,
     ) -> None:
         """
         Args:
@@ -84,6 +86,7 @@ class Daemon:
             extra_sinks: more sinks for every source, such as live pictures and sightings.
             people: whom faces are compared with; stays the caller's.
             trial: tries suspect files; by default in a process of its own.
+            stored: whether what was seen in a file is stored: asked before it counts as done.
 
         Raises:
             StateInUse, ConfigError, ModelError, BackendError
@@ -121,6 +124,7 @@ class Daemon:
                 hooks=[pipeline_metrics],
                 people=people,
             )
+            after_pipeline = owned.enter_context(ExitStack())
             owned.callback(self._close_pipeline)
             self._health = Health(self.pipeline)
             pipeline_metrics.watch(self.pipeline)
@@ -140,7 +144,9 @@ class Daemon:
                 concurrent=settings.concurrent_files or self.platform.concurrent_files,
                 place=lambda job: results_folder(job, self.folders.configs(), config.state_dir),
                 trial=trial or Trial(settings),
+                stored=stored,
             )
+            after_pipeline.callback(self.files.close)
             self.folders = FolderDesk(self.files, config.folders)
             self._metrics.watch(lambda: read_service(self.cameras, self.ledger, self.events, self.platform))
             self._owned = owned.pop_all()

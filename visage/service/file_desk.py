@@ -1,16 +1,19 @@
 """Files from the ledger into the pipeline, as many at once as the device has decoders for.
 
 A file's job is claimed, its outputs are staged beside their places, and when the pipeline says that they are durable
-the job is completed. Between those two a crash repeats the work, and the same outputs replace the same: whole or not at
-all. An interrupted file leaves nothing and is queued again. A suspect (see the ledger) is tried in a process of its own
-first, and one that crashed the process once works alone from then on.
+it is decided what becomes of the job (see `visage.service.verdicts`). Between those two a crash repeats the work, and
+the same outputs replace the same: whole or not at all. An interrupted file leaves nothing and is queued again. A
+suspect (see the ledger) is tried in a process of its own first, and one that crashed the process once works alone from
+then on.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +36,21 @@ from visage.service.content import content_key
 from visage.service.folders import FoundFile
 from visage.service.ledger import Job, JobState, Ledger
 from visage.service.settings_key import settings_key
+from visage.service.suspects import Suspects
 from visage.service.trial import Trial
+from visage.service.verdicts import NotStored, Stored, Verdicts, has_changed
 from visage.service.whole_only import WholeOnly
 from visage.wake import Wake
 
 __all__ = ["FileDesk", "FileReading", "source_name"]
 
 IDLE_SECONDS = 60.0
+
+OWED_SECONDS = 1.0
+"""Until what was seen in a file is asked for again."""
+
+LOOK_SECONDS = 30.0
+"""For a look at a file. On a mount that hangs it is begun without, and hangs by itself."""
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -62,27 +73,29 @@ class FileDesk:
         concurrent: int,
         place: Callable[[Job], Path],
         trial: Trial,
+        stored: Stored = lambda _: None,
     ) -> None:
         """
         Args:
             concurrent: most files at once.
             place: the folder for a job's results.
+            stored: asked for every file before it is done.
         """
         self._pipeline = pipeline
         self._ledger = ledger
         self._open_file = open_file
         self._settings_key = settings_key(settings)
-        self._config = config
         self._run = run
         self._concurrent = config.concurrent or concurrent
         self._place = place
-        self._trial = trial
+        self._verdicts = Verdicts(ledger, config, stored=stored)
         self._lock = threading.Lock()
         self._running: dict[str, Job] = {}
+        self._ended: deque[tuple[Job, Outcome]] = deque()
         self._held: set[str] = set()
         self._is_alone = False
-        self._is_trying = False
         self._wake = Wake()
+        self._suspects = Suspects(trial, self._verdicts, self._wake)
         # Threads of its own: folders on a mount that hangs may hold all of the event loop's.
         self._threads = anyio.CapacityLimiter(2)
 
@@ -117,17 +130,20 @@ class FileDesk:
         return job
 
     async def dispatch(self) -> None:
-        """Start files as there is room, until cancelled."""
+        """Start files as there is room, and settle those that have ended, until cancelled. Raises sqlite3.Error."""
         async with anyio.create_task_group() as group:
             while True:
+                is_settled = await self._settle()
                 job = await self._at_disk(self._next)
                 if job is None:
                     # None is queued, or what is queued has to wait for room: `ended` and `found` wake this.
                     due_seconds = await self._at_disk(self._ledger.seconds_until_due, self._settings_key)
-                    await self._wake.wait(min(IDLE_SECONDS, due_seconds or IDLE_SECONDS))
+                    await self._wake.wait(
+                        min(IDLE_SECONDS, due_seconds or IDLE_SECONDS) if is_settled else OWED_SECONDS
+                    )
                 elif job.is_suspect:
-                    self._is_trying = True
-                    group.start_soon(self._try, job)
+                    self._suspects.is_trying = True
+                    group.start_soon(self._suspects.try_one, job, source_name(job))
                 else:
                     await self._begin(job)
 
@@ -142,16 +158,23 @@ class FileDesk:
 
     def ended(self, outcome: Outcome) -> bool:
         """The pipeline has settled a source; says whether it is one of these. Called on the pipeline's threads."""
-        with self._lock:
-            job = self._running.pop(outcome.source_id, None)
-            if job is not None and not self._running:
-                self._is_alone = False
+        job = self._leave(outcome.source_id)
         if job is None:
             return False
         self._pipeline.forget(outcome.source_id)
-        self._record(job, outcome)
+        self._ended.append((job, outcome))
         self._wake.set()
         return True
+
+    def close(self) -> None:
+        """Settle what ended since `dispatch` did. What the ledger does not take is a suspect at the next start."""
+        while self._ended:
+            job, outcome = self._ended.popleft()
+            self._verdicts.end(job, outcome)
+        try:
+            self._verdicts.write()
+        except (sqlite3.Error, NotStored) as error:
+            logger.error("files that have ended can't be noted: %s", error, extra=about("file.unrecorded"))
 
     def readings(self) -> list[FileReading]:
         """The files in work."""
@@ -176,42 +199,46 @@ class FileDesk:
             if len(self._running) >= self._concurrent or self._is_alone:
                 return None
             held = frozenset(self._held)
-        return self._ledger.claim(self._settings_key, except_folders=held, except_suspects=self._is_trying)
+        return self._ledger.claim(self._settings_key, except_folders=held, except_suspects=self._suspects.is_trying)
 
-    async def _try(self, job: Job) -> None:
-        """Queue a suspect as any other file, or set it aside. The rest goes on meanwhile."""
-        try:
-            logger.warning(
-                "%s was in work when the process died; trying it in a process of its own",
-                job.path,
-                extra=about("file.suspect", source_name(job)),
-            )
-            death = await self._trial.death_of(job.path)
-            if death is None:
-                await self._at_disk(self._ledger.acquit, job.number)
+    async def _settle(self) -> bool:
+        """Say what becomes of the files that have ended; returns whether it is written."""
+        while self._ended:
+            job, outcome = self._ended[0]
+            if outcome.state is SourceState.DONE and await self._has_changed(job):
+                self._verdicts.drop(job)
             else:
-                logger.error(
-                    "%s brought a process down again (%s); it is set aside",
-                    job.path,
-                    death,
-                    extra=about("file.set_aside", source_name(job)),
-                )
-                await self._at_disk(
-                    self._ledger.set_aside, job.number, f"it brought the process down, and a second one: {death}"
-                )
-        finally:
-            await self._at_disk(self._ledger.release, job.number)  # unless it is set aside
-            self._is_trying = False
-            self._wake.set()
+                self._verdicts.end(job, outcome)
+            self._ended.popleft()
+        try:
+            await self._at_disk(self._verdicts.write)
+        except NotStored:
+            return False
+        return True
 
     async def _begin(self, job: Job) -> None:
+        source_id = source_name(job)
         try:
             if job.faults:
                 await self._until_alone()
-            await self._at_disk(self._start, job)
+            if await self._has_changed(job):
+                self._verdicts.drop(job)
+                self._leave(source_id)
+            else:
+                await self._at_disk(self._start, job)
         except BaseException:  # cancelled: its turn comes after the restart
-            await self._at_disk(self._ledger.release, job.number)
+            self._leave(source_id)
+            self._verdicts.release(job)
             raise
+
+    async def _has_changed(self, job: Job) -> bool:
+        """Whether it is not the file any more that was queued."""
+        changed = False
+        with anyio.move_on_after(LOOK_SECONDS):
+            changed = await anyio.to_thread.run_sync(
+                has_changed, job, self._ledger, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
+            )
+        return changed
 
     async def _at_disk(self, call: Callable[[Unpack[Arguments]], T], *arguments: Unpack[Arguments]) -> T:
         """On a worker thread, as the ledger waits for the disk; not cancelled, so that no claimed job is lost."""
@@ -235,45 +262,19 @@ class FileDesk:
             frames = self._open_file(SourceSpec(uri=str(job.path), source_id=source_id))
             self._pipeline.add(source_id, frames)
         except Exception as error:  # concerns this file alone
-            with self._lock:
-                del self._running[source_id]
+            self._leave(source_id)
             if isinstance(error, QueueClosed):  # the pipeline is stopping
-                self._ledger.release(job.number)
+                self._verdicts.release(job)
             else:
-                self._record(job, Outcome(source_id, SourceState.FAILED, 0, 0, 0, error))
+                self._ended.append((job, Outcome(source_id, SourceState.FAILED, 0, 0, 0, error)))
 
-    def _record(self, job: Job, outcome: Outcome) -> None:
-        source = outcome.source_id
-        if outcome.state is SourceState.DONE:
-            self._ledger.complete(job.number, frames=outcome.frames_done, faces=outcome.faces)
-            logger.info(
-                "%s: done, %d frames, %d faces",
-                job.path,
-                outcome.frames_done,
-                outcome.faces,
-                extra=about("file.done", source),
-            )
-        elif outcome.state is SourceState.INTERRUPTED:
-            self._ledger.release(job.number)
-        elif job.attempts >= self._config.attempts:
-            self._ledger.fail(job.number, str(outcome.error))
-            logger.error(
-                "%s; given up after %d attempts",
-                _with_path(job, outcome.error),
-                job.attempts,
-                extra=about("file.failed", source, error=outcome.error),
-            )
-        else:
-            wait_seconds = min(
-                self._config.retry_most_seconds, self._config.retry_first_seconds * 2.0 ** (job.attempts - 1)
-            )
-            self._ledger.retry(job.number, str(outcome.error), wait_seconds=wait_seconds)
-            logger.warning(
-                "%s; trying again in %.0f s",
-                _with_path(job, outcome.error),
-                wait_seconds,
-                extra=about("file.retried", source, error=outcome.error),
-            )
+    def _leave(self, source_id: str) -> Job | None:
+        """It is not in work any more; returns its job if it was."""
+        with self._lock:
+            job = self._running.pop(source_id, None)
+            if not self._running:
+                self._is_alone = False
+        return job
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +293,3 @@ def source_name(job: Job) -> str:
     """What a file is called as a source: in events, metrics and logs."""
     stem = re.sub(r"[^\w.+-]+", "_", job.path.stem).strip("._-")[:80] or "file"
     return f"{stem}-{job.content[:8]}"
-
-
-def _with_path(job: Job, error: BaseException | None) -> str:
-    """The error names its file, unless it is about something else, such as a disk that is full."""
-    text = str(error)
-    return text if str(job.path) in text else f"{job.path}: {text}"

@@ -103,7 +103,8 @@ class FolderDesk:
         async def take(file: FoundFile) -> None:
             try:
                 await anyio.to_thread.run_sync(
-                    lambda: self._files.found(file, folder=name, priority=folder.config.priority)
+                    lambda: self._files.found(file, folder=name, priority=folder.config.priority),
+                    abandon_on_cancel=True,
                 )
             except UnicodeEncodeError:
                 logger.warning(

@@ -3,7 +3,8 @@
 What the kernel tells (`watchfiles`; on network mounts, asking) makes candidates; so does a look through the whole
 folder at the start and every `rescan_seconds`, because notices get lost. A candidate is given when its size and time
 have stayed the same for `settle_seconds`. The ledger behind knows what has been done; this keeps only what it has given
-with which size and time. A folder that is not there, such as a mount that was lost, is waited for.
+with which size and time. A folder that is not there, such as a mount that was lost, is waited for, and when it is back
+everything in it is given again.
 
 Everything that asks the file system runs on worker threads, which a hanging mount may hold for as long as it likes.
 """
@@ -26,6 +27,8 @@ from watchfiles import Change, awatch
 
 from visage.config.service import FolderConfig
 from visage.observe.fields import about
+from visage.service.results import RESULTS_SUFFIX
+from visage.service.supervision import leaves
 
 __all__ = ["FolderState", "FoundFile", "WatchedFolder"]
 
@@ -50,8 +53,10 @@ class WatchedFolder:
         self._now = now
         self._candidates: dict[Path, _Candidate] = {}
         self._given: dict[Path, tuple[int, int]] = {}
+        self._identity: tuple[int, int] | None = None
         self._lock = threading.RLock()
         self._found = anyio.Event()
+        self._stop_watching = anyio.Event()
 
     def __repr__(self) -> str:
         return f"<WatchedFolder {self._config.path} {self.state.value}, {len(self._candidates)} candidates>"
@@ -61,24 +66,27 @@ class WatchedFolder:
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch)
             group.start_soon(self._rescan)
-            while True:
-                for found in await anyio.to_thread.run_sync(self.settled):
-                    await on_file(found)
-                if self._candidates:
-                    await anyio.sleep(min(1.0, self._config.settle_seconds / 4))
-                else:
-                    self._found = anyio.Event()
-                    with anyio.move_on_after(self._config.rescan_seconds):
-                        await self._found.wait()
+            try:
+                await self._give(on_file)
+            finally:
+                # watchfiles' thread is not cancelled, and looks at its own time-out only every five seconds.
+                self._stop_watching.set()
 
-    def scan(self) -> None:
-        """Look through the whole folder; what has changed since it was given becomes a candidate."""
+    def scan(self) -> bool:
+        """Look through the whole folder; what has changed since it was given becomes a candidate.
+
+        Returns whether it is another folder than at the last look, such as a mount that came back.
+        """
+        status = self._config.path.stat()
         listing = list(self._walk(self._config.path))
         for path in listing:
             self.consider(path)
         present = set(listing)
+        identity = status.st_dev, status.st_ino
         with self._lock:
             self._given = {path: seen for path, seen in self._given.items() if path in present}
+            is_another, self._identity = self._identity not in (None, identity), identity
+        return is_another
 
     def consider(self, path: Path) -> None:
         """A file may be new or have changed."""
@@ -90,7 +98,10 @@ class WatchedFolder:
                 self._candidates[path] = _Candidate(*seen, since=self._now())
 
     def settled(self) -> list[FoundFile]:
-        """Candidates that have not changed for long enough, in the order of their names; they are given only once."""
+        """Candidates that have not changed for long enough, in the order of their names; they are given only once.
+
+        Empty files are not: whoever made them has not begun.
+        """
         with self._lock:
             candidates = sorted(self._candidates.items())
         looks = [(path, candidate, _look(path)) for path, candidate in candidates]
@@ -101,10 +112,11 @@ class WatchedFolder:
                     del self._candidates[path]
                 elif seen != (candidate.size, candidate.modified_ns):
                     self._candidates[path] = _Candidate(*seen, since=self._now())
-                elif self._now() - candidate.since >= self._config.settle_seconds and candidate.size > 0:
+                elif self._now() - candidate.since >= self._config.settle_seconds:
                     del self._candidates[path]
                     self._given[path] = seen
-                    ready.append(FoundFile(path, *seen))
+                    if candidate.size > 0:
+                        ready.append(FoundFile(path, *seen))
         return ready
 
     def forget(self, path: Path) -> None:
@@ -113,16 +125,30 @@ class WatchedFolder:
             self._given.pop(path, None)
 
     def wants(self, path: Path) -> bool:
-        """Whether the patterns choose this file. Hidden files, and those still being written as `.part`, never."""
+        """Whether the patterns choose this file. Never hidden ones, those still written as `.part`, and results."""
         try:
             below = path.relative_to(self._config.path)
         except ValueError:
             return False
         if any(part.startswith(".") for part in below.parts) or path.name.endswith(PART_SUFFIX):
             return False
-        if self._config.output is not None and path.is_relative_to(self._config.output):
+        if any(part.endswith(RESULTS_SUFFIX) for part in below.parts):
+            return False
+        output, folder = self._config.output, self._config.path
+        if output is not None and folder in output.parents and path.is_relative_to(output):
             return False
         return _matches(below, self._config.include) and not _matches(below, self._config.exclude)
+
+    async def _give(self, on_file: Callable[[FoundFile], Awaitable[None]]) -> None:
+        while True:
+            for found in await anyio.to_thread.run_sync(self.settled, abandon_on_cancel=True):
+                await on_file(found)
+            if self._candidates:
+                await anyio.sleep(min(1.0, self._config.settle_seconds / 4))
+            else:
+                self._found = anyio.Event()
+                with anyio.move_on_after(self._config.rescan_seconds):
+                    await self._found.wait()
 
     def _consider_all(self, changes: set[tuple[Change, str]]) -> None:
         for change, name in changes:
@@ -137,6 +163,7 @@ class WatchedFolder:
     async def _watch(self) -> None:
         """Candidates by notice."""
         while True:
+            self._stop_watching = anyio.Event()
             try:
                 async for changes in awatch(
                     self._config.path,
@@ -147,23 +174,29 @@ class WatchedFolder:
                     poll_delay_ms=POLL_MILLISECONDS,
                     step=200,
                     ignore_permission_denied=True,
+                    stop_event=self._stop_watching,
                 ):
-                    await anyio.to_thread.run_sync(self._consider_all, changes)
+                    await anyio.to_thread.run_sync(self._consider_all, changes, abandon_on_cancel=True)
                     self._found.set()
-                return
-            except (OSError, RuntimeError) as error:  # watchfiles raises either, also where the folder is missing
-                self._note(FolderState.UNREACHABLE, str(error))
+            except Exception as error:
+                # Also where the folder is missing, and out of watchfiles' own task group.
+                if not all(isinstance(leaf, OSError | RuntimeError) for leaf in leaves(error)):
+                    raise
+                self._note(FolderState.UNREACHABLE, str(leaves(error)[0]))
                 await anyio.sleep(UNREACHABLE_SECONDS)
 
     async def _rescan(self) -> None:
         """Candidates by looking."""
         while True:
             try:
-                await anyio.to_thread.run_sync(self.scan)
+                if await anyio.to_thread.run_sync(self.scan, abandon_on_cancel=True):
+                    self._stop_watching.set()  # it told of the other one
                 self._note(FolderState.WATCHING, "")
                 wait_seconds = self._config.rescan_seconds
             except OSError as error:
                 self._note(FolderState.UNREACHABLE, f"{error.filename}: {error.strerror}")
+                with self._lock:
+                    self._given.clear()
                 wait_seconds = UNREACHABLE_SECONDS
             self._found.set()
             await anyio.sleep(wait_seconds)

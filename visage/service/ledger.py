@@ -1,7 +1,8 @@
 """The ledger of files: each is worked on once for its content and the settings, whatever happens to the process.
 
     queued ──claim──> running ──complete──> done
-       ^                 │ ├────fail────> queued again after a wait, in the end failed
+       ^ ^               │ ├────fail────> queued again after a wait, in the end failed
+       │ └──found again──┼─┼────miss────> the same, in the end missing
        └────release──────┘ └──set_aside─> set aside
 
 A job that is running when the process dies is found by `recover` at the next start and queued again, as a suspect: it
@@ -21,9 +22,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
+
+from visage.service.job import FIELDS, Job, JobState
 
 __all__ = ["Job", "JobState", "Ledger"]
 
@@ -102,7 +103,7 @@ class Ledger:
     ) -> Job:
         """Note a file; queue it unless this content is known with these settings. Returns its job, new or not.
 
-        A job that waits follows its file: the newest path and priority count.
+        A job that waits follows its file: the newest path and priority count. One that was missing waits again.
         """
         with self._transaction() as database:
             database.execute(
@@ -113,31 +114,36 @@ class Ledger:
             database.execute(
                 "INSERT INTO jobs (content, settings, path, folder, priority, state, queued_at)"
                 " VALUES (?, ?, ?, ?, ?, 'queued', ?) ON CONFLICT (content, settings) DO UPDATE SET"
-                " path = excluded.path, folder = excluded.folder, priority = excluded.priority"
-                " WHERE state = 'queued'",
+                " path = excluded.path, folder = excluded.folder, priority = excluded.priority,"
+                " attempts = iif(state = 'missing', 0, attempts), state = 'queued'"
+                " WHERE state IN ('queued', 'missing')",
                 (content, settings, str(path), folder, priority, self._now()),
             )
             row = database.execute(
                 f"SELECT {FIELDS} FROM jobs WHERE content = ? AND settings = ?",
                 (content, settings),
             ).fetchone()
-        return _job_of(row)
+        return Job.of(row)
 
     def claim(
         self, settings: str, *, except_folders: Collection[str] = (), except_suspects: bool = False
     ) -> Job | None:
-        """Take the next job whose time has come, highest priority first; suspects last. None if there is none."""
+        """Take the next job whose time has come, highest priority first; suspects last. None if there is none.
+
+        Of a file that grew while it was in work there are two: they have one place for their results, and take turns.
+        """
         held = "".join(", ?" for _ in except_folders)[2:]
         with self._transaction() as database:
             row = database.execute(
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ? WHERE number = ("
                 f" SELECT number FROM jobs WHERE state = 'queued' AND settings = ? AND not_before <= ?"
                 f" AND folder NOT IN ({held}){' AND NOT is_suspect' * except_suspects}"
+                " AND path NOT IN (SELECT path FROM jobs WHERE state = 'running')"
                 " ORDER BY is_suspect, priority DESC, queued_at, number LIMIT 1)"
                 f" RETURNING {FIELDS}",
                 (self._now(), settings, self._now(), *except_folders),
             ).fetchone()
-        return None if row is None else _job_of(row)
+        return None if row is None else Job.of(row)
 
     def complete(self, number: int, *, frames: int, faces: int) -> None:
         """Its outputs are whole and durable."""
@@ -150,6 +156,11 @@ class Ledger:
                 "UPDATE jobs SET state = 'queued', attempts = attempts - 1 WHERE number = ? AND state = 'running'",
                 (number,),
             )
+
+    def drop(self, number: int) -> None:
+        """Forget it: its file holds something else now, and has a job for that or will get one."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM jobs WHERE number = ? AND state = 'running'", (number,))
 
     def acquit(self, number: int) -> None:
         """A suspect has passed its trial."""
@@ -167,6 +178,10 @@ class Ledger:
     def fail(self, number: int, error: str) -> None:
         """It failed for good."""
         self._end(number, JobState.FAILED, error)
+
+    def miss(self, number: int, error: str) -> None:
+        """It could not be opened any more: it is queued again when it is found again."""
+        self._end(number, JobState.MISSING, error)
 
     def set_aside(self, number: int, error: str) -> None:
         """It brings processes down: it is not begun again."""
@@ -194,7 +209,7 @@ class Ledger:
                 f"SELECT {FIELDS} FROM jobs {where} ORDER BY number",
                 () if state is None else (state.value,),
             ).fetchall()
-        return [_job_of(row) for row in rows]
+        return [Job.of(row) for row in rows]
 
     def close(self) -> None:
         """Close the database."""
@@ -212,7 +227,7 @@ class Ledger:
             )
 
     def _job(self, database: sqlite3.Connection, number: int) -> Job:
-        return _job_of(database.execute(f"SELECT {FIELDS} FROM jobs WHERE number = ?", (number,)).fetchone())
+        return Job.of(database.execute(f"SELECT {FIELDS} FROM jobs WHERE number = ?", (number,)).fetchone())
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -224,66 +239,3 @@ class Ledger:
                 self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
-
-
-class JobState(Enum):
-    """A job's life."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    SET_ASIDE = "set aside"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A file to be worked on.
-
-    Attributes:
-        content: see `content_key`.
-        folder: name of the watched folder it was found in.
-        attempts: how often it was begun, this time included.
-        is_suspect: the process died while it was running.
-        completions: how often it was completed: never more than once.
-    """
-
-    number: int
-    content: str
-    settings: str
-    path: Path
-    folder: str
-    priority: int
-    state: JobState
-    attempts: int
-    deaths: int
-    faults: int
-    is_suspect: bool
-    error: str | None
-    completions: int
-
-
-FIELDS = (
-    "number, content, settings, path, folder, priority, state, attempts, deaths, faults, is_suspect, error, completions"
-)
-
-
-def _job_of(row: tuple[object, ...]) -> Job:
-    number, content, settings, path, folder, priority, state, attempts, deaths, faults, suspect, error, completions = (
-        row
-    )
-    return Job(
-        number=int(str(number)),
-        content=str(content),
-        settings=str(settings),
-        path=Path(str(path)),
-        folder=str(folder),
-        priority=int(str(priority)),
-        state=JobState(state),
-        attempts=int(str(attempts)),
-        deaths=int(str(deaths)),
-        faults=int(str(faults)),
-        is_suspect=bool(suspect),
-        error=None if error is None else str(error),
-        completions=int(str(completions)),
-    )

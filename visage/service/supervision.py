@@ -11,7 +11,7 @@ import anyio
 from visage.observe.fields import about
 from visage.service.backoff import Backoff
 
-__all__ = ["keep_running"]
+__all__ = ["keep_running", "leaves"]
 
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MOST_SECONDS = 60.0
@@ -26,7 +26,7 @@ def keep_running(
     after: tuple[type[Exception], ...],
     backoff: Backoff | None = None,
 ) -> Callable[[], Coroutine[object, object, None]]:
-    """The same task, begun again whenever it ends by one of these errors. Every other error is a bug and passes."""
+    """The same task, begun again whenever it ends by these errors alone. Every other error is a bug and passes."""
     waits = backoff or Backoff(RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS)
 
     async def run() -> None:
@@ -35,11 +35,20 @@ def keep_running(
             try:
                 await task()
                 return
-            except after as error:
+            except Exception as error:
+                if not all(isinstance(leaf, after) for leaf in leaves(error)):
+                    raise
                 if time.monotonic() - started > RETRY_MOST_SECONDS:
                     waits.reset()
                 if not waits.failures:
-                    logger.error("%s: %s; trying again", name, error, extra=about("task.failed", error=error))
+                    first = leaves(error)[0]
+                    logger.error("%s: %s; trying again", name, first, extra=about("task.failed", error=first))
             await anyio.sleep(waits.next_seconds())
 
     return run
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """The error itself or, of a group as task groups raise it, all the errors in it."""
+    members = getattr(error, "exceptions", None)  # Python 3.10 has no class of its own for groups
+    return [error] if members is None else [leaf for member in members for leaf in leaves(member)]

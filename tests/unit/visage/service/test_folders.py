@@ -77,11 +77,34 @@ def test_a_file_that_goes_while_it_settles_is_no_error(tmp_path: Path) -> None:
         ("samples/a.mkv", False),
         ("out/a.mkv", False),
         ("a.mp4.part", False),
+        ("a.mp4.visage/annotated.mp4", False),
     ],
 )
 def test_patterns_choose(tmp_path: Path, name: str, wanted: bool) -> None:
     folder = watched(tmp_path, Clock(), exclude=["*trailer*", "samples/*"], output=tmp_path / "out")
     assert folder.wants(tmp_path / name) is wanted
+
+
+@pytest.mark.parametrize("output", [".", ".."])
+def test_results_may_lie_in_the_folder_itself(tmp_path: Path, output: str) -> None:
+    folder = watched(tmp_path / "films", Clock(), output=(tmp_path / "films" / output).resolve())
+    assert folder.wants(tmp_path / "films" / "a.mkv")
+    assert not folder.wants(tmp_path / "films" / "a.mkv.visage" / "annotated.mkv")
+
+
+def test_an_empty_file_is_waited_for_without_looking_at_it_again_and_again(tmp_path: Path) -> None:
+    clock = Clock()
+    folder = watched(tmp_path, clock)
+    film = tmp_path / "film.mkv"
+    film.touch()
+    folder.scan()
+    clock.seconds = 6
+    assert names(folder) == []
+    assert "0 candidates" in repr(folder)
+    film.write_bytes(b"1")
+    folder.scan()
+    clock.seconds = 12
+    assert names(folder) == ["film.mkv"]
 
 
 def test_a_changed_time_makes_a_file_new(tmp_path: Path) -> None:
@@ -181,3 +204,62 @@ def test_a_missing_folder_is_waited_for(tmp_path: Path, monkeypatch: pytest.Monk
     assert anyio.run(watch) == ["film.mp4"]
     assert FolderState.UNREACHABLE in states
     assert folder.state is FolderState.WATCHING
+
+
+def test_a_folder_that_loops_is_told_of_and_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watching it by asking fails in a task group of watchfiles' own."""
+    monkeypatch.setattr("visage.service.folders.UNREACHABLE_SECONDS", 0.01)
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "a.mkv").write_bytes(b"1")
+    folder = WatchedFolder(FolderConfig(path=tmp_path, settle_seconds=0.1, polling=True))
+    given: list[str] = []
+
+    async def run() -> None:
+        async def take(found: FoundFile) -> None:
+            given.append(found.path.name)
+
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(folder.run, take)
+                while folder.reason.find("loop") < 0 or not given:  # noqa: ASYNC110  # told on watchfiles' thread
+                    await anyio.sleep(0.005)
+                group.cancel_scope.cancel()
+
+    anyio.run(run)
+    assert given[0] == "a.mkv"
+
+
+def test_a_folder_that_is_made_again_is_watched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mount that is lost and comes back: what lies in it then is given, and what comes later is noticed."""
+    films = tmp_path / "films"
+    films.mkdir()
+    (films / "before.mkv").write_bytes(b"1")
+    folder = WatchedFolder(FolderConfig(path=films, settle_seconds=0.1, rescan_seconds=1))
+    given: set[str] = set()
+
+    async def until_given(name: str) -> None:
+        while name not in given:  # noqa: ASYNC110  # the folder's own task gives it
+            await anyio.sleep(0.005)
+
+    async def run() -> None:
+        async def take(found: FoundFile) -> None:
+            given.add(found.path.name)
+
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(folder.run, take)
+                await until_given("before.mkv")
+                films.rename(tmp_path / "lost")
+                films.mkdir()
+                (films / "after.mkv").write_bytes(b"1")
+                await until_given("after.mkv")
+                monkeypatch.setattr(folder, "scan", lambda: False)
+                for number in range(BOUND_SECONDS * 5):  # the new watch begins at some time from here on
+                    if len(given) > 2:
+                        break
+                    (films / f"{number}.mkv").write_bytes(b"1")
+                    await anyio.sleep(0.2)
+                group.cancel_scope.cancel()
+
+    anyio.run(run)
+    assert len(given) > 2

@@ -1,7 +1,7 @@
 // A source's state as a chip whose colour never stands alone: the word is there too.
 
 const GOOD = new Set(["running", "watching", "done"]);
-const BAD = new Set(["failed", "unreachable"]);
+const BAD = new Set(["failed", "missing", "unreachable"]);
 
 export function stateChip(chip, state) {
   chip.textContent = state.replaceAll("_", " ");

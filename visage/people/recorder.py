@@ -62,6 +62,7 @@ class SightingRecorder:
         self._errors: dict[str, Exception] = {}  # of each source, until it is settled
         self._recorded = 0
         self._dropped = 0
+        self._unreplaced = 0
         self._write_failure = ""
         self._index_failure = ""
         self._is_closed = False
@@ -81,7 +82,7 @@ class SightingRecorder:
             if not self._is_closed and self._queue.qsize() < self._capacity:
                 self._hand_in(_Ended(track, uri, crop))
                 return True
-        self._drop(track.source_id, queue.Full(f"more than {self._capacity} tracks wait to be written"))
+        self._fail(track.source_id, queue.Full(f"more than {self._capacity} tracks wait to be written"))
         return False
 
     def seen_again(self, source: str, *, uri: str, first_seconds: float, last_seconds: float, before: float) -> None:
@@ -105,7 +106,7 @@ class SightingRecorder:
         """Counters at this moment."""
         with self._lock:
             failure = self._write_failure or self._index_failure
-            return RecorderStatistics(self._recorded, self._dropped, self._queue.qsize(), failure)
+            return RecorderStatistics(self._recorded, self._dropped, self._unreplaced, self._queue.qsize(), failure)
 
     def close(self) -> None:
         """Write what waits, bring the index up to it, and end both threads. Safe to call twice."""
@@ -138,7 +139,7 @@ class SightingRecorder:
                         self._recorded += 1
             except Exception as error:  # the thread's edge: a full disk must not end the recording of what comes later
                 self._gallery.unknown_store.reload()  # its clusters may hold what was rolled back
-                self._drop(item.source_id, error)
+                self._fail(item.source_id, error, is_track=isinstance(item, _Ended))
             with self._item_done:
                 self._done += 1
                 if self._newest[item.source_id] == self._done:
@@ -200,23 +201,34 @@ class SightingRecorder:
             if is_last:
                 return
 
-    def _drop(self, source_id: str, error: Exception) -> None:
+    def _fail(self, source_id: str, error: Exception, *, is_track: bool = True) -> None:
         reason = str(error)
         with self._lock:
             self._errors[source_id] = error.with_traceback(None)  # whose frames hold the track
             is_new = reason != self._write_failure
-            self._dropped += 1
+            self._dropped += is_track
+            self._unreplaced += not is_track
             self._write_failure = reason
-        if is_new:
+        if is_new and is_track:
             logger.error("a track could not be stored: %s", reason)
+        elif is_new:
+            logger.error("what was seen in %s before could not be removed: %s", source_id, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderStatistics:
-    """Counted since the start. `failure`: why a track was last dropped, or why the index lags; empty if neither."""
+    """Counted since the start.
+
+    Attributes:
+        recorded, dropped: tracks.
+        unreplaced: videos analysed again of which an earlier run's tracks are still there.
+        waiting: tracks, and videos analysed again.
+        failure: why a track was last dropped or a video not replaced, or why the index lags; empty if neither.
+    """
 
     recorded: int
     dropped: int
+    unreplaced: int
     waiting: int
     failure: str
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import sqlite3
 import zipfile
 from pathlib import Path
@@ -243,3 +244,13 @@ def test_who_is_there_is_known_after_a_rollback_and_beside_another_process(tmp_p
         other.forget("Eve")
         add(opened, "Eve", BOB)
         assert len(opened.roll.vectors()[0]) == 2
+
+
+def test_names_of_files_that_are_not_utf_8_are_spelled_out(tmp_path: Path) -> None:
+    strange = os.fsdecode(b"p\xff.jpg")
+    with gallery(tmp_path) as opened:
+        opened.add("Ada", face(ADA), origin=strange, content=b"1")
+        assert [picture.origin for picture in opened.pictures("Ada")] == [r"p\udcff.jpg"]
+        assert opened.search(ADA, source=strange) == []
+        with pytest.raises(NoSuchPerson, match="nobody is called"):
+            opened.person(strange)

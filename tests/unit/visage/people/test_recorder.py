@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.visage.people.scenes import gallery, near, person, track
-from visage.people import SightingRecorder
+from visage.config import Settings
+from visage.people import GallerySession, SightingRecorder
 from visage.people.gallery import Gallery
 
 ADA, BOB = person(1), person(2)
@@ -74,3 +75,21 @@ def test_settling_after_the_end_does_not_wait(opened: Gallery) -> None:
     assert recorder.settle("film", 0.0) is None
     assert not recorder.record(track(near(ADA, 1), 2, source="film"), uri="film.mp4")
     assert recorder.settle("film", 0.0) is not None
+
+
+def test_only_tracks_are_counted_as_tracks(tmp_path: Path) -> None:
+    """What a run lost is told of tracks; of an earlier run's, which could not be removed, only if no track was lost."""
+    session = GallerySession(Settings(gallery=tmp_path))
+    session.gallery.database.write("PRAGMA busy_timeout = 50")
+    recorder = session.recorder
+    assert recorder is not None
+    with locked(session.gallery):
+        recorder.seen_again("film", uri="/film.mp4", first_seconds=0.0, last_seconds=9.0, before=1.0)
+        assert recorder.settle("film", FOREVER) is not None
+        assert session.lost == f"{tmp_path}: what was seen in 1 video before could not be removed (database is locked)"
+        assert recorder.record(track(near(ADA, 1), 1, source="film"), uri="/film.mp4")
+        recorder.seen_again("film", uri="/film.mp4", first_seconds=0.0, last_seconds=9.0, before=1.0)
+        assert recorder.settle("film", FOREVER) is not None
+        assert recorder.statistics().dropped == 1
+    session.close()
+    assert session.lost == f"{tmp_path}: 1 track could not be stored (database is locked)"

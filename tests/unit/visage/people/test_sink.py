@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,3 +77,10 @@ def test_addresses_are_kept_as_they_are(opened: Gallery) -> None:
         ("yard", "https://nvr.example/clip?key=...", 300.0),
         ("door", "https://nvr.example/clip?key=...", 100.0),
     ]
+
+
+def test_a_file_whose_name_is_not_utf_8_is_stored(opened: Gallery, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"b\xffd.mp4")
+    for run in range(2):
+        see(opened, str(path), near(ADA, run), at=100.0 * (run + 1), source="b_d")
+    assert [(seen.uri, seen.started_at) for seen in opened.sightings()] == [(rf"{tmp_path}/b\udcffd.mp4", 200.0)]

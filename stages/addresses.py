@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-__all__ = ["ADDRESS", "is_address", "redact_credentials"]
+__all__ = ["ADDRESS", "host_and_port", "is_address", "redact_credentials"]
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 """How one begins."""
@@ -18,6 +18,15 @@ USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
 def is_address(uri: str) -> bool:
     """Whether this is an address, not a path."""
     return ADDRESS.match(uri) is not None
+
+
+def host_and_port(uri: str) -> tuple[str | None, int | None]:
+    """Where an address leads, None for what it leaves out; user and password may hold anything.
+
+    Raises ValueError, whose text may show parts of the address, where that makes no sense.
+    """
+    parts = urlsplit(USERINFO.sub("", uri, count=1))
+    return parts.hostname, parts.port
 
 
 def redact_credentials(uri: str) -> str:

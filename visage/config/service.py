@@ -17,6 +17,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from stages.addresses import host_and_port
 from visage.config.secrets import Credentials, Secret
 from visage.config.settings import Settings
 from visage.config.sources import VIDEO_SUFFIXES, WHOLE_ADDRESS, redact_text
@@ -128,6 +129,17 @@ class WebhookConfig(Section):
     secret: Secret = Field(default_factory=Secret, description="Key of the HMAC-SHA256 signature.")
     kinds: tuple[EventType, ...] = Field((), description="Kinds of events to post; empty: all.")
     timeout_seconds: float = Field(10.0, gt=0, le=120, description="Longest wait for an answer.")
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        try:
+            host, _ = host_and_port(url)
+        except ValueError:
+            host = None
+        if not host:  # the text is not repeated: it may hold a password
+            raise ValueError("has no host, or a port that is none (1 to 65535): write http(s)://host:port/path")
+        return url
 
 
 class EventsConfig(Section):

@@ -55,6 +55,15 @@ def write(folder: Path, text: str) -> Path:
             "events:\n  webhooks:\n    a: {url: http://x, kinds: [track_strated]}\n",
             "visage.yaml:3: events.webhooks.a.kinds.0: Input should be 'track_started'",
         ),
+        (
+            "events:\n  webhooks:\n    a: {url: 'http://h:99999/'}\n",
+            "visage.yaml:3: events.webhooks.a.url: has no host, or",
+        ),
+        (
+            "events:\n  webhooks:\n    a: {url: 'http://u:p@:80/'}\n",
+            "visage.yaml:3: events.webhooks.a.url: has no host, or",
+        ),
+        ("events:\n  webhooks:\n    a: {url: 'http://[h/'}\n", "visage.yaml:3: events.webhooks.a.url: has no host, or"),
     ],
 )
 def test_a_problem_names_line_and_key(tmp_path: Path, text: str, expected: str) -> None:

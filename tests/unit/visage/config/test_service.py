@@ -63,6 +63,12 @@ def write(folder: Path, text: str) -> Path:
             "events:\n  webhooks:\n    a: {url: 'http://u:p@:80/'}\n",
             "visage.yaml:3: events.webhooks.a.url: has no host, or",
         ),
+        ("state_dir: ''\n", "visage.yaml:1: state_dir: is empty; name a path, or leave the key out"),
+        ("events: {jsonl: ''}\n", "visage.yaml:1: events.jsonl: is empty"),
+        ("folders:\n  a: {path: '', output: ''}\n", "visage.yaml:2: folders.a.path: is empty"),
+        ("web: {token_file: ''}\n", "visage.yaml:1: web.token_file: is empty"),
+        ("web: {add_source: {folders: ['']}}\n", "visage.yaml:1: web.add_source.folders.0: is empty"),
+        ("analysis: {gallery: ''}\n", "visage.yaml:1: analysis.gallery: is empty"),
         ("events:\n  webhooks:\n    a: {url: 'http://[h/'}\n", "visage.yaml:3: events.webhooks.a.url: has no host, or"),
     ],
 )
@@ -102,6 +108,23 @@ def test_a_bad_value_of_the_environment_is_blamed_on_it(tmp_path: Path) -> None:
     environment = {"VISAGE_SERVICE__WEB__PORT": "x"}
     with pytest.raises(ConfigError, match=r"^\$VISAGE_SERVICE__WEB__PORT: web.port: "):
         load_service_config(write(tmp_path, "web:\n  port: 1\n"), environment=environment)
+
+
+def test_an_empty_variable_of_the_environment_is_as_good_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VISAGE_FRAMESKIP", "VISAGE_EMBED", "VISAGE_SERVICE__WEB__PORT"):
+        monkeypatch.setenv(name, "")
+    config = load_service_config(write(tmp_path, "web:\n  port: 3\nanalysis:\n  frameskip: 2\n"))
+    assert (config.web.port, config.analysis.frameskip, config.analysis.embed) == (3, 2, "best")
+
+
+def test_the_home_folder_is_known_in_defaults_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = load_service_config(write(tmp_path, "web:\n  audit_file: ~/audit\n"), environment={})
+    assert config.state_dir == tmp_path / ".visage" / "service"
+    assert config.web.token_file == tmp_path / ".visage" / "tokens.json"
+    assert config.web.audit_file == tmp_path / "audit"
 
 
 def test_single_settings_of_the_environment_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

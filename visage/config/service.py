@@ -73,6 +73,10 @@ class CameraConfig(Section):
         # The text is not repeated: it may hold a password.
         if not (WHOLE_ADDRESS.fullmatch(address) or address.startswith("/dev/")):
             raise ValueError("is no camera's address: write rtsp://host/path, http(s)://host/path or /dev/video0")
+        try:
+            host_and_port(address)
+        except ValueError:
+            raise ValueError("has a host or port that can't be: write rtsp://host:port/path") from None
         return address
 
     @field_validator("schedule")

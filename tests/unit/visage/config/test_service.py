@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from visage.config.review import review
-from visage.config.service import load_service_config
+from visage.config.service import CameraConfig, load_service_config
 from visage.config.timetable import Timetable
 from visage.config.yaml_file import ConfigError
+from visage.web.tokens import Role, TokenStore
 
 EXAMPLES = Path(__file__).parents[4] / "deploy" / "examples"
 
@@ -62,6 +63,14 @@ def write(folder: Path, text: str) -> Path:
         (
             "events:\n  webhooks:\n    a: {url: 'http://u:p@:80/'}\n",
             "visage.yaml:3: events.webhooks.a.url: has no host, or",
+        ),
+        (
+            "cameras:\n  a: {address: 'rtsp://u:p@h:99999/x'}\n",
+            "visage.yaml:2: cameras.a.address: has a host or port that can't be",
+        ),
+        (
+            "cameras:\n  a: {address: 'rtsp://u:p@[h/x'}\n",
+            "visage.yaml:2: cameras.a.address: has a host or port that can't be",
         ),
         ("state_dir: ''\n", "visage.yaml:1: state_dir: is empty; name a path, or leave the key out"),
         ("events: {jsonl: ''}\n", "visage.yaml:1: events.jsonl: is empty"),
@@ -156,6 +165,29 @@ def test_a_review_names_what_is_missing_here(tmp_path: Path) -> None:
         "events.webhooks.hook.secret",
         "folders.there.path",
     ]
+
+
+def test_a_review_names_what_would_be_refused_at_the_start(tmp_path: Path) -> None:
+    """Whether a model or a token is there depends on the machine, so these are no errors of the file."""
+    text = (
+        f"analysis: {{detector: nope, embedder: {tmp_path / 'absent.onnx'}, model_dir: {tmp_path}}}\n"
+        f"web: {{host: 0.0.0.0, token_file: {tmp_path / 'tokens.json'}}}\n"
+    )
+    path = write(tmp_path, text)
+    detector, embedder, host = review(load_service_config(path, environment={}))
+    assert detector.startswith("analysis.detector: there is no detector 'nope'; there is: yunet")
+    assert embedder == f"analysis.embedder: there is no file {tmp_path / 'absent.onnx'}"
+    assert host.startswith("web.host: 0.0.0.0 can be reached by others and there are no tokens: run `visage token cr")
+    TokenStore(tmp_path / "tokens.json").create("tablet", Role.VIEWER)
+    (tmp_path / "absent.onnx").touch()
+    assert review(load_service_config(path, flags=["analysis.detector=yunet"], environment={})) == []
+    flags = ["analysis.detector=yunet", "analysis.embed=none", "web.enabled=false", "web.token_file=/dev/null"]
+    assert review(load_service_config(path, flags=flags, environment={})) == []
+
+
+@pytest.mark.parametrize("address", ["rtsp://ada:pa[ss@cam/1", "udp://:1234", "srt://@[::]:9000?mode=listener"])
+def test_odd_addresses_that_can_be_opened_are_taken(address: str) -> None:
+    assert CameraConfig(address=address).address == address
 
 
 @pytest.mark.parametrize("name", ["archive.yaml", "home.yaml"])

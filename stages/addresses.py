@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
-__all__ = ["ADDRESS", "is_address", "redact_credentials"]
+__all__ = ["ADDRESS", "host_and_port", "is_address", "redact_credentials"]
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 """How one begins."""
 
-SECRET_PARAMETER = re.compile(r"pass|pwd|secret|token|key|auth|sig|credential", re.IGNORECASE)
+# A parameter that looks like a secret, in the query or, as recorders have it, in the path, where _channel= may follow
+# instead of &. Whatever else follows could be of the secret, so it does not show either.
+SECRET_PARAMETER = re.compile(
+    r"((?:pass|pwd?|secret|token|key|auth|sig|credential)[^/?#&=]*(?:=|%3D))[^&]*?(?=&|_(?:channel|stream)=|\Z)",
+    re.IGNORECASE,
+)
 # The part before the host. A password with an unescaped / ? or # ends the host early for a parser, but must not show.
 USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
 
@@ -20,8 +25,17 @@ def is_address(uri: str) -> bool:
     return ADDRESS.match(uri) is not None
 
 
+def host_and_port(uri: str) -> tuple[str | None, int | None]:
+    """Where an address leads, None for what it leaves out; user and password may hold anything.
+
+    Raises ValueError, whose text may show parts of the address, where that makes no sense.
+    """
+    parts = urlsplit(USERINFO.sub("", uri, count=1))
+    return parts.hostname, parts.port
+
+
 def redact_credentials(uri: str) -> str:
-    """The address without user, password and the values of query parameters that look like secrets.
+    """The address without user, password and the values of parameters that look like secrets.
 
     A path comes back unchanged; of what can't be taken apart only the scheme remains.
     """
@@ -32,8 +46,4 @@ def redact_credentials(uri: str) -> str:
         parts = urlsplit(USERINFO.sub("***@", uri, count=1))
     except ValueError:  # such as half an IPv6 address
         return f"{begins[0]}***"
-    if not SECRET_PARAMETER.search(parts.query):
-        return parts.geturl()
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    shown = [(name, "***" if SECRET_PARAMETER.search(name) else value) for name, value in pairs]
-    return parts._replace(query=urlencode(shown, safe="*")).geturl()
+    return SECRET_PARAMETER.sub(r"\1***", parts.geturl())

@@ -84,6 +84,12 @@ def test_a_command_works(command: str, workplace: Path, model_dir: Path) -> None
         assert (workplace / command.split("--dst ")[1].split(maxsplit=1)[0]).exists()
 
 
+def test_no_command_writes_where_another_has_written() -> None:
+    """What exists is refused: whoever types them one after the other would be stopped."""
+    written = re.findall(r"--(?:dst|annotate) (\S+)", "\n".join(commands()))
+    assert len(written) == len(set(written)) > 0
+
+
 @pytest.mark.parametrize("number", range(len(blocks("python"))))
 def test_a_program_works(number: int, workplace: Path, model_dir: Path) -> None:
     result = run([sys.executable, "-W", "error", "-c", blocks("python")[number]], workplace, model_dir)

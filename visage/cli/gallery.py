@@ -12,9 +12,12 @@ import typer
 if TYPE_CHECKING:
     from visage.people import FaceReader, Gallery
 
-__all__ = ["HERE", "GalleryKeyOption", "GalleryOption", "count", "open_with"]
+__all__ = ["HERE", "MOST_LISTED", "GalleryKeyOption", "GalleryOption", "count", "open_with"]
 
 HERE = Path("people")
+
+MOST_LISTED = 1_000_000
+"""Nobody reads more; what searches and counts has limits of its own."""
 
 GalleryOption: TypeAlias = Annotated[
     Path, typer.Option("--gallery", "-g", envvar="VISAGE_GALLERY", help="The gallery's folder.")

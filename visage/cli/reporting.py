@@ -34,6 +34,7 @@ def _describe(error: BaseException) -> str:
     from visage.web.errors import WebError  # noqa: PLC0415
 
     expected = (StageError, ModelError, PeopleError, RuntimeFailure, ServiceError, WebError, LayoutError, OSError)
+    error = _lone(error)
     message = str(error)
     if isinstance(error, OSError) and type(error).__module__ == "builtins" and error.filename is not None:
         message = f"{error.filename}: {error.strerror}"  # without Python's "[Errno 17]"
@@ -41,3 +42,9 @@ def _describe(error: BaseException) -> str:
     if isinstance(error, expected):
         return text
     return f"{type(error).__name__}: {text} (this is a bug; --log-level debug shows where)"
+
+
+def _lone(error: BaseException) -> BaseException:
+    """What failed, where it was the only task of a group to fail: the group's own text does not tell."""
+    grouped: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return _lone(grouped[0]) if len(grouped) == 1 else error

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, count, open_with
+from visage.cli.gallery import HERE, MOST_LISTED, GalleryKeyOption, GalleryOption, count, open_with
 from visage.cli.options import ModelDirOption
 
 __all__ = ["audit", "export_people", "import_people", "key", "prune", "reindex"]
@@ -27,7 +27,7 @@ def prune(
 def audit(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many entries.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="At most so many entries.")] = 50,
 ) -> None:
     """Who enrolled, looked, named and forgot."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):

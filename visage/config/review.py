@@ -1,28 +1,55 @@
-"""What a valid configuration still lacks on this machine: secrets that are not there, folders that are missing.
+"""What a valid configuration still lacks on this machine: secrets, models and tokens that are not there, folders.
 
 Told by `visage serve --check`; not errors, because a file may be checked on one machine and used on another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from pydantic import BaseModel
 
 from visage.config.secrets import Secret
 from visage.config.service import ServiceConfig
+from visage.config.settings import Settings
 from visage.config.yaml_file import ConfigError
+from visage.models import ModelError, ModelSpec, detector_spec, embedder_spec
+from visage.web.errors import WebError
+from visage.web.tokens import check_listening
 
 __all__ = ["review"]
+
+Find = Callable[[str, Path], ModelSpec]
 
 
 def review(config: ServiceConfig) -> list[str]:
     """One line each, with its key."""
-    lines = list(_secrets(config, ""))
+    lines = [*_secrets(config, ""), *_models(config.analysis)]
+    if config.web.enabled:
+        try:
+            check_listening(config.web)
+        except WebError as error:
+            lines.append(f"web.host: {error}")
     for name, folder in config.folders.items():
         if not folder.path.is_dir():
             lines.append(f"folders.{name}.path: there is no folder {folder.path} yet; it will be waited for")
     return lines
+
+
+def _models(settings: Settings) -> Iterator[str]:
+    wanted: list[tuple[str, str, Find]] = [("detector", settings.detector, detector_spec)]
+    if settings.embed:
+        wanted.append(("embedder", settings.embedder, embedder_spec))
+    for key, name, find in wanted:
+        try:
+            # A file is only looked for: to ask what is in it adds it to the user's catalogue.
+            if not name.endswith(".onnx"):
+                find(name, settings.model_dir)
+            elif not Path(name).is_file():
+                yield f"analysis.{key}: there is no file {name}"
+        except ModelError as error:
+            yield f"analysis.{key}: {error}"
 
 
 def _secrets(value: object, key: str) -> Iterator[str]:

@@ -17,6 +17,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from stages.addresses import host_and_port
+from visage.config.paths import AbsolutePath
 from visage.config.secrets import Credentials, Secret
 from visage.config.settings import Settings
 from visage.config.sources import VIDEO_SUFFIXES, WHOLE_ADDRESS, redact_text
@@ -47,7 +49,7 @@ Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3)]
 class Section(BaseModel):
     """A part of the file: no key that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)  # homes in defaults
 
 
 class CameraConfig(Section):
@@ -71,6 +73,10 @@ class CameraConfig(Section):
         # The text is not repeated: it may hold a password.
         if not (WHOLE_ADDRESS.fullmatch(address) or address.startswith("/dev/")):
             raise ValueError("is no camera's address: write rtsp://host/path, http(s)://host/path or /dev/video0")
+        try:
+            host_and_port(address)
+        except ValueError:
+            raise ValueError("has a host or port that can't be: write rtsp://host:port/path") from None
         return address
 
     @field_validator("schedule")
@@ -83,21 +89,18 @@ class CameraConfig(Section):
 class FolderConfig(Section):
     """A folder whose videos are analysed once each."""
 
-    path: Path = Field(description="The folder; its subfolders belong to it.")
+    path: AbsolutePath = Field(description="The folder; its subfolders belong to it.")
     include: tuple[str, ...] = Field(
         tuple(f"*{suffix}" for suffix in VIDEO_SUFFIXES), description="Patterns of names or of paths below the folder."
     )
     exclude: tuple[str, ...] = Field((), description="Patterns of what to leave alone.")
     priority: int = Field(0, description="Files of a higher one come first.")
-    output: Path | None = Field(None, description="Mirror tree for results; default: a folder beside each file.")
+    output: AbsolutePath | None = Field(
+        None, description="Mirror tree for results; default: a folder beside each file."
+    )
     polling: bool = Field(False, description="Ask instead of being told of changes: for network mounts.")
     settle_seconds: float = Field(5.0, ge=0.1, description="A file is taken when it has not changed for so long.")
     rescan_seconds: float = Field(300.0, ge=1, description="Look through the whole folder so often.")
-
-    @field_validator("path", "output")
-    @classmethod
-    def _expand_home(cls, path: Path | None) -> Path | None:
-        return None if path is None else path.expanduser().absolute()
 
 
 class FilesConfig(Section):
@@ -129,27 +132,33 @@ class WebhookConfig(Section):
     kinds: tuple[EventType, ...] = Field((), description="Kinds of events to post; empty: all.")
     timeout_seconds: float = Field(10.0, gt=0, le=120, description="Longest wait for an answer.")
 
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        try:
+            host, _ = host_and_port(url)
+        except ValueError:
+            host = None
+        if not host:  # the text is not repeated: it may hold a password
+            raise ValueError("has no host, or a port that is none (1 to 65535): write http(s)://host:port/path")
+        return url
+
 
 class EventsConfig(Section):
     """Where events go."""
 
-    jsonl: Path | None = Field(None, description="A file that gets one line an event.")
+    jsonl: AbsolutePath | None = Field(None, description="A file that gets one line an event.")
     mqtt: MqttConfig | None = Field(None, description="A broker.")
     webhooks: dict[str, WebhookConfig] = Field(default_factory=dict, description="Receivers, by name.")
     queue_limit: int = Field(
         100_000, ge=100, description="Events kept for a receiver that is away; then the oldest go."
     )
 
-    @field_validator("jsonl")
-    @classmethod
-    def _expand_home(cls, path: Path | None) -> Path | None:
-        return None if path is None else path.expanduser().absolute()
-
 
 class ServiceConfig(Section):
     """The whole file."""
 
-    state_dir: Path = Field(Path("~/.visage/service"), description="Ledger and queues. One daemon each.")
+    state_dir: AbsolutePath = Field(Path("~/.visage/service"), description="Ledger and queues. One daemon each.")
     analysis: Settings = Field(default_factory=lambda: Settings(embed="best"), description="As for `visage run`.")
     cameras: dict[str, CameraConfig] = Field(default_factory=dict, description="Cameras, by name.")
     folders: dict[str, FolderConfig] = Field(default_factory=dict, description="Watched folders, by name.")
@@ -158,16 +167,11 @@ class ServiceConfig(Section):
     web: WebSettings = Field(default_factory=WebSettings, description="The API and the page.")
     drain_seconds: float = Field(4.0, gt=0, le=60, description="How long a stop may take to finish what is in flight.")
 
-    @field_validator("state_dir")
-    @classmethod
-    def _expand_home(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
-
     @field_validator("analysis", mode="before")
     @classmethod
     def _embed_best(cls, analysis: object) -> object:
         """A daemon that runs for months embeds a track's best shots, unless it is told otherwise."""
-        if isinstance(analysis, dict) and not {"embed", "track"} & set(analysis) and "VISAGE_EMBED" not in os.environ:
+        if isinstance(analysis, dict) and not {"embed", "track"} & set(analysis) and not os.environ.get("VISAGE_EMBED"):
             return {**analysis, "embed": "best"}
         return analysis
 
@@ -194,7 +198,8 @@ def load_service_config(
 
     Args:
         flags: `key.key=value` each, laid over everything else.
-        environment: by default the process's. `VISAGE_*` of single settings wins over the section `analysis`.
+        environment: by default the process's. `VISAGE_*` of single settings wins over the section `analysis`; what is
+            empty counts as not set.
 
     Raises:
         ConfigError: all problems at once.
@@ -202,7 +207,7 @@ def load_service_config(
     environment = os.environ if environment is None else environment
     file = YamlFile(path)
     for name in sorted(environment):
-        if name.startswith(ENVIRONMENT_PREFIX):
+        if name.startswith(ENVIRONMENT_PREFIX) and environment[name]:
             key_path = tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
             file.lay_over(_as_spelled(key_path, file.values), environment[name], origin=f"${name}")
     for flag in flags:
@@ -232,7 +237,7 @@ def _prefer_environment(values: dict[str, object], environment: Mapping[str, str
     """`Settings` reads the environment where it is given nothing."""
     analysis = values.get("analysis")
     if isinstance(analysis, dict):
-        for name in [name for name in analysis if f"VISAGE_{str(name).upper()}" in environment]:
+        for name in [name for name in analysis if environment.get(f"VISAGE_{str(name).upper()}")]:
             del analysis[name]
 
 

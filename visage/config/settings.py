@@ -1,6 +1,7 @@
 """Everything a run can be told, with its defaults.
 
-Flags win over the environment (`VISAGE_*`), which wins over the defaults.
+Flags win over the environment (`VISAGE_*`), which wins over the defaults. A variable that is empty, as Compose's
+`${GALLERY:-}` leaves one, is as good as none.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import Self
 
+from visage.config.paths import NamedPath
+
 __all__ = ["Settings"]
 
 
 class Settings(BaseSettings):
     """How videos are analysed. Serialisable: `model_dump_json` and back."""
 
-    model_config = SettingsConfigDict(env_prefix="VISAGE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VISAGE_", env_ignore_empty=True, extra="forbid", frozen=True)
 
     detector: str = Field("yunet", description="Catalogue name of the face detector.")
     embedder: str = Field("sface", description="Catalogue name of the face embedder.")
@@ -33,8 +36,8 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu or cuda:N.")
     backend: Literal["auto", "openvino", "onnxruntime", "tensorrt"] = Field("auto", description="What runs networks.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="Arithmetic of the networks.")
-    gallery: Path | None = Field(None, description="Folder of people to recognise; tracks are stored there too.")
-    gallery_key: Path | None = Field(None, description="Key file of an encrypted gallery.")
+    gallery: NamedPath | None = Field(None, description="Folder of people to recognise; tracks are stored there too.")
+    gallery_key: NamedPath | None = Field(None, description="Key file of an encrypted gallery.")
     index_url: str | None = Field(
         None, description="Qdrant server for the index of sightings; default: in the gallery."
     )
@@ -45,7 +48,7 @@ class Settings(BaseSettings):
     retention_days: float | None = Field(
         None, gt=0, description="Remove sightings and unknowns from the gallery that are older; default: kept."
     )
-    model_dir: Path = Field(Path("~/.visage/models"), description="Where models are kept.")
+    model_dir: NamedPath = Field(Path("~/.visage/models"), description="Where models are kept.")
 
     frameskip: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         1, description="Look at every Nth frame; auto: when movement, doubt or a cut asks for it."
@@ -92,16 +95,11 @@ class Settings(BaseSettings):
     )
     drain_seconds: float = Field(10.0, gt=0, description="How long a stop may take before it becomes an abort.")
 
-    @field_validator("model_dir", "gallery", "gallery_key")
-    @classmethod
-    def _expand_home(cls, path: Path | None) -> Path | None:
-        return None if path is None else path.expanduser()
-
     @field_validator("embed", mode="before")
     @classmethod
     def _name_embedding(cls, value: object) -> object:
         """True and False, as code says it, and the words that an environment variable can hold."""
-        words = {"true": "all", "1": "all", "false": None, "0": None, "none": None, "": None}
+        words = {"true": "all", "1": "all", "false": None, "0": None, "none": None}
         return words.get(str(value).lower(), value)
 
     @field_validator("frameskip", mode="before")

@@ -160,12 +160,13 @@ def _scheme(uri: str) -> str:
 
 
 def _name(uri: str) -> str:
-    """A file's stem; a stream's host and path."""
+    """A file's stem; a stream's host and path, without what is secret in them."""
+    shown = redact_credentials(uri)
     if _scheme(uri) in LIVE_SCHEMES:
-        parts = urlsplit(uri)
+        parts = urlsplit(shown)
         name = "-".join([parts.hostname or "stream", *filter(None, unquote(parts.path).split("/"))])
     elif _scheme(uri):
-        name = Path(unquote(urlsplit(uri).path)).stem or urlsplit(uri).hostname or "stream"
+        name = Path(unquote(urlsplit(shown).path)).stem or urlsplit(shown).hostname or "stream"
     else:
         name = Path(uri).stem
     return re.sub(r"[^\w.+-]+", "_", name).strip("._-") or "source"

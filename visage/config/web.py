@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from visage.config.paths import NamedPath
+
 __all__ = ["AddRules", "WebSettings", "is_loopback"]
 
 
@@ -26,7 +28,7 @@ class AddRules(BaseModel):
     hosts: tuple[str, ...] = Field((), description="Names of hosts, or `*.domain`.")
     networks: tuple[str, ...] = Field((), description="Networks of addresses, for example 192.168.1.0/24.")
     ports: tuple[int, ...] = Field((554, 8554, 322), description="Ports that may be connected to.")
-    folders: tuple[Path, ...] = Field((), description="Folders below which files may be read.")
+    folders: tuple[NamedPath, ...] = Field((), description="Folders below which files may be read.")
 
     @field_validator("networks")
     @classmethod
@@ -39,14 +41,16 @@ class AddRules(BaseModel):
 class WebSettings(BaseModel):
     """Listening, tokens and limits."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)  # homes in defaults
 
     enabled: bool = Field(True, description="Serve the API and the page.")
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback only with tokens.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     allowed_hosts: tuple[str, ...] = Field((), description="Names this daemon is called by, besides its address.")
-    token_file: Path = Field(Path("~/.visage/tokens.json"), description="Where `visage token` keeps hashed tokens.")
-    audit_file: Path = Field(Path("~/.visage/audit.jsonl"), description="Who changed or looked at what.")
+    token_file: NamedPath = Field(
+        Path("~/.visage/tokens.json"), description="Where `visage token` keeps hashed tokens."
+    )
+    audit_file: NamedPath = Field(Path("~/.visage/audit.jsonl"), description="Who changed or looked at what.")
     add_source: AddRules = Field(default_factory=AddRules, description="What callers may add.")
     requests_per_second: float = Field(40.0, gt=0, description="Steady rate of one client.")
     burst: int = Field(300, ge=1, description="Requests a client may make at once.")
@@ -54,11 +58,6 @@ class WebSettings(BaseModel):
     viewers: int = Field(32, ge=1, description="Live views and event streams at once, each.")
     live_fps: float = Field(8.0, gt=0, le=30, description="Most pictures a second of a live view.")
     live_width: int = Field(640, ge=160, le=1920, description="Width of live pictures, pixels.")
-
-    @field_validator("token_file", "audit_file")
-    @classmethod
-    def _expand_home(cls, path: Path) -> Path:
-        return path.expanduser()
 
 
 def is_loopback(host: str) -> bool:

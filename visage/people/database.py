@@ -86,24 +86,24 @@ class Database:
     def rows(self, query: str, values: Sequence[Value] = ()) -> list[Row]:
         """What a query answers."""
         with self._lock:
-            return self._connection.execute(query, values).fetchall()
+            return self._connection.execute(query, _bound(values)).fetchall()
 
     def row(self, query: str, values: Sequence[Value] = ()) -> Row | None:
         """The first row of a query's answer."""
         with self._lock:
-            found: Row | None = self._connection.execute(query, values).fetchone()
+            found: Row | None = self._connection.execute(query, _bound(values)).fetchone()
             return found
 
     def write(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Change something; returns the new row's id, or how many rows an UPDATE or DELETE touched."""
         with self._lock:
-            cursor = self._connection.execute(statement, values)
+            cursor = self._connection.execute(statement, _bound(values))
             return int(cursor.lastrowid or 0) if statement.lstrip().startswith("INSERT") else cursor.rowcount
 
     def write_many(self, statement: str, values: Sequence[Sequence[Value]]) -> None:
         """The same change for many values."""
         with self._lock:
-            self._connection.executemany(statement, values)
+            self._connection.executemany(statement, map(_bound, values))
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -168,6 +168,11 @@ class Database:
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         elif version != SCHEMA_VERSION:
             raise GalleryBroken(f"{self._path}: made by a newer Visage (version {version}); update this one")
+
+
+def _bound(values: Sequence[Value]) -> list[Value]:
+    """SQLite refuses text that is not UTF-8, as names of files may be: such a byte is spelled out, as \\udcff."""
+    return [value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value for value in values]
 
 
 def _actor() -> str:

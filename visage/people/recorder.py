@@ -5,7 +5,7 @@
 The writer commits each track by itself: a crash loses at most the one being written, and what waits. The indexer's
 calls may take long or fail (a server that is away): tracks are safe in SQLite by then and are caught up later. Edge's
 graph is never made: searches are exact, see docs/people.md. Under pressure beyond the queue a track is dropped, counted
-and logged.
+and logged. What could not be stored is told to whoever settles its source, who can have it analysed again.
 """
 
 from __future__ import annotations
@@ -55,8 +55,14 @@ class SightingRecorder:
         self._retention_seconds = retention_seconds
         self._capacity = capacity
         self._lock = threading.Lock()
+        self._item_done = threading.Condition(self._lock)
+        self._handed_in = 0
+        self._done = 0
+        self._newest: dict[str, int] = {}  # number of the last item of each source that waits
+        self._errors: dict[str, Exception] = {}  # of each source, until it is settled
         self._recorded = 0
         self._dropped = 0
+        self._unreplaced = 0
         self._write_failure = ""
         self._index_failure = ""
         self._is_closed = False
@@ -74,22 +80,33 @@ class SightingRecorder:
         """Take a track that has ended. Never waits; False if it had to be dropped."""
         with self._lock:
             if not self._is_closed and self._queue.qsize() < self._capacity:
-                self._queue.put_nowait(_Ended(track, uri, crop))
+                self._hand_in(_Ended(track, uri, crop))
                 return True
-        self._drop(f"more than {self._capacity} tracks wait to be written")
+        self._fail(track.source_id, queue.Full(f"more than {self._capacity} tracks wait to be written"))
         return False
 
     def seen_again(self, source: str, *, uri: str, first_seconds: float, last_seconds: float, before: float) -> None:
         """A stretch of a file was analysed from `before` on (since the epoch): what was seen in it earlier goes."""
         with self._lock:
             if not self._is_closed:  # one a source: few
-                self._queue.put_nowait(_SeenAgain(source, uri, first_seconds, last_seconds, before))
+                self._hand_in(_SeenAgain(source, uri, first_seconds, last_seconds, before))
+
+    def settle(self, source_id: str, timeout_seconds: float) -> Exception | None:
+        """Wait until all of a source that was handed in so far is committed. From any thread.
+
+        Returns None, or why some of it could not be stored, which is told once; TimeoutError if it still waits then.
+        """
+        with self._item_done:
+            newest = self._newest.get(source_id, 0)
+            if not self._item_done.wait_for(lambda: self._done >= newest, timeout_seconds):
+                return TimeoutError(f"what was seen in {source_id} is not stored after {timeout_seconds:g} s")
+            return self._errors.pop(source_id, None)
 
     def statistics(self) -> RecorderStatistics:
         """Counters at this moment."""
         with self._lock:
             failure = self._write_failure or self._index_failure
-            return RecorderStatistics(self._recorded, self._dropped, self._queue.qsize(), failure)
+            return RecorderStatistics(self._recorded, self._dropped, self._unreplaced, self._queue.qsize(), failure)
 
     def close(self) -> None:
         """Write what waits, bring the index up to it, and end both threads. Safe to call twice."""
@@ -103,12 +120,18 @@ class SightingRecorder:
         self._work.set()
         self._indexer.join()
 
+    def _hand_in(self, item: _Ended | _SeenAgain) -> None:
+        """Under the lock, which makes the numbers those of the queue."""
+        self._handed_in += 1
+        self._newest[item.source_id] = self._handed_in
+        self._queue.put_nowait(item)
+
     def _write(self) -> None:
         while (item := self._queue.get()) is not None:
             try:
                 if isinstance(item, _SeenAgain):
                     self._gallery.replace_sightings(
-                        item.source, item.uri, (item.first_seconds, item.last_seconds), before=item.before
+                        item.source_id, item.uri, (item.first_seconds, item.last_seconds), before=item.before
                     )
                 else:
                     self._store(item)
@@ -116,7 +139,12 @@ class SightingRecorder:
                         self._recorded += 1
             except Exception as error:  # the thread's edge: a full disk must not end the recording of what comes later
                 self._gallery.unknown_store.reload()  # its clusters may hold what was rolled back
-                self._drop(str(error))
+                self._fail(item.source_id, error, is_track=isinstance(item, _Ended))
+            with self._item_done:
+                self._done += 1
+                if self._newest[item.source_id] == self._done:
+                    del self._newest[item.source_id]
+                self._item_done.notify_all()
             self._work.set()
 
     def _store(self, item: _Ended) -> None:
@@ -173,21 +201,34 @@ class SightingRecorder:
             if is_last:
                 return
 
-    def _drop(self, reason: str) -> None:
+    def _fail(self, source_id: str, error: Exception, *, is_track: bool = True) -> None:
+        reason = str(error)
         with self._lock:
+            self._errors[source_id] = error.with_traceback(None)  # whose frames hold the track
             is_new = reason != self._write_failure
-            self._dropped += 1
+            self._dropped += is_track
+            self._unreplaced += not is_track
             self._write_failure = reason
-        if is_new:
+        if is_new and is_track:
             logger.error("a track could not be stored: %s", reason)
+        elif is_new:
+            logger.error("what was seen in %s before could not be removed: %s", source_id, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderStatistics:
-    """Counted since the start. `failure`: why a track was last dropped, or why the index lags; empty if neither."""
+    """Counted since the start.
+
+    Attributes:
+        recorded, dropped: tracks.
+        unreplaced: videos analysed again of which an earlier run's tracks are still there.
+        waiting: tracks, and videos analysed again.
+        failure: why a track was last dropped or a video not replaced, or why the index lags; empty if neither.
+    """
 
     recorded: int
     dropped: int
+    unreplaced: int
     waiting: int
     failure: str
 
@@ -198,10 +239,14 @@ class _Ended:
     uri: str
     crop: bytes | None
 
+    @property
+    def source_id(self) -> str:
+        return self.track.source_id
+
 
 @dataclass(frozen=True, slots=True)
 class _SeenAgain:
-    source: str
+    source_id: str
     uri: str
     first_seconds: float
     last_seconds: float

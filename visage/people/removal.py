@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from stages.addresses import is_address
 from stages.frames import FloatArray
 from stages.identify.errors import IndexInUse, IndexUnavailable
 from visage.people.database import Database
@@ -79,11 +80,14 @@ class Removal:
         return sightings
 
     def replace(self, source: str, uri: str, stretch: tuple[float, float], *, before: float) -> int:
-        """What was seen before then in a stretch of a file, in seconds of its own. How many sightings."""
+        """What was seen before then in a stretch of a file, in seconds of its own. How many sightings.
+
+        The path is the file, whatever it was called in a run. Two addresses may differ in what is not shown of them.
+        """
         with self._database.transaction():
             sightings, _, _ = self._sightings.remove(
-                "source = ? AND uri = ? AND started_at < ? AND start_seconds >= ? AND end_seconds <= ?",
-                [source, uri, before, *stretch],
+                "uri = ? AND (source = ? OR NOT ?) AND started_at < ? AND start_seconds >= ? AND end_seconds <= ?",
+                [uri, source, is_address(uri), before, *stretch],
             )
             if sightings:
                 self._unknowns.remove_unseen()

@@ -24,6 +24,9 @@ __all__ = ["Roll", "number_of"]
 SAME_PICTURE = 0.995
 """Two pictures this alike (cosine) are one picture, resized or encoded again."""
 
+MOST_DIGITS = 18
+"""Of an id: 64 bits hold any such number."""
+
 LISTED = """
 SELECT people.id, people.name,
     (SELECT count(*) FROM pictures WHERE person_id = people.id) AS pictures,
@@ -238,9 +241,10 @@ class Roll:
 
 
 def number_of(identifier: str, kind: str) -> int | None:
-    """The number in an id of that kind ("p7" is 7); None for any other text."""
+    """The number in an id of that kind ("p7" is 7); None for any other text, and for more than SQLite can count to."""
     digits = identifier[len(kind) :]
-    return int(digits) if identifier.startswith(kind) and digits.isascii() and digits.isdigit() else None
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS
+    return int(digits) if identifier.startswith(kind) and is_number else None
 
 
 def _person(row: Row) -> PersonRecord:

@@ -72,9 +72,12 @@ class GallerySession:
     def lost(self) -> str:
         """What of a run did not get into the gallery, and why; empty if nothing was lost. Asked after `close`."""
         told = None if self.recorder is None else self.recorder.statistics()
-        if told is None or not told.dropped:
+        if told is None or not (told.dropped or told.unreplaced):
             return ""
-        return f"{self.gallery.folder}: {told.dropped} tracks could not be stored ({told.failure})"
+        what = f"what was seen in {told.unreplaced} video{'s' * (told.unreplaced > 1)} before could not be removed"
+        if told.dropped:
+            what = f"{told.dropped} track{'s' * (told.dropped > 1)} could not be stored"
+        return f"{self.gallery.folder}: {what} ({told.failure})"
 
     def close(self) -> None:
         """Write what waits, then close the gallery. Safe to call twice."""

@@ -219,7 +219,7 @@ class Sightings:
             among["person"] = [query.person]
         if query.source is not None:
             rows = self._database.rows(f"SELECT DISTINCT source FROM sightings WHERE {SOURCE}", [query.source])
-            among["source"] = [row["source"] for row in rows] or [query.source]
+            among["source"] = [row["source"] for row in rows] or [""]  # none is called so
         ranges = {} if query.since is None and query.until is None else {"at": (query.since, query.until)}
         return Condition(among, ranges)
 

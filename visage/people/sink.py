@@ -6,11 +6,13 @@ view, renewed when a clearly better one comes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.addresses import is_address
 from stages.frames import Frame, Observation, Picture
 from stages.sources import SourceEnded, VideoInfo
 from stages.track.log import TrackLog
@@ -35,6 +37,7 @@ class SightingSink:
         self._log = TrackLog()
         self._crops: dict[int, tuple[float, bytes]] = {}
         self._info: VideoInfo | None = None
+        self._uri = ""
         self._first: Frame | None = None
         self._last: Frame | None = None
         self._is_closed = False
@@ -45,6 +48,7 @@ class SightingSink:
 
     def open(self, info: VideoInfo) -> None:
         self._info = info
+        self._uri = _uri_of(info)
 
     def write(self, observation: Observation) -> None:
         """Tracks that ended before this frame are recorded; never waits."""
@@ -64,7 +68,7 @@ class SightingSink:
         if info is not None and first is not None and last is not None and not info.is_live:
             self._recorder.seen_again(
                 info.source_id,
-                uri=info.uri,
+                uri=self._uri,
                 first_seconds=first.pts_seconds,
                 last_seconds=last.pts_seconds,
                 before=first.captured_at,
@@ -78,8 +82,7 @@ class SightingSink:
     def _record(self, tracks: list[TrackSummary]) -> None:
         for track in tracks:
             crop = self._crops.pop(track.track_id, None)
-            uri = "" if self._info is None else self._info.uri
-            self._recorder.record(track, uri=uri, crop=None if crop is None else crop[1])
+            self._recorder.record(track, uri=self._uri, crop=None if crop is None else crop[1])
 
     def _cut(self, observation: Observation, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> None:
         faces = observation.faces
@@ -95,3 +98,8 @@ class SightingSink:
             if number and is_inside and (before is None or quality > CLEARLY_BETTER * before[0]):
                 image = to_bgr(observation.frame.picture) if image is None else image
                 self._crops[number] = (quality, crop_around(image, faces.boxes_xyxy[row]))
+
+
+def _uri_of(info: VideoInfo) -> str:
+    """A file has one path, from wherever and through whatever links it is named; its name alone is many files'."""
+    return info.uri if info.is_live or is_address(info.uri) else os.path.realpath(info.uri)

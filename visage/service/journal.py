@@ -6,6 +6,7 @@ events here, which is told when it begins and, with their number, when it ends; 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
@@ -37,7 +38,7 @@ class Journal:
             try:
                 if os.fstat(self._descriptor).st_size + len(data) > self._most_bytes:
                     self._turn_over()
-                os.write(self._descriptor, data)
+                self._append(data)
             except OSError as error:
                 if not self._lost:
                     logger.error("%s: events are lost: %s", self._path, error.strerror)
@@ -55,6 +56,13 @@ class Journal:
 
     def _open(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+    def _append(self, data: bytes) -> None:
+        """All of it or, where the disk fills on the way, none."""
+        length = os.fstat(self._descriptor).st_size
+        if os.write(self._descriptor, data) < len(data):
+            os.ftruncate(self._descriptor, length)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _turn_over(self) -> None:
         self._path.replace(self._path.with_name(self._path.name + ".1"))

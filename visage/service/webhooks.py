@@ -111,7 +111,7 @@ class WebhookSender:
             headers["X-Visage-Signature"] = signature(self._secret, timestamp, body)
         try:
             answer = await client.post(self._config.url, content=body, headers=headers)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # of a host's name: UnicodeError
             return type(error).__name__
         if answer.is_success:
             self.delivered += 1

@@ -16,13 +16,13 @@ import anyio.to_thread
 import uvicorn
 from pydantic import JsonValue
 
-from visage.config.web import WebSettings, is_loopback
+from visage.config.web import WebSettings
 from visage.web.app import create_app
 from visage.web.context import Context, WebParts
 from visage.web.errors import BindRefused, WebError
 from visage.web.history import SAMPLE_SECONDS
 from visage.web.records import SourceRecord
-from visage.web.tokens import TokenStore
+from visage.web.tokens import check_listening
 
 __all__ = ["WebServer"]
 
@@ -37,11 +37,7 @@ class WebServer:
 
     def __init__(self, settings: WebSettings, parts: WebParts) -> None:
         """Raises BindRefused, TokenStoreError."""
-        if not is_loopback(settings.host) and not TokenStore(settings.token_file).tokens():
-            raise BindRefused(
-                f"{settings.host} can be reached by others and there are no tokens: run `visage token create NAME "
-                f"--role admin --tokens {settings.token_file}` first, or listen on 127.0.0.1"
-            )
+        check_listening(settings)
         self._parts = parts
         self._app = create_app(settings, parts)
         self._socket = _listen(settings.host, settings.port)

@@ -17,10 +17,11 @@ from datetime import datetime, timezone
 from enum import IntEnum
 from pathlib import Path
 
-from visage.web.errors import TokenNameTaken, TokenStoreError
+from visage.config.web import WebSettings, is_loopback
+from visage.web.errors import BindRefused, TokenNameTaken, TokenStoreError
 from visage.whole_file import write_whole
 
-__all__ = ["Role", "Token", "TokenStore"]
+__all__ = ["Role", "Token", "TokenStore", "check_listening"]
 
 PREFIX = "visage"
 
@@ -126,6 +127,15 @@ class Token:
     role: Role
     secret_sha256: str
     created_at: str
+
+
+def check_listening(settings: WebSettings) -> None:
+    """Raises BindRefused for an address that others can reach while there are no tokens; TokenStoreError."""
+    if not is_loopback(settings.host) and not TokenStore(settings.token_file).tokens():
+        raise BindRefused(
+            f"{settings.host} can be reached by others and there are no tokens: run `visage token create NAME "
+            f"--role admin --tokens {settings.token_file}` first, or listen on 127.0.0.1"
+        )
 
 
 def _digest(secret: str) -> str:

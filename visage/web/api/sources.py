@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, SecretStr
 
+from stages.addresses import redact_credentials
 from visage.web.api.callers import ERRORS, Parts, Responses, ViewerCaller
 from visage.web.auth import Principal, allow
 from visage.web.errors import Conflict, NotFound
@@ -100,6 +101,6 @@ def _name(uri: str) -> str:
     if uri.startswith("/"):
         name = Path(uri).stem
     else:
-        address = urlsplit(uri)
+        address = urlsplit(redact_credentials(uri))
         name = "-".join(filter(None, [address.hostname or "", *address.path.split("/")]))
     return re.sub(r"[^\w.+-]+", "_", name).strip("._-")[:80] or "source"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 import visage.cli.main
@@ -30,6 +31,27 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         timeout=60,
         env={**os.environ, **environment},
     )
+
+
+def grouped(error: Exception) -> Exception:
+    """As a task in a task group of another raises it."""
+
+    async def fail() -> None:
+        async with anyio.create_task_group() as inner:
+            inner.start_soon(raise_it)
+
+    async def raise_it() -> None:
+        raise error
+
+    async def run() -> None:
+        async with anyio.create_task_group() as outer:
+            outer.start_soon(fail)
+
+    try:
+        anyio.run(run)
+    except Exception as group:
+        return group
+    raise AssertionError("it passed")
 
 
 @pytest.mark.parametrize(
@@ -137,6 +159,7 @@ def test_nothing_to_analyse_is_exit_code_1(tmp_path: Path, capsys: pytest.Captur
         (OSError("rtsp://admin:secret@cam: refused"), "visage: error: rtsp://***@cam: refused", 1),
         (NoSuchPerson("nobody is called 'Ada'"), "visage: error: nobody is called 'Ada'", 1),
         (FileExistsError(17, "File exists", "keys"), "visage: error: keys: File exists", 1),
+        (grouped(OutputFailed("out: disk full")), "visage: error: out: disk full", 1),
         (KeyError("x"), "visage: error: KeyError: 'x' (this is a bug; --log-level debug shows where)", 1),
         (KeyboardInterrupt(), "visage: interrupted", 130),
     ],

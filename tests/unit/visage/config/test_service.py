@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from visage.config.review import review
-from visage.config.service import load_service_config
+from visage.config.service import CameraConfig, load_service_config
 from visage.config.timetable import Timetable
 from visage.config.yaml_file import ConfigError
+from visage.web.tokens import Role, TokenStore
 
 EXAMPLES = Path(__file__).parents[4] / "deploy" / "examples"
 
@@ -55,6 +56,29 @@ def write(folder: Path, text: str) -> Path:
             "events:\n  webhooks:\n    a: {url: http://x, kinds: [track_strated]}\n",
             "visage.yaml:3: events.webhooks.a.kinds.0: Input should be 'track_started'",
         ),
+        (
+            "events:\n  webhooks:\n    a: {url: 'http://h:99999/'}\n",
+            "visage.yaml:3: events.webhooks.a.url: has no host, or",
+        ),
+        (
+            "events:\n  webhooks:\n    a: {url: 'http://u:p@:80/'}\n",
+            "visage.yaml:3: events.webhooks.a.url: has no host, or",
+        ),
+        (
+            "cameras:\n  a: {address: 'rtsp://u:p@h:99999/x'}\n",
+            "visage.yaml:2: cameras.a.address: has a host or port that can't be",
+        ),
+        (
+            "cameras:\n  a: {address: 'rtsp://u:p@[h/x'}\n",
+            "visage.yaml:2: cameras.a.address: has a host or port that can't be",
+        ),
+        ("state_dir: ''\n", "visage.yaml:1: state_dir: is empty; name a path, or leave the key out"),
+        ("events: {jsonl: ''}\n", "visage.yaml:1: events.jsonl: is empty"),
+        ("folders:\n  a: {path: '', output: ''}\n", "visage.yaml:2: folders.a.path: is empty"),
+        ("web: {token_file: ''}\n", "visage.yaml:1: web.token_file: is empty"),
+        ("web: {add_source: {folders: ['']}}\n", "visage.yaml:1: web.add_source.folders.0: is empty"),
+        ("analysis: {gallery: ''}\n", "visage.yaml:1: analysis.gallery: is empty"),
+        ("events:\n  webhooks:\n    a: {url: 'http://[h/'}\n", "visage.yaml:3: events.webhooks.a.url: has no host, or"),
     ],
 )
 def test_a_problem_names_line_and_key(tmp_path: Path, text: str, expected: str) -> None:
@@ -95,6 +119,23 @@ def test_a_bad_value_of_the_environment_is_blamed_on_it(tmp_path: Path) -> None:
         load_service_config(write(tmp_path, "web:\n  port: 1\n"), environment=environment)
 
 
+def test_an_empty_variable_of_the_environment_is_as_good_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VISAGE_FRAMESKIP", "VISAGE_EMBED", "VISAGE_SERVICE__WEB__PORT"):
+        monkeypatch.setenv(name, "")
+    config = load_service_config(write(tmp_path, "web:\n  port: 3\nanalysis:\n  frameskip: 2\n"))
+    assert (config.web.port, config.analysis.frameskip, config.analysis.embed) == (3, 2, "best")
+
+
+def test_the_home_folder_is_known_in_defaults_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = load_service_config(write(tmp_path, "web:\n  audit_file: ~/audit\n"), environment={})
+    assert config.state_dir == tmp_path / ".visage" / "service"
+    assert config.web.token_file == tmp_path / ".visage" / "tokens.json"
+    assert config.web.audit_file == tmp_path / "audit"
+
+
 def test_single_settings_of_the_environment_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISAGE_FRAMESKIP", "7")
     config = load_service_config(write(tmp_path, "analysis:\n  frameskip: 2\n  min_face: 9\n"))
@@ -124,6 +165,29 @@ def test_a_review_names_what_is_missing_here(tmp_path: Path) -> None:
         "events.webhooks.hook.secret",
         "folders.there.path",
     ]
+
+
+def test_a_review_names_what_would_be_refused_at_the_start(tmp_path: Path) -> None:
+    """Whether a model or a token is there depends on the machine, so these are no errors of the file."""
+    text = (
+        f"analysis: {{detector: nope, embedder: {tmp_path / 'absent.onnx'}, model_dir: {tmp_path}}}\n"
+        f"web: {{host: 0.0.0.0, token_file: {tmp_path / 'tokens.json'}}}\n"
+    )
+    path = write(tmp_path, text)
+    detector, embedder, host = review(load_service_config(path, environment={}))
+    assert detector.startswith("analysis.detector: there is no detector 'nope'; there is: yunet")
+    assert embedder == f"analysis.embedder: there is no file {tmp_path / 'absent.onnx'}"
+    assert host.startswith("web.host: 0.0.0.0 can be reached by others and there are no tokens: run `visage token cr")
+    TokenStore(tmp_path / "tokens.json").create("tablet", Role.VIEWER)
+    (tmp_path / "absent.onnx").touch()
+    assert review(load_service_config(path, flags=["analysis.detector=yunet"], environment={})) == []
+    flags = ["analysis.detector=yunet", "analysis.embed=none", "web.enabled=false", "web.token_file=/dev/null"]
+    assert review(load_service_config(path, flags=flags, environment={})) == []
+
+
+@pytest.mark.parametrize("address", ["rtsp://ada:pa[ss@cam/1", "udp://:1234", "srt://@[::]:9000?mode=listener"])
+def test_odd_addresses_that_can_be_opened_are_taken(address: str) -> None:
+    assert CameraConfig(address=address).address == address
 
 
 @pytest.mark.parametrize("name", ["archive.yaml", "home.yaml"])

@@ -121,6 +121,21 @@ def test_a_source_shows_no_credentials_but_survives_serialisation() -> None:
     assert SourceSpec.model_validate_json(spec.model_dump_json()) == spec
 
 
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        (
+            "rtsp://cam:554/user=ada&password=s3cret&channel=1&stream=0.sdp",
+            "cam-user_ada_password_channel_1_stream_0.sdp",
+        ),
+        ("rtsp://ada:s3/cret@cam/1", "cam-1"),
+        ("http://cam/token=s3cret", "token"),
+    ],
+)
+def test_a_password_wherever_it_stands_is_no_part_of_a_name(uri: str, name: str) -> None:
+    assert ids(expand_sources([uri])) == [name]
+
+
 def test_an_empty_name_is_not_the_working_directory() -> None:
     with pytest.raises(SourceNotFound, match="empty name"):
         expand_sources([""])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
+import re
 import sqlite3
 import zipfile
 from pathlib import Path
@@ -243,3 +245,38 @@ def test_who_is_there_is_known_after_a_rollback_and_beside_another_process(tmp_p
         other.forget("Eve")
         add(opened, "Eve", BOB)
         assert len(opened.roll.vectors()[0]) == 2
+
+
+def test_names_of_files_that_are_not_utf_8_are_spelled_out(tmp_path: Path) -> None:
+    strange = os.fsdecode(b"p\xff.jpg")
+    with gallery(tmp_path) as opened:
+        opened.add("Ada", face(ADA), origin=strange, content=b"1")
+        assert [picture.origin for picture in opened.pictures("Ada")] == [r"p\udcff.jpg"]
+        assert opened.search(ADA, source=strange) == []
+        with pytest.raises(NoSuchPerson, match="nobody is called"):
+            opened.person(strange)
+
+
+@pytest.mark.parametrize(
+    "command", [["show", "p"], ["forget", "u"], ["forget", "Unknown "], ["remove-image", "Ada", "i"]]
+)
+def test_numbers_that_no_database_could_hold_are_nobodys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+    *words, last = command
+    with pytest.raises(SystemExit):
+        main(["people", *words, last + "9" * 30, "--gallery", str(tmp_path)])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.match(r"visage: error: (nobody is called|there is no picture)", line)
+
+
+def test_limits_have_a_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with gallery(tmp_path / "people"):
+        pass
+    (tmp_path / "a.jpg").touch()
+    for command in (["search", str(tmp_path / "a.jpg")], ["people", "audit"]):
+        with pytest.raises(SystemExit):
+            main([*command, "--limit", "9" * 20, "--gallery", str(tmp_path / "people")])
+        assert "Invalid value for '--limit'" in capsys.readouterr().err

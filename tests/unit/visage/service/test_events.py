@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,32 @@ def test_a_full_journal_is_turned_over(tmp_path: Path) -> None:
     journal.close()
     assert (tmp_path / "e.jsonl").read_text() == "c" * 9 + "\n"
     assert (tmp_path / "e.jsonl.1").read_text() == "a" * 9 + "\n" + "b" * 9 + "\n"
+
+
+def test_a_disk_that_fills_in_the_middle_of_a_line_leaves_no_half_of_it(tmp_path: Path) -> None:
+    """In a process of its own, for which the limit of a file's size is the disk's end."""
+    program = """
+import resource, sys
+from pathlib import Path
+from visage.service.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+journal.write("first")
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, unlimited[1]))
+journal.write("this one is too long")
+resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+journal.write("second")
+journal.close()
+"""
+    path = tmp_path / "e.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert path.read_text() == "first\nsecond\n"
+    assert done.stderr.splitlines() == [
+        f"{path}: events are lost: No space left on device",
+        f"{path}: can be written again; 1 events were lost",
+    ]
 
 
 def test_a_full_disk_is_told_of_when_it_begins_and_when_it_ends(

@@ -107,6 +107,19 @@ def test_bodies_are_signed(outbox: Outbox, receiver: Receiver, tmp_path: Path) -
     assert signature("another", "1234", b'{"n":0}') != headers["X-Visage-Signature"]
 
 
+@pytest.mark.parametrize("url", ["http://xn--/", "http://h\x01/"])
+def test_an_address_that_can_not_be_asked_stops_nothing(url: str, outbox: Outbox) -> None:
+    """The host is looked at only when it is asked; what is wrong with it would end the daemon with the sender."""
+    sender = WebhookSender("hook", WebhookConfig(url=url), outbox, receiver="hook")
+
+    async def run() -> None:
+        with anyio.move_on_after(0.3):
+            await sender.run()
+
+    anyio.run(run)
+    assert outbox.depths() == {"hook": 4}
+
+
 def test_a_receiver_that_is_away_gets_everything_later(tmp_path: Path, outbox: Outbox, receiver: Receiver) -> None:
     """Nobody listens at first; the events stay on disk, for another process even."""
     sender = WebhookSender("hook", WebhookConfig(url="http://127.0.0.1:9/"), outbox, receiver="hook")

@@ -50,6 +50,13 @@ def test_a_source_is_added_paused_resumed_and_removed(site: Running, client: htt
     assert [source["source_id"] for source in client.get("/api/v1/sources").json()] == ["door"]
 
 
+def test_a_password_in_a_path_is_no_part_of_a_name(client: httpx.Client) -> None:
+    uri = "rtsp://camera.example/user=ada&password=s3cret&channel=1"
+    answer = client.post("/api/v1/sources", json={"uri": uri})
+    assert answer.json()["source_id"] == "camera.example-user_ada_password_channel_1"
+    assert "s3cret" not in answer.text
+
+
 def test_a_taken_name_is_a_conflict(client: httpx.Client) -> None:
     answer = client.post("/api/v1/sources", json={"uri": "rtsp://192.168.1.9/x", "source_id": "door"})
     assert answer.status_code == 409

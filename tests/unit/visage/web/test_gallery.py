@@ -131,8 +131,14 @@ def test_a_picture_that_shows_nobody_or_several_is_refused_with_what_to_do(clien
     assert client.get("/api/v1/people").json() == []
 
 
-def test_nobody_is_not_found(client: httpx.Client) -> None:
+@pytest.mark.parametrize("number", ["99", "9" * 30])
+def test_nobody_is_not_found(client: httpx.Client, number: str) -> None:
+    """Also by a number that no database could hold."""
+    person = f"/api/v1/people/p{number}"
     for method, path in (("GET", ""), ("GET", "/portrait"), ("DELETE", "")):
-        assert client.request(method, f"/api/v1/people/p99{path}").status_code == 404
-    assert client.post("/api/v1/unknowns/u99/name", json={"name": "x"}).status_code == 404
-    assert client.get("/api/v1/sightings", params={"person_id": "p99"}).status_code == 404
+        assert client.request(method, person + path).status_code == 404
+    assert client.patch(person, json={"name": "x"}).status_code == 404
+    assert client.post(f"{person}/merge", json={"merged_id": f"p{number}1"}).status_code == 404
+    assert client.post(f"/api/v1/unknowns/u{number}/name", json={"name": "x"}).status_code == 404
+    assert client.get(f"/api/v1/unknowns/u{number}/portrait").status_code == 404
+    assert client.get("/api/v1/sightings", params={"person_id": f"p{number}"}).status_code == 404

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -181,6 +183,32 @@ def test_every_file_is_complete_once_however_often_the_process_is_killed(
         assert json.loads((results / "metadata.json").read_text())["complete"]
         rows.add((results / "detections.csv").read_text())
     assert len(rows) == 1  # the same pictures, the same faces
+
+
+@pytest.mark.slow
+def test_a_file_whose_sightings_wait_is_not_done_when_the_process_is_killed(
+    tmp_path: Path, media: Media, models: ModelStore, services: list[Service]
+) -> None:
+    """The gallery is locked by somebody else, as by a long import: what was seen is in memory only."""
+    folder = clips(tmp_path / "films", media, 0)
+    gallery = tmp_path / "gallery"
+    service = Service(tmp_path, models, folders=watched(folder, output=str(tmp_path / "out")))
+    service.values["analysis"] = {**service.values["analysis"], "gallery": str(gallery)}  # type: ignore[dict-item]
+    service.write()
+    services.append(service)
+    service.start()
+    service.wait_for(lambda: "serving" in service.log())
+    with contextlib.closing(sqlite3.connect(gallery / "gallery.sqlite", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        shutil.copy(media.path("single_face.mp4"), folder / "clip.mp4")
+        service.wait_for((tmp_path / "out" / "clip.mp4.visage" / "metadata.json").exists)
+        assert [job.state for job in service.ledger().jobs()] == [JobState.RUNNING]
+        service.stop(signal.SIGKILL)
+        database.execute("ROLLBACK")
+        service.start()
+        service.wait_for(is_done(service, 1))
+        assert service.stop() == 0, service.log()
+        assert database.execute("SELECT COUNT(*) FROM sightings").fetchone() == (1,)
 
 
 @pytest.mark.slow

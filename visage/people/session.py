@@ -43,6 +43,8 @@ def gallery_of(settings: Settings, *, model: str | None = None, create: bool = T
 
 SECONDS_A_DAY = 86_400
 
+SETTLE_SECONDS = 5.0
+
 
 class GallerySession:
     """Owns the gallery and its recorder. Close it after the pipeline."""
@@ -67,6 +69,10 @@ class GallerySession:
         if self.recorder is None:
             return []
         return [SightingSink(self.recorder, to_bgr=pictures.to_bgr if self.needs_pixels else None)]
+
+    def settle(self, source_id: str) -> Exception | None:
+        """Why some of what was seen in a source is not stored; TimeoutError where it still waits after a while."""
+        return None if self.recorder is None else self.recorder.settle(source_id, SETTLE_SECONDS)
 
     @property
     def lost(self) -> str:

@@ -44,6 +44,7 @@ async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig])
                 keep_pixels=config.web.enabled or (people is not None and people.needs_pixels),
                 extra_sinks=more_sinks,
                 people=None if people is None else people.gallery,
+                stored=(lambda _: None) if people is None else people.settle,
             )
         )
         port = DaemonPort(daemon)

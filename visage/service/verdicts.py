@@ -24,14 +24,11 @@ logger = logging.getLogger(__name__)
 
 
 class NotStored(Exception):
-    """What was seen in a file is not stored yet; ask again."""
+    """What was seen in a file still waits to be stored."""
 
 
 Stored = Callable[[str], Exception | None]
-"""Waits, for a bounded time, until what was seen in a source is stored; returns why some of it was not.
-
-Raises NotStored if it is still waiting.
-"""
+"""Why some of what was seen in a source is not stored; TimeoutError where it still waits after a while."""
 
 
 class Verdicts:
@@ -79,6 +76,8 @@ class Verdicts:
         source_id, error = outcome.source_id, outcome.error
         if outcome.state is SourceState.DONE:
             error = self._stored(source_id)
+            if isinstance(error, TimeoutError):
+                raise NotStored(str(error))
             if error is None:
                 self._complete(job, outcome)
                 return

@@ -4,6 +4,9 @@ One process owns the folder; a second one is refused with a clear error. That ta
 folder: Edge's own comes too late, when opening has already truncated files that the owner writes to. Writes go through
 Edge's log and are flushed before `upsert` returns. `optimize` was seen to block a minute with 100,000 new points: it
 belongs on a thread that nothing waits for; searches stay right meanwhile, only slower.
+
+Its files are sparse and memory-mapped: where the disk can't give what they lack, SIGBUS ends the process. So nothing is
+opened or written while the disk has little room left.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from stages.errors import BackendUnavailable
 from stages.frames import FloatArray
-from stages.identify.errors import FaceIndexError, IndexInUse, IndexMismatch
+from stages.identify.errors import FaceIndexError, IndexFull, IndexInUse, IndexMismatch
 from stages.identify.index import Condition, Hit, IndexPoint, check_vectors
 
 if TYPE_CHECKING:
@@ -28,6 +32,9 @@ __all__ = ["EdgeIndex"]
 
 WRITE_POINTS = 1000
 """A call to Edge: it copies every point into its log."""
+
+SPARE_MIB = 64
+"""Has to be free. A new folder takes 7 MiB where reading fills holes too, as in tmpfs, and 2,000 points up to 12."""
 
 
 class EdgeIndex:
@@ -41,6 +48,7 @@ class EdgeIndex:
 
         Raises:
             IndexInUse: another process has it open.
+            IndexFull: its disk is nearly full.
             IndexMismatch: it holds vectors of another length.
             BackendUnavailable: qdrant-edge-py is not installed.
         """
@@ -53,6 +61,7 @@ class EdgeIndex:
         self._lock = threading.Lock()
         with contextlib.ExitStack() as stack:
             stack.enter_context(_owning(folder))
+            _check_room(folder)
             self._shard: qdrant_edge.EdgeShard | None = self._open(keys)
             self._owned = stack.pop_all()
 
@@ -149,6 +158,7 @@ class EdgeIndex:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[qdrant_edge.EdgeShard]:
         with self._lock, self._errors():
+            _check_room(self._folder)
             yield self._opened()
 
     @contextlib.contextmanager
@@ -172,6 +182,15 @@ class EdgeIndex:
             for key, (least, most) in condition.ranges.items()
         ]
         return edge.Filter(must=parts) if parts else None
+
+
+def _check_room(folder: Path) -> None:
+    """Raises IndexFull. Some file systems do not know their size."""
+    disk = shutil.disk_usage(folder.parent)
+    if disk.total and disk.free < SPARE_MIB << 20:
+        raise IndexFull(
+            f"{folder}: its disk has less than {SPARE_MIB} MiB left, and an index needs room to grow; free some"
+        )
 
 
 @contextlib.contextmanager

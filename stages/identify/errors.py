@@ -3,6 +3,7 @@
 FaceIndexError
 ├── IndexUnavailable   also ConnectionError: a server does not answer; what is waiting is caught up later
 ├── IndexInUse         also BlockingIOError: another process has the folder open
+├── IndexFull          also OSError: its disk has no room; what is waiting is caught up later
 └── IndexMismatch      also ValueError: embeddings of another length or model
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from stages.errors import StageError
 
-__all__ = ["FaceIndexError", "IndexInUse", "IndexMismatch", "IndexUnavailable"]
+__all__ = ["FaceIndexError", "IndexFull", "IndexInUse", "IndexMismatch", "IndexUnavailable"]
 
 
 class FaceIndexError(StageError):
@@ -23,6 +24,10 @@ class IndexUnavailable(FaceIndexError, ConnectionError):
 
 class IndexInUse(FaceIndexError, BlockingIOError):
     """Somebody else owns it."""
+
+
+class IndexFull(FaceIndexError, OSError):
+    """Nothing may be written any more."""
 
 
 class IndexMismatch(FaceIndexError, ValueError):

@@ -29,11 +29,11 @@ class FaceIndex(Protocol):
     def upsert(self, points: Sequence[IndexPoint]) -> None:
         """Add points, or replace those of the same id. Durable when it returns, where the index is durable.
 
-        Raises IndexMismatch for vectors of another length, IndexUnavailable.
+        Raises IndexMismatch for vectors of another length, IndexUnavailable, IndexFull.
         """
 
     def delete(self, point_ids: Sequence[int]) -> None:
-        """Remove points; ids that are not there are no error. Raises IndexUnavailable."""
+        """Remove points; ids that are not there are no error. Raises IndexUnavailable, IndexFull."""
 
     def search(
         self, queries: FloatArray, *, limit: int, condition: Condition | None = None, exact: bool = False

@@ -151,7 +151,11 @@ def forget(who: Who, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOptio
         f"forgotten: {count(done.pictures, 'picture')}, {count(done.sightings, 'sighting')}, "
         f"{count(done.vectors, 'embedding')}, {count(done.crops, 'crop')}; "
         + ("a search finds none of them" if done.verified else "A SEARCH STILL FINDS SOME")
-        + ("; the index is in use or away, and drops its copies when it can" if done.index_waits else "")
+        + (
+            "; the index is in use, away or on a full disk, and drops its copies when it can"
+            if done.index_waits
+            else ""
+        )
     )
     raise typer.Exit(0 if done.verified else 1)
 

@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 
 from stages.identify.edge import EdgeIndex
-from stages.identify.errors import FaceIndexError, IndexInUse, IndexMismatch
+from stages.identify.errors import FaceIndexError, IndexFull, IndexInUse, IndexMismatch
 from stages.identify.index import FaceIndex
 from stages.identify.memory import MemoryIndex
 from stages.identify.server import ServerIndex
@@ -69,7 +69,7 @@ class IndexHome:
         """One that is damaged is made again, since SQLite has all of it."""
         try:
             return EdgeIndex(self._folder, dimension, keys=KEYS)
-        except (IndexInUse, IndexMismatch):
+        except (IndexFull, IndexInUse, IndexMismatch):
             raise
         except FaceIndexError as error:
             if not self._folder.is_dir():

@@ -1,7 +1,7 @@
 """What is to be gone is gone: a person forgotten, old sightings dropped, a file that was analysed again.
 
-SQLite comes first, in one transaction; an index that is another process's, or on a server that is away, follows when it
-can. Searches ask SQLite last, so that they find nothing from then on.
+SQLite comes first, in one transaction; an index that is another process's, on a server that is away or on a full disk
+follows when it can. Searches ask SQLite last, so that they find nothing from then on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 
 from stages.addresses import is_address
 from stages.frames import FloatArray
-from stages.identify.errors import IndexInUse, IndexUnavailable
+from stages.identify.errors import IndexFull, IndexInUse, IndexUnavailable
 from visage.people.database import Database
 from visage.people.errors import NoSuchPerson
 from visage.people.records import Forgotten
@@ -97,7 +97,7 @@ class Removal:
         """Bring the index up to date; whether that is left to whoever has it, or until it is back."""
         try:
             self._sightings.index_waiting()
-        except (IndexInUse, IndexUnavailable):
+        except (IndexFull, IndexInUse, IndexUnavailable):
             return True
         return False
 

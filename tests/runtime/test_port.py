@@ -160,6 +160,21 @@ def test_an_added_camera_is_there_again_after_a_restart(tmp_path: Path, platform
         assert list(last.port.sources()) == []
 
 
+@pytest.mark.parametrize("text", ['{"garden": "rtsp://bob:hidden@cam/2"', "[]", "\xff"])
+def test_added_cameras_that_can_not_be_read_are_kept_aside(
+    text: str, tmp_path: Path, platform: ScriptedPlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next camera that is added would replace them, and a person could put them right."""
+    (tmp_path / "sources.json").write_bytes(text.encode("latin-1"))
+    with Served(tmp_path, platform, {}) as served:
+        served.port.add_source(NewSource("rtsp://cam/3", "cellar", is_live=True))
+    assert (tmp_path / "sources.json.broken").read_bytes() == text.encode("latin-1")
+    assert json.loads((tmp_path / "sources.json").read_text()) == {"cellar": "rtsp://cam/3"}
+    (told,) = [record.message for record in caplog.records if "sources.json" in record.message]
+    assert told.endswith("; it is kept as sources.json.broken, and the cameras in it are not watched")
+    assert "hidden" not in told
+
+
 def test_a_file_is_named_by_its_path(tmp_path: Path, platform: ScriptedPlatform) -> None:
     """Whatever it was to be called: a folder may have that name."""
     film, films = tmp_path / "a film.mp4", tmp_path / "films"

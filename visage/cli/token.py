@@ -40,9 +40,14 @@ def create(
 @app.command("list")
 def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
     """Show whose tokens there are."""
+    from visage.web.errors import TokenStoreError  # noqa: PLC0415
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
-    for token in TokenStore(tokens.expanduser()).tokens():
+    file = tokens.expanduser()
+    found = TokenStore(file).tokens()
+    if not found and not file.exists():
+        raise TokenStoreError(f"{file}: no tokens are there; `visage token create NAME` makes one")
+    for token in found:
         print(f"{token.name}  {token.role.label}  since {token.created_at}")
 
 

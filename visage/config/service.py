@@ -49,7 +49,8 @@ Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3)]
 class Section(BaseModel):
     """A part of the file: no key that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)  # homes in defaults
+    # Defaults are validated for the home folder's sake.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
 class CameraConfig(Section):

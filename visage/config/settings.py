@@ -23,7 +23,9 @@ __all__ = ["Settings"]
 class Settings(BaseSettings):
     """How videos are analysed. Serialisable: `model_dump_json` and back."""
 
-    model_config = SettingsConfigDict(env_prefix="VISAGE_", env_ignore_empty=True, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="VISAGE_", env_ignore_empty=True, extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     detector: str = Field("yunet", description="Catalogue name of the face detector.")
     embedder: str = Field("sface", description="Catalogue name of the face embedder.")

@@ -41,7 +41,8 @@ class AddRules(BaseModel):
 class WebSettings(BaseModel):
     """Listening, tokens and limits."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)  # homes in defaults
+    # Defaults are validated for the home folder's sake.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
     enabled: bool = Field(True, description="Serve the API and the page.")
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback only with tokens.")

@@ -1,7 +1,8 @@
 """The daemon as the web sees it: implements `visage.web.ports.ServicePort`. Safe from any thread.
 
 Sources that a caller adds are kept in `sources.json` of the state folder, readable by the daemon's user alone because
-addresses may hold passwords, and are there again after a restart. Pauses last until the daemon stops.
+addresses may hold passwords, and are there again after a restart. A file of them that is damaged is kept as
+`sources.json.broken`. Pauses last until the daemon stops.
 """
 
 from __future__ import annotations
@@ -164,9 +165,25 @@ class DaemonPort:
     def _added(self) -> dict[str, str]:
         try:
             kept = json.loads(self._path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+        except FileNotFoundError:
             return {}
-        return {str(name): str(address) for name, address in kept.items()}
+        except ValueError:  # no JSON, or not UTF-8
+            kept = None
+        if isinstance(kept, dict):
+            return {str(name): str(address) for name, address in kept.items()}
+        self._keep_aside()
+        return {}
+
+    def _keep_aside(self) -> None:
+        """What can't be read would be replaced when the next source is added; a person may put it right."""
+        aside = self._path.with_name(f"{self._path.name}.broken")
+        self._path.replace(aside)
+        logger.error(
+            "%s is damaged; it is kept as %s, and the cameras in it are not watched",
+            self._path,
+            aside.name,
+            extra=about("sources.damaged"),
+        )
 
     def _keep(self, added: dict[str, str]) -> None:
         write_whole(self._path, json.dumps(added, indent=1).encode())

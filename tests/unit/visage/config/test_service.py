@@ -72,6 +72,15 @@ def write(folder: Path, text: str) -> Path:
             "cameras:\n  a: {address: 'rtsp://u:p@[h/x'}\n",
             "visage.yaml:2: cameras.a.address: has a host or port that can't be",
         ),
+        (
+            "web: {requests_per_second: .inf}\n",
+            "visage.yaml:1: web.requests_per_second: Input should be a finite number",
+        ),
+        (
+            "files: {retry_most_seconds: .inf}\n",
+            "visage.yaml:1: files.retry_most_seconds: Input should be a finite number",
+        ),
+        ("analysis: {end_seconds: .inf}\n", "visage.yaml:1: analysis.end_seconds: Input should be a finite number"),
         ("state_dir: ''\n", "visage.yaml:1: state_dir: is empty; name a path, or leave the key out"),
         ("events: {jsonl: ''}\n", "visage.yaml:1: events.jsonl: is empty"),
         ("folders:\n  a: {path: '', output: ''}\n", "visage.yaml:2: folders.a.path: is empty"),

@@ -17,6 +17,13 @@ def test_an_empty_variable_is_as_good_as_none(name: str, monkeypatch: pytest.Mon
     assert Settings() == expected
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["start_seconds", "end_seconds", "retention_days", "drain_seconds"])
+def test_a_number_that_is_none_is_refused(name: str, number: float) -> None:
+    with pytest.raises(pydantic.ValidationError, match=r"finite number|greater than"):
+        Settings.model_validate({name: number})
+
+
 @pytest.mark.parametrize("name", ["gallery", "gallery_key", "model_dir"])
 def test_an_empty_path_is_not_the_working_directory(name: str) -> None:
     with pytest.raises(pydantic.ValidationError, match="is empty"):

@@ -35,6 +35,13 @@ def test_the_token_command_makes_lists_and_revokes(tmp_path: Path) -> None:
     assert TokenStore(Path(file)).find(made.output.strip()) is None
 
 
+def test_a_token_file_that_is_not_there_is_not_an_empty_one(tmp_path: Path) -> None:
+    """Whoever mistypes its name would think that nobody has a token."""
+    listed = CliRunner().invoke(app, ["list", "--tokens", str(tmp_path / "tokns.json")])
+    assert isinstance(listed.exception, TokenStoreError)
+    assert str(listed.exception) == f"{tmp_path}/tokns.json: no tokens are there; `visage token create NAME` makes one"
+
+
 def test_a_damaged_token_file_lets_nobody_in(tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
     file.write_text("{}")

@@ -60,7 +60,7 @@ def serve(
 
 
 def _print_review(path: Path, config: ServiceConfig) -> None:
-    from visage.config.review import review  # noqa: PLC0415
+    from visage.service.review import review  # noqa: PLC0415
 
     warnings = review(config)
     for line in warnings:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from visage.config.review import review
 from visage.config.service import CameraConfig, load_service_config
 from visage.config.timetable import Timetable
 from visage.config.yaml_file import ConfigError
+from visage.service.review import review
 from visage.web.tokens import Role, TokenStore
 
 EXAMPLES = Path(__file__).parents[4] / "deploy" / "examples"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from visage.cli.options import parse_output
+
 if TYPE_CHECKING:
     from visage.people import FaceReader, Gallery
 
@@ -20,7 +22,10 @@ MOST_LISTED = 1_000_000
 """Nobody reads more; what searches and counts has limits of its own."""
 
 GalleryOption: TypeAlias = Annotated[
-    Path, typer.Option("--gallery", "-g", envvar="VISAGE_GALLERY", help="The gallery's folder.")
+    Path,
+    typer.Option(
+        "--gallery", "-g", parser=parse_output, metavar="PATH", envvar="VISAGE_GALLERY", help="The gallery's folder."
+    ),
 ]
 GalleryKeyOption: TypeAlias = Annotated[
     Path | None, typer.Option(envvar="VISAGE_GALLERY_KEY", help="Key file of an encrypted gallery.")

@@ -105,6 +105,8 @@ def run(
     gallery: Annotated[
         Path | None,
         typer.Option(
+            parser=parse_output,
+            metavar="PATH",
             help="Recognise the people of this folder, and store every track there; see visage people.",
             show_default="none: nobody",
             rich_help_panel=ANALYSIS,

@@ -32,16 +32,20 @@ class Secret(BaseModel):
         return self
 
     def read(self) -> str | None:
-        """The secret; None where no place is given. Raises ConfigError where it is not there."""
+        """The secret; None where no place is given. Raises ConfigError where it is not there, or empty."""
         if self.env is not None:
-            if self.env not in os.environ:
+            secret = os.environ.get(self.env, "")
+            if not secret:
                 raise ConfigError([f"the environment has no {self.env}, which the configuration names as a secret"])
-            return os.environ[self.env]
+            return secret
         if self.file is not None:
             try:
-                return self.file.expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+                secret = self.file.expanduser().read_text(encoding="utf-8").rstrip("\r\n")
             except OSError as error:
                 raise ConfigError([f"the secret in {self.file} can't be read: {error.strerror}"]) from error
+            if not secret:
+                raise ConfigError([f"the secret in {self.file} is empty"])
+            return secret
         return None
 
 

@@ -118,6 +118,8 @@ def test_both_spellings_of_an_option_are_one(tmp_path: Path) -> None:
         (["movie.mp4", "--start", "yesterday"], "'yesterday' is not a time"),
         (["movie.mp4", "--device", "gpu"], "--device: 'gpu' is not auto, cpu, cuda or cuda:N"),
         (["movie.mp4", "--detector-size", "100"], "--detector-size"),
+        (["movie.mp4", "--gallery", ""], "the name is empty"),
+        (["people", "list", "--gallery", ""], "the name is empty"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_exit_code_2(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from visage.config.secrets import Secret
 from visage.config.service import CameraConfig, load_service_config
 from visage.config.timetable import Timetable
 from visage.config.yaml_file import ConfigError
@@ -160,6 +161,16 @@ def test_credentials_are_read_late_and_never_shown(tmp_path: Path, monkeypatch: 
     monkeypatch.delenv("DOOR_PASSWORD")
     with pytest.raises(ConfigError, match="DOOR_PASSWORD"):
         camera.credentials.put_into(camera.address)
+
+
+def test_an_empty_secret_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A webhook would be signed with a key that everybody knows."""
+    monkeypatch.setenv("HOOK_KEY", "")
+    with pytest.raises(ConfigError, match="HOOK_KEY"):
+        Secret(env="HOOK_KEY").read()
+    (tmp_path / "key").write_text("\n")
+    with pytest.raises(ConfigError, match="empty"):
+        Secret(file=tmp_path / "key").read()
 
 
 def test_a_review_names_what_is_missing_here(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """All cameras: which there are, which are to run now, and what each does.
 
-    paused ──resume──> wanted ──in its hours──> in the pipeline ──ended──> wanted ...
+    out ──wanted, and its wait is over──> in the pipeline ──not wanted, or changed──> ending ──ended──> out
+                                          in the pipeline ──its outputs failed──> out, with a wait
 
-`reconcile` compares what is wanted (not paused, within its schedule) with what is in the pipeline, and starts or
-interrupts what differs; it is called after every change and every second. A camera leaves the pipeline only because
-it was interrupted or because a sink failed; then it is started again after a wait. Decide under the lock, act outside.
+Its record's `source` and `is_interrupted` say where a camera is: none, one, or one that is ending. What is wanted of it
+may change at any time and by itself: `is_paused`, `is_removed`, its hours, `next_config`. One that is removed is
+forgotten once it is out, unless it was added again. `reconcile` compares the two and starts or interrupts what differs;
+it is called after every change and every second. Decide under the lock, act outside.
 """
 
 from __future__ import annotations

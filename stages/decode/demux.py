@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -35,8 +36,8 @@ NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
 
 STALL_SECONDS = 30.0
-"""Longest wait for the next packet, whatever else a server says: some go on talking without a picture, byte by byte or
-in reports of a stream that stands still. Segments of a live playlist come every ten seconds or so."""
+"""Longest wait for the next picture, whatever else a server says: some go on talking without one, byte by byte, in
+reports of a stream that stands still, or in sound. Segments of a live playlist come every ten seconds or so."""
 
 MOST_PAUSES = 10_000
 """How often FFmpeg is asked again for a packet: an MPEG-TS that is out of step is searched by 64 KiB each time."""
@@ -84,7 +85,10 @@ class Demuxer:
             raise
         self.packets_read = 0
         self.error: Exception | None = None
-        self._packets = self.container.demux(self.stream)
+        # PyAV restarts its time-out at every packet, of whatever stream. From a server all of them are to be seen: a
+        # camera that sends nothing but sound any more would not be noticed, and could not be interrupted.
+        self._streams = () if is_address(uri) else (self.stream,)
+        self._packets = self.container.demux(*self._streams)
         self._is_interrupted = False
 
     def __repr__(self) -> str:
@@ -130,22 +134,29 @@ class Demuxer:
         """The stream's packets. They end early, and `error` is set, where reading fails or the file is cut short."""
         last_pts: int | None = None
         pauses = 0
+        waiting_since = time.monotonic()
         while True:
             try:
                 for packet in self._packets:
                     if self._is_interrupted:
                         return
+                    if packet.stream is not self.stream:
+                        if time.monotonic() - waiting_since > STALL_SECONDS:
+                            self.error = _no_picture()
+                            return
+                        continue
                     if packet.size == 0:  # PyAV's mark of the end
                         continue
                     pauses = 0
                     self.packets_read += 1
                     if packet.pts is not None and (last_pts is None or packet.pts > last_pts):
                         last_pts = packet.pts
-                    yield packet
+                    yield packet  # type: ignore[misc]  # it is of that stream
+                    waiting_since = time.monotonic()  # how long the caller took is not the server's fault
             except av.error.BlockingIOError as exc:  # FFmpeg is looking for where a damaged stream goes on
                 pauses += 1
                 if not self._is_interrupted and pauses <= MOST_PAUSES:
-                    self._packets = self.container.demux(self.stream)
+                    self._packets = self.container.demux(*self._streams)
                     continue
                 self.error = without_address(exc)
                 return
@@ -255,8 +266,12 @@ def _translated(error: av.error.FFmpegError, label: str) -> SourceError:
 def without_address(error: av.error.FFmpegError) -> OSError:
     """The cause to chain or keep: FFmpeg's own error carries the address, maybe with a password, and a traceback."""
     if isinstance(error, av.error.ExitError):
-        return TimeoutError(f"no picture came for {STALL_SECONDS:.0f} s")
+        return _no_picture()
     return OSError(error.errno, error.strerror)
+
+
+def _no_picture() -> TimeoutError:
+    return TimeoutError(f"no picture came for {STALL_SECONDS:.0f} s")
 
 
 def _codec_context(stream: VideoStream, hwaccel: HWAccel | None) -> VideoCodecContext:

@@ -17,6 +17,7 @@ import h5py
 import pytest
 
 from tests.media import Media
+from tests.servers.fading import FadingCamera
 from visage.models import ModelStore
 
 TIMEOUT_SECONDS = 100
@@ -153,6 +154,20 @@ def test_a_signal_leaves_whole_outputs(visage: Visage, media: Media, number: sig
     ends = [json.loads(path.read_text()) for path in (visage.folder / "out").glob("*/metadata.json")]
     assert any(end["interrupted"] for end in ends)
     assert all(end["complete"] != end["interrupted"] for end in ends)
+
+
+def test_what_was_read_of_a_camera_that_hangs_is_kept(visage: Visage) -> None:
+    """It sends a second of pictures, then packets that mean nothing, over which FFmpeg waits for half a minute."""
+    with FadingCamera(has_sound=False) as camera, visage.start(camera.url, "--dst", "seen.csv") as process:
+        assert process.stderr is not None
+        assert "frames" in process.stderr.readline()
+        assert camera.has_faded.wait(TIMEOUT_SECONDS)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+        assert not camera.is_silent.is_set()
+    assert process.returncode == 128 + signal.SIGINT, errors
+    assert "cam did not answer" in errors
+    assert (visage.folder / "seen.csv").read_text().startswith("source,")
 
 
 def test_annotation_is_a_video_of_the_same_length(visage: Visage) -> None:

@@ -187,3 +187,41 @@ def test_after_close_none_is_started(rig: Rig) -> None:
     rig.desk.close()
     rig.desk.add("a", CONFIG)
     assert rig.opened == []
+
+
+def fail_again(rig: Rig) -> None:
+    """Let its wait be over, and it fail once more."""
+    opened = len(rig.opened)
+    rig.desk._cameras["a"].retry_at = 0.0
+    rig.desk.reconcile()
+    rig.wait(lambda: len(rig.opened) == opened + 1 and rig.state("a") == "failed")
+
+
+def test_the_waits_for_a_camera_whose_sink_fails_grow_until_a_stay_was_long(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs each time for a moment before its sink is opened: that alone is no sign that all is well."""
+    rig.sink_error = OutputFailed("/out: the disk is full")
+    rig.desk.add("a", CONFIG)
+    rig.wait(lambda: rig.state("a") == "failed")
+    for failures in (2, 3, 4):
+        fail_again(rig)
+        assert rig.desk._cameras["a"].backoff.failures == failures
+    monkeypatch.setattr("visage.service.camera_record.STABLE_SECONDS", 0.0)
+    fail_again(rig)
+    assert rig.desk._cameras["a"].backoff.failures == 1
+
+
+@pytest.mark.parametrize("mend", ["change", "resume"])
+def test_a_camera_that_somebody_has_mended_is_not_waited_for(rig: Rig, mend: str) -> None:
+    rig.sink_error = OutputFailed("/out: the disk is full")
+    rig.desk.add("a", CONFIG)
+    rig.wait(lambda: rig.state("a") == "failed")
+    rig.desk._cameras["a"].retry_at = float("inf")
+    rig.sink_error = None
+    if mend == "change":
+        rig.desk.change("a", CONFIG)
+    else:
+        rig.desk.pause("a")
+        rig.desk.resume("a")
+    rig.wait(lambda: rig.states[-1] == ("a", "running"))

@@ -190,3 +190,21 @@ def test_every_source_keeps_its_order_and_nothing_is_lost(counts: list[int], lim
         taken += batch
     for source, count in enumerate(counts):
         assert [index for owner, index in taken if owner == source] == list(range(count))
+
+
+def test_nothing_comes_after_the_last_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    """film.put waits for room; finish("end") from another thread; put is refused, and the end is the last."""
+    inboxes: Inboxes[str] = Inboxes()
+    film = inboxes.add(1, OverflowPolicy.WAIT)
+    film.put("f1", droppable=True)
+    waiting = announce_wait(monkeypatch, film.has_room)
+    put = Background(lambda: film.put("f2", droppable=True))
+    assert waiting.wait(BOUND_SECONDS)
+    assert film.holds_up
+    film.finish("end")
+    with pytest.raises(QueueClosed):
+        put.result()
+    film.finish("again")
+    assert inboxes.take(9, deadline_seconds=0) == ["f1", "end"]
+    with pytest.raises(QueueClosed):
+        film.put("f3", droppable=False)

@@ -8,9 +8,10 @@ import pytest
 
 from stages.buffers import BufferPool
 from stages.errors import NotAVideo, OutputFailed, SourceBroken
+from stages.frames import Frame
 from stages.sources import VideoInfo
 from stages.track.stage import TrackStage
-from tests.runtime.latches import BOUND_SECONDS, Background
+from tests.runtime.latches import BOUND_SECONDS, Background, announce_wait
 from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedEmbed, ScriptedLuma, ScriptedSource
 from visage.runtime import (
     OverflowPolicy,
@@ -22,6 +23,8 @@ from visage.runtime import (
     StageFailed,
 )
 from visage.runtime.inboxes import Inboxes
+from visage.runtime.source import RunningSource
+from visage.runtime.source_table import SourceTable
 
 
 class Rig:
@@ -306,7 +309,9 @@ def test_close_in_mid_run_joins_every_thread(rig: Rig) -> None:
     assert pipeline.outcomes["a"].state is SourceState.INTERRUPTED
 
 
-def test_a_source_that_hangs_in_a_library_holds_up_no_stop(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_that_hangs_in_a_library_holds_up_no_stop(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """b waits in `open` for a server, deaf to interrupts; abort(); all is settled, b too; later its thread ends."""
     monkeypatch.setattr("visage.runtime.pipeline.SETTLE_SECONDS", 0.05)
     answers = threading.Event()
@@ -327,11 +332,82 @@ def test_a_source_that_hangs_in_a_library_holds_up_no_stop(rig: Rig, monkeypatch
     pipeline.abort()
     assert pipeline.wait(BOUND_SECONDS)
     assert pipeline.outcomes["b"].state is SourceState.INTERRUPTED
-    with pytest.raises(RuntimeError, match="<Source b INTERRUPTED"):
-        pipeline.close(join_seconds=0.05)
+    pipeline.close(join_seconds=0.05)
+    assert caplog.messages == ["b did not answer: its decode thread hangs, and is left behind"]
     answers.set()
     pipeline.close()
     assert hanging.is_closed
+
+
+@pytest.mark.parametrize("policy", OverflowPolicy)
+def test_what_was_read_of_a_source_that_hangs_is_whole_after_a_drain(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, policy: OverflowPolicy
+) -> None:
+    """Its server falls silent after three frames; drain(); they are written; then one more comes, for nobody."""
+    monkeypatch.setattr("visage.runtime.stragglers.ANSWER_SECONDS", 0.05)
+    is_silent, answers = threading.Event(), threading.Event()
+
+    class Silent(ScriptedSource):
+        def frames(self) -> Iterator[Frame]:
+            for frame in super().frames():
+                if frame.index == 3:
+                    is_silent.set()
+                    assert answers.wait(BOUND_SECONDS)
+                yield frame
+
+    rig.detect.gate.set()
+    pipeline = rig.build()
+    pipeline.add("a", Silent(rig.pool, "a", 9), policy)
+    pipeline.start()
+    assert is_silent.wait(BOUND_SECONDS)
+    pipeline.drain()
+    assert pipeline.wait(BOUND_SECONDS)
+    assert pipeline.outcomes["a"].state is SourceState.INTERRUPTED
+    assert pipeline.outcomes["a"].error is None
+    ended = rig.sinks["a"].ended
+    assert ended is not None
+    assert (rig.sinks["a"].rows, ended.interrupted) == ([0, 1, 2], True)
+    pipeline.close(join_seconds=0.05)
+    assert caplog.messages == ["a did not answer: its decode thread hangs, and is left behind"]
+    answers.set()
+    pipeline.close()
+    assert rig.sinks["a"].rows == [0, 1, 2]
+
+
+def test_a_source_that_is_held_up_by_the_detector_is_not_given_up_in_a_drain(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Detect is held with frame 0, four wait, the source waits with frame 5; drain(); long after, detect goes on."""
+    monkeypatch.setattr("visage.runtime.stragglers.ANSWER_SECONDS", 0.05)
+    rounds = threading.Semaphore(0)
+    unsettled = SourceTable.unsettled
+
+    def noted(table: SourceTable) -> list[RunningSource]:
+        rounds.release()
+        return unsettled(table)
+
+    monkeypatch.setattr(SourceTable, "unsettled", noted)
+
+    class Waiting(ScriptedSource):
+        def frames(self) -> Iterator[Frame]:
+            for frame in super().frames():
+                if frame.index == 1:
+                    assert rig.detect.entered.wait(BOUND_SECONDS)
+                yield frame
+
+    rig.limits = PipelineLimits(detect_batch=1, inbox_capacity=4, batch_deadline_seconds=0.0)
+    with rig.build() as pipeline:
+        pipeline.add("a", Waiting(rig.pool, "a", 6))
+        is_held_up = announce_wait(monkeypatch, pipeline._sources["a"]._inbox.has_room)
+        pipeline.start()
+        assert is_held_up.wait(BOUND_SECONDS)
+        pipeline.drain()
+        for _ in range(2):  # the first is over when the second begins
+            assert rounds.acquire(timeout=BOUND_SECONDS)
+        rig.detect.gate.set()
+        assert pipeline.wait(BOUND_SECONDS)
+    assert pipeline.outcomes["a"].state is SourceState.INTERRUPTED
+    assert rig.sinks["a"].rows == list(range(6))
 
 
 def test_a_finished_pipeline_takes_no_source(rig: Rig) -> None:

@@ -149,6 +149,7 @@ class Inbox(Generic[T]):
         self._items: deque[tuple[T, bool]] = deque()
         self.has_room = threading.Condition(owner._lock)
         self.is_finished = False
+        self.holds_up = False  # its thread waits for room
         self._high_water = 0
         self._passed = 0
         self._dropped = 0
@@ -167,29 +168,31 @@ class Inbox(Generic[T]):
             An older item that had to go, now the caller's, or None.
 
         Raises:
-            QueueClosed, QueueAborted: the item remains the caller's.
+            QueueClosed, QueueAborted: the item remains the caller's. QueueClosed also after `finish`.
         """
-        owner = self._owner
         dropped: T | None = None
-        with owner._lock:
-            owner._check_open()
+        with self._owner._lock:
+            self._check_open()
             if droppable and len(self._items) >= self._capacity:
                 if self.policy is OverflowPolicy.WAIT:
                     self._wait_for_room()
-                    owner._check_open()
+                    self._check_open()
                 else:
                     dropped = self._drop_oldest()
-            self._items.append((item, droppable))
-            self._high_water = max(self._high_water, len(self._items))
-            owner._depth += 1
-            if owner._depth >= owner._wanted or not droppable:
-                owner._has_items.notify()
+            self._append(item, droppable=droppable)
         return dropped
 
-    def finish(self) -> None:
-        """The source has put its last item; the inbox goes once it is empty."""
-        with self._owner._lock:
+    def finish(self, last: T | None = None) -> None:
+        """Put a last item, which will not be dropped; the inbox goes once it is empty.
+
+        From any thread: nothing comes after it. Nobody takes it where the owner was closed or aborted.
+        """
+        owner = self._owner
+        with owner._lock:
+            if last is not None and not (self.is_finished or owner._is_closed or owner._is_aborted):
+                self._append(last, droppable=False)
             self.is_finished = True
+            self.has_room.notify()
 
     def statistics(self) -> QueueStatistics:
         """Counters at this moment; the time that the consumer waits is not known by source, so it is 0."""
@@ -220,11 +223,28 @@ class Inbox(Generic[T]):
         self._items.clear()
         return left
 
+    def _check_open(self) -> None:
+        self._owner._check_open()
+        if self.is_finished:
+            raise QueueClosed("the inbox is finished")
+
+    def _append(self, item: T, *, droppable: bool) -> None:
+        owner = self._owner
+        self._items.append((item, droppable))
+        self._high_water = max(self._high_water, len(self._items))
+        owner._depth += 1
+        if owner._depth >= owner._wanted or not droppable:
+            owner._has_items.notify()
+
     def _wait_for_room(self) -> None:
         owner = self._owner
         started = time.monotonic()
         owner._has_items.notify()  # it may be waiting for more than fits
-        self.has_room.wait_for(lambda: len(self._items) < self._capacity or owner._is_closed or owner._is_aborted)
+        self.holds_up = True
+        self.has_room.wait_for(
+            lambda: len(self._items) < self._capacity or self.is_finished or owner._is_closed or owner._is_aborted
+        )
+        self.holds_up = False
         self._seconds_waiting_to_put += time.monotonic() - started
 
     def _drop_oldest(self) -> T | None:

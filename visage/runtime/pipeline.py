@@ -3,8 +3,8 @@
     source threads ──> inboxes ──> detect ──> queue ──> embed ──> queue ──> sink thread
                        (a source)             (bounded)           (bounded)
 
-The pipeline owns every thread. It stops when all its sources have ended after `finish`, when it is drained or aborted,
-or when a stage fails.
+The pipeline owns every thread; decode threads that hang at the end are left behind. It stops when all its sources have
+ended after `finish`, when it is drained or aborted, or when a stage fails.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ from visage.runtime.source import Outcome, RunningSource, SourceItem
 from visage.runtime.source_table import SourceTable
 from visage.runtime.state import PipelineState, SourceState, State
 from visage.runtime.statistics import PipelineStatistics
+from visage.runtime.stragglers import Stragglers
 from visage.runtime.worker import StageWorker
 
 __all__ = ["Pipeline"]
 
 JOIN_SECONDS = 30.0
-"""Longest wait for a thread that was told to stop. FFmpeg gives up a silent server sooner, a dripping one later."""
+"""Longest wait for a thread that was told to stop."""
 
 SETTLE_SECONDS = 1.0
-"""Longest wait, at a stop, for decode threads to end by themselves, all together, before they are given up."""
+"""Longest wait, when nothing more is to be written, for all decode threads to end before they are given up."""
 
 
 class Pipeline:
@@ -68,6 +69,7 @@ class Pipeline:
         self._failure: StageFailed | None = None
         self._give_up_at: float | None = None  # after a failure all decoders may be stuck in the driver that failed
         self._stopped = threading.Event()
+        self._stragglers = Stragglers(self._sources, self._stopped)
         self._on_stopped: list[Callable[[], None]] = []
         self._inboxes: Inboxes[SourceItem] = Inboxes()
         names = ("sink",) if embed is None else ("embed", "sink")
@@ -155,6 +157,7 @@ class Pipeline:
         self._interrupt_all()
         self._settle_unstarted()
         self._close_if_done()
+        self._stragglers.watch()
 
     def abort(self) -> None:
         """Drop what is in flight and abandon unfinished outputs. Returns at once, may be called from any thread."""
@@ -176,7 +179,8 @@ class Pipeline:
     def close(self, *, drain_seconds: float = 0.0, join_seconds: float = JOIN_SECONDS) -> None:
         """Stop, first by draining for so many seconds, then by aborting, and join every thread.
 
-        Raises RuntimeError if a thread does not end within `join_seconds`; it is named.
+        Decode threads that hang are left behind, with a warning. Raises RuntimeError, which names those of the others
+        that do not end within `join_seconds`.
         """
         if self._state.advance_from(PipelineState.STOPPED, PipelineState.NEW):
             self._sources.close()
@@ -191,7 +195,7 @@ class Pipeline:
             self.wait(drain_seconds)
         self.abort()
         until = time.monotonic() + join_seconds
-        threads = [*self._sources.all(), *self._workers, self._sink]
+        threads = (*self._workers, self._sink, self._stragglers)
         stuck = [thread for thread in threads if not thread.join(until - time.monotonic())]
         if stuck:
             raise RuntimeError(f"these did not stop in {join_seconds:.0f} s: {stuck}")
@@ -234,7 +238,7 @@ class Pipeline:
     def _settle(self, ended: SourceEnded) -> None:
         source = self._sources[ended.source_id]
         error = self._sink_errors.pop(ended.source_id, None) or ended.error
-        if not source.join(JOIN_SECONDS if self._give_up_at is None else self._give_up_at - time.monotonic()):
+        if not source.end(JOIN_SECONDS if self._give_up_at is None else self._give_up_at - time.monotonic()):
             error = error or RuntimeError(f"the decode thread of {ended.source_id} did not end")
         state = SourceState.FAILED if error else SourceState.INTERRUPTED if ended.interrupted else SourceState.DONE
         self._conclude(source, state, error)
@@ -283,7 +287,7 @@ class Pipeline:
         try:
             until = self._give_up_at or time.monotonic() + SETTLE_SECONDS
             for source in self._sources.unsettled():
-                source.join(until - time.monotonic())
+                source.end(until - time.monotonic())
                 state = SourceState.FAILED if self._failure else SourceState.INTERRUPTED
                 self._conclude(source, state, self._failure)
         finally:

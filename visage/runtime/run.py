@@ -41,7 +41,10 @@ class Run(Protocol):
         """Wait until everything is written; says whether that is so."""
 
     def close(self) -> None:
-        """Stop, by aborting if need be, and end every thread and process. Raises RuntimeError if one does not end."""
+        """Stop, by aborting if need be, and end every thread and process.
+
+        Decode threads that hang are left behind. Raises RuntimeError if something else does not end.
+        """
 
     def statistics(self) -> PipelineStatistics:
         """Counters at this moment."""

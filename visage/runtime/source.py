@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
@@ -27,11 +26,17 @@ SourceItem: TypeAlias = SourceStarted | Frame | SourceEnded
 
 
 class RunningSource:
-    """Decodes one source on a thread of its own."""
+    """Decodes one source on a thread of its own.
+
+    Attributes:
+        info: once it is open.
+        is_given_up: its thread hangs, and nobody waits for it any more.
+    """
 
     def __init__(self, source_id: str, frames: FrameSource, inbox: Inbox[SourceItem]) -> None:
         self.source_id = source_id
         self.info: VideoInfo | None = None
+        self.is_given_up = False
         self._frames = frames
         self._inbox = inbox
         self._state = State(SourceState.PENDING)
@@ -48,6 +53,11 @@ class RunningSource:
     def state(self) -> SourceState:
         """Where it is in its life."""
         return self._state.current
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether the pipeline holds it up."""
+        return self._inbox.holds_up
 
     def start(self) -> None:
         """Begin to decode, unless it was settled meanwhile. A source interrupted before does not open its input."""
@@ -68,6 +78,19 @@ class RunningSource:
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
+
+    def end(self, timeout_seconds: float) -> bool:
+        """Wait for the decode thread, then give it up; says whether it has ended or nobody waits for it any more."""
+        if self.is_given_up or self.join(timeout_seconds):
+            return True
+        self.give_up()
+        return False
+
+    def give_up(self) -> None:
+        """End it for a decode thread that does not: that will free what it holds when it wakes. No more frames come."""
+        if self._state.advance_from(SourceState.FINISHING, SourceState.OPENING, SourceState.RUNNING):
+            self.is_given_up = True
+            self._put_last(None)
 
     def count(self, observation: Observation) -> None:
         """A frame has reached the sinks; called by the sink thread."""
@@ -127,7 +150,8 @@ class RunningSource:
     def _deliver(self) -> None:
         self.info = self._frames.open()
         self._inbox.put(SourceStarted(self.info), droppable=False)
-        self._state.advance(SourceState.RUNNING)
+        if not self._state.advance_from(SourceState.RUNNING, SourceState.OPENING):  # given up meanwhile
+            return
         for frame in self._frames.frames():
             try:
                 dropped = self._inbox.put(frame, droppable=True)
@@ -144,9 +168,7 @@ class RunningSource:
             error=error,
             interrupted=error is None and self._is_interrupted.is_set(),
         )
-        with contextlib.suppress(QueueClosed, QueueAborted):  # being torn down: the pipeline settles this source
-            self._inbox.put(ended, droppable=False)
-        self._inbox.finish()
+        self._inbox.finish(ended)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """All cameras: which there are, which are to run now, and what each does.
 
-    paused ──resume──> wanted ──in its hours──> in the pipeline ──ended──> wanted ...
+    out ──wanted, and its wait is over──> in the pipeline ──not wanted, or changed──> ending ──ended──> out
+                                          in the pipeline ──its outputs failed──> out, with a wait
 
-`reconcile` compares what is wanted (not paused, within its schedule) with what is in the pipeline, and starts or
-interrupts what differs; it is called after every change and every second. A camera leaves the pipeline only because
-it was interrupted or because a sink failed; then it is started again after a wait. Decide under the lock, act outside.
+Its record's `source` and `is_interrupted` say where a camera is: none, one, or one that is ending. What is wanted of it
+may change at any time and by itself: `is_paused`, `is_removed`, its hours, `next_config`. One that is removed is
+forgotten once it is out, unless it was added again. `reconcile` compares the two and starts or interrupts what differs;
+it is called after every change and every second. Decide under the lock, act outside.
 """
 
 from __future__ import annotations
@@ -97,6 +99,7 @@ class CameraDesk:
             camera = self._get(name)
             camera.timetable = Timetable.parse(config.schedule)
             camera.next_config = config
+            camera.forgive()
         self._on_config(name, config)
         self.reconcile()
 
@@ -109,7 +112,9 @@ class CameraDesk:
     def resume(self, name: str) -> None:
         """Raises SourceUnknown."""
         with self._lock:
-            self._get(name).is_paused = False
+            camera = self._get(name)
+            camera.is_paused = False
+            camera.forgive()
         self.reconcile()
 
     def remove(self, name: str) -> None:
@@ -141,14 +146,9 @@ class CameraDesk:
             camera = self._cameras.get(name)
             if camera is None or camera.source is None:
                 return False
-            statistics = self._statistics().get(name)
-            status = camera.source.status
-            camera.keep_counts(statistics, status)
-            camera.source, camera.is_interrupted = None, False
-            camera.samples.clear()
+            camera.end(self._statistics().get(name))
             if outcome.error is not None:
-                camera.failure = redact_text(str(outcome.error))
-                camera.retry_at = time.monotonic() + camera.backoff.next_seconds()
+                camera.fail(redact_text(str(outcome.error)))
                 logger.error("%s: %s", name, camera.failure, extra=about("camera.failed", name, error=outcome.error))
             self._pipeline.forget(name)
             if camera.is_removed:
@@ -217,8 +217,7 @@ class CameraDesk:
             except ConfigError as error:
                 if camera.failure != str(error):
                     logger.error("%s: %s; trying again", name, error, extra=about("camera.failed", name, error=error))
-                camera.failure = str(error)
-                camera.retry_at = time.monotonic() + camera.backoff.next_seconds()
+                camera.fail(str(error))
                 return
             source = camera.source = CameraSource(
                 name,
@@ -238,7 +237,7 @@ class CameraDesk:
             camera = self._cameras.get(name)
             if camera is not None and status.state is CameraState.RUNNING:
                 camera.failure = ""
-                camera.backoff.reset()
+                camera.running_since = camera.running_since or time.monotonic()
         if status.state is not CameraState.STOPPED:
             self._tell()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,6 +17,9 @@ from visage.service.cameras import CameraSource, CameraState, CameraStatus
 __all__ = ["CameraReading", "CameraRecord"]
 
 FPS_SAMPLES = 6
+
+STABLE_SECONDS = 10.0
+"""A stay with pictures for so long counts as good: after it the waits before another begin with the shortest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class CameraRecord:
         source: its stay in the pipeline; None while it has none.
         is_interrupted: that stay is ending.
         next_config: to be opened with, once that has ended.
+        running_since: when its picture first came in this stay (monotonic); None before.
         failure: why its last stay ended, if by an error; it is not begun again before `retry_at` (monotonic).
         before: what went through in earlier stays.
         samples: when, and how many frames were done in this stay; for the rate.
@@ -73,6 +78,7 @@ class CameraRecord:
     source: CameraSource | None = None
     is_interrupted: bool = False
     next_config: CameraConfig | None = None
+    running_since: float | None = None
     failure: str = ""
     retry_at: float = 0.0
     before: _Counts = field(default_factory=_Counts)
@@ -81,6 +87,25 @@ class CameraRecord:
     def is_wanted(self, now: datetime) -> bool:
         """Whether it is to run at this local time."""
         return not self.is_paused and not self.is_removed and self.timetable.is_on(now)
+
+    def fail(self, reason: str) -> None:
+        """Begin it again, but later each time."""
+        self.failure = reason
+        self.retry_at = time.monotonic() + self.backoff.next_seconds()
+
+    def forgive(self) -> None:
+        """Begin it again without a wait: somebody has done something about it."""
+        self.backoff.reset()
+        self.retry_at = 0.0
+
+    def end(self, statistics: SourceStatistics | None) -> None:
+        """Its stay in the pipeline is over; `statistics` of it."""
+        if statistics is not None and self.source is not None:
+            self.before.add(statistics, self.source.status)
+        if self.running_since is not None and time.monotonic() - self.running_since >= STABLE_SECONDS:
+            self.backoff.reset()
+        self.source, self.running_since, self.is_interrupted = None, None, False
+        self.samples.clear()
 
     def state(self, now: datetime) -> tuple[str, str]:
         """Its state and the reason for it."""
@@ -112,11 +137,6 @@ class CameraRecord:
             reconnects=counts.reconnects,
             frames_capped=counts.capped,
         )
-
-    def keep_counts(self, statistics: SourceStatistics | None, status: CameraStatus) -> None:
-        """Its stay has ended."""
-        if statistics is not None:
-            self.before.add(statistics, status)
 
 
 def _rate(samples: deque[tuple[float, int]]) -> float:

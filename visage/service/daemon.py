@@ -286,7 +286,7 @@ class Daemon:
     def _close_pipeline(self) -> None:
         try:
             self.pipeline.close(join_seconds=CLOSE_SECONDS)
-        except RuntimeError as error:  # a server that says nothing holds a thread in FFmpeg: see `visage.cli.main`
+        except RuntimeError as error:  # a thread hangs on its device, until the process ends: see `visage.cli.main`
             logger.warning("%s", error)
 
 

@@ -10,6 +10,8 @@ import pytest
 from stages.decode import demux
 from stages.decode.demux import Demuxer, InputOptions
 from stages.errors import SourceUnreadable
+from tests.runtime.latches import BOUND_SECONDS, Background
+from tests.servers.fading import FadingCamera
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http", "tcp"])
@@ -56,3 +58,27 @@ def test_an_input_without_a_container_is_opened_by_its_format() -> None:
     demuxer = Demuxer("testsrc=size=64x48:rate=5", input_options=InputOptions(container_format="lavfi"))
     assert (demuxer.stream.codec_context.width, demuxer.stream.codec_context.height) == (64, 48)
     demuxer.close()
+
+
+def test_a_camera_that_goes_on_with_sound_alone_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No single reading is ever late, and no packet is missing but the pictures'."""
+    monkeypatch.setattr(demux, "STALL_SECONDS", 0.5)
+    with FadingCamera() as camera:
+        demuxer = Demuxer(camera.url, input_options=camera.options)
+        pictures = sum(1 for _ in demuxer.packets())
+        assert not camera.is_silent.is_set()
+        demuxer.close()
+    assert pictures
+    assert isinstance(demuxer.error, TimeoutError)
+
+
+def test_a_camera_that_goes_on_with_sound_alone_can_be_interrupted() -> None:
+    with FadingCamera() as camera:
+        demuxer = Demuxer(camera.url, input_options=camera.options)
+        reading = Background(lambda: list(demuxer.packets()))
+        assert camera.has_faded.wait(BOUND_SECONDS)
+        demuxer.interrupt()
+        assert reading.result()
+        assert not camera.is_silent.is_set()
+        demuxer.close()
+    assert demuxer.error is None

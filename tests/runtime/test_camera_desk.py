@@ -10,6 +10,7 @@ import pytest
 from stages.buffers import BufferPool
 from stages.contract import FrameSource
 from stages.errors import OutputFailed, SourceUnreadable
+from stages.frames import Frame
 from stages.sources import VideoInfo
 from tests.runtime.latches import BOUND_SECONDS
 from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedSource
@@ -22,6 +23,18 @@ from visage.service.errors import SourceTaken, SourceUnknown
 CONFIG = CameraConfig(address="rtsp://ada:secret@cam/1", retry_first_seconds=0.001, retry_most_seconds=0.002)
 
 
+class Silent(ScriptedSource):
+    """A camera whose server holds FFmpeg after three frames, until it `answers`."""
+
+    def __init__(self, pool: BufferPool[bytearray], source_id: str, answers: threading.Event) -> None:
+        super().__init__(pool, source_id, 3)
+        self._answers = answers
+
+    def frames(self) -> Iterator[Frame]:
+        yield from super().frames()
+        assert self._answers.wait(BOUND_SECONDS)
+
+
 class Rig:
     """A desk over a pipeline of scripted parts; endless cameras whose opening can be made to fail."""
 
@@ -31,6 +44,7 @@ class Rig:
         self.detect.gate.set()
         self.sink_error: Exception | None = None
         self.open_error: Exception | None = None
+        self.answers: threading.Event | None = None
         self.opened: list[str] = []
         self.configs: list[tuple[str, bool]] = []
         self.states: list[tuple[str, str]] = []
@@ -56,6 +70,8 @@ class Rig:
         with self._changed:
             self.opened.append(spec.uri)
             self._changed.notify_all()
+        if self.answers is not None:
+            return Silent(self.pool, spec.source_id, self.answers)
         return ScriptedSource(self.pool, spec.source_id, 0, endless=True, open_error=self.open_error)
 
     def _sinks(self, info: VideoInfo) -> list[RecordingSink]:
@@ -210,6 +226,24 @@ def test_the_waits_for_a_camera_whose_sink_fails_grow_until_a_stay_was_long(
     monkeypatch.setattr("visage.service.camera_record.STABLE_SECONDS", 0.0)
     fail_again(rig)
     assert rig.desk._cameras["a"].backoff.failures == 1
+
+
+@pytest.mark.parametrize("what", ["pause", "remove"])
+def test_a_camera_that_hangs_is_waited_for_no_longer(rig: Rig, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setattr("visage.service.camera_record.ANSWER_SECONDS", 0.0)
+    rig.answers = answers = threading.Event()
+    rig.desk.add("a", CONFIG)
+    rig.wait(lambda: ("a", "running") in rig.states)
+    getattr(rig.desk, what)("a")
+    rig.desk.reconcile()  # as every second
+    rig.wait(lambda: not rig.pipeline.statistics().sources)
+    rig.answers = None
+    if what == "remove":
+        rig.desk.add("a", CONFIG)
+    else:
+        rig.desk.resume("a")
+    rig.wait(lambda: rig.states.count(("a", "running")) == 2)
+    answers.set()
 
 
 @pytest.mark.parametrize("mend", ["change", "resume"])

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from types import TracebackType
 
 from stages.contract import FrameSource, Hook, Stage
 from stages.frames import Frame, Observation
@@ -129,6 +128,10 @@ class Pipeline:
             self._conclude(source, SourceState.INTERRUPTED)
             self._close_if_done()
 
+    def give_up(self, source_id: str) -> None:
+        """Wait no longer for one that was interrupted; its decode thread is left behind. Raises KeyError for others."""
+        self._sources[source_id].give_up()
+
     def forget(self, source_id: str) -> Outcome:
         """Drop the record of a source that has ended, so that a pipeline that runs for months does not grow.
 
@@ -214,9 +217,7 @@ class Pipeline:
     def __enter__(self) -> Pipeline:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _take_frames(self) -> list[SourceItem]:

@@ -3,7 +3,7 @@
     out ──wanted, and its wait is over──> in the pipeline ──not wanted, or changed──> ending ──ended──> out
                                           in the pipeline ──its outputs failed──> out, with a wait
 
-Its record's `source` and `is_interrupted` say where a camera is: none, one, or one that is ending. What is wanted of it
+Its record's `source` and `interrupted_at` say where a camera is: none, one, or one that is ending. What is wanted of it
 may change at any time and by itself: `is_paused`, `is_removed`, its hours, `next_config`. One that is removed is
 forgotten once it is out, unless it was added again. `reconcile` compares the two and starts or interrupts what differs;
 it is called after every change and every second. Decide under the lock, act outside.
@@ -175,13 +175,15 @@ class CameraDesk:
         with self._lock:
             starting = [] if self._is_closed else [name for name in self._cameras if self._should_start(name, now)]
             stopping = [name for name in self._cameras if self._should_stop(name, now)]
+            hanging = [name for name, camera in self._cameras.items() if camera.hangs]
             for name in stopping:
-                self._cameras[name].is_interrupted = True
-        for name in stopping:
-            try:
-                self._pipeline.interrupt(name)
-            except KeyError:
-                logger.debug("%s has ended by itself", name)
+                self._cameras[name].interrupted_at = time.monotonic()
+        for names, act in ((stopping, self._pipeline.interrupt), (hanging, self._pipeline.give_up)):
+            for name in names:
+                try:
+                    act(name)
+                except KeyError:
+                    logger.debug("%s has ended by itself", name)
         for name in starting:
             self._start(name)
 
@@ -203,7 +205,9 @@ class CameraDesk:
     def _should_stop(self, name: str, now: datetime) -> bool:
         camera = self._cameras[name]
         is_outdated = camera.next_config is not None
-        return camera.source is not None and not camera.is_interrupted and (is_outdated or not camera.is_wanted(now))
+        return (
+            camera.source is not None and camera.interrupted_at is None and (is_outdated or not camera.is_wanted(now))
+        )
 
     def _start(self, name: str) -> None:
         with self._lock:

@@ -21,6 +21,9 @@ FPS_SAMPLES = 6
 STABLE_SECONDS = 10.0
 """A stay with pictures for so long counts as good: after it the waits before another begin with the shortest."""
 
+ANSWER_SECONDS = 3.0
+"""Longest wait for a stay to end that was interrupted: a server may hold FFmpeg for half a minute, or for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class CameraReading:
@@ -62,7 +65,7 @@ class CameraRecord:
 
     Attributes:
         source: its stay in the pipeline; None while it has none.
-        is_interrupted: that stay is ending.
+        interrupted_at: since when that stay is ending (monotonic); None before.
         next_config: to be opened with, once that has ended.
         running_since: when its picture first came in this stay (monotonic); None before.
         failure: why its last stay ended, if by an error; it is not begun again before `retry_at` (monotonic).
@@ -76,7 +79,7 @@ class CameraRecord:
     is_paused: bool = False
     is_removed: bool = False
     source: CameraSource | None = None
-    is_interrupted: bool = False
+    interrupted_at: float | None = None
     next_config: CameraConfig | None = None
     running_since: float | None = None
     failure: str = ""
@@ -87,6 +90,11 @@ class CameraRecord:
     def is_wanted(self, now: datetime) -> bool:
         """Whether it is to run at this local time."""
         return not self.is_paused and not self.is_removed and self.timetable.is_on(now)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it was interrupted and does not end."""
+        return self.interrupted_at is not None and time.monotonic() - self.interrupted_at > ANSWER_SECONDS
 
     def fail(self, reason: str) -> None:
         """Begin it again, but later each time."""
@@ -104,7 +112,7 @@ class CameraRecord:
             self.before.add(statistics, self.source.status)
         if self.running_since is not None and time.monotonic() - self.running_since >= STABLE_SECONDS:
             self.backoff.reset()
-        self.source, self.running_since, self.is_interrupted = None, None, False
+        self.source, self.running_since, self.interrupted_at = None, None, None
         self.samples.clear()
 
     def state(self, now: datetime) -> tuple[str, str]:

@@ -135,8 +135,7 @@ class Pipeline:
     def forget(self, source_id: str) -> Outcome:
         """Drop the record of a source that has ended, so that a pipeline that runs for months does not grow.
 
-        Its counts stay in `PipelineStatistics.forgotten` and its name may be used again. Raises KeyError for one that
-        is not here or has not ended.
+        Its counts stay in `PipelineStatistics.forgotten`; its name is free again. Raises KeyError for others.
         """
         return self._sources.forget(source_id)
 

@@ -1,7 +1,7 @@
 """The library's front door: videos in, frames with faces out, one at a time.
 
 The pipeline runs ahead of the caller by what its queues hold and then waits. Leaving the loop early, by `break` or by
-an exception, stops and joins every thread.
+an exception, stops and joins every thread; so does the end of the program.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from stages.sources import SourceEnded, VideoInfo
 from visage.assembly import Pictures, build_run
 from visage.config import Settings
 from visage.config.sources import SourceSpec, expand_sources
+from visage.exit_watch import ExitWatch
 from visage.people import GallerySession
 from visage.results import AnalyzedFrame
 from visage.runtime import BoundedQueue, QueueAborted, QueueClosed
@@ -60,12 +61,14 @@ def _iterate(settings: Settings, specs: Sequence[SourceSpec]) -> Generator[Analy
     results: BoundedQueue[AnalyzedFrame] = BoundedQueue(AHEAD)
     with contextlib.ExitStack() as stack:
         run = _start(settings, specs, results, stack)
-        while True:
-            try:
-                batch = results.get_batch(AHEAD)
-            except QueueClosed:
-                break
-            yield from batch
+        with ExitWatch(stack.close) as watch:
+            while True:
+                watch.note_reader()
+                try:
+                    batch = results.get_batch(AHEAD)
+                except QueueClosed:
+                    break
+                yield from batch
         _raise_failure(run)
 
 

@@ -91,7 +91,7 @@ class StreamDecoder:
 
         Packets that FFmpeg can make nothing of are left out; smaller damage it hides itself.
         """
-        numbering = PacketNumbering()
+        numbering = PacketNumbering(reorders=self._codec.has_b_frames)
         packets: NumberedPackets = ((packet, None) for packet in self.demuxer.packets())
         if self.knows_numbers:
             packets = numbering.number(self.demuxer.packets())

@@ -2,7 +2,9 @@
 
 No packet's pts lies before its dts, and dts grow. So once a packet with dts D has been read, every pts up to D has been
 seen, and the ranks of all of these are final. That takes reading ahead by the stream's reordering depth, a few packets.
-Where time stamps are missing or contradict this, numbering stops for good and says so, rather than guess.
+Where time stamps are missing or contradict this, numbering stops for good and says so, rather than guess. Raw streams
+that were put into a container without being decoded have stamps in the order of decoding: of a stream that reorders
+its pictures they are believed once one of them goes back.
 """
 
 from __future__ import annotations
@@ -31,9 +33,11 @@ class PacketNumbering:
         is_exact: every packet so far could be numbered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, reorders: bool = False) -> None:
+        """`reorders`: the codec says that pictures are not shown in the order in which they are decoded."""
         self.count = 0
         self.is_exact = True
+        self._is_believed = not reorders
         self._waiting: deque[VideoPacket] = deque()
         self._window: list[int] = []  # pts of waiting and later packets, sorted; those below are counted in _below
         self._below = 0
@@ -49,6 +53,7 @@ class PacketNumbering:
             if self.is_exact:
                 self.is_exact = self._note(packet)
             yield from self._settled()
+        self.is_exact = self.is_exact and self._is_believed
         while self._waiting:
             yield self._take()
 
@@ -67,6 +72,7 @@ class PacketNumbering:
         if packet.is_discard:
             return True
         place = bisect.bisect_left(self._window, pts)
+        self._is_believed = self._is_believed or place < len(self._window)
         is_new = place == len(self._window) or self._window[place] != pts
         self._window.insert(place, pts)
         self.count += 1
@@ -77,7 +83,8 @@ class PacketNumbering:
             yield self._take()
 
     def _is_settled(self, packet: VideoPacket) -> bool:
-        return packet.pts is not None and self._dts is not None and packet.pts <= self._dts
+        is_seen = packet.pts is not None and self._dts is not None and packet.pts <= self._dts
+        return is_seen and self._is_believed
 
     def _take(self) -> tuple[VideoPacket, int | None]:
         packet = self._waiting.popleft()

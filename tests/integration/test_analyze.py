@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -108,6 +110,25 @@ def test_leaving_early_frees_every_thread_and_file(media: Media, settings: Setti
     for frame in visage.analyze(media.path("WolfgangLanger_Pexels.mp4"), settings):
         if frame.index == 3:
             break
+
+
+@pytest.mark.parametrize(
+    ("then", "code"),
+    [("", 0), ("raise SystemExit(3)", 3), ("for frame in frames: raise ValueError('of the caller')", 1)],
+)
+def test_a_program_that_leaves_a_video_half_read_ends(
+    media: Media, settings: Settings, tmp_path: Path, then: str, code: int
+) -> None:
+    """Whatever holds the generator: Python waits for threads before it frees it."""
+    gallery = tmp_path / "people"
+    program = (
+        "import visage\n"
+        f"frames = visage.analyze({str(media.path('single_face.mp4'))!r}, model_dir={str(settings.model_dir)!r},"
+        f" gallery={str(gallery)!r})\n"
+        f"next(frames)\n{then}\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True, text=True, check=False)
+    assert ended.returncode == code, ended.stderr
 
 
 def test_an_exception_in_the_loop_frees_everything(media: Media, settings: Settings) -> None:

@@ -17,6 +17,7 @@ from tests.media import Media
 from tests.models import Seed
 from tests.unit.visage.people.scenes import add, gallery, person, track
 from visage.people import SightingRecorder
+from visage.web.tokens import Role, TokenStore
 
 README = Path(__file__).parents[2] / "README.md"
 SHELL_TIMEOUT_SECONDS = 100
@@ -49,6 +50,7 @@ def workplace(tmp_path: Path, media: Media) -> Path:
     (tmp_path / "visage.yaml").write_text(blocks("yaml")[0])
     for name, photograph in {"ada1": "obama", "ada2": "obama2", "face": "obama3"}.items():
         shutil.copy(media.path(f"{photograph}.jpg"), tmp_path / f"{name}.jpg")
+    TokenStore(tmp_path / "tokens.json").create("hall", Role.VIEWER)
     with gallery(tmp_path / "people") as opened:  # as earlier commands have left it
         add(opened, "Ada", person(1))
         with contextlib.closing(SightingRecorder(opened)) as recorder:

@@ -250,7 +250,7 @@ def test_a_file_that_grows_while_it_is_in_work_is_read_again(rig: Rig) -> None:
     assert rig.find("copy.mp4", "half").state is JobState.QUEUED
 
 
-def test_what_could_not_be_opened_is_queued_again_when_it_is_found_again(rig: Rig) -> None:
+def test_what_was_not_there_is_queued_again_when_it_is_found_again(rig: Rig) -> None:
     rig.errors["x.mp4"] = SourceNotFound("x.mp4 does not exist")
     rig.find("x.mp4")
     rig.dispatch_until(lambda: rig.states()["x.mp4"] is JobState.MISSING)

@@ -180,7 +180,7 @@ class Ledger:
         self._end(number, JobState.FAILED, error)
 
     def miss(self, number: int, error: str) -> None:
-        """It could not be opened any more: it is queued again when it is found again."""
+        """It is not there any more: it is queued again when it is found again."""
         self._end(number, JobState.MISSING, error)
 
     def set_aside(self, number: int, error: str) -> None:

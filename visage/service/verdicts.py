@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from stages.errors import SourceNotFound, SourceUnreadable
+from stages.errors import SourceNotFound
 from visage.config.service import FilesConfig
 from visage.observe.fields import about
 from visage.runtime import Outcome, SourceState
@@ -85,7 +85,7 @@ class Verdicts:
             self._ledger.release(job.number)
         elif job.attempts < self._config.attempts:
             self._retry(job, source_id, error)
-        elif isinstance(error, SourceNotFound | SourceUnreadable):
+        elif isinstance(error, SourceNotFound):
             self._ledger.miss(job.number, str(error))
             self._say_given_up(job, source_id, error)
         else:

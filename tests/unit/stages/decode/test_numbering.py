@@ -62,3 +62,18 @@ def test_numbering_stops_for_good_where_time_stamps_fail(broken: tuple[int | Non
 def test_read_ahead_is_bounded() -> None:
     stamps: list[tuple[int | None, int | None]] = [(10**6 + k, k) for k in range(MOST_READ_AHEAD + 10)]
     assert numbers(stamps) == [None] * len(stamps)
+
+
+def test_stamps_of_a_stream_that_reorders_are_believed_once_one_goes_back() -> None:
+    numbering = PacketNumbering(reorders=True)
+    stamps: list[tuple[int | None, int | None]] = [(0, -2), (2, -1), (6, 0), (4, 2)]
+    assert [number for _, number in numbering.number(packets(stamps))] == [0, 1, 3, 2]
+    assert numbering.is_exact
+
+
+@pytest.mark.parametrize("count", [3, MOST_READ_AHEAD + 10])
+def test_stamps_of_a_stream_that_reorders_but_never_go_back_are_of_decoding(count: int) -> None:
+    numbering = PacketNumbering(reorders=True)
+    found = [number for _, number in numbering.number(packets([(place, place) for place in range(count)]))]
+    assert found == [None] * count
+    assert not numbering.is_exact

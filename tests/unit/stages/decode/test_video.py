@@ -91,6 +91,26 @@ def test_skipping_spares_the_decoder(tmp_path: Path) -> None:
     assert len(decoded) < FRAMES / 2
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+@pytest.mark.parametrize("frameskip", [1, 5])
+def test_time_stamps_in_the_order_of_decoding_lose_no_frame(tmp_path: Path, suffix: str, frameskip: int) -> None:
+    """A raw stream with B-frames that was put into a container as it was."""
+    raw = write_clip(tmp_path / "raw.h264", frames=100, options={"bf": "3", "g": "24"})
+    path = tmp_path / f"copied.{suffix}"
+    with av.open(str(raw)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        pictures = (packet for packet in source.demux(video=0) if packet.size)
+        for number, packet in enumerate(pictures):
+            packet.stream, packet.time_base = stream, Fraction(1, 24)
+            packet.pts = packet.dts = number
+            packet.duration = 1
+            target.mux(packet)
+    _, rows, decoded = run(path, frameskip=frameskip)
+    wanted = list(range(0, 100, frameskip))
+    assert [(index, number) for index, number, _ in rows] == [(index, index) for index in wanted]
+    assert decoded == 100
+
+
 def test_what_the_container_says(clips: Path, tmp_path: Path) -> None:
     info = run(clips / "turned.mp4")[0]
     assert info == VideoInfo(

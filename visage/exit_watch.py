@@ -1,0 +1,45 @@
+"""Ends what a program has left half read when it ends.
+
+Python waits for all threads before it frees what modules and tracebacks hold. A generator among that, whose threads
+wait for somebody to read on, would keep the process from ever ending.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+__all__ = ["ExitWatch"]
+
+LOOK_SECONDS = 0.2
+
+JOIN_SECONDS = 1.0
+"""At the end of the process the thread may be frozen already."""
+
+
+class ExitWatch:
+    """Calls `abandon`, on a thread of its own, when the main thread and whoever read last have ended."""
+
+    def __init__(self, abandon: Callable[[], None]) -> None:
+        self._abandon = abandon
+        self._reader = threading.current_thread()
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="exit-watch", daemon=True)
+
+    def __enter__(self) -> ExitWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join(JOIN_SECONDS)
+
+    def note_reader(self) -> None:
+        """The calling thread reads; it may not be the one that did before."""
+        self._reader = threading.current_thread()
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(LOOK_SECONDS):
+            if not threading.main_thread().is_alive() and not self._reader.is_alive():
+                self._abandon()
+                return

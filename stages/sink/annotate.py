@@ -101,10 +101,11 @@ class AnnotatedVideoSink:
             self._first_seconds = frame.pts_seconds
             if self._audio is not None:
                 self._audio.start(frame.pts_seconds)
-        image = self._fitted(self._to_bgr(frame.picture))
+        image = self._to_bgr(frame.picture).copy()
         if self._blur is not None:
             blur_faces(image, observation.faces, self._blur)
         draw_faces(image, observation.faces)
+        image = self._fitted(image)  # only now: the boxes are pixels of the frame as it was
         pts = max(round((frame.pts_seconds - self._first_seconds) / TIME_BASE), self._last_pts + 1)
         if self._last_pts >= 0:
             self._last_interval = pts - self._last_pts
@@ -158,7 +159,7 @@ class AnnotatedVideoSink:
             ) from exc
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A copy of the encoder's size. Where a source changes its size, the first size stays."""
+        """In the encoder's size. Where a source changes its size, the first size stays."""
         height, width = self._video.height, self._video.width
         down, right = height - image.shape[0], width - image.shape[1]
         if 0 <= down <= 1 and 0 <= right <= 1:

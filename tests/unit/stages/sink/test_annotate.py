@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -124,6 +125,25 @@ def test_a_source_that_changes_its_size_keeps_the_first(tmp_path: Path) -> None:
     sink.close(ended())
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert [(frame.width, frame.height) for frame in container.decode(video=0)] == [(64, 48)] * 3
+
+
+@pytest.mark.parametrize("scale", [0.5, 2])
+def test_faces_are_blurred_where_they_are_after_a_change_of_size(tmp_path: Path, scale: float) -> None:
+    """Stripes stand in for a face; the mosaic leaves none of them, wherever the frame's own pixels put it."""
+    stripes = np.zeros((round(240 * scale), round(320 * scale), 3), np.uint8)
+    face = np.array([40, 60, 140, 180]) * scale
+    left, top, right, bottom = face.astype(int)
+    stripes[top:bottom, left:right:8] = stripes[top:bottom, left + 1 : right : 8] = 255
+    faces = Faces(face[np.newaxis].astype(np.float32), np.ones(1, np.float32))
+    sink = AnnotatedVideoSink(tmp_path / "a.mp4", to_bgr=lambda picture: stripes, blur="all")
+    sink.open(video(width=320, height=240))
+    sink.write(replace(observation(0, 0, picture=PlainPicture(stripes.shape[1], stripes.shape[0])), faces=faces))
+    sink.close(ended())
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        (frame,) = container.decode(video=0)
+    row = frame.to_ndarray(format="gray")[120, 50:130].astype(int)
+    assert row.mean() > 30
+    assert np.abs(np.diff(row)).max() < 40
 
 
 def test_pixel_aspect_is_kept(tmp_path: Path) -> None:

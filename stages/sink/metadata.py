@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stages.errors import SourceBroken
+from stages.sink.rows import spelled
 from stages.sources import SourceEnded, VideoInfo
 from stages.track.log import TrackStatistics
 
@@ -58,7 +59,7 @@ def metadata_json(
     """The text of `metadata.json`."""
     frame_count = info.frame_count
     record = {
-        "filepath": info.uri,
+        "filepath": spelled(info.uri),
         "width": info.width,
         "height": info.height,
         "fps": None if info.fps is None else round(info.fps, 3),

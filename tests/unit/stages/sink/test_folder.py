@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -93,6 +94,13 @@ def test_metadata_has_the_cpp_visages_keys_first_then_ours(tmp_path: Path) -> No
     }
     assert {key: metadata[key] for key in expected} == expected
     assert metadata["started"] <= metadata["finished"]
+
+
+def test_metadata_spells_out_a_byte_of_a_name_that_is_no_utf8(tmp_path: Path) -> None:
+    sink = only(make(tmp_path / "out").sinks_for(video()))
+    sink.open(video(uri=os.fsdecode(b"caf\xe9.mp4")))
+    sink.close(ended())
+    assert read_json(tmp_path / "out" / "metadata.json")["filepath"] == r"caf\xe9.mp4"
 
 
 def test_framecount_is_what_was_decoded_where_the_container_does_not_say(tmp_path: Path) -> None:

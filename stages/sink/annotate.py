@@ -2,7 +2,8 @@
 
 Every frame looked at is there at its own time, so variable frame rates and skipped frames stay in step with the sound;
 the first frame's time becomes 0. The picture is upright; an odd last row or column is doubled, because 4:2:0 needs even
-sizes. Encoding takes the sink thread's time and, where it is slower than the rest, holds back the pipeline.
+sizes. Sound that can't be copied is left out, and somebody told: it costs no picture. Encoding takes the sink thread's
+time and, where it is slower than the rest, holds back the pipeline.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -56,6 +59,7 @@ class AnnotatedVideoSink:
         *,
         to_bgr: Callable[[Picture], NDArray[np.uint8]],
         audio_uri: str | None = None,
+        on_sound_lost: Callable[[str], None] | None = None,
         blur: str | None = None,
         force: bool = False,
     ) -> None:
@@ -64,6 +68,7 @@ class AnnotatedVideoSink:
             path: the target; its ending names the container.
             to_bgr: the upright picture as uint8 (H, W, 3).
             audio_uri: the source, to copy its sound from; None for a silent video.
+            on_sound_lost: told once, in a line for a person, that some or all of the sound has to be left out.
             blur: whose faces to make unrecognisable, see `stages.sink.blur`; None for nobody's.
             force: replace a file that exists.
 
@@ -75,11 +80,13 @@ class AnnotatedVideoSink:
         self._path = path
         self._to_bgr = to_bgr
         self._audio_uri = audio_uri
+        self._on_sound_lost = on_sound_lost
         self._blur = blur
         self._force = force
         self._staged: StagedFile | None = None
         self._output: OutputContainer | None = None
         self._audio: AudioCopy | None = None
+        self._has_lost_sound = False
         self._first_seconds: float | None = None
         self._last_pts = -1
         self._last_interval = round(1 / TIME_BASE / FALLBACK_FPS)
@@ -88,11 +95,15 @@ class AnnotatedVideoSink:
         """Stage the file and set up the encoder. Raises OutputExists, OutputFailed, SourceError for the sound."""
         self._staged = StagedFile(self._path, force=self._force)
         with self._errors():
-            self._output = av.open(self._staged.file, "w", format=CONTAINERS[self._path.suffix.lower()])
-            self._video = _add_video(self._output, info)
-            if self._audio_uri is not None:
-                self._audio = self._copy_audio(self._audio_uri, self._output)
-            self._output.start_encoding()
+            try:
+                self._start(self._staged, info, self._audio_uri)
+            except (ValueError, av.error.FFmpegError) as exc:
+                if self._audio_uri is None or isinstance(exc, SourceError):
+                    raise
+                self._stop()
+                self._start(self._staged, info, None)
+                to_matroska = "" if self._path.suffix.lower() == ".mkv" else "end the name in .mkv or "
+                self._tell(f"can't hold the source's sound, so that is left out; {to_matroska}convert the sound to AAC")
 
     def write(self, observation: Observation) -> None:
         """Draw and encode a frame, with the sound up to it. Raises OutputFailed."""
@@ -101,10 +112,11 @@ class AnnotatedVideoSink:
             self._first_seconds = frame.pts_seconds
             if self._audio is not None:
                 self._audio.start(frame.pts_seconds)
-        image = self._fitted(self._to_bgr(frame.picture))
+        image = self._to_bgr(frame.picture).copy()
         if self._blur is not None:
             blur_faces(image, observation.faces, self._blur)
         draw_faces(image, observation.faces)
+        image = self._fitted(image)  # only now: the boxes are pixels of the frame as it was
         pts = max(round((frame.pts_seconds - self._first_seconds) / TIME_BASE), self._last_pts + 1)
         if self._last_pts >= 0:
             self._last_interval = pts - self._last_pts
@@ -121,7 +133,8 @@ class AnnotatedVideoSink:
             self._encode(None)
             if self._first_seconds is not None:
                 self._mux_audio(self._last_pts + self._last_interval)
-            self._output.close()
+            with self._without_damaged_sound():
+                self._output.close()
         if self._audio is not None:
             self._audio.close()
         self._staged.seal()
@@ -129,36 +142,69 @@ class AnnotatedVideoSink:
 
     def abandon(self) -> None:
         """Discard the video. See `Sink.abandon`."""
-        if self._audio is not None:
-            self._audio.close()
-        if self._output is not None:
-            with contextlib.suppress(OSError, av.error.FFmpegError):  # its trailer goes nowhere
-                self._output.close()
+        self._stop()
         if self._staged is not None:
             self._staged.discard()
 
+    def _start(self, staged: StagedFile, info: VideoInfo, audio_uri: str | None) -> None:
+        """Begin the container. Raises ValueError or FFmpegError where it can't hold the sound."""
+        staged.file.seek(0)
+        staged.file.truncate()
+        self._output = av.open(staged.file, "w", format=CONTAINERS[self._path.suffix.lower()])
+        self._video = _add_video(self._output, info)
+        if audio_uri is not None:
+            self._audio = AudioCopy(audio_uri, self._output)
+        self._output.start_encoding()
+
+    def _stop(self) -> None:
+        if self._audio is not None:
+            self._audio.close()
+            self._audio = None
+        if self._output is not None:
+            with contextlib.suppress(OSError, av.error.FFmpegError):  # its trailer goes nowhere
+                self._output.close()
+
     def _encode(self, frame: av.VideoFrame | None) -> None:
-        assert self._output is not None
-        self._output.mux(self._video.encode(frame))
+        for packet in self._video.encode(frame):
+            self._mux(packet)
 
     def _mux_audio(self, until_pts: int) -> None:
-        if self._audio is not None and self._output is not None:
-            for packet in self._audio.until(float(until_pts * TIME_BASE)):
-                self._output.mux(packet)
+        if self._audio is None:
+            return
+        for packet in self._audio.until(float(until_pts * TIME_BASE)):
+            self._mux(packet)
+        if self._audio.has_gone_back:
+            self._lose_sound()
 
-    def _copy_audio(self, uri: str, output: OutputContainer) -> AudioCopy:
+    def _mux(self, packet: Packet[VideoStream] | Packet[AudioStream]) -> None:
+        assert self._output is not None
+        with self._without_damaged_sound():
+            self._output.mux(packet)
+
+    @contextlib.contextmanager
+    def _without_damaged_sound(self) -> Iterator[None]:
+        """What the container refuses is a packet of sound, not always this one: FFmpeg holds some back to interleave.
+
+        An encoder's packets are whole, and a full disk is Python's own OSError.
+        """
         try:
-            return AudioCopy(uri, output)
-        except ValueError as exc:
-            if isinstance(exc, SourceError):
+            yield
+        except av.error.FFmpegError:
+            if self._audio is None:
                 raise
-            raise OutputFailed(
-                f"{self._path}: this container can't hold the source's sound; "
-                f"{'' if self._path.suffix.lower() == '.mkv' else 'end the name in .mkv or '}convert the sound to AAC"
-            ) from exc
+            self._lose_sound()
+
+    def _lose_sound(self) -> None:
+        if not self._has_lost_sound:
+            self._has_lost_sound = True
+            self._tell("some of the source's sound is damaged or has times that go back; that is left out")
+
+    def _tell(self, problem: str) -> None:
+        if self._on_sound_lost is not None:
+            self._on_sound_lost(f"{self._path}: {problem}")
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A copy of the encoder's size. Where a source changes its size, the first size stays."""
+        """In the encoder's size. Where a source changes its size, the first size stays."""
         height, width = self._video.height, self._video.width
         down, right = height - image.shape[0], width - image.shape[1]
         if 0 <= down <= 1 and 0 <= right <= 1:

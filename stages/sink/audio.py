@@ -15,7 +15,11 @@ __all__ = ["AudioCopy"]
 
 
 class AudioCopy:
-    """Reads the source a second time, for its best audio stream; nothing is decoded. Owns that second reader."""
+    """Reads the source a second time, for its best audio stream; nothing is decoded. Owns that second reader.
+
+    Attributes:
+        has_gone_back: packets were passed over, because their times do not follow those before, as no container allows.
+    """
 
     def __init__(self, uri: str, output: OutputContainer) -> None:
         """
@@ -27,6 +31,7 @@ class AudioCopy:
             SourceError: the source can't be opened again.
             ValueError: the container takes no such audio.
         """
+        self.has_gone_back = False
         self._demuxer = Demuxer(uri)
         self._source = self._demuxer.container.streams.best("audio")
         self._packets: Iterator[Packet[AudioStream]] = iter(())
@@ -64,10 +69,15 @@ class AudioCopy:
     def _shifted_packets(self) -> Iterator[Packet[AudioStream]]:
         if not isinstance(self._source, AudioStream):
             return
+        last_dts: int | None = None
         try:
             for packet in self._demuxer.container.demux(self._source):
                 if packet.pts is None or packet.dts is None:
                     continue
+                if last_dts is not None and packet.dts <= last_dts:
+                    self.has_gone_back = True
+                    continue
+                last_dts = packet.dts
                 shift = round(self._origin_seconds / packet.time_base)
                 packet.pts -= shift
                 packet.dts -= shift

@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 
 from stages.frames import Faces, Identity, Observation
-from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS, PERSON_COLUMNS, TRACK_COLUMNS
+from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS, PERSON_COLUMNS, TRACK_COLUMNS, spelled
 from stages.sink.staged import StagedFile, output_errors
 
 __all__ = ["CsvTable"]
@@ -41,7 +41,7 @@ class CsvTable:
         faces, frame = observation.faces, observation.frame
         if not len(faces):
             return
-        prefix = f"{_quoted(source)}," if self._with_source else ""
+        prefix = f"{_quoted(spelled(source))}," if self._with_source else ""
         timestamp = _plain(frame.pts_seconds)
         boxes = faces.boxes_xyxy.tolist()
         landmarks = None if faces.landmarks is None else faces.landmarks.reshape(len(faces), -1).tolist()
@@ -65,7 +65,7 @@ class CsvTable:
 
     def _write(self, text: str) -> None:
         with output_errors(self._staged.path):
-            self._staged.file.write(text.encode("utf-8", "surrogateescape"))
+            self._staged.file.write(text.encode())
 
 
 @functools.lru_cache(maxsize=256)

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import FloatArray, Observation
+from stages.sink.rows import spelled
 from stages.sink.staged import StagedFile, output_errors
 
 __all__ = ["JsonLinesTable"]
@@ -56,13 +57,12 @@ class JsonLinesTable:
             for row in np.flatnonzero(faces.embeddings.any(axis=1)).tolist():
                 records[row]["embedding"] = _rounded(faces.embeddings[row], 6)
         record = {
-            "source": source,
+            "source": spelled(source),
             "frame_num": frame.index,
             "timestamp": round(frame.pts_seconds, 6),
             **({} if observation.looked_at else {"looked_at": False}),
             "faces": records,
         }
-        # ASCII with escapes: a path that is no UTF-8 stays readable JSON.
         with output_errors(self._staged.path):
             self._staged.file.write(json.dumps(record, allow_nan=False).encode("ascii") + b"\n")
 

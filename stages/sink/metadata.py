@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stages.errors import SourceBroken
+from stages.sink.rows import spelled
 from stages.sources import SourceEnded, VideoInfo
 from stages.track.log import TrackStatistics
 
@@ -28,6 +29,7 @@ class RunDescription:
         embedding_dimension: length of an embedding, or None likewise.
         frameskip: every Nth frame is looked at; "auto" where the tracks decide.
         tracks: faces have tracks.
+        is_whole: sources are read from their start to their end.
         versions: of the libraries that shape the result.
         settings: everything else the run was told; fit for JSON, free of credentials.
     """
@@ -37,6 +39,7 @@ class RunDescription:
     embedding_dimension: int | None = None
     frameskip: int | str = 1
     tracks: bool = False
+    is_whole: bool = True
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
 
@@ -56,9 +59,11 @@ def metadata_json(
     info: VideoInfo, run: RunDescription, counts: SourceCounts, ended: SourceEnded, finished: datetime
 ) -> str:
     """The text of `metadata.json`."""
-    frame_count = info.frame_count
+    is_complete = ended.error is None and not ended.interrupted
+    # A container's count may be an estimate, from its duration; who has read all of it knows.
+    frame_count = None if is_complete and run.is_whole else info.frame_count
     record = {
-        "filepath": info.uri,
+        "filepath": spelled(info.uri),
         "width": info.width,
         "height": info.height,
         "fps": None if info.fps is None else round(info.fps, 3),
@@ -75,7 +80,7 @@ def metadata_json(
         "frames_followed": counts.frames - counts.frames_looked_at,
         "faces": counts.faces,
         "tracks": _tracks(counts.tracks),
-        "complete": ended.error is None and not ended.interrupted,
+        "complete": is_complete,
         "interrupted": ended.interrupted,
         "error": _error(ended.error),
         "started": counts.started.isoformat(timespec="seconds"),

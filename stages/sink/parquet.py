@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stages.frames import Faces, Observation
-from stages.sink.rows import LANDMARK_COLUMNS
+from stages.sink.rows import LANDMARK_COLUMNS, spelled
 from stages.sink.staged import StagedFile, output_errors
 
 __all__ = ["ParquetTable"]
@@ -53,7 +53,7 @@ class ParquetTable:
             return
         if self._dimension is not None and faces.embeddings is None:
             raise ValueError("this table has embeddings, these faces have none")
-        self._waiting.append(_FrameRows(source, observation.frame.index, observation.frame.pts_seconds, faces))
+        self._waiting.append(_FrameRows(spelled(source), observation.frame.index, observation.frame.pts_seconds, faces))
         self._waiting_rows += len(faces)
         if self._waiting_rows >= ROW_GROUP_ROWS:
             self._write_group()

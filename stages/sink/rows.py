@@ -1,6 +1,6 @@
 """What a face is in a table: the columns, their order and their meaning, the same in every format.
 
-source      where the video came from; only in tables that may hold several
+source      where the video came from; only in tables that may hold several. A byte that is no UTF-8 is spelled out
 frame_num   0-based index of the frame in its source
 face_num    0-based within the frame, best score first
 x1 .. y2    box corners in pixels of the upright source frame
@@ -22,7 +22,7 @@ from typing import Protocol
 
 from stages.frames import Observation
 
-__all__ = ["FACE_COLUMNS", "LANDMARK_COLUMNS", "PERSON_COLUMNS", "TRACK_COLUMNS", "Table"]
+__all__ = ["FACE_COLUMNS", "LANDMARK_COLUMNS", "PERSON_COLUMNS", "TRACK_COLUMNS", "Table", "spelled"]
 
 FACE_COLUMNS = ("frame_num", "face_num", "x1", "y1", "x2", "y2", "confidence", "timestamp")
 
@@ -49,3 +49,8 @@ class Table(Protocol):
 
     def discard(self) -> None:
         """Remove what is not published; safe at any time, never raises."""
+
+
+def spelled(source: str) -> str:
+    r"""A source's name as every reader takes it: a byte that is no UTF-8, as files' names may hold, becomes \xe9."""
+    return source.encode(errors="surrogateescape").decode(errors="backslashreplace")

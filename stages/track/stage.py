@@ -1,9 +1,9 @@
 """Frames in, observations with tracks out: around detection, because tracking decides what is worth looking at.
 
-A frame marked `look` is looked at, and so is the first of every shot and of every connection to a camera; the rest is
-followed. With `adaptive` the tracks' own state asks for more looks. All that is decided from the source's own frames in
-their order, never from what shares a batch: results do not depend on timing. What is known before (marks, cuts) goes to
-the detector in one call; what only following shows is looked at by itself.
+A frame marked `look` is looked at, and so is the first of every shot, of every connection to a camera and of every size
+of the picture; the rest is followed. With `adaptive` the tracks' own state asks for more looks. All that is decided
+from the source's own frames in their order, never from what shares a batch: results do not depend on timing. What is
+known before (marks, cuts) goes to the detector in one call; what only following shows is looked at by itself.
 """
 
 from __future__ import annotations
@@ -150,12 +150,16 @@ class _Source:
     looking: Looking = field(default_factory=Looking)
     thumbnail: Gray | None = None
     connection: int | None = None
+    size: tuple[int, int] | None = None
 
     def glance(self, frame: Frame, thumbnail: Gray) -> _Glance:
         """To be called for every frame, in their order."""
         is_found_again = self.connection not in (None, frame.connection)
         self.connection = frame.connection
-        is_cut = self.scene.is_cut(thumbnail) or is_found_again
+        size = frame.picture.width, frame.picture.height
+        is_resized = self.size not in (None, size)  # what is followed has pixels of the old size
+        self.size = size
+        is_cut = self.scene.is_cut(thumbnail) or is_found_again or is_resized
         if is_cut:
             self.dissolves.forget()
         is_cut |= self.dissolves.is_over(thumbnail, frame.pts_seconds)

@@ -21,6 +21,7 @@ def describe_run(settings: Settings) -> RunDescription:
         embedding_dimension=None if embedder is None else embedder.embedding_dim,
         frameskip=settings.frameskip,
         tracks=settings.track,
+        is_whole=settings.start_seconds == 0 and settings.end_seconds is None,
         versions={"visage": version("visage"), **library_versions()},
         settings=settings.model_dump(mode="json", exclude={"model_dir"}),
     )

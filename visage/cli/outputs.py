@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from visage.config.sources import SourceSpec
 from visage.runtime.source import Outcome
 
 __all__ = ["OutputOptions", "Outputs"]
+
+logger = logging.getLogger(__name__)
 
 # What is surely meant to be a file, and can't be one: without this it would become a folder of that name.
 OTHER_FILES = frozenset({".db", ".h5", ".hdf5", ".html", ".json", ".tsv", ".txt", ".xlsx", ".xml", *CONTAINERS})
@@ -74,6 +77,7 @@ class Outputs:
                     path,
                     to_bgr=pictures.to_bgr,
                     audio_uri=audio_uri,
+                    on_sound_lost=logger.warning,
                     blur=self._options.blur,
                     force=self._options.force,
                 )

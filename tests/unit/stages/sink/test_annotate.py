@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.unit.stages.sink.scenes import PlainPicture, ended, observation, plai
 
 SAMPLE_RATE = 48_000
 CLICK_SECONDS = (0.5, 1.5)
+SOME_IS_LOST = "some of the source's sound is damaged or has times that go back; that is left out"
 
 
 def make_clip(path: Path, *, seconds: float = 2.0, delay_seconds: float = 0.0, audio_codec: str = "aac") -> Path:
@@ -126,6 +128,25 @@ def test_a_source_that_changes_its_size_keeps_the_first(tmp_path: Path) -> None:
         assert [(frame.width, frame.height) for frame in container.decode(video=0)] == [(64, 48)] * 3
 
 
+@pytest.mark.parametrize("scale", [0.5, 2])
+def test_faces_are_blurred_where_they_are_after_a_change_of_size(tmp_path: Path, scale: float) -> None:
+    """Stripes stand in for a face; the mosaic leaves none of them, wherever the frame's own pixels put it."""
+    stripes = np.zeros((round(240 * scale), round(320 * scale), 3), np.uint8)
+    face = np.array([40, 60, 140, 180]) * scale
+    left, top, right, bottom = face.astype(int)
+    stripes[top:bottom, left:right:8] = stripes[top:bottom, left + 1 : right : 8] = 255
+    faces = Faces(face[np.newaxis].astype(np.float32), np.ones(1, np.float32))
+    sink = AnnotatedVideoSink(tmp_path / "a.mp4", to_bgr=lambda picture: stripes, blur="all")
+    sink.open(video(width=320, height=240))
+    sink.write(replace(observation(0, 0, picture=PlainPicture(stripes.shape[1], stripes.shape[0])), faces=faces))
+    sink.close(ended())
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        (frame,) = container.decode(video=0)
+    row = frame.to_ndarray(format="gray")[120, 50:130].astype(int)
+    assert row.mean() > 30
+    assert np.abs(np.diff(row)).max() < 40
+
+
 def test_pixel_aspect_is_kept(tmp_path: Path) -> None:
     sink = AnnotatedVideoSink(tmp_path / "a.mp4", to_bgr=plain_bgr)
     sink.open(video(pixel_aspect=16 / 11))
@@ -165,15 +186,48 @@ def test_a_source_without_sound_gives_a_silent_video(tmp_path: Path) -> None:
         assert not container.streams.audio
 
 
-def test_sound_that_the_container_cannot_hold_is_refused_with_a_way_out(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mkv", audio_codec="wavpack")
-    sink = AnnotatedVideoSink(tmp_path / "a.mp4", to_bgr=plain_bgr, audio_uri=str(clip))
-    with pytest.raises(
-        OutputFailed, match=r"a\.mp4: this container can't hold the source's sound; end the name in \.mkv or"
-    ):
-        sink.open(video())
-    sink.abandon()
-    assert [path.name for path in tmp_path.iterdir()] == ["clip.mkv"]
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "wavpack"), ("a.mov", "libopus")])
+def test_sound_that_the_container_cannot_hold_is_left_out_with_a_warning(tmp_path: Path, name: str, codec: str) -> None:
+    """That MOV holds no Opus shows only when its header is written."""
+    clip = make_clip(tmp_path / "clip.mkv", audio_codec=codec)
+    told: list[str] = []
+    sink = AnnotatedVideoSink(tmp_path / name, to_bgr=plain_bgr, audio_uri=str(clip), on_sound_lost=told.append)
+    write_all(sink, [index / 25 for index in range(50)])
+    way_out = "end the name in .mkv or convert the sound to AAC"
+    assert told == [f"{tmp_path / name}: can't hold the source's sound, so that is left out; {way_out}"]
+    assert len(frame_times(tmp_path / name)) == 50
+    with av.open(str(tmp_path / name)) as container:
+        assert not container.streams.audio
+
+
+def test_sound_whose_times_go_back_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    """Two recordings, one after the other in one file: the second one's times begin again."""
+    clip = make_clip(tmp_path / "clip.ts")
+    (tmp_path / "twice.ts").write_bytes(clip.read_bytes() * 2)
+    told: list[str] = []
+    sink = AnnotatedVideoSink(
+        tmp_path / "a.mp4", to_bgr=plain_bgr, audio_uri=str(tmp_path / "twice.ts"), on_sound_lost=told.append
+    )
+    write_all(sink, [index / 25 for index in range(100)])
+    assert told == [f"{tmp_path / 'a.mp4'}: {SOME_IS_LOST}"]
+    assert len(frame_times(tmp_path / "a.mp4")) == 100
+    assert click_times(tmp_path / "a.mp4") == pytest.approx(CLICK_SECONDS, abs=0.03)
+
+
+def test_damaged_sound_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    """The container refuses that packet only after it was given the next picture: it interleaves."""
+    clip = make_clip(tmp_path / "clip.mkv", audio_codec="ac3")
+    with av.open(str(clip)) as container:
+        damaged = bytes([*container.demux(audio=0)][15])  # the first click's
+    content = clip.read_bytes()
+    assert content.count(damaged) == 1
+    clip.write_bytes(content.replace(damaged, bytes(len(damaged))))
+    told: list[str] = []
+    sink = AnnotatedVideoSink(tmp_path / "a.mp4", to_bgr=plain_bgr, audio_uri=str(clip), on_sound_lost=told.append)
+    write_all(sink, [index / 25 for index in range(50)])
+    assert told == [f"{tmp_path / 'a.mp4'}: {SOME_IS_LOST}"]
+    assert len(frame_times(tmp_path / "a.mp4")) == 50
+    assert click_times(tmp_path / "a.mp4")[-1] == pytest.approx(CLICK_SECONDS[-1], abs=0.03)
 
 
 def test_no_frame_at_all_is_still_a_file(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -15,6 +18,7 @@ from stages.sink.metadata import RunDescription
 from tests.unit.stages.sink.scenes import (
     DIMENSION,
     OUTPUTS,
+    RUN,
     ended,
     make,
     names,
@@ -75,7 +79,7 @@ def test_metadata_has_the_cpp_visages_keys_first_then_ours(tmp_path: Path) -> No
         ("fps", 29.97),
         ("detector", "yunet"),
         ("embedder", "sface"),
-        ("framecount", 100),
+        ("framecount", 4),
         ("frameskip", 2),
         ("codec", "h264"),
     ]
@@ -93,6 +97,32 @@ def test_metadata_has_the_cpp_visages_keys_first_then_ours(tmp_path: Path) -> No
     }
     assert {key: metadata[key] for key in expected} == expected
     assert metadata["started"] <= metadata["finished"]
+
+
+def test_metadata_spells_out_a_byte_of_a_name_that_is_no_utf8(tmp_path: Path) -> None:
+    sink = only(make(tmp_path / "out").sinks_for(video()))
+    sink.open(video(uri=os.fsdecode(b"caf\xe9.mp4")))
+    sink.close(ended())
+    assert read_json(tmp_path / "out" / "metadata.json")["filepath"] == r"caf\xe9.mp4"
+
+
+@pytest.mark.parametrize(
+    ("is_whole", "changes", "framecount"),
+    [
+        (True, {}, 104),
+        (False, {}, 100),
+        (True, {"interrupted": True}, 100),
+        (True, {"error": SourceBroken("clip broke", frame_index=104, pts_seconds=4.16)}, 100),
+    ],
+)
+def test_framecount_is_what_was_decoded_where_that_was_all(
+    tmp_path: Path, is_whole: bool, changes: dict[str, Any], framecount: int
+) -> None:
+    """The container says 100."""
+    sink = only(make(tmp_path / "out", run=replace(RUN, is_whole=is_whole)).sinks_for(video()))
+    sink.open(video())
+    sink.close(ended(frames=104, **changes))
+    assert read_json(tmp_path / "out" / "metadata.json")["framecount"] == framecount
 
 
 def test_framecount_is_what_was_decoded_where_the_container_does_not_say(tmp_path: Path) -> None:

@@ -132,6 +132,18 @@ def test_a_cut_is_looked_at_at_once_and_ends_the_tracks() -> None:
     assert (ids[4].tolist(), ids[5].tolist()) == ([1], [2])
 
 
+def test_a_change_of_size_is_looked_at_at_once_and_ends_the_tracks() -> None:
+    """The same picture, twice as large: no cut by its thumbnail, but boxes of the old size are elsewhere in it."""
+    detect = Finding()
+    frames = film(12)
+    for index, item in enumerate(frames[5:], start=5):
+        assert isinstance(item.picture, GrayPicture)
+        frames[index] = replace(item, picture=GrayPicture(item.picture.samples.repeat(2, axis=0).repeat(2, axis=1)))
+    found = make(detect).process(frames)
+    assert detect.calls == [[0, 5, 8]]
+    assert [item.ended_tracks for item in found[:6]] == [()] * 5 + [(1,)]
+
+
 def test_a_dissolve_is_looked_at_and_ends_the_tracks() -> None:
     """The face is found at the same place all the time."""
     detect = Finding()

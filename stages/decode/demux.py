@@ -29,6 +29,9 @@ __all__ = ["Demuxer", "InputOptions", "without_address"]
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and chapter previews."""
 
+AVFMT_NOTIMESTAMPS = 0x80
+"""FFmpeg's mark of a bare stream, H.264 without a container for example."""
+
 MOST_FPS = 1000
 """FFmpeg takes the time base for the rate of some raw streams, 60,000 a second for DV."""
 
@@ -102,8 +105,12 @@ class Demuxer:
 
     @property
     def fps(self) -> float | None:
-        """Average frame rate, where the container says."""
-        rates = () if self.is_still else (self.stream.average_rate, self.stream.guessed_rate)
+        """Average frame rate, where the container says; a bare stream's own, of which FFmpeg gives 25 as average."""
+        if self.is_still:
+            return None
+        rates = [self.stream.average_rate, self.stream.guessed_rate]
+        if self.container.format.flags & AVFMT_NOTIMESTAMPS:
+            rates.reverse()
         return next((float(rate) for rate in rates if rate and rate <= MOST_FPS), None)
 
     @property

@@ -140,6 +140,17 @@ def test_a_time_base_is_not_taken_for_a_frame_rate(tmp_path: Path) -> None:
     assert (info.fps, info.frame_count, len(found)) == (25, 5, 5)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("raw.h264", "libx264"), ("raw.hevc", "libx265"), ("raw.m2v", "mpeg2video")]
+)
+def test_a_bare_stream_s_rate_is_its_own(tmp_path: Path, name: str, codec: str) -> None:
+    """Without a container to say, FFmpeg takes 25 a second for the average of any stream."""
+    options = QUIET_HEVC if codec == "libx265" else {}
+    info, found, _ = run(write_clip(tmp_path / name, frames=51, fps=50, codec=codec, options=options))
+    assert info.fps == 50
+    assert [time for _, _, time in found] == pytest.approx([index / 50 for index in range(51)])
+
+
 @pytest.mark.parametrize("rotation_degrees", [0, 90, 180, 270])
 def test_rotation_metadata_is_obeyed(tmp_path: Path, rotation_degrees: int) -> None:
     path = write_clip(tmp_path / "clip.mp4", frames=3, rotation_degrees=rotation_degrees)

@@ -51,7 +51,7 @@ def write_clip(
     frames: int = 48,
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
-    fps: int = 24,
+    fps: int | Fraction = 24,
     options: dict[str, str] | None = None,
     rotation_degrees: int = 0,
     pixel_aspect: Fraction = Fraction(1),

@@ -51,9 +51,10 @@ def write_clip(
     frames: int = 48,
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
-    fps: int = 24,
+    fps: int | Fraction = 24,
     options: dict[str, str] | None = None,
     rotation_degrees: int = 0,
+    is_mirrored: bool = False,
     pixel_aspect: Fraction = Fraction(1),
     colorspace: int = 5,
     color_range: int = 1,
@@ -66,6 +67,7 @@ def write_clip(
 
     Args:
         rotation_degrees: clockwise turn that a player has to make; the coded pictures are turned back by as much.
+        is_mirrored: that a player has to exchange left and right after the turn; the coded pictures are mirrored too.
         colorspace: SWS_CS number that the pictures are converted with and tagged as: 1 BT.709, 5 BT.601, 9 BT.2020.
         color_range: 1 limited, 2 full.
         pts: time of each frame in 1/fps.
@@ -81,10 +83,11 @@ def write_clip(
         stream.codec_context.sample_aspect_ratio = pixel_aspect
         if is_interlaced:
             stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
-        if rotation_degrees:
-            stream.set_display_rotation(-rotation_degrees)
+        if rotation_degrees or is_mirrored:
+            stream.set_display_rotation(-rotation_degrees, hflip=is_mirrored)
         for number, upright in enumerate(images):
-            coded = np.ascontiguousarray(np.rot90(upright, rotation_degrees // 90))
+            shown = upright[:, ::-1] if is_mirrored else upright
+            coded = np.ascontiguousarray(np.rot90(shown, rotation_degrees // 90))
             if number == 0:
                 stream.height, stream.width = coded.shape[:2]
             frame = av.VideoFrame.from_ndarray(coded, "bgr24").reformat(

@@ -29,6 +29,9 @@ __all__ = ["Demuxer", "InputOptions", "without_address"]
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and chapter previews."""
 
+AVFMT_NOTIMESTAMPS = 0x80
+"""FFmpeg's mark of a bare stream, H.264 without a container for example."""
+
 MOST_FPS = 1000
 """FFmpeg takes the time base for the rate of some raw streams, 60,000 a second for DV."""
 
@@ -102,8 +105,12 @@ class Demuxer:
 
     @property
     def fps(self) -> float | None:
-        """Average frame rate, where the container says."""
-        rates = () if self.is_still else (self.stream.average_rate, self.stream.guessed_rate)
+        """Average frame rate, where the container says; a bare stream's own, of which FFmpeg gives 25 as average."""
+        if self.is_still:
+            return None
+        rates = [self.stream.average_rate, self.stream.guessed_rate]
+        if self.container.format.flags & AVFMT_NOTIMESTAMPS:
+            rates.reverse()
         return next((float(rate) for rate in rates if rate and rate <= MOST_FPS), None)
 
     @property
@@ -132,7 +139,7 @@ class Demuxer:
 
     def packets(self) -> Iterator[VideoPacket]:
         """The stream's packets. They end early, and `error` is set, where reading fails or the file is cut short."""
-        last_pts: int | None = None
+        end_pts = 0
         pauses = 0
         waiting_since = time.monotonic()
         while True:
@@ -149,8 +156,8 @@ class Demuxer:
                         continue
                     pauses = 0
                     self.packets_read += 1
-                    if packet.pts is not None and (last_pts is None or packet.pts > last_pts):
-                        last_pts = packet.pts
+                    if packet.pts is not None:
+                        end_pts = max(end_pts, packet.pts + (packet.duration or 0))
                     yield packet  # type: ignore[misc]  # it is of that stream
                     waiting_since = time.monotonic()  # how long the caller took is not the server's fault
             except av.error.BlockingIOError as exc:  # FFmpeg is looking for where a damaged stream goes on
@@ -166,7 +173,7 @@ class Demuxer:
             except IndexError:  # the end, where streams began in the middle: PyAV has no marks for those
                 pass
             break
-        self.error = self._missing_end(float((last_pts or 0) * (self.stream.time_base or 0)))
+        self.error = self._missing_end(float(end_pts * (self.stream.time_base or 0)))
 
     def interrupt(self) -> None:
         """From any thread: end `packets` soon."""
@@ -189,14 +196,14 @@ class Demuxer:
             )
         return stream
 
-    def _missing_end(self, last_seconds: float) -> Exception | None:
+    def _missing_end(self, end_seconds: float) -> Exception | None:
         """Why what was read is not all, for containers that list their packets or state their stream's duration."""
         listed = len(self.stream.index_entries)
         if self.packets_read < listed:
             return EOFError(f"it lists {listed} packets but only {self.packets_read} are there")
         stated = _stated_seconds(self.stream)
-        if stated is not None and last_seconds < stated - max(1.0, 0.05 * stated):
-            return EOFError(f"it states {stated:.1f} s but ends after {last_seconds:.1f} s")
+        if stated is not None and end_seconds < stated - max(1.0, 0.05 * stated):
+            return EOFError(f"it states {stated:.1f} s but ends after {end_seconds:.1f} s")
         return None
 
 

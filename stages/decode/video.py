@@ -18,10 +18,12 @@ from stages.decode.decoder import DecodedFrame, Selection, StreamDecoder
 from stages.decode.demux import Demuxer, InputOptions
 from stages.errors import NotAVideo, PoolClosed, SourceBroken
 from stages.frames import Frame, Picture
-from stages.imaging.orientation import Orientation
+from stages.imaging.orientation import Orientation, is_flipped
 from stages.sources import VideoInfo
 
 __all__ = ["Admission", "VideoSource"]
+
+HALF_TURN_DEGREES = 180
 
 
 class VideoSource:
@@ -70,6 +72,7 @@ class VideoSource:
         self._decoder: StreamDecoder | None = None
         self._decoded: Iterator[DecodedFrame] = iter(())
         self._upright: Orientation | None = None  # since the last key frame
+        self._is_flipped: bool | None = None  # known from the first half turn on
         self._delivery: Generator[Frame, None, None] | None = None
 
     def __repr__(self) -> str:
@@ -216,7 +219,9 @@ class VideoSource:
         if self._upright is None:
             stream = self._active.demuxer.stream
             aspect = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio or 1
-            self._upright = Orientation.of(frame, float(aspect))
+            if self._is_flipped is None and abs(frame.rotation) == HALF_TURN_DEGREES:
+                self._is_flipped = is_flipped(frame)
+            self._upright = Orientation.of(frame, float(aspect), is_flipped=bool(self._is_flipped))
         return self._upright
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 import numpy as np
+from av.buffer import Buffer
 from numpy.typing import NDArray
 
-__all__ = ["Orientation"]
+__all__ = ["Orientation", "is_flipped"]
 
 MOST_ASPECT = 4.0
 """Pixels wider or narrower than this are a mistake in the file: anamorphic film has 2, half-width stereo too."""
+
+AV_FRAME_DATA_EXIF = 31
+"""FFmpeg's number of what photographs say of themselves. Where it is among a frame's side data, PyAV gives none."""
+
+HALF_TURN = 2
+"""Quarter turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +36,14 @@ class Orientation:
     pixel_aspect: float = 1.0
 
     @classmethod
-    def of(cls, frame: av.VideoFrame, pixel_aspect: float) -> Orientation:
-        """By the frame's display matrix, to the nearest quarter turn; nonsense aspects count as square."""
+    def of(cls, frame: av.VideoFrame, pixel_aspect: float, *, is_flipped: bool = False) -> Orientation:
+        """By the frame's display matrix, to the nearest quarter turn; nonsense aspects count as square.
+
+        What only seems to be a half turn (see `is_flipped`) is none: left and right stay exchanged.
+        """
         quarter_turns = round(-frame.rotation / 90) % 4
+        if is_flipped and quarter_turns == HALF_TURN:
+            quarter_turns = 0
         is_plausible = 1 / MOST_ASPECT <= pixel_aspect <= MOST_ASPECT
         return cls(90 * quarter_turns, pixel_aspect if is_plausible else 1.0)
 
@@ -56,3 +70,35 @@ class Orientation:
             270: [[0, -1, width - 1], [1, 0, 0]],
         }
         return np.array(rows[self.rotation_degrees], np.float64)
+
+
+def is_flipped(frame: av.VideoFrame) -> bool:
+    """Whether the half turn that PyAV tells of is in truth an exchange of left and right: pictures of selfie cameras.
+
+    False where FFmpeg's side data can't be had. Once asked for it, a frame lives until Python collects cycles: ask
+    seldom.
+    """
+    try:
+        side_data = frame.side_data
+    except ValueError:
+        try:
+            side_data = _without_exif(frame).side_data
+        except (ValueError, av.error.FFmpegError):  # of yet another kind, or the picture is on a card
+            return False
+    matrix = side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, Buffer):
+        return False
+    # x' = a x + c y and y' = b x + d y, in rows of three.
+    a, b, _, c, d = struct.unpack_from("=5i", bytes(matrix))
+    return bool(a * d < b * c)
+
+
+def _without_exif(frame: av.VideoFrame) -> av.VideoFrame:
+    """The same picture; PyAV has no other way to what lies beside its EXIF."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1))
+    graph.link_nodes(
+        source, graph.add("sidedata", f"mode=delete:type={AV_FRAME_DATA_EXIF}"), graph.add("buffersink")
+    ).configure()
+    graph.push(frame)
+    return graph.vpull()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,13 @@ def test_a_file_cut_short_delivers_what_there_is_and_says_where_it_broke(
     assert 10 < len(indices) < 100
     assert caught.value.frame_index == len(indices)
     assert caught.value.pts_seconds == pytest.approx((len(indices) - 1) / 24, abs=0.01)
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libx264"])
+def test_a_last_picture_that_stands_for_a_while_is_no_missing_end(tmp_path: Path, codec: str) -> None:
+    """Slides of 20 s each: the third begins at 40 s, and the file states 60 s."""
+    path = write_clip(tmp_path / "slides.mkv", frames=3, fps=Fraction(1, 20), codec=codec)
+    assert [(number, seconds) for _, number, seconds in run(path)[1]] == [(0, 0), (1, 20), (2, 40)]
 
 
 @needs_field_order

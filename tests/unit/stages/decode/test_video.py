@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stages.errors import NotAVideo
 from stages.frames import Frame
@@ -160,12 +161,33 @@ def test_a_time_base_is_not_taken_for_a_frame_rate(tmp_path: Path) -> None:
     assert (info.fps, info.frame_count, len(found)) == (25, 5, 5)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("raw.h264", "libx264"), ("raw.hevc", "libx265"), ("raw.m2v", "mpeg2video")]
+)
+def test_a_bare_stream_s_rate_is_its_own(tmp_path: Path, name: str, codec: str) -> None:
+    """Without a container to say, FFmpeg takes 25 a second for the average of any stream."""
+    options = QUIET_HEVC if codec == "libx265" else {}
+    info, found, _ = run(write_clip(tmp_path / name, frames=51, fps=50, codec=codec, options=options))
+    assert info.fps == 50
+    assert [time for _, _, time in found] == pytest.approx([index / 50 for index in range(51)])
+
+
 @pytest.mark.parametrize("rotation_degrees", [0, 90, 180, 270])
 def test_rotation_metadata_is_obeyed(tmp_path: Path, rotation_degrees: int) -> None:
     path = write_clip(tmp_path / "clip.mp4", frames=3, rotation_degrees=rotation_degrees)
     info, found, _ = run(path)
     assert (info.width, info.height, info.rotation_degrees) == (320, 180, rotation_degrees)
     assert [number for _, number, _ in found] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("rotation_degrees", [0, 90, 270])
+def test_mirrored_pictures_stand_upright(tmp_path: Path, rotation_degrees: int) -> None:
+    """Left and right stay exchanged."""
+    images = [picture(300)[:, ::-1]] * 3
+    path = write_clip(tmp_path / "clip.mp4", images=images, rotation_degrees=rotation_degrees, is_mirrored=True)
+    info, found, _ = run(path)
+    assert (info.width, info.height, info.rotation_degrees) == (320, 180, rotation_degrees)
+    assert [number for _, number, _ in found] == [300] * 3
 
 
 def test_a_change_of_size_in_the_middle(tmp_path: Path) -> None:
@@ -196,12 +218,20 @@ def test_stills(tmp_path: Path, suffix: str) -> None:
     assert (info.width, info.height, info.fps, info.frame_count) == (321, 181, None, 1)
 
 
-def test_the_camera_s_orientation_of_a_photograph_is_obeyed(tmp_path: Path) -> None:
-    jpeg = cv2.imencode(".jpg", np.rot90(picture(300)))[1].tobytes()
-    entry = b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"  # tag 0x112, one SHORT: 6, turn right by 90 degrees
+def photograph(path: Path, upright: NDArray[np.uint8], exif_orientation: int) -> Path:
+    """A JPEG whose EXIF says how the camera was held; `upright` is turned back accordingly."""
+    turned = {1: 0, 2: 0, 3: 2, 5: 1, 6: 1, 7: 3, 8: 3}[exif_orientation]
+    jpeg = cv2.imencode(".jpg", np.rot90(upright, turned))[1].tobytes()
+    entry = b"\x01\x12\0\x03\0\0\0\x01\0" + bytes([exif_orientation]) + b"\0\0"  # tag 0x112, one SHORT
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + entry + bytes(4)
-    path = tmp_path / "sideways.jpg"
     path.write_bytes(jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:])
+    return path
+
+
+@pytest.mark.parametrize("exif_orientation", [1, 2, 3, 5, 6, 7, 8])
+def test_the_camera_s_orientation_of_a_photograph_is_obeyed(tmp_path: Path, exif_orientation: int) -> None:
+    """Also where it is mirrored, in 2, 5 and 7. Such a picture stands upright, with left and right exchanged."""
+    path = photograph(tmp_path / "photo.jpg", picture(300), exif_orientation)
     info, found, _ = run(path)
     assert (info.width, info.height) == (320, 180)
     assert found[0][1] == 300

@@ -15,7 +15,8 @@ from fractions import Fraction
 import av
 from av.codec.context import ThreadType
 
-from stages.decode.demux import Demuxer, without_address
+from stages.decode.demux import Demuxer
+from stages.decode.input_errors import without_address
 from stages.decode.numbering import PacketNumbering, VideoPacket
 
 __all__ = ["DecodedFrame", "Selection", "StreamDecoder"]

@@ -1,14 +1,11 @@
 """Opens a container, finds its picture stream and reads that stream's packets.
 
-The border to FFmpeg: its errors leave here as `stages.errors`, in one line for a person, without credentials.
+The border to FFmpeg: its errors leave here as `stages.errors` (see `input_errors`).
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,10 +18,11 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from stages.addresses import is_address, redact_credentials
+from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
-from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
+from stages.errors import NotAVideo
 
-__all__ = ["Demuxer", "InputOptions", "without_address"]
+__all__ = ["Demuxer", "InputOptions"]
 
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and chapter previews."""
@@ -37,10 +35,6 @@ MOST_FPS = 1000
 
 NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
-
-STALL_SECONDS = 30.0
-"""Longest wait for the next picture, whatever else a server says: some go on talking without one, byte by byte, in
-reports of a stream that stands still, or in sound. Segments of a live playlist come every ten seconds or so."""
 
 MOST_PAUSES = 10_000
 """How often FFmpeg is asked again for a packet: an MPEG-TS that is out of step is searched by 64 KiB each time."""
@@ -68,7 +62,7 @@ class Demuxer:
         self.label = redact_credentials(uri)
         given = input_options or InputOptions()
         if given.container_format is None and not is_address(uri):
-            _check_file(uri)
+            check_file(uri)
         try:
             self.container: InputContainer = av.open(
                 _address(uri) if given.container_format is None else uri,
@@ -79,7 +73,7 @@ class Demuxer:
                 timeout=(STALL_SECONDS, STALL_SECONDS) if is_address(uri) else None,
             )
         except av.error.FFmpegError as exc:
-            raise _translated(exc, self.label) from without_address(exc)
+            raise translated(exc, self.label) from without_address(exc)
         try:
             self.stream = self._picture_stream()
             self.codec_context = _codec_context(self.stream, hwaccel)
@@ -149,7 +143,7 @@ class Demuxer:
                         return
                     if packet.stream is not self.stream:
                         if time.monotonic() - waiting_since > STALL_SECONDS:
-                            self.error = _no_picture()
+                            self.error = no_picture()
                             return
                         continue
                     if packet.size == 0:  # PyAV's mark of the end
@@ -234,51 +228,6 @@ def _network_options(uri: str) -> dict[str, str]:
         # Over TCP a lost packet is sent again; over UDP it is a torn picture.
         return {"rtsp_transport": "tcp", "timeout": microseconds}
     return {"timeout": microseconds, "rw_timeout": microseconds}
-
-
-def _check_file(path: str) -> None:
-    try:
-        status = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        raise SourceNotFound(f"{path} does not exist; check the name") from exc
-    except OSError as exc:
-        raise SourceUnreadable(f"{path} can't be read: {exc.strerror}; check the permissions above it") from exc
-    if stat.S_ISDIR(status.st_mode):
-        raise NotAVideo(f"{path} is a directory; name the videos in it")
-    if stat.S_ISFIFO(status.st_mode):  # opening it would wait for a writer, and nothing could end that
-        raise NotAVideo(f"{path} is a pipe, and containers need seeking; save it to a file and name the file")
-    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
-        raise NotAVideo(f"{path} is empty; copy or record it again")
-
-
-def _translated(error: av.error.FFmpegError, label: str) -> SourceError:
-    if isinstance(error, FileNotFoundError):
-        return SourceNotFound(f"{label} does not exist; check the name")
-    if isinstance(error, PermissionError):
-        return SourceUnreadable(f"{label} can't be read: no permission; change its mode or owner")
-    if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
-        if is_address(label):
-            return SourceUnreadable(f"{label} can't be opened: nothing came, or no video; check address and server")
-        return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
-    if isinstance(error, av.error.ExitError):
-        return SourceUnreadable(f"{label} answers, but no video came in {STALL_SECONDS:.0f} s; restart the camera")
-    advice = ""
-    if is_address(label):
-        advice = "; check address, network and server"
-    elif isinstance(error, av.error.PatchWelcomeError) or error.errno == errno.EIO:
-        advice = "; it may be damaged: play it to check"  # headers that make no sense end in these, too
-    return SourceUnreadable(f"{label} can't be opened: {error.strerror}{advice}")
-
-
-def without_address(error: av.error.FFmpegError) -> OSError:
-    """The cause to chain or keep: FFmpeg's own error carries the address, maybe with a password, and a traceback."""
-    if isinstance(error, av.error.ExitError):
-        return _no_picture()
-    return OSError(error.errno, error.strerror)
-
-
-def _no_picture() -> TimeoutError:
-    return TimeoutError(f"no picture came for {STALL_SECONDS:.0f} s")
 
 
 def _codec_context(stream: VideoStream, hwaccel: HWAccel | None) -> VideoCodecContext:

@@ -1,0 +1,66 @@
+"""What FFmpeg and the file system say of an input, as `stages.errors`: one line for a person, without credentials."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+import av
+
+from stages.addresses import is_address
+from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
+
+__all__ = ["STALL_SECONDS", "check_file", "no_picture", "translated", "without_address"]
+
+STALL_SECONDS = 30.0
+"""Longest wait for the next picture, whatever else a server says: some go on talking without one, byte by byte, in
+reports of a stream that stands still, or in sound. Segments of a live playlist come every ten seconds or so."""
+
+
+def check_file(path: str) -> None:
+    """Raises SourceNotFound, SourceUnreadable or NotAVideo for what opening would wait for, or tell less clearly."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise SourceNotFound(f"{path} does not exist; check the name") from exc
+    except OSError as exc:
+        raise SourceUnreadable(f"{path} can't be read: {exc.strerror}; check the permissions above it") from exc
+    if stat.S_ISDIR(status.st_mode):
+        raise NotAVideo(f"{path} is a directory; name the videos in it")
+    if stat.S_ISFIFO(status.st_mode):  # opening it would wait for a writer, and nothing could end that
+        raise NotAVideo(f"{path} is a pipe, and containers need seeking; save it to a file and name the file")
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+        raise NotAVideo(f"{path} is empty; copy or record it again")
+
+
+def translated(error: av.error.FFmpegError, label: str) -> SourceError:
+    """Why a source can't be opened, and what to do about it."""
+    if isinstance(error, FileNotFoundError):
+        return SourceNotFound(f"{label} does not exist; check the name")
+    if isinstance(error, PermissionError):
+        return SourceUnreadable(f"{label} can't be read: no permission; change its mode or owner")
+    if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
+        if is_address(label):
+            return SourceUnreadable(f"{label} can't be opened: nothing came, or no video; check address and server")
+        return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
+    if isinstance(error, av.error.ExitError):
+        return SourceUnreadable(f"{label} answers, but no video came in {STALL_SECONDS:.0f} s; restart the camera")
+    advice = ""
+    if is_address(label):
+        advice = "; check address, network and server"
+    elif isinstance(error, av.error.PatchWelcomeError) or error.errno == errno.EIO:
+        advice = "; it may be damaged: play it to check"  # headers that make no sense end in these, too
+    return SourceUnreadable(f"{label} can't be opened: {error.strerror}{advice}")
+
+
+def without_address(error: av.error.FFmpegError) -> OSError:
+    """The cause to chain or keep: FFmpeg's own error carries the address, maybe with a password, and a traceback."""
+    if isinstance(error, av.error.ExitError):
+        return no_picture()
+    return OSError(error.errno, error.strerror)
+
+
+def no_picture() -> TimeoutError:
+    """What to say of a server that has sent none for too long."""
+    return TimeoutError(f"no picture came for {STALL_SECONDS:.0f} s")

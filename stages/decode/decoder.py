@@ -8,6 +8,7 @@ that those after it keep theirs. Elsewhere everything is decoded and counted.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -81,6 +82,7 @@ class StreamDecoder:
         self._start_pts = None if is_live else demuxer.stream.start_time
         # The frames' own is lost when draining. As integers: Fractions took 4.6 of a frame's 15.7 us here.
         self._ticks, self._ticks_a_second = (demuxer.stream.time_base or Fraction(1, av.time_base)).as_integer_ratio()
+        self._dts: deque[int | None] = deque()  # AVI's, of packets whose pictures are to come
         self._last_seconds: float | None = None
         self._damaged_in_a_row = 0
 
@@ -156,9 +158,13 @@ class StreamDecoder:
         return pts * self._ticks / self._ticks_a_second
 
     def _decode(self, packet: VideoPacket | None) -> Iterator[DecodedFrame]:
+        if packet is not None and not self._has_times:
+            self._dts.append(packet.dts)
         try:
             frames = self._codec.decode(packet)
         except av.error.FFmpegError as exc:
+            if self._dts:
+                self._dts.pop()
             self._damaged_in_a_row += 1
             if self._damaged_in_a_row > MOST_DAMAGED:
                 self.error = without_address(exc)
@@ -179,7 +185,9 @@ class StreamDecoder:
     def _time(self, frame: av.VideoFrame) -> float:
         """Seconds of this frame; one frame after the last where its time stamp is missing or goes backwards."""
         pts = frame.pts
-        if pts is not None and self._has_times:
+        if not self._has_times:  # pictures leave in order, one a packet
+            pts = self._dts.popleft() if self._dts else None
+        if pts is not None:
             if self._start_pts is None or (self._last_seconds is None and pts < self._start_pts):
                 self._start_pts = pts
             seconds = self._seconds(pts - self._start_pts)

@@ -172,6 +172,18 @@ def test_a_bare_stream_s_rate_is_its_own(tmp_path: Path, name: str, codec: str) 
     assert [time for _, _, time in found] == pytest.approx([index / 50 for index in range(51)])
 
 
+@pytest.mark.parametrize(("codec", "b_frames", "delay"), [("mpeg4", "0", 0), ("mpeg4", "2", 1), ("libx264", "3", 2)])
+def test_what_a_recorder_dropped_counts_in_the_times_of_avi(
+    tmp_path: Path, codec: str, b_frames: str, delay: int
+) -> None:
+    """Exactly, but for the frames by which B-frames delay the others: AVI's times are of decoding."""
+    pts = [*range(24), *range(24, 144, 5)]
+    path = write_clip(tmp_path / "clip.avi", frames=48, pts=pts, codec=codec, options={"bf": b_frames})
+    _, found, _ = run(path)
+    assert [(index, number) for index, number, _ in found] == [(k, k) for k in range(48)]
+    assert [time for _, _, time in found] == pytest.approx([k / 24 for k in pts], abs=1e-6 + delay * 5 / 24)
+
+
 @pytest.mark.parametrize("rotation_degrees", [0, 90, 180, 270])
 def test_rotation_metadata_is_obeyed(tmp_path: Path, rotation_degrees: int) -> None:
     path = write_clip(tmp_path / "clip.mp4", frames=3, rotation_degrees=rotation_degrees)

@@ -22,6 +22,8 @@ AV_FRAME_DATA_EXIF = 31
 HALF_TURN = 2
 """Quarter turns."""
 
+FULL_TURN_DEGREES = 360
+
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
@@ -41,7 +43,9 @@ class Orientation:
 
         What only seems to be a half turn (see `is_flipped`) is none: left and right stay exchanged.
         """
-        quarter_turns = round(-frame.rotation / 90) % 4
+        # Of a matrix of zeros FFmpeg gives no number, and PyAV the least integer.
+        turn_degrees = frame.rotation if abs(frame.rotation) <= FULL_TURN_DEGREES else 0
+        quarter_turns = round(-turn_degrees / 90) % 4
         if is_flipped and quarter_turns == HALF_TURN:
             quarter_turns = 0
         is_plausible = 1 / MOST_ASPECT <= pixel_aspect <= MOST_ASPECT

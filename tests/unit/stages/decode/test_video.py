@@ -202,6 +202,17 @@ def test_mirrored_pictures_stand_upright(tmp_path: Path, rotation_degrees: int) 
     assert [number for _, number, _ in found] == [300] * 3
 
 
+def test_a_display_matrix_of_zeros_is_no_turn(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", frames=3)
+    content = bytearray(path.read_bytes())
+    begin = content.index(b"tkhd") + 4 + 40  # after the box's type and its other fields
+    content[begin : begin + 36] = bytes(36)
+    path.write_bytes(content)
+    info, found, _ = run(path)
+    assert (info.width, info.height, info.rotation_degrees) == (320, 180, 0)
+    assert [number for _, number, _ in found] == [0, 1, 2]
+
+
 def test_a_change_of_size_in_the_middle(tmp_path: Path) -> None:
     small = write_clip(tmp_path / "a.h264", images=[picture(k) for k in range(10)])
     large = write_clip(tmp_path / "b.h264", images=[picture(k, 640, 480) for k in range(10, 20)])

@@ -149,8 +149,9 @@ class Rig:
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
+def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """With room for two files, or as many as a test asks for."""
+    rig = Rig(tmp_path, concurrent=getattr(request, "param", 2))
     rig.pipeline.start()
     yield rig
     rig.pipeline.close()
@@ -216,6 +217,26 @@ def test_suspects_are_tried_after_a_full_disk_too(rig: Rig, caplog: pytest.LogCa
     rig.dispatch_through(lambda: "disk is full; trying again" in caplog.text)
     accept()
     rig.dispatch_through(lambda: rig.ledger.counts()[JobState.DONE] == 2)
+
+
+@pytest.mark.parametrize("rig", [3], indirect=True)
+def test_what_ends_is_noted_while_somebody_waits_to_work_alone(rig: Rig) -> None:
+    rig.find("bad.mp4")
+    rig.ledger.claim(settings_key(Settings()))
+    rig.ledger.recover(by_own_fault=True)
+    rig.endless.add("long.mp4")
+    rig.detect.gate.clear()
+    for name in ("long.mp4", "short.mp4"):
+        rig.find(name)
+
+    def has_ended() -> bool:
+        if rig.states()["bad.mp4"] is JobState.RUNNING and rig.trial.asked and len(rig.desk.readings()) == 2:
+            rig.detect.gate.set()
+        return rig.states()["short.mp4"] is JobState.DONE
+
+    rig.dispatch_through(has_ended)
+    assert rig.states()["long.mp4"] is JobState.RUNNING
+    assert "bad.mp4" not in rig.opened
 
 
 def test_who_works_alone_and_can_t_be_started_lets_the_others_go_on(rig: Rig) -> None:

@@ -252,7 +252,8 @@ class FileDesk:
                 if not self._running:
                     self._is_alone = True
                     return
-            await self._wake.wait(IDLE_SECONDS)
+            is_settled = await self._settle()
+            await self._wake.wait(IDLE_SECONDS if is_settled else OWED_SECONDS)
 
     def _start(self, job: Job) -> None:
         source_id = source_name(job)

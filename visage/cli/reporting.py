@@ -31,10 +31,12 @@ def _describe(error: BaseException) -> str:
     from visage.people.errors import PeopleError  # noqa: PLC0415
     from visage.runtime.errors import RuntimeFailure  # noqa: PLC0415
     from visage.service.errors import ServiceError  # noqa: PLC0415
+    from visage.service.supervision import leaves  # noqa: PLC0415
     from visage.web.errors import WebError  # noqa: PLC0415
 
     expected = (StageError, ModelError, PeopleError, RuntimeFailure, ServiceError, WebError, LayoutError, OSError)
-    error = _lone(error)
+    failed = leaves(error)
+    error = failed[0] if len(failed) == 1 else error  # a group's own text does not tell
     message = str(error)
     if isinstance(error, OSError) and type(error).__module__ == "builtins" and error.filename is not None:
         message = f"{error.filename}: {error.strerror}"  # without Python's "[Errno 17]"
@@ -42,9 +44,3 @@ def _describe(error: BaseException) -> str:
     if isinstance(error, expected):
         return text
     return f"{type(error).__name__}: {text} (this is a bug; --log-level debug shows where)"
-
-
-def _lone(error: BaseException) -> BaseException:
-    """What failed, where it was the only task of a group to fail: the group's own text does not tell."""
-    grouped: tuple[BaseException, ...] = getattr(error, "exceptions", ())
-    return _lone(grouped[0]) if len(grouped) == 1 else error

@@ -46,7 +46,8 @@ def analyze(
         **overrides: single settings by name, for example `frameskip=24`; they win over `settings`.
 
     Yields:
-        Every looked-at frame, with or without faces.
+        Frames in order, with or without faces: those looked at and, if `track` and `propagate` are on, those between
+            them, through which faces were followed (`AnalyzedFrame.looked_at`).
 
     Raises:
         SourceError: at the call: there is no such source. At the end, once all frames of all sources have been

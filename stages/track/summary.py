@@ -26,7 +26,8 @@ class TrackSummary:
         best_quality: in [0, 1].
         embedding: float32 (D,), the mean of its embeddings weighted by quality, L2 norm 1; None if none was computed.
         embeddings: how many went into it.
-        started_at: wall-clock time of the first frame, seconds since the epoch; for live sources.
+        started_at: wall-clock time at which its first frame was decoded, seconds since the epoch. For a camera, when it
+            was seen.
         identity: who it was decided to be; None without identification.
     """
 

@@ -12,7 +12,7 @@ from stages.backends.availability import Gpu, list_gpus
 from stages.buffers.cuda import CudaDevice
 from tests.media import Media
 from visage import analyze
-from visage.assembly.spread import jobs_for
+from visage.assembly.spread import tasks_for
 from visage.bench.clip import ClipRecipe, make_clip
 from visage.config import Settings
 from visage.config.sources import expand_sources
@@ -73,8 +73,8 @@ def test_the_second_card_finds_what_the_first_does(cards: list[Gpu], clips: list
 
 def test_all_cards_share_the_files(cards: list[Gpu], clips: list[Path], models: ModelStore) -> None:
     settings = settings_for(models, "cuda")
-    jobs = jobs_for(settings, expand_sources(list(map(str, clips))), needs_pixels=False, log_level=30)
-    assert {job.settings.device for job in jobs} == {f"cuda:{card.ordinal}" for card in cards}
+    tasks = tasks_for(settings, expand_sources(list(map(str, clips))), needs_pixels=False, log_level=30)
+    assert {task.settings.device for task in tasks} == {f"cuda:{card.ordinal}" for card in cards}
     frames = by_source(clips, settings)
     assert len(frames) == CLIPS
     expected, *others = frames.values()

@@ -13,7 +13,7 @@ from stages.frames import Picture
 from visage.assembly.build import OpenSinksWith, build
 from visage.assembly.identification import KnownPeople, identifying_stage
 from visage.assembly.plan import ModelPlan
-from visage.assembly.spread import jobs_for
+from visage.assembly.spread import tasks_for
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.fleet import Fleet
@@ -38,10 +38,10 @@ def build_run(
 
     Raises ValueError besides: several processes are asked for where pixels are kept.
     """
-    jobs = jobs_for(
+    tasks = tasks_for(
         settings, sources, needs_pixels=keep_pixels, log_level=logging.getLogger("visage").getEffectiveLevel()
     )
-    if not jobs:
+    if not tasks:
         return build(
             settings.model_copy(update={"workers": None}),
             sources,
@@ -56,7 +56,7 @@ def build_run(
         if model is not None:
             plan.store.prepared(model.name, progress=progress)  # once, here, where its errors are told
     return Fleet(
-        jobs,
+        tasks,
         sources,
         entry="visage.assembly.worker",
         open_sinks=lambda info: open_sinks(info, _Elsewhere()),

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from stages.backends.availability import Gpu, list_gpus, tensorrt_status
 from visage.config import Settings
 from visage.config.sources import SourceSpec
-from visage.fleet.job import Job
+from visage.fleet.messages import Task
 
-__all__ = ["FILES_A_CARD", "jobs_for"]
+__all__ = ["FILES_A_CARD", "tasks_for"]
 
 FILES_A_CARD = 16
 """Decoded at once: seven NVDEC engines are busy with 14, and the rest keeps them so while others open."""
@@ -30,7 +30,7 @@ WORKER_BYTES = 2 << 30
 """Of a card's memory: networks, decoders' surfaces, and pictures that wait."""
 
 
-def jobs_for(settings: Settings, sources: Sequence[SourceSpec], *, needs_pixels: bool, log_level: int) -> list[Job]:
+def tasks_for(settings: Settings, sources: Sequence[SourceSpec], *, needs_pixels: bool, log_level: int) -> list[Task]:
     """What to tell each worker process; empty where one pipeline in this process does it all.
 
     Args:
@@ -51,7 +51,7 @@ def jobs_for(settings: Settings, sources: Sequence[SourceSpec], *, needs_pixels:
     if count < 2:  # noqa: PLR2004
         return []
     return [
-        Job(
+        Task(
             settings.model_copy(
                 update={
                     "device": devices[number % len(devices)],

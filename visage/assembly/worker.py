@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from visage.assembly.build import build_service
 from visage.assembly.choice import choose_platform
 from visage.assembly.plan import ModelPlan
-from visage.fleet.job import Job
+from visage.fleet.messages import Task
 from visage.fleet.worker import Assembly, Worker
 from visage.models.engines import OnBuild
 from visage.runtime.sinks import OpenSinks
@@ -20,17 +20,17 @@ from visage.runtime.source import Outcome
 __all__ = ["assemble", "main"]
 
 
-def assemble(job: Job, *, open_sinks: OpenSinks, on_ended: Callable[[Outcome], None], on_build: OnBuild) -> Assembly:
-    """A pipeline without sources, on the platform that the job's settings choose. Raises as `build` does."""
-    platform = choose_platform(job.settings, ModelPlan.of(job.settings, on_build=on_build))
+def assemble(task: Task, *, open_sinks: OpenSinks, on_ended: Callable[[Outcome], None], on_build: OnBuild) -> Assembly:
+    """A pipeline without sources, on the platform that the task's settings choose. Raises as `build` does."""
+    platform = choose_platform(task.settings, ModelPlan.of(task.settings, on_build=on_build))
     pipeline = build_service(
-        job.settings,
+        task.settings,
         platform,
         open_sinks=lambda info, _: open_sinks(info),
         on_ended=on_ended,
-        concurrent=job.concurrent,
+        concurrent=task.concurrent,
     )
-    return Assembly(pipeline, lambda spec: platform.frame_source(spec, concurrent=job.concurrent))
+    return Assembly(pipeline, lambda spec: platform.frame_source(spec, concurrent=task.concurrent))
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from visage.bench.clip import Clip
-from visage.bench.measurement import Meter, Run, StageCost, StageCosts
+from visage.bench.measurement import Meter, Pass, StageCost, StageCosts
 from visage.config import Settings
 from visage.runtime.errors import RuntimeFailure
 
@@ -29,9 +29,9 @@ class MeasurementFailed(RuntimeFailure):
     """A measurement could not be made; names it and says why."""
 
 
-def measure(kind: str, settings: Settings, clip: Clip) -> Run:
+def measure(kind: str, settings: Settings, clip: Clip) -> Pass:
     """Make one pass: "decode", "one thread", "all cores" or "pipeline". Raises MeasurementFailed."""
-    return Run(**_call(kind, settings, clip))
+    return Pass(**_call(kind, settings, clip))
 
 
 def measure_costs(settings: Settings, clip: Clip) -> StageCosts:
@@ -60,7 +60,7 @@ def _call(kind: str, settings: Settings, clip: Clip) -> dict[str, Any]:
     return result
 
 
-def _do(job: dict[str, Any]) -> Run | StageCosts:
+def _do(job: dict[str, Any]) -> Pass | StageCosts:
     from visage.bench.loops import decode_alone, loop_on_all_cores, loop_on_one_thread  # noqa: PLC0415
     from visage.bench.pipelines import run_pipeline  # noqa: PLC0415
     from visage.bench.stages import measure_stages  # noqa: PLC0415
@@ -68,7 +68,7 @@ def _do(job: dict[str, Any]) -> Run | StageCosts:
     settings = Settings(**job["settings"])
     clip, frames, kind = Path(job["clip"]), job["frames"], job["kind"]
     meter = Meter(frames, process_started_at=job["started_at"])
-    passes: dict[str, Callable[[Settings, Path, Meter, Path], Run]] = {
+    passes: dict[str, Callable[[Settings, Path, Meter, Path], Pass]] = {
         "one thread": loop_on_one_thread,
         "all cores": loop_on_all_cores,
         "pipeline": run_pipeline,

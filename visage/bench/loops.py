@@ -20,7 +20,7 @@ from stages.buffers import Stream
 from stages.sources import SourceEnded
 from visage.assembly import ModelPlan
 from visage.assembly.host import HostPlatform
-from visage.bench.measurement import Meter, Run
+from visage.bench.measurement import Meter, Pass
 from visage.bench.outputs import open_sinks
 from visage.config import Settings
 from visage.config.sources import expand_sources
@@ -28,7 +28,7 @@ from visage.config.sources import expand_sources
 __all__ = ["decode_alone", "loop_on_all_cores", "loop_on_one_thread"]
 
 
-def decode_alone(settings: Settings, clip: Path, meter: Meter) -> Run:
+def decode_alone(settings: Settings, clip: Path, meter: Meter) -> Pass:
     """Decode every frame with the pipeline's number of threads, and look at none."""
     with av.open(clip) as container:
         stream = container.streams.video[0]
@@ -39,20 +39,20 @@ def decode_alone(settings: Settings, clip: Path, meter: Meter) -> Run:
     return meter.finish()
 
 
-def loop_on_one_thread(settings: Settings, clip: Path, meter: Meter, output: Path) -> Run:
+def loop_on_one_thread(settings: Settings, clip: Path, meter: Meter, output: Path) -> Pass:
     """The loop with every library on one thread."""
     settings = settings.model_copy(update={"threads": 1})
     return _loop(settings, HostPlatform(settings, ModelPlan.of(settings)), clip, meter, output)
 
 
-def loop_on_all_cores(settings: Settings, clip: Path, meter: Meter, output: Path) -> Run:
+def loop_on_all_cores(settings: Settings, clip: Path, meter: Meter, output: Path) -> Pass:
     """The loop with the libraries' own threading."""
     platform = _LibrariesThread(settings, ModelPlan.of(settings))
     cv2.setNumThreads(settings.cpu_threads)
     return _loop(settings, platform, clip, meter, output)
 
 
-def _loop(settings: Settings, platform: HostPlatform, clip: Path, meter: Meter, output: Path) -> Run:
+def _loop(settings: Settings, platform: HostPlatform, clip: Path, meter: Meter, output: Path) -> Pass:
     spec = expand_sources([str(clip)])[0]
     source = platform.frame_source(spec, concurrent=1)
     detect = platform.detect_stage(release_pixels=False)

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import psutil
 
-__all__ = ["Meter", "Run", "StageCost", "StageCosts", "peak_rss_bytes", "steady_range"]
+__all__ = ["Meter", "Pass", "StageCost", "StageCosts", "peak_rss_bytes", "steady_range"]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Pass:
     """One pass over a clip.
 
     Attributes:
@@ -93,7 +93,7 @@ class Meter:
         self._faces += faces
         self._marks.append(_Mark.now(index + 1))
 
-    def finish(self) -> Run:
+    def finish(self) -> Pass:
         """Everything is written."""
         ended = _Mark.now(self._frames)
         first, last = steady_range(self._frames)
@@ -101,7 +101,7 @@ class Meter:
         # Too few marks for a steady state, as in tests: then the whole pass.
         begin, end = (steady[0], steady[-1]) if len(steady) > 1 else (self._started, ended)
         frames, seconds, cpu_seconds = end.frames - begin.frames, end.at - begin.at, end.cpu_seconds - begin.cpu_seconds
-        return Run(
+        return Pass(
             frames=self._frames,
             faces=self._faces,
             fps=frames / seconds,

@@ -7,7 +7,7 @@ from pathlib import Path
 from stages.frames import Observation
 from stages.sources import SourceEnded, VideoInfo
 from visage.assembly import build
-from visage.bench.measurement import Meter, Run
+from visage.bench.measurement import Meter, Pass
 from visage.bench.outputs import make_sinks
 from visage.config import Settings
 from visage.config.sources import expand_sources
@@ -15,7 +15,7 @@ from visage.config.sources import expand_sources
 __all__ = ["run_pipeline"]
 
 
-def run_pipeline(settings: Settings, clip: Path, meter: Meter, output: Path) -> Run:
+def run_pipeline(settings: Settings, clip: Path, meter: Meter, output: Path) -> Pass:
     """Analyse the clip and write its tables. Raises what stopped the pipeline or the source."""
     specs = expand_sources([str(clip)])
     pipeline = build(

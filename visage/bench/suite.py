@@ -15,7 +15,7 @@ from pathlib import Path
 
 from visage.bench.child import MeasurementFailed, measure, measure_costs
 from visage.bench.clip import Clip, excerpt
-from visage.bench.measurement import Run, StageCost, StageCosts
+from visage.bench.measurement import Pass, StageCost, StageCosts
 from visage.config import Settings
 
 __all__ = ["Results", "Suite"]
@@ -112,7 +112,7 @@ class Results:
     """
 
     costs: list[StageCosts] = field(default_factory=list)
-    runs: dict[str, list[Run]] = field(default_factory=dict)
+    runs: dict[str, list[Pass]] = field(default_factory=dict)
     copies_fps: list[float] = field(default_factory=list)
 
     def fps(self, name: str) -> float | None:

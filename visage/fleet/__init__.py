@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from visage.fleet.fleet import Fleet
-from visage.fleet.job import Job
+from visage.fleet.messages import Task
 
-__all__ = ["Fleet", "Job"]
+__all__ = ["Fleet", "Task"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from visage.config.sources import SourceSpec
-from visage.fleet.job import Add, Command, Interrupt
+from visage.fleet.messages import Add, Command, Interrupt
 from visage.fleet.process import WorkerProcess
 from visage.runtime.statistics import PipelineStatistics
 

@@ -22,8 +22,8 @@ from stages.frames import Observation
 from stages.sources import SourceEnded
 from visage.config.sources import SourceSpec
 from visage.fleet.crew import Crew
-from visage.fleet.job import Built, Job, Ready, Report, Stop, StopMode
 from visage.fleet.merge import merged_queues, merged_stages
+from visage.fleet.messages import Built, Ready, Report, Stop, StopMode, Task
 from visage.fleet.process import EXIT_SECONDS, WorkerLost, WorkerProcess
 from visage.fleet.remote import RemoteSource
 from visage.fleet.wire import Parcel, Unpacker
@@ -52,7 +52,7 @@ class Fleet:
 
     def __init__(
         self,
-        jobs: Sequence[Job],
+        tasks: Sequence[Task],
         sources: Sequence[SourceSpec],
         *,
         entry: str,
@@ -62,7 +62,7 @@ class Fleet:
     ) -> None:
         """
         Args:
-            jobs: one a worker.
+            tasks: one a worker.
             entry: the module that a worker process runs.
             open_sinks: makes the sinks of a source, none of which may want pixels.
             identify: says who the faces are, where there is a gallery; closed with the fleet.
@@ -73,10 +73,10 @@ class Fleet:
         self._sources = {spec.source_id: RemoteSource(spec) for spec in sources}
         self._crew = Crew(sources)
         self._unpackers: dict[WorkerProcess, Unpacker] = {}
-        for number, job in enumerate(jobs):
-            name = f"worker-{number} on {job.settings.device}"
-            process = WorkerProcess(name, job, entry=entry, on_report=self._hear, on_gone=self._lose)
-            self._crew.add(process, job.concurrent)
+        for number, task in enumerate(tasks):
+            name = f"worker-{number} on {task.settings.device}"
+            process = WorkerProcess(name, task, entry=entry, on_report=self._hear, on_gone=self._lose)
+            self._crew.add(process, task.concurrent)
             self._unpackers[process] = Unpacker()
         self._sink_errors: dict[str, BaseException] = {}
         self._failure: Exception | None = None

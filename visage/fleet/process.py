@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from visage.fleet.job import Command, Failed, Job, Report, Stopped
+from visage.fleet.messages import Command, Failed, Report, Stopped, Task
 from visage.runtime.errors import RuntimeFailure
 
 __all__ = ["EXIT_SECONDS", "WorkerLost", "WorkerProcess"]
@@ -36,7 +36,7 @@ class WorkerProcess:
     def __init__(
         self,
         name: str,
-        job: Job,
+        task: Task,
         *,
         entry: str,
         on_report: Callable[[WorkerProcess, Report], None],
@@ -51,7 +51,7 @@ class WorkerProcess:
                 without being told to.
         """
         self.name = name
-        self._job = job
+        self._task = task
         self._entry = entry
         self._on_report = on_report
         self._on_gone = on_gone
@@ -86,7 +86,7 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C is the owner's to hear, from the first moment on
         )
         self._theirs.close()
-        self._connection.send(self._job)
+        self._connection.send(self._task)
         self._thread.start()
 
     def tell(self, command: Command) -> None:

@@ -23,7 +23,19 @@ from stages.frames import Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
 from visage.config.sources import SourceSpec
 from visage.fleet.forwarder import pass_logs_on
-from visage.fleet.job import Add, Built, Command, Failed, Interrupt, Job, Ready, Report, Stop, StopMode, Stopped
+from visage.fleet.messages import (
+    Add,
+    Built,
+    Command,
+    Failed,
+    Interrupt,
+    Ready,
+    Report,
+    Stop,
+    StopMode,
+    Stopped,
+    Task,
+)
 from visage.fleet.wire import Parcel
 from visage.models.engines import OnBuild
 from visage.runtime.errors import QueueAborted, QueueClosed
@@ -54,7 +66,7 @@ class Worker:
     """Serves one owner through one connection, then ends."""
 
     def __init__(self, connection: Connection, assemble: Assemble) -> None:
-        """`assemble` makes the pipeline that the job asks for; what it raises is the owner's to hear."""
+        """`assemble` makes the pipeline that the task asks for; what it raises is the owner's to hear."""
         self._connection = connection
         self._assemble = assemble
         self._sending = threading.Lock()
@@ -64,16 +76,16 @@ class Worker:
         self._has_stopped = threading.Event()
 
     def run(self) -> None:
-        """Take the job, do it, return when the owner wants no more."""
+        """Take the task, do it, return when the owner wants no more."""
         try:
-            job: Job = self._connection.recv()
+            task: Task = self._connection.recv()
         except (EOFError, OSError):  # it has changed its mind
             return
-        pass_logs_on(self._send, job.log_level)
+        pass_logs_on(self._send, task.log_level)
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
         try:
             assembly = self._assemble(
-                job,
+                task,
                 open_sinks=lambda _: [_WayBack(self._outbox)],
                 on_ended=self._end,
                 on_build=lambda name, progress: self._send(Built(name, progress)),
@@ -92,7 +104,7 @@ class Worker:
             self._is_ready.set()
             self._send(Ready())
             try:
-                self._obey(assembly, tells_of_hangs=job.log_level <= logging.DEBUG)
+                self._obey(assembly, tells_of_hangs=task.log_level <= logging.DEBUG)
             finally:
                 self._has_stopped.set()
                 self._outbox.abort()
@@ -187,10 +199,10 @@ class Assembly:
 
 
 class Assemble(Protocol):
-    """Makes the pipeline of a job; `visage.assembly.worker` has the one there is."""
+    """Makes the pipeline of a task; `visage.assembly.worker` has the one there is."""
 
     def __call__(
-        self, job: Job, *, open_sinks: OpenSinks, on_ended: Callable[[Outcome], None], on_build: OnBuild
+        self, task: Task, *, open_sinks: OpenSinks, on_ended: Callable[[Outcome], None], on_build: OnBuild
     ) -> Assembly: ...
 
 

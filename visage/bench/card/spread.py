@@ -17,28 +17,29 @@ from visage.assembly import build_run
 from visage.bench.card.load import CountingSinks, measure_decoders, specs_of
 from visage.bench.card.window import MeasurementFailed, Window, measure_window
 from visage.config import Settings
-from visage.fleet import Fleet, Job
+from visage.fleet import Fleet, Task
 
 __all__ = ["measure_decoders_apart", "measure_fleet"]
 
 WARM_SECONDS = 120.0
 
 
-def measure_decoders_apart(jobs: Sequence[Job], clip: Path, *, sources: int, seconds: float) -> Window:
-    """The decoders alone, spread over processes as the jobs are. All are measured over the same time."""
+def measure_decoders_apart(tasks: Sequence[Task], clip: Path, *, sources: int, seconds: float) -> Window:
+    """The decoders alone, spread over processes as the tasks are. All are measured over the same time."""
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(len(jobs))
-    with ProcessPoolExecutor(len(jobs), mp_context=context, initializer=_share, initargs=(barrier,)) as pool:
-        shares = [sources // len(jobs) + (number < sources % len(jobs)) for number in range(len(jobs))]
+    barrier = context.Barrier(len(tasks))
+    with ProcessPoolExecutor(len(tasks), mp_context=context, initializer=_share, initargs=(barrier,)) as pool:
+        shares = [sources // len(tasks) + (number < sources % len(tasks)) for number in range(len(tasks))]
         measured = [
-            pool.submit(_measure, job.settings, clip, share, seconds) for job, share in zip(jobs, shares, strict=True)
+            pool.submit(_measure, task.settings, clip, share, seconds)
+            for task, share in zip(tasks, shares, strict=True)
         ]
         windows = [future.result() for future in measured]
     fps = sum(window.fps for window in windows)
     return replace(
         windows[0],
         sources=sources,
-        processes=len(jobs),
+        processes=len(tasks),
         frames=sum(window.frames for window in windows),
         fps=fps,
         cpu_microseconds_per_frame=sum(w.cpu_microseconds_per_frame * w.fps for w in windows) / fps,

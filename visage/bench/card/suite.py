@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from visage.assembly.spread import jobs_for
+from visage.assembly.spread import tasks_for
 from visage.bench.card.load import measure_decoders, measure_pipeline, specs_of
 from visage.bench.card.networks import NetworkRates, measure_networks
 from visage.bench.card.overlap import Overlap, measure_overlap
@@ -68,11 +68,11 @@ class CardSuite:
 
     def _width(self, codec: str, clip: Path, sources: int) -> Width:
         settings = self._settings.model_copy(update={"concurrent_files": sources})
-        jobs = jobs_for(settings, specs_of(clip, sources), needs_pixels=False, log_level=logging.WARNING)
-        where = f"{codec}, {sources} at once" + (f" in {len(jobs)} processes" if jobs else "")
+        tasks = tasks_for(settings, specs_of(clip, sources), needs_pixels=False, log_level=logging.WARNING)
+        where = f"{codec}, {sources} at once" + (f" in {len(tasks)} processes" if tasks else "")
         self._report(f"{where} ...")
-        if jobs:
-            decoders = measure_decoders_apart(jobs, clip, sources=sources, seconds=self._seconds)
+        if tasks:
+            decoders = measure_decoders_apart(tasks, clip, sources=sources, seconds=self._seconds)
             pipeline = measure_fleet(settings, clip, sources=sources, seconds=self._seconds)
         else:
             decoders = measure_decoders(settings, clip, sources=sources, seconds=self._seconds)

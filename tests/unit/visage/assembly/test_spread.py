@@ -9,15 +9,15 @@ import pytest
 
 from stages.backends.availability import Availability, Gpu
 from visage.assembly import spread
-from visage.assembly.spread import jobs_for
+from visage.assembly.spread import tasks_for
 from visage.config import Settings
 from visage.config.sources import SourceSpec
-from visage.fleet.job import Job
+from visage.fleet.messages import Task
 
 
-def jobs(settings: Settings, sources: int, *, needs_pixels: bool = False) -> list[Job]:
+def tasks(settings: Settings, sources: int, *, needs_pixels: bool = False) -> list[Task]:
     specs = [SourceSpec(uri=f"{number}.mp4", source_id=str(number)) for number in range(sources)]
-    return jobs_for(settings, specs, needs_pixels=needs_pixels, log_level=logging.WARNING)
+    return tasks_for(settings, specs, needs_pixels=needs_pixels, log_level=logging.WARNING)
 
 
 @pytest.fixture
@@ -29,20 +29,20 @@ def two_cards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_processors_need_one_process_and_share_themselves_among_those_asked_for() -> None:
-    assert jobs(Settings(device="cpu", threads=8), 20) == []
-    three = jobs(Settings(device="cpu", threads=8, workers=3), 20)
-    assert [(job.settings.device, job.settings.threads, job.concurrent) for job in three] == [("cpu", 2, 3)] * 3
+    assert tasks(Settings(device="cpu", threads=8), 20) == []
+    three = tasks(Settings(device="cpu", threads=8, workers=3), 20)
+    assert [(task.settings.device, task.settings.threads, task.concurrent) for task in three] == [("cpu", 2, 3)] * 3
 
 
 def test_no_more_processes_than_sources_are_started() -> None:
-    assert len(jobs(Settings(device="cpu", workers=8), 3)) == 3
-    assert jobs(Settings(device="cpu", workers=8), 1) == []
+    assert len(tasks(Settings(device="cpu", workers=8), 3)) == 3
+    assert tasks(Settings(device="cpu", workers=8), 1) == []
 
 
 def test_who_needs_pictures_gets_one_process_or_is_told(two_cards: None) -> None:
-    assert jobs(Settings(device="cuda"), 16, needs_pixels=True) == []
+    assert tasks(Settings(device="cuda"), 16, needs_pixels=True) == []
     with pytest.raises(ValueError, match="leave workers at 1"):
-        jobs(Settings(device="cpu", workers=2), 4, needs_pixels=True)
+        tasks(Settings(device="cpu", workers=2), 4, needs_pixels=True)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_who_needs_pictures_gets_one_process_or_is_told(two_cards: None) -> None
 def test_each_card_gets_a_process_for_every_file_up_to_a_few(
     two_cards: None, device: str, sources: int, expected: list[str]
 ) -> None:
-    found = jobs(Settings(device=device), sources)
-    assert [job.settings.device for job in found] == expected
-    assert {job.settings.workers for job in found} == ({expected.count(expected[0])} if expected else set())
+    found = tasks(Settings(device=device), sources)
+    assert [task.settings.device for task in found] == expected
+    assert {task.settings.workers for task in found} == ({expected.count(expected[0])} if expected else set())
 
 
 def test_processes_want_processors_too(two_cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    assert len(jobs(Settings(device="cuda:1"), 16)) == 4
+    assert len(tasks(Settings(device="cuda:1"), 16)) == 4

@@ -6,7 +6,7 @@ from typing import cast
 
 from visage.config.sources import SourceSpec
 from visage.fleet.crew import Crew
-from visage.fleet.job import Add, Command, Interrupt, Stop, StopMode
+from visage.fleet.messages import Add, Command, Interrupt, Stop, StopMode
 from visage.fleet.process import WorkerProcess
 
 

@@ -13,11 +13,23 @@ from visage.config.sources import SourceSpec
 from visage.fleet.wire import Parcel
 from visage.runtime.statistics import PipelineStatistics
 
-__all__ = ["Add", "Built", "Command", "Failed", "Interrupt", "Job", "Ready", "Report", "Stop", "StopMode", "Stopped"]
+__all__ = [
+    "Add",
+    "Built",
+    "Command",
+    "Failed",
+    "Interrupt",
+    "Ready",
+    "Report",
+    "Stop",
+    "StopMode",
+    "Stopped",
+    "Task",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Task:
     """First message to a worker.
 
     Attributes:

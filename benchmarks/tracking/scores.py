@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from benchmarks.tracking.clips import Truth
 from stages.frames import Faces, FloatArray
-from stages.track.association import overlaps
 
 __all__ = ["Agreement", "Score", "agreement", "score"]
 
@@ -178,3 +177,13 @@ def _data(
         data[f"num_{name}_ids"] = len(names)
         data[f"num_{name}_dets"] = len(numbers)
     return data
+
+
+def overlaps(one_xyxy: FloatArray, other_xyxy: FloatArray) -> NDArray[np.float64]:
+    """IoU of every box (M, 4) with every other (N, 4): float64 (M, N)."""
+    one, other = one_xyxy.astype(np.float64), other_xyxy.astype(np.float64)
+    sides = np.minimum(one[:, None, 2:], other[:, 2:]) - np.maximum(one[:, None, :2], other[:, :2])
+    shared = np.prod(np.maximum(sides, 0), axis=-1)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (one, other)]
+    iou: NDArray[np.float64] = shared / np.maximum(areas[0][:, None] + areas[1] - shared, np.finfo(np.float64).tiny)
+    return iou

@@ -6,7 +6,7 @@ microseconds where an embedding costs milliseconds, and is at hand before anythi
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stages.frames import FloatArray
 from stages.imaging.window import Gray
 
-__all__ = ["Appearance", "appearance", "resemblance"]
+__all__ = ["Appearance", "appearance", "appearances", "resemblance"]
 
 Appearance = NDArray[np.float32]
 
@@ -25,28 +25,44 @@ LEAST_SIDE = 4  # patch pixels: below there is nothing to compare
 TINY = float(np.finfo(np.float32).tiny)
 
 _RAMP = np.linspace(-1, 1, GRID)
-_WEIGHTS = np.exp(-(_RAMP[:, None] ** 2 + _RAMP[None] ** 2) / 0.8).astype(np.float32)
+_WEIGHTS = np.exp(-(_RAMP[:, None] ** 2 + _RAMP[None] ** 2) / 0.8).astype(np.float32).ravel()
 """The corners of a box show what is behind the face."""
 _WEIGHTS /= _WEIGHTS.sum()
 _ROOTS = np.sqrt(_WEIGHTS)
 
 
 def appearance(patch: Gray, box_xyxy: FloatArray) -> Appearance | None:
-    """The appearance of what the box holds: float32 (256,), weighted mean 0 and norm 1. None where it is cut off.
+    """Of one face; see `appearances`."""
+    return appearances([(patch, box_xyxy)])[0]
+
+
+def appearances(faces: Sequence[tuple[Gray, FloatArray]]) -> list[Appearance | None]:
+    """What each box holds: float32 (256,), weighted mean 0 and norm 1. None where it is cut off.
 
     Args:
-        patch: uint8 (H, W).
-        box_xyxy: float32 (4,), patch pixels.
+        faces: a patch, uint8 (H, W), and a box in it, float32 (4,), patch pixels.
     """
+    small = [_shrink(patch, box_xyxy) for patch, box_xyxy in faces]
+    shown = [grid for grid in small if grid is not None]
+    if not shown:
+        return [None] * len(small)
+    # All at once: numpy's calls cost more than its sums.
+    levels = np.stack(shown).reshape(len(shown), GRID * GRID).astype(np.float32)
+    centred = (levels - (levels @ _WEIGHTS)[:, None]) * _ROOTS
+    norms = np.sqrt(np.einsum("ij,ij->i", centred, centred)).tolist()
+    # Each on its own: a track keeps some for long, and a part of an array keeps all of it.
+    known = iter([row / np.float32(norm) if norm > TINY else None for row, norm in zip(centred, norms, strict=True)])
+    return [None if grid is None else next(known) for grid in small]
+
+
+def _shrink(patch: Gray, box_xyxy: FloatArray) -> Gray | None:
     height, width = patch.shape
     left, top, right, bottom = map(round, box_xyxy.tolist())
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if right - left < LEAST_SIDE or bottom - top < LEAST_SIDE:
         return None
-    small = cv2.resize(patch[top:bottom, left:right], (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float32)
-    centred = ((small - np.vdot(small, _WEIGHTS)) * _ROOTS).ravel()
-    norm = math.sqrt(float(np.dot(centred, centred)))
-    return np.asarray(centred / norm, np.float32) if norm > TINY else None
+    small = cv2.resize(patch[top:bottom, left:right], (GRID, GRID), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def resemblance(one: Appearance | None, other: Appearance | None) -> float | None:

@@ -23,9 +23,10 @@ def assign(costs: NDArray[np.float64]) -> list[tuple[int, int]]:
     """
     if 0 in costs.shape:
         return []
-    allowed = costs < FORBIDDEN
-    if allowed.sum(axis=0).max() <= 1 and allowed.sum(axis=1).max() <= 1:  # nobody competes with anybody
-        return [(row, column) for row, column in np.argwhere(allowed).tolist()]
+    allowed = [(row, column) for row, column in np.argwhere(costs < FORBIDDEN).tolist()]
+    rows, columns = {row for row, _ in allowed}, {column for _, column in allowed}
+    if len(rows) == len(columns) == len(allowed):  # nobody competes with anybody
+        return allowed
     if costs.shape[0] > costs.shape[1]:
         return sorted((row, column) for column, row in assign(costs.T))
     pairs = [(int(row), column) for column, row in enumerate(_match(costs)) if row >= 0]

@@ -10,6 +10,7 @@ round for weak detections) this survives crossings; DeepSORT (Wojke et al., ICIP
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from stages.track.appearance import Appearance
 from stages.track.assignment import FORBIDDEN, assign
 from stages.track.track import Track, TrackState
 
-__all__ = ["associate", "is_to_be_recognised", "is_within_reach", "overlaps"]
+__all__ = ["associate", "is_to_be_recognised", "is_within_reach"]
 
 REACH = 0.7
 """Sides of a face by which a detection may miss the predicted place."""
@@ -60,23 +61,22 @@ def associate(
     tracks = [track for track in tracks if not is_to_be_recognised(track, seconds)]
     if not tracks or not len(boxes_xyxy):
         return []
-    predicted = np.stack([track.expected_xyxy(seconds) for track in tracks])
-    iou = overlaps(predicted, boxes_xyxy)
-    is_crowded = _crowded(predicted)
-    distance, growth = _distances(predicted, boxes_xyxy)
-    costs = np.full(iou.shape, FORBIDDEN)
-    for row, track in enumerate(tracks):
-        unseen = max(0.0, seconds - track.seen_seconds)
-        reach = _reach(unseen)
-        is_unsure = unseen > UNSURE_SECONDS or is_crowded[row]
-        for column in np.flatnonzero((distance[row] <= reach) & (growth[row] <= MOST_GROWTH)).tolist():
-            place = (distance[row, column] / reach + 1 - iou[row, column]) / 2
-            alike = track.resemblance_to(appearances[column])
-            if alike is None:
-                costs[row, column] = place
-                continue
-            if alike < LEAST_RESEMBLANCE and (is_unsure or iou[row, column] < CLOSE):
-                continue
+    known = len(tracks)
+    # All boxes with each other at once: for a few faces numpy's calls cost more than its sums.
+    among = _compare(np.concatenate([*(track.expected_xyxy(seconds)[None] for track in tracks), boxes_xyxy]))
+    is_crowded = (among.iou[:known, :known] > CLOSE).any(axis=1).tolist()
+    unseen = [max(0.0, seconds - track.seen_seconds) for track in tracks]
+    reach = [_reach(since) for since in unseen]
+    iou, distance = among.iou[:known, known:].tolist(), among.distance[:known, known:]
+    is_possible = (distance <= np.array(reach)[:, None]) & (among.growth[:known, known:] <= MOST_GROWTH)
+    costs = np.full(is_possible.shape, FORBIDDEN)
+    for row, column in np.argwhere(is_possible).tolist():
+        is_unsure = unseen[row] > UNSURE_SECONDS or is_crowded[row]
+        place = (float(distance[row, column]) / reach[row] + 1 - iou[row][column]) / 2
+        alike = tracks[row].resemblance_to(appearances[column])
+        if alike is None:
+            costs[row, column] = place
+        elif alike >= LEAST_RESEMBLANCE or not (is_unsure or iou[row][column] < CLOSE):
             weight = UNSURE_WEIGHT if is_unsure else SURE_WEIGHT
             costs[row, column] = (1 - weight) * place + weight * (1 - alike) / 2
     return [(tracks[row], column) for row, column in assign(costs)]
@@ -90,42 +90,40 @@ def is_to_be_recognised(track: Track, seconds: float) -> bool:
 
 def is_within_reach(predicted_xyxy: FloatArray, box_xyxy: FloatArray, unseen_seconds: float) -> bool:
     """Whether a track unseen for so long may have got from its predicted place to this box."""
-    distance, growth = _distances(predicted_xyxy[None], box_xyxy[None])
-    return bool(distance[0, 0] <= _reach(unseen_seconds) and growth[0, 0] <= MOST_GROWTH)
+    both = _compare(np.stack([predicted_xyxy, box_xyxy]))
+    return bool(both.distance[0, 1] <= _reach(unseen_seconds) and both.growth[0, 1] <= MOST_GROWTH)
 
 
-def overlaps(one_xyxy: FloatArray, other_xyxy: FloatArray) -> NDArray[np.float64]:
-    """IoU of every box (M, 4) with every other (N, 4): float64 (M, N)."""
-    one, other = one_xyxy.astype(np.float64), other_xyxy.astype(np.float64)
-    sides = np.minimum(one[:, None, 2:], other[:, 2:]) - np.maximum(one[:, None, :2], other[:, :2])
-    np.maximum(sides, 0, out=sides)
-    shared = sides[..., 0] * sides[..., 1]
-    iou: NDArray[np.float64] = shared / np.maximum(_areas(one)[:, None] + _areas(other) - shared, TINY)
-    return iou
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Of every one of K boxes with every other, each float64 (K, K).
+
+    Attributes:
+        iou: 0 of a box with itself.
+        distance: between the middles, in sides of the larger box.
+        growth: factor between the sides.
+    """
+
+    iou: NDArray[np.float64]
+    distance: NDArray[np.float64]
+    growth: NDArray[np.float64]
 
 
-def _crowded(boxes_xyxy: FloatArray) -> list[bool]:
-    """Whether another box is in the way of each."""
-    if len(boxes_xyxy) == 1:
-        return [False]
-    among = overlaps(boxes_xyxy, boxes_xyxy)
-    np.fill_diagonal(among, 0)
-    crowded: list[bool] = (among.max(axis=1) > CLOSE).tolist()
-    return crowded
-
-
-def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
-    areas: NDArray[np.float64] = (boxes_xyxy[:, 2] - boxes_xyxy[:, 0]) * (boxes_xyxy[:, 3] - boxes_xyxy[:, 1])
-    return areas
-
-
-def _distances(predicted_xyxy: FloatArray, boxes_xyxy: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Between the middles, in sides of the larger box; and the factor between their sides. Each (T, N)."""
-    predicted, boxes = predicted_xyxy.astype(np.float64), boxes_xyxy.astype(np.float64)
-    mine, theirs = (np.sqrt((b[:, 2] - b[:, 0]).clip(1) * (b[:, 3] - b[:, 1]).clip(1)) for b in (predicted, boxes))
-    apart = (predicted[:, None, :2] + predicted[:, None, 2:] - boxes[:, :2] - boxes[:, 2:]) / 2
-    larger, smaller = np.maximum(mine[:, None], theirs), np.minimum(mine[:, None], theirs)
-    return np.hypot(apart[..., 0], apart[..., 1]) / larger, larger / smaller
+def _compare(boxes_xyxy: FloatArray) -> _Comparison:
+    boxes = boxes_xyxy.astype(np.float64)
+    start, end = boxes[:, :2], boxes[:, 2:]
+    shared = np.minimum(end[:, None], end) - np.maximum(start[:, None], start)
+    np.maximum(shared, 0, out=shared)
+    common = shared[..., 0] * shared[..., 1]
+    width, height = (end - start).T
+    area = width * height
+    iou = common / np.maximum(area[:, None] + area - common, TINY)
+    np.fill_diagonal(iou, 0)
+    side = np.sqrt(np.maximum(width, 1) * np.maximum(height, 1))
+    larger, smaller = np.maximum(side[:, None], side), np.minimum(side[:, None], side)
+    across, down = ((start + end) / 2).T
+    distance = np.hypot(across[:, None] - across, down[:, None] - down) / larger
+    return _Comparison(iou, distance, larger / smaller)
 
 
 def _reach(unseen_seconds: float) -> float:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,7 +103,7 @@ class _Gist:
 
     @classmethod
     def of(cls, thumbnail: Gray) -> _Gist:
-        centred = thumbnail.ravel() - np.float32(thumbnail.mean())
+        centred = thumbnail.ravel() - np.float32(cv2.mean(thumbnail)[0])
         return cls(thumbnail, centred, math.sqrt(float(np.dot(centred, centred)) / centred.size))
 
     @property

@@ -14,11 +14,11 @@ import numpy as np
 
 from stages.frames import FloatArray, Frame
 from stages.imaging.window import FACE_SIDE, Luma, Window
-from stages.track.appearance import Appearance, appearance
+from stages.track.appearance import Appearance, appearance, appearances
 from stages.track.flow import Movement, follow
 from stages.track.track import SAME_RESEMBLANCE, Track, TrackState, View
 
-__all__ = ["LEAST_CONFIDENCE", "Camera", "Follower", "appearance_of", "views_of"]
+__all__ = ["LEAST_CONFIDENCE", "Camera", "Follower", "appearances_of", "views_of"]
 
 Camera = Callable[[], tuple[float, float]]
 """How far the whole picture has moved since the last frame, as parts of its width and height. Asked only if needed."""
@@ -93,9 +93,11 @@ class Follower:
 
     def _judge(self, track: Track, frame: Frame) -> TrackState:
         """Whether a face that flow has lost is where it was guessed to be."""
-        ((view,),) = views_of(self._luma, [frame], [track.box_xyxy[None]])
-        track.view = view
-        alike = track.resemblance_to(appearance_of(view, track.box_xyxy))
+        boxes = [track.box_xyxy[None]]
+        views = views_of(self._luma, [frame], boxes)
+        (track.view,) = views[0]
+        ((found,),) = appearances_of(views, boxes)
+        alike = track.resemblance_to(found)
         return TrackState.SEEN if alike is not None and alike >= SAME_RESEMBLANCE else TrackState.LOST
 
     def _see(self, frame: Frame, windows: Sequence[Window]) -> list[View]:
@@ -113,9 +115,15 @@ def views_of(luma: Luma, frames: Sequence[Frame], boxes_xyxy: Sequence[FloatArra
     return [list(map(View, of_frame, shown)) for of_frame, shown in zip(windows, patches, strict=True)]
 
 
-def appearance_of(view: View, box_xyxy: FloatArray) -> Appearance | None:
-    """The appearance of what the box, float32 (4,) in source pixels, holds; None where the view does not show it."""
-    return appearance(view.patch, view.window.to_patch(box_xyxy.reshape(2, 2)).ravel())
+def appearances_of(views: Sequence[Sequence[View]], boxes_xyxy: Sequence[FloatArray]) -> list[list[Appearance | None]]:
+    """The appearances of what each frame's boxes hold, float32 (N, 4); None where a view does not show its box."""
+    shown = [
+        (view.patch, view.window.to_patch(box.reshape(2, 2)).ravel())
+        for of_frame, boxes in zip(views, boxes_xyxy, strict=True)
+        for view, box in zip(of_frame, boxes, strict=True)
+    ]
+    remaining = iter(appearances(shown))
+    return [[next(remaining) for _ in of_frame] for of_frame in views]
 
 
 def _move(track: Track, before: View, after: View, seconds: float) -> Movement | None:

@@ -6,12 +6,14 @@ the size of one embedding; nothing is kept of a track that has ended.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.frames import Faces, FloatArray, Frame, Identity, Observation
+from stages.frames import FloatArray, Frame, Identity, Observation
 from stages.track.summary import TrackSummary
 
 __all__ = ["TrackLog", "TrackStatistics"]
@@ -36,10 +38,8 @@ class TrackLog:
     def add(self, observation: Observation) -> list[TrackSummary]:
         """Take the source's next observation; returns the tracks that ended before it, in the order of their ids."""
         ended = self._end([track_id for track_id in observation.ended_tracks if track_id in self._tracks])
-        faces = observation.faces
-        for row, track_id in enumerate([] if faces.track_ids is None else faces.track_ids.tolist()):
-            if track_id > 0:
-                self._take(observation.frame, faces, row, track_id)
+        for face in _faces(observation):
+            self._take(observation.frame, face)
         return ended
 
     def close(self) -> list[TrackSummary]:
@@ -50,14 +50,13 @@ class TrackLog:
         """Of the tracks so far."""
         return TrackStatistics(self._begun, self._ended, self._seconds, self._suspected)
 
-    def _take(self, frame: Frame, faces: Faces, row: int, track_id: int) -> None:
-        track = self._tracks.get(track_id)
+    def _take(self, frame: Frame, face: _Face) -> None:
+        track = self._tracks.get(face.track_id)
         if track is None:
-            track = self._tracks[track_id] = _Track(first=frame, last=frame)
+            track = self._tracks[face.track_id] = _Track(first=frame, last=frame)
             self._begun += 1
-        if faces.embeddings is not None and track.contradicts(faces.embeddings[row]):
-            self._suspected += 1
-        track.take(frame, faces, row)
+        self._suspected += track.contradicts(face)
+        track.take(frame, face)
 
     def _end(self, track_ids: list[int]) -> list[TrackSummary]:
         summaries = [self._tracks.pop(track_id).summary(track_id) for track_id in sorted(track_ids)]
@@ -111,28 +110,26 @@ class _Track:
     embeddings: int = 0
     identity: Identity | None = None
 
-    def contradicts(self, embedding: FloatArray) -> bool:
-        """Whether this is an embedding, and nothing like the earlier ones."""
-        if self.embedding_sum is None or not embedding.any():
+    def contradicts(self, face: _Face) -> bool:
+        """Whether it has an embedding, and that is nothing like the earlier ones."""
+        if self.embedding_sum is None or face.embedding is None:
             return False
-        return float(embedding @ _unit(self.embedding_sum)) < SUSPICIOUS_COSINE
+        likeness = float(face.embedding @ self.embedding_sum)
+        return likeness < SUSPICIOUS_COSINE * math.sqrt(float(self.embedding_sum @ self.embedding_sum))
 
-    def take(self, frame: Frame, faces: Faces, row: int) -> None:
+    def take(self, frame: Frame, face: _Face) -> None:
         self.last = frame
         self.frames += 1
-        quality = 0.0 if faces.quality is None else float(faces.quality[row])
-        is_propagated = faces.propagated is not None and bool(faces.propagated[row])
-        if quality > self.best_quality and not (is_propagated and self.best is not None):
-            landmarks = None if faces.landmarks is None else faces.landmarks[row].copy()
-            self.best = (frame, faces.boxes_xyxy[row].copy(), landmarks)
-            self.best_quality = quality
-        if faces.embeddings is not None and faces.embeddings[row].any():
+        if face.quality > self.best_quality and not (face.is_propagated and self.best is not None):
+            self.best = (frame, face.box_xyxy.copy(), None if face.landmarks is None else face.landmarks.copy())
+            self.best_quality = face.quality
+        if face.embedding is not None:
             # A face of no quality at all still says more than nothing.
-            weighted = max(quality, 1e-3) * faces.embeddings[row].astype(np.float64)
+            weighted = max(face.quality, 1e-3) * face.embedding
             self.embedding_sum = weighted if self.embedding_sum is None else self.embedding_sum + weighted
             self.embeddings += 1
-        if faces.identities is not None and faces.identities[row] is not None:
-            self.identity = faces.identities[row]
+        if face.identity is not None:
+            self.identity = face.identity
 
     def summary(self, track_id: int) -> TrackSummary:
         assert self.best is not None  # the first face taken is one
@@ -155,6 +152,42 @@ class _Track:
             started_at=self.first.captured_at,
             identity=self.identity,
         )
+
+
+class _Face(NamedTuple):
+    """One face of a track in one frame."""
+
+    track_id: int
+    box_xyxy: FloatArray
+    landmarks: FloatArray | None
+    quality: float
+    is_propagated: bool
+    embedding: NDArray[np.float64] | None
+    identity: Identity | None
+
+
+def _faces(observation: Observation) -> list[_Face]:
+    """Those that have a track."""
+    faces = observation.faces
+    track_ids: list[int] = [] if faces.track_ids is None else faces.track_ids.tolist()
+    # Whole arrays at once: every frame passes here, and numpy's calls cost more than its sums.
+    qualities: list[float] = [0.0] * len(faces) if faces.quality is None else faces.quality.tolist()
+    propagated: list[bool] = [False] * len(faces) if faces.propagated is None else faces.propagated.tolist()
+    embeddings = None if faces.embeddings is None else faces.embeddings.astype(np.float64)
+    is_embedded: list[bool] = [] if embeddings is None else embeddings.any(axis=1).tolist()
+    return [
+        _Face(
+            track_id,
+            faces.boxes_xyxy[row],
+            None if faces.landmarks is None else faces.landmarks[row],
+            qualities[row],
+            propagated[row],
+            None if embeddings is None or not is_embedded[row] else embeddings[row],
+            None if faces.identities is None else faces.identities[row],
+        )
+        for row, track_id in enumerate(track_ids)
+        if track_id > 0
+    ]
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,10 +16,11 @@ import numpy as np
 from stages.contract import Stage
 from stages.frames import Faces, Frame, Observation
 from stages.imaging.window import Gray, Luma
+from stages.track.appearance import Appearance
 from stages.track.camera import camera_shift
 from stages.track.cuts import SceneWatch
 from stages.track.dissolves import DissolveWatch
-from stages.track.following import views_of
+from stages.track.following import appearances_of, views_of
 from stages.track.looking import Looking
 from stages.track.track import Track, View
 from stages.track.tracker import Tracker
@@ -98,16 +99,18 @@ class TrackStage:
                 return Observation(frame, faces, ended + gone, looked_at=False)
             ended += gone
             (found,) = self._look([frame])
-        faces, gone = tracker.look(frame, found.faces, found.views, glance.camera)
-        source.looked(frame, glance.thumbnail)
+        faces, gone = tracker.look(frame, found.faces, found.views, found.appearances, glance.camera)
+        if self._adaptive:
+            source.looked(frame, glance.thumbnail)
         return Observation(frame, faces, ended + gone)
 
     def _look(self, frames: Sequence[Frame]) -> list[_Found]:
         if not frames:
             return []
         faces = [observation.faces for observation in self._detect.process(frames)]
-        views = views_of(self._luma, frames, [some.boxes_xyxy for some in faces])
-        return list(map(_Found, faces, views))
+        boxes = [some.boxes_xyxy for some in faces]
+        views = views_of(self._luma, frames, boxes)
+        return list(map(_Found, faces, views, appearances_of(views, boxes)))
 
     def _source(self, source_id: str) -> _Source:
         source = self._sources.get(source_id)
@@ -119,10 +122,11 @@ class TrackStage:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A looked-at frame's faces, and what is to be seen around each."""
+    """A looked-at frame's faces, what is to be seen around each, and what each looks like."""
 
     faces: Faces
     views: list[View]
+    appearances: list[Appearance | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import numpy as np
 
 from stages.frames import FloatArray
 from stages.imaging.window import Gray, Window
-from stages.track.appearance import Appearance, resemblance
+from stages.track.appearance import Appearance
 from stages.track.shots import BestShots
 
 __all__ = ["DOUBT_SECONDS", "SAME_RESEMBLANCE", "Track", "TrackState", "View"]
@@ -170,8 +170,9 @@ class Track:
 
     def resemblance_to(self, found: Appearance | None) -> float | None:
         """How much this looks like it, over some time or in the last look: in [-1, 1]; None if that is unknown."""
-        known = [resemblance(mine, found) for mine in (self.appearance, self.last_appearance)]
-        return max((alike for alike in known if alike is not None), default=None)
+        if found is None or self.appearance is None or self.last_appearance is None:
+            return None
+        return max(float(self.appearance @ found), float(self.last_appearance @ found))
 
     def _coast(self, seconds: float) -> FloatArray:
         """float32 (2,): how far it will have gone at that time."""

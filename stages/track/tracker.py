@@ -18,7 +18,7 @@ from stages.frames import Faces, FloatArray, Frame
 from stages.imaging.window import Luma
 from stages.track.appearance import Appearance
 from stages.track.association import associate
-from stages.track.following import LEAST_CONFIDENCE, Camera, Follower, appearance_of
+from stages.track.following import LEAST_CONFIDENCE, Camera, Follower
 from stages.track.quality import quality, sharpness
 from stages.track.recognition import candidates, recognise
 from stages.track.shots import Shot
@@ -77,9 +77,14 @@ class Tracker:
         return ended
 
     def look(
-        self, frame: Frame, faces: Faces, views: Sequence[View], camera: Camera = _still
+        self,
+        frame: Frame,
+        faces: Faces,
+        views: Sequence[View],
+        appearances: Sequence[Appearance | None],
+        camera: Camera = _still,
     ) -> tuple[Faces, tuple[int, ...]]:
-        """A frame that was looked at, and what it shows around each of its faces.
+        """A frame that was looked at, what it shows around each of its faces, and what each looks like.
 
         Returns its faces, as they were found, with their tracks, and the ids of the tracks that have ended.
         """
@@ -89,7 +94,6 @@ class Tracker:
         self._looked_seconds = seconds
         if self._follows:
             self._follower.advance(frame, self._tracks, camera)
-        appearances = [appearance_of(view, box) for view, box in zip(views, faces.boxes_xyxy, strict=True)]
         owners: list[Track | None] = [None] * len(faces)
         for track, row in associate(self._tracks, faces.boxes_xyxy, appearances, seconds):
             owners[row] = track
@@ -222,8 +226,8 @@ def _is_hidden(boxes_xyxy: FloatArray) -> list[bool]:
     left, top, right, bottom = boxes_xyxy.T
     width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
     height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-    shared = width.clip(0) * height.clip(0)
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
     np.fill_diagonal(shared, 0)
-    area = ((right - left) * (bottom - top)).clip(1e-6)
+    area = np.maximum((right - left) * (bottom - top), 1e-6)
     hidden: list[bool] = (shared.max(axis=1) > 0.1 * area).tolist()
     return hidden

@@ -9,7 +9,7 @@ import pytest
 
 from stages.frames import Faces, FloatArray, Frame
 from stages.imaging.window import Gray
-from stages.track.following import views_of
+from stages.track.following import appearances_of, views_of
 from stages.track.tracker import MOST_TRACKS, Tracker
 from tests.unit.stages.track.scenes import FPS, GrayLuma, detected, frame, paint, texture
 
@@ -22,8 +22,10 @@ def make(*, follows: bool = False, chooses: bool = False) -> Tracker:
 
 def look_at(tracker: Tracker, seen: Frame, faces: Faces) -> tuple[Faces, tuple[int, ...]]:
     """Look, with what the frame shows around the faces."""
-    (views,) = views_of(GrayLuma(), [seen], [faces.boxes_xyxy])
-    return tracker.look(seen, faces, views)
+    boxes = [faces.boxes_xyxy]
+    views = views_of(GrayLuma(), [seen], boxes)
+    (appearances,) = appearances_of(views, boxes)
+    return tracker.look(seen, faces, views[0], appearances)
 
 
 def look(

@@ -64,7 +64,7 @@ def associate(
     known = len(tracks)
     # All boxes with each other at once: for a few faces numpy's calls cost more than its sums.
     among = _compare(np.concatenate([*(track.expected_xyxy(seconds)[None] for track in tracks), boxes_xyxy]))
-    is_crowded = (among.iou[:known, :known] > CLOSE).any(axis=1).tolist()
+    is_crowded: list[bool] = (among.iou[:known, :known].max(axis=1) > CLOSE).tolist()
     unseen = [max(0.0, seconds - track.seen_seconds) for track in tracks]
     reach = [_reach(since) for since in unseen]
     iou, distance = among.iou[:known, known:].tolist(), among.distance[:known, known:]

@@ -174,7 +174,7 @@ def _faces(observation: Observation) -> list[_Face]:
     qualities: list[float] = [0.0] * len(faces) if faces.quality is None else faces.quality.tolist()
     propagated: list[bool] = [False] * len(faces) if faces.propagated is None else faces.propagated.tolist()
     embeddings = None if faces.embeddings is None else faces.embeddings.astype(np.float64)
-    is_embedded: list[bool] = [] if embeddings is None else embeddings.any(axis=1).tolist()
+    is_embedded: list[bool] = [] if embeddings is None else (embeddings != 0).max(axis=1).tolist()
     return [
         _Face(
             track_id,

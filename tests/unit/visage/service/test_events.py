@@ -138,6 +138,37 @@ def test_letters_outlive_their_process_until_they_are_delivered(tmp_path: Path) 
     second.close()
 
 
+@pytest.mark.parametrize("limit", [3, 100])
+def test_what_a_full_disk_refused_is_neither_counted_nor_a_reason_to_drop(tmp_path: Path, limit: int) -> None:
+    """In a process of its own, for which the limit of a file's size is the disk's end."""
+    program = """
+import resource, sqlite3, sys
+from pathlib import Path
+from visage.service.outbox import Outbox
+outbox = Outbox(Path(sys.argv[1]), limit=int(sys.argv[2]))
+outbox.put(["hook"], "before", "{}")
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+size = max(file.stat().st_size for file in Path(sys.argv[1]).parent.iterdir())
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, unlimited[1]))
+refused = 0
+for number in range(9):
+    try:
+        outbox.put(["hook"], f"refused {number}", "x" * 9000)
+    except sqlite3.Error:
+        refused += 1
+resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+print(refused, outbox.depths(), outbox.dropped())
+outbox.put(["hook"], "after", "{}")
+for letter in outbox.oldest("hook"):
+    print(letter.event_id)
+    outbox.delivered("hook", letter.number)
+print(outbox.depths())
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "o.sqlite"), str(limit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["9 {'hook': 1} {}", "before", "after", "{'hook': 0}"]
+
+
 def test_a_full_journal_is_turned_over(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "e.jsonl", most_bytes=20)
     for text in ("a" * 9, "b" * 9, "c" * 9):

@@ -1,8 +1,9 @@
 """A gallery's SQLite file: the truth about people, pictures, unknowns, sightings. Indexes are made from it.
 
-Write-ahead log, so that readers and one writer do not wait for each other, other processes included, and a killed
-process loses at most the transaction it was in. Deleted bytes are overwritten (`secure_delete`). One connection, whose
-use is serialised; a transaction is a `with database.transaction()`.
+Write-ahead log, so that readers and one writer do not wait for each other, other processes included, and a process that
+is killed, or a power cut, costs at most the transaction it was in: every commit is brought to disk (`synchronous`),
+which takes a fraction of a millisecond. Deleted bytes are overwritten (`secure_delete`). One connection, whose use is
+serialised; a transaction is a `with database.transaction()`.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Database:
                 )
                 unfinished.callback(self._connection.close)
                 self._connection.row_factory = sqlite3.Row
-                for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON"):
+                for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                     self._connection.execute(f"PRAGMA {pragma}")
                 with self.transaction():
                     self._make_tables()

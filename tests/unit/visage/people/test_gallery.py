@@ -46,6 +46,12 @@ def test_people_are_there_when_it_is_opened_again(tmp_path: Path) -> None:
         assert opened.roster().people[found.best[0]].name == "Bob"
 
 
+def test_what_was_stored_or_forgotten_survives_a_power_cut(tmp_path: Path) -> None:
+    """In WAL mode every commit is brought to disk by FULL (2)."""
+    with gallery(tmp_path) as opened:
+        assert opened.database.row("PRAGMA synchronous")[0] == 2  # type: ignore[index]
+
+
 def test_the_same_picture_is_noticed(tmp_path: Path) -> None:
     with gallery(tmp_path) as opened:
         add(opened, "Ada", ADA)

@@ -169,6 +169,11 @@ print(outbox.depths())
     assert done.stdout.splitlines() == ["9 {'hook': 1} {}", "before", "after", "{'hook': 0}"]
 
 
+def test_an_event_that_was_put_survives_a_power_cut(outbox: Outbox) -> None:
+    """As the ledger does, which says that its file is done. In WAL mode FULL (2) brings every commit to disk."""
+    assert outbox._database.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
 def test_a_full_journal_is_turned_over(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "e.jsonl", most_bytes=20)
     for text in ("a" * 9, "b" * 9, "c" * 9):

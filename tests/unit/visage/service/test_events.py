@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -181,6 +183,57 @@ def test_a_full_journal_is_turned_over(tmp_path: Path) -> None:
     journal.close()
     assert (tmp_path / "e.jsonl").read_text() == "c" * 9 + "\n"
     assert (tmp_path / "e.jsonl.1").read_text() == "a" * 9 + "\n" + "b" * 9 + "\n"
+
+
+def test_a_journal_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
+    """By logrotate, or with its folder."""
+    path = tmp_path / "logs" / "e.jsonl"
+    journal = Journal(path, most_bytes=20)
+    journal.write("a" * 9)
+    path.rename(tmp_path / "a.jsonl")
+    journal.write("b" * 9)
+    path.parent.rename(tmp_path / "gone")
+    for text in ("c" * 9, "d" * 9, "e" * 9):
+        journal.write(text)
+    journal.close()
+    kept = [tmp_path / "a.jsonl", tmp_path / "gone/e.jsonl", path.with_name("e.jsonl.1"), path]
+    assert [file.read_text().split() for file in kept] == [["a" * 9], ["b" * 9], ["c" * 9, "d" * 9], ["e" * 9]]
+
+
+def test_a_journal_that_could_not_be_opened_again_is_tried_with_every_event(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The process has no descriptor left in the moment in which the file is full."""
+    journal = Journal(tmp_path / "e.jsonl", most_bytes=20)
+    for text in ("a" * 9, "b" * 9):
+        journal.write(text)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+    try:
+        journal.write("lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    journal.write("kept")
+    journal.close()
+    assert (tmp_path / "e.jsonl").read_text() == "kept\n"
+    assert [record.message.partition(": ")[2] for record in caplog.records] == [
+        "events are lost: Too many open files",
+        "can be written again; 1 events were lost",
+    ]
+
+
+def test_events_may_go_to_a_pipe_which_no_disk_has() -> None:
+    """As `jsonl: /dev/stdout` does in a container."""
+    reading, writing = os.pipe()
+    journal = Journal(Path(f"/dev/fd/{writing}"), most_bytes=1)
+    journal.write("first")
+    journal.write("second")
+    journal.close()
+    os.close(writing)
+    with open(reading) as told:
+        assert told.read() == "first\nsecond\n"
 
 
 def test_a_disk_that_fills_in_the_middle_of_a_line_leaves_no_half_of_it(tmp_path: Path) -> None:

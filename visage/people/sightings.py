@@ -89,7 +89,7 @@ class Sightings:
         """Newest first."""
         where, values = _where(query)
         rows = self._database.rows(
-            f"{DETAIL} WHERE {where} ORDER BY started_at + start_seconds DESC, sightings.id DESC LIMIT ?",
+            f"{DETAIL} WHERE {where} ORDER BY started_at DESC, sightings.id DESC LIMIT ?",
             [*values, query.limit],
         )
         return [_sighting(row) for row in rows]

@@ -76,11 +76,11 @@ class SightingRecorder:
     def __repr__(self) -> str:
         return f"<SightingRecorder {self._recorded} recorded, {self._queue.qsize()} waiting, {self._dropped} dropped>"
 
-    def record(self, track: TrackSummary, *, uri: str, crop: bytes | None = None) -> bool:
+    def record(self, track: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> bool:
         """Take a track that has ended. Never waits; False if it had to be dropped."""
         with self._lock:
             if not self._is_closed and self._queue.qsize() < self._capacity:
-                self._hand_in(_Ended(track, uri, crop))
+                self._hand_in(_Ended(track, uri, is_live, crop))
                 return True
         self._fail(track.source_id, queue.Full(f"more than {self._capacity} tracks wait to be written"))
         return False
@@ -158,7 +158,13 @@ class SightingRecorder:
                 weight = max(track.best_quality, LEAST_WEIGHT) * max(seconds, LEAST_WEIGHT)
                 unknown = gallery.unknown_store.assign(track.embedding, weight)
             gallery.sighting_store.add(
-                track, uri=item.uri, person=person, unknown=unknown, similarity=similarity, crop=item.crop
+                track,
+                uri=item.uri,
+                is_live=item.is_live,
+                person=person,
+                unknown=unknown,
+                similarity=similarity,
+                crop=item.crop,
             )
 
     def _person(self, track: TrackSummary, roster: Roster) -> tuple[int | None, float | None]:
@@ -237,6 +243,7 @@ class RecorderStatistics:
 class _Ended:
     track: TrackSummary
     uri: str
+    is_live: bool
     crop: bytes | None
 
     @property

@@ -66,6 +66,7 @@ class Sighting:
         start_seconds, end_seconds, best_seconds: the source's own time.
         name: the person's or unknown's; "unknown" where it was not even clustered.
         similarity: to the person, when it was decided; None for unknowns.
+        is_live: seen by a camera, whose own time begins anew with every connection.
     """
 
     sighting_id: str
@@ -83,6 +84,7 @@ class Sighting:
     person_id: str | None = None
     unknown_id: str | None = None
     similarity: float | None = None
+    is_live: bool = False
 
 
 @dataclass(frozen=True, slots=True)

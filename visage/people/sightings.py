@@ -30,7 +30,7 @@ INDEXED = "is_indexed = 1 AND embedding IS NOT NULL"
 SPARE = 4  # asked of the index more than wanted: SQLite has the last word
 DETAIL = """
 SELECT sightings.id, source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame, best_seconds,
-    quality, person_id, unknown_id, similarity, people.name AS person_name
+    quality, person_id, unknown_id, similarity, is_live, people.name AS person_name
 FROM sightings LEFT JOIN people ON people.id = sightings.person_id
 """
 """Without embeddings and crops: they are large, and sorting carries them about."""
@@ -68,6 +68,7 @@ class Sightings:
         track: TrackSummary,
         *,
         uri: str,
+        is_live: bool,
         person: int | None,
         unknown: int | None,
         similarity: float | None,
@@ -77,10 +78,10 @@ class Sightings:
         embedding = None if track.embedding is None else self._codec.encode(track.embedding)
         values: list[Value] = [track.source_id, uri, track.track_id, track.started_at, track.start_seconds]
         values += [track.end_seconds, track.frames, track.best_frame, track.best_seconds, track.best_quality]
-        values += [person, unknown, similarity, embedding, None if crop is None else self._sealing.seal(crop)]
+        values += [person, unknown, similarity, embedding, None if crop is None else self._sealing.seal(crop), is_live]
         return self._database.write(
             "INSERT INTO sightings (source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame,"
-            " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop)"
+            " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop, is_live)"
             f" VALUES ({', '.join('?' * len(values))})",
             values,
         )
@@ -89,7 +90,7 @@ class Sightings:
         """Newest first."""
         where, values = _where(query)
         rows = self._database.rows(
-            f"{DETAIL} WHERE {where} ORDER BY started_at + start_seconds DESC, sightings.id DESC LIMIT ?",
+            f"{DETAIL} WHERE {where} ORDER BY started_at DESC, sightings.id DESC LIMIT ?",
             [*values, query.limit],
         )
         return [_sighting(row) for row in rows]
@@ -272,4 +273,5 @@ def _sighting(row: Row) -> Sighting:
         person_id=None if row["person_id"] is None else f"p{row['person_id']}",
         unknown_id=None if unknown is None else f"u{unknown}",
         similarity=row["similarity"],
+        is_live=bool(row["is_live"]),
     )

@@ -80,9 +80,10 @@ class SightingSink:
         self._crops.clear()
 
     def _record(self, tracks: list[TrackSummary]) -> None:
+        is_live = self._info is not None and self._info.is_live
         for track in tracks:
             crop = self._crops.pop(track.track_id, None)
-            self._recorder.record(track, uri=self._uri, crop=None if crop is None else crop[1])
+            self._recorder.record(track, uri=self._uri, is_live=is_live, crop=None if crop is None else crop[1])
 
     def _cut(self, observation: Observation, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> None:
         faces = observation.faces

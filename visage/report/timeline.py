@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from visage.config.sources import LIVE_SCHEMES
 from visage.people.records import Sighting
 
 __all__ = ["Appearance", "Lane", "SourceTimeline", "clock", "seen_together", "timelines"]
@@ -110,17 +109,13 @@ def _spans(everybody: Iterable[Sequence[Sighting]]) -> dict[Key, list[_Span]]:
     spans: dict[Key, list[_Span]] = defaultdict(list)
     for who, sightings in enumerate(everybody):
         for seen in sightings:
-            if _is_live(seen.uri):
+            if seen.is_live:
                 start, day = seen.started_at, time.strftime("%Y-%m-%d", time.localtime(seen.started_at))
             else:
                 start, day = seen.start_seconds, ""
             span = _Span(who, start, start + seen.end_seconds - seen.start_seconds, seen)
             spans[seen.source, seen.uri, day].append(span)
     return spans
-
-
-def _is_live(uri: str) -> bool:
-    return uri.partition("://")[0] in LIVE_SCHEMES or uri.startswith("/dev/")
 
 
 def _titles(keys: Iterable[Key]) -> dict[Key, str]:
@@ -155,7 +150,7 @@ def _moment(key: Key, at: float) -> str:
 def _link(seen: Sighting) -> str:
     """The file at the moment (Media Fragments URI 1.0); cameras' moments are gone."""
     moment = f"#t={seen.start_seconds:.1f}"
-    if _is_live(seen.uri):
+    if seen.is_live:
         return ""
     if "://" in seen.uri:
         return (seen.uri if seen.uri.startswith(("http://", "https://")) else "") + moment

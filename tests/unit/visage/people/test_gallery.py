@@ -46,6 +46,32 @@ def test_people_are_there_when_it_is_opened_again(tmp_path: Path) -> None:
         assert opened.roster().people[found.best[0]].name == "Bob"
 
 
+def test_what_was_stored_or_forgotten_survives_a_power_cut(tmp_path: Path) -> None:
+    """In WAL mode every commit is brought to disk by FULL (2)."""
+    with gallery(tmp_path) as opened:
+        assert opened.database.row("PRAGMA synchronous")[0] == 2  # type: ignore[index]
+
+
+def test_a_gallery_of_version_1_tells_cameras_by_their_addresses(tmp_path: Path) -> None:
+    """It did not store which sources were live."""
+    uris = ["rtsp://door/1", "/dev/video0", "http://door/live.m3u8", "/films/rtsp.mp4", "rtsp"]
+    with gallery(tmp_path) as opened:
+        recorder = SightingRecorder(opened)
+        for number, uri in enumerate(uris):
+            recorder.record(track(near(ADA, number), at=100.0 - number), uri=uri)
+        recorder.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "gallery.sqlite")) as file:
+        file.execute("ALTER TABLE sightings DROP COLUMN is_live")
+        file.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        with gallery(tmp_path) as opened:
+            assert [(seen.uri, seen.is_live) for seen in opened.sightings()] == [(uri, uri in uris[:2]) for uri in uris]
+    with contextlib.closing(sqlite3.connect(tmp_path / "gallery.sqlite")) as file:
+        file.execute("PRAGMA user_version = 99")
+    with pytest.raises(GalleryBroken, match=r"newer Visage \(version 99\); update this one"):
+        gallery(tmp_path)
+
+
 def test_the_same_picture_is_noticed(tmp_path: Path) -> None:
     with gallery(tmp_path) as opened:
         add(opened, "Ada", ADA)

@@ -62,6 +62,20 @@ def test_known_people_are_found_by_person_source_and_time(opened: Gallery) -> No
         assert opened.search(ADA, least_similarity=0.9) == []
 
 
+def test_the_newest_come_first_however_long_their_source_has_run(opened: Gallery) -> None:
+    """A camera's own time counts from when it was opened: days, for one that never fails."""
+    with opened:
+        record(
+            opened,
+            track(near(ADA, 1), 1, at=300.0, source="opened just now"),
+            track(near(ADA, 2), 2, at=100.0, start=9e5, source="up for days"),
+            track(near(ADA, 3), 3, at=300.0, start=9e5, source="up for days"),
+            track(near(ADA, 4), 4, at=200.0, source="opened just now"),
+        )
+        assert [seen.track_id for seen in opened.sightings()] == [3, 1, 4, 2]
+        assert [seen.track_id for seen in opened.sightings(limit=1)] == [3]
+
+
 def test_a_decision_of_the_pipeline_is_kept(opened: Gallery) -> None:
     with opened:
         add(opened, "Ada", ADA)
@@ -262,8 +276,8 @@ def test_a_file_that_is_analysed_again_is_there_once(opened: Gallery) -> None:
             recorder.seen_again("cam-1", uri="film.mp4", first_seconds=0.0, last_seconds=10.0, before=at)
         recorder.close()
         assert [(seen.uri, seen.name, seen.started_at) for seen in opened.sightings()] == [
-            ("1.mp4", "Unknown 2", 200.0),
             ("film.mp4", "Unknown 1", 201.0),
+            ("1.mp4", "Unknown 2", 200.0),
             ("film.mp4", "Ada", 200.0),
             ("0.mp4", "Unknown 2", 100.0),
         ]

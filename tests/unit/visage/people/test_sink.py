@@ -79,6 +79,12 @@ def test_addresses_are_kept_as_they_are(opened: Gallery) -> None:
     ]
 
 
+def test_a_camera_and_a_film_of_one_kind_of_address_are_told_apart(opened: Gallery) -> None:
+    see(opened, "http://door/live.m3u8", near(ADA, 1), at=100.0, source="door", is_live=True)
+    see(opened, "http://archive/film.mp4", near(ADA, 2), at=200.0, source="film")
+    assert [(seen.source, seen.is_live) for seen in opened.sightings()] == [("film", False), ("door", True)]
+
+
 def test_a_file_whose_name_is_not_utf_8_is_stored(opened: Gallery, tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"b\xffd.mp4")
     for run in range(2):

@@ -18,9 +18,9 @@ def at(start: float, end: float, uri: str = "/a/film.mp4", source: str = "film")
     return replace(SEEN, source=source, uri=uri, start_seconds=start, end_seconds=end)
 
 
-def live(start: float, seconds: float) -> Sighting:
+def live(start: float, seconds: float, uri: str = "rtsp://door/1") -> Sighting:
     """Seen by a camera, so long after noon; its own time began anew a second before."""
-    return replace(SEEN, source="door", uri="rtsp://door/1", started_at=NOON + start, start_seconds=1.0,
+    return replace(SEEN, source="door", uri=uri, is_live=True, started_at=NOON + start, start_seconds=1.0,
                    end_seconds=1.0 + seconds)  # fmt: skip
 
 
@@ -34,8 +34,9 @@ def test_two_files_of_one_name_have_a_timeline_each() -> None:
     assert seen_together([("Ada", [at(0, 5)]), ("Eve", [at(0, 5, "/b/film.mp4")])], 9) == []
 
 
-def test_a_camera_has_a_timeline_a_day_in_the_time_of_day_and_no_links() -> None:
-    told = timelines([("Ada", "red", [live(0, 100), live(300, 100), live(86_400, 10)])])
+@pytest.mark.parametrize("uri", ["rtsp://door/1", "http://door/live.m3u8"])
+def test_a_camera_has_a_timeline_a_day_in_the_time_of_day_and_no_links(uri: str) -> None:
+    told = timelines([("Ada", "red", [live(0, 100, uri), live(300, 100, uri), live(86_400, 10, uri)])])
     assert [(one.name, one.scale) for one in told] == [
         ("door, 2026-03-01", ("12:00:00", "12:03:20", "12:06:40")),
         ("door, 2026-03-02", ("12:00:00", "12:00:05", "12:00:10")),
@@ -48,6 +49,11 @@ def test_who_meets_whom_is_counted_by_moments_of_one_run() -> None:
     assert seen_together([("Ada", ada), ("Eve", eve), ("Joe", joe)], 9) == [("Ada", "Eve", 12.0), ("Eve", "Joe", 1.0)]
     assert seen_together([("Ada", ada), ("Eve", eve), ("Joe", joe)], 1) == [("Ada", "Eve", 12.0)]
     assert seen_together([("Ada", [live(0, 10)]), ("Eve", [live(100, 10)])], 9) == []
+
+
+def test_a_film_at_an_address_is_a_file() -> None:
+    (told,) = timelines([("Ada", "red", [at(0, 5, "http://archive/film.mp4"), at(10, 20, "http://archive/film.mp4")])])
+    assert (told.scale[2], told.lanes[0].bars[1].href) == ("0:20.0", "http://archive/film.mp4#t=10.0")
 
 
 @pytest.mark.parametrize(

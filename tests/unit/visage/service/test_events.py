@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +140,42 @@ def test_letters_outlive_their_process_until_they_are_delivered(tmp_path: Path) 
     second.close()
 
 
+@pytest.mark.parametrize("limit", [3, 100])
+def test_what_a_full_disk_refused_is_neither_counted_nor_a_reason_to_drop(tmp_path: Path, limit: int) -> None:
+    """In a process of its own, for which the limit of a file's size is the disk's end."""
+    program = """
+import resource, sqlite3, sys
+from pathlib import Path
+from visage.service.outbox import Outbox
+outbox = Outbox(Path(sys.argv[1]), limit=int(sys.argv[2]))
+outbox.put(["hook"], "before", "{}")
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+size = max(file.stat().st_size for file in Path(sys.argv[1]).parent.iterdir())
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, unlimited[1]))
+refused = 0
+for number in range(9):
+    try:
+        outbox.put(["hook"], f"refused {number}", "x" * 9000)
+    except sqlite3.Error:
+        refused += 1
+resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+print(refused, outbox.depths(), outbox.dropped())
+outbox.put(["hook"], "after", "{}")
+for letter in outbox.oldest("hook"):
+    print(letter.event_id)
+    outbox.delivered("hook", letter.number)
+print(outbox.depths())
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "o.sqlite"), str(limit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["9 {'hook': 1} {}", "before", "after", "{'hook': 0}"]
+
+
+def test_an_event_that_was_put_survives_a_power_cut(outbox: Outbox) -> None:
+    """As the ledger does, which says that its file is done. In WAL mode FULL (2) brings every commit to disk."""
+    assert outbox._database.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
 def test_a_full_journal_is_turned_over(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "e.jsonl", most_bytes=20)
     for text in ("a" * 9, "b" * 9, "c" * 9):
@@ -145,6 +183,57 @@ def test_a_full_journal_is_turned_over(tmp_path: Path) -> None:
     journal.close()
     assert (tmp_path / "e.jsonl").read_text() == "c" * 9 + "\n"
     assert (tmp_path / "e.jsonl.1").read_text() == "a" * 9 + "\n" + "b" * 9 + "\n"
+
+
+def test_a_journal_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
+    """By logrotate, or with its folder."""
+    path = tmp_path / "logs" / "e.jsonl"
+    journal = Journal(path, most_bytes=20)
+    journal.write("a" * 9)
+    path.rename(tmp_path / "a.jsonl")
+    journal.write("b" * 9)
+    path.parent.rename(tmp_path / "gone")
+    for text in ("c" * 9, "d" * 9, "e" * 9):
+        journal.write(text)
+    journal.close()
+    kept = [tmp_path / "a.jsonl", tmp_path / "gone/e.jsonl", path.with_name("e.jsonl.1"), path]
+    assert [file.read_text().split() for file in kept] == [["a" * 9], ["b" * 9], ["c" * 9, "d" * 9], ["e" * 9]]
+
+
+def test_a_journal_that_could_not_be_opened_again_is_tried_with_every_event(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The process has no descriptor left in the moment in which the file is full."""
+    journal = Journal(tmp_path / "e.jsonl", most_bytes=20)
+    for text in ("a" * 9, "b" * 9):
+        journal.write(text)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+    try:
+        journal.write("lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    journal.write("kept")
+    journal.close()
+    assert (tmp_path / "e.jsonl").read_text() == "kept\n"
+    assert [record.message.partition(": ")[2] for record in caplog.records] == [
+        "events are lost: Too many open files",
+        "can be written again; 1 events were lost",
+    ]
+
+
+def test_events_may_go_to_a_pipe_which_no_disk_has() -> None:
+    """As `jsonl: /dev/stdout` does in a container."""
+    reading, writing = os.pipe()
+    journal = Journal(Path(f"/dev/fd/{writing}"), most_bytes=1)
+    journal.write("first")
+    journal.write("second")
+    journal.close()
+    os.close(writing)
+    with open(reading) as told:
+        assert told.read() == "first\nsecond\n"
 
 
 def test_a_disk_that_fills_in_the_middle_of_a_line_leaves_no_half_of_it(tmp_path: Path) -> None:

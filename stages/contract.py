@@ -48,6 +48,10 @@ class FrameSource(Protocol):
     def frames_decoded(self) -> int:
         """Frames that have left the decoder so far, looked at or not."""
 
+    @property
+    def frames_dropped(self) -> int:
+        """Those of them that found no buffer: none of a source that waits for one. From any thread."""
+
     def open(self) -> VideoInfo:
         """Connect and decode up to the first frame. Raises SourceError."""
 

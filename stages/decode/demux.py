@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from stages.addresses import is_address, redact_credentials
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
+from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
 
 __all__ = ["Demuxer", "InputOptions"]
@@ -61,8 +62,9 @@ class Demuxer:
         """
         self.label = redact_credentials(uri)
         given = input_options or InputOptions()
-        if given.container_format is None and not is_address(uri):
-            check_file(uri)
+        self._path = uri if given.container_format is None and not is_address(uri) else None
+        if self._path is not None:
+            check_file(self._path)
         try:
             self.container: InputContainer = av.open(
                 _address(uri) if given.container_format is None else uri,
@@ -191,13 +193,16 @@ class Demuxer:
         return stream
 
     def _missing_end(self, end_seconds: float) -> Exception | None:
-        """Why what was read is not all, for containers that list their packets or state their stream's duration."""
+        """Why what was read is not all, for containers that list their packets, or state a duration or their size."""
         listed = len(self.stream.index_entries)
         if self.packets_read < listed:
             return EOFError(f"it lists {listed} packets but only {self.packets_read} are there")
         stated = _stated_seconds(self.stream)
         if stated is not None and end_seconds < stated - max(1.0, 0.05 * stated):
             return EOFError(f"it states {stated:.1f} s but ends after {end_seconds:.1f} s")
+        missing = missing_bytes(self._path) if self._path is not None else 0
+        if missing:
+            return EOFError(f"{missing:,} bytes are missing at its end")
         return None
 
 

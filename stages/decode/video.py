@@ -83,6 +83,11 @@ class VideoSource:
         """Frames since the start that were decoded or, where nobody looks at them, skipped."""
         return self._frames_decoded
 
+    @property
+    def frames_dropped(self) -> int:
+        """Frames of a live source for which no buffer was free."""
+        return self._admission.frames_dropped
+
     def open(self) -> VideoInfo:
         """Open the source and decode its first frame.
 
@@ -227,6 +232,10 @@ class VideoSource:
 
 class Admission(Protocol):
     """Turns one source's decoded frames into pictures that the pipeline can hold."""
+
+    @property
+    def frames_dropped(self) -> int:
+        """Frames for which no buffer was free."""
 
     def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> Picture | None:
         """A picture that owns the frame's pixels; None if the source can't wait and no buffer is free.

@@ -68,8 +68,8 @@ class Areas:
             return image
         painted = image.copy()
         height, width = image.shape[:2]
-        corners = [np.round(mask * (width, height)).astype(np.int32) for mask in self._masks]
-        cv2.fillPoly(painted, corners, (0, 0, 0))
+        for mask in self._masks:  # one by one: together, what two of them cover would stay as it is
+            cv2.fillPoly(painted, [np.round(mask * (width, height)).astype(np.int32)], (0, 0, 0))
         return painted
 
 

@@ -42,6 +42,7 @@ class ScriptedSource:
         endless: bool = False,
     ) -> None:
         self.frames_decoded = 0
+        self.frames_dropped = 0
         self.is_closed = False
         self.delivered_all = threading.Event()
         self._pool = pool
@@ -125,10 +126,11 @@ class ScriptedLuma:
 
 @dataclass
 class ScriptedEmbed:
-    """Passes observations on, releasing their pixels; raises `error` at batch number `fails_at`."""
+    """Passes observations on, releasing their pixels unless told not to; raises `error` at batch number `fails_at`."""
 
     error: Exception | None = None
     fails_at: int = 0
+    keeps_pixels: bool = False
     name: str = "embed"
     batches: int = 0
 
@@ -139,8 +141,9 @@ class ScriptedEmbed:
         if self.error and self.batches == self.fails_at:
             raise self.error
         self.batches += 1
-        for item in batch:
-            item.release()
+        if not self.keeps_pixels:
+            for item in batch:
+                item.release()
         return list(batch)
 
     def flush(self, source_id: str) -> list[Observation]:

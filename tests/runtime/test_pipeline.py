@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
@@ -8,7 +9,7 @@ import pytest
 
 from stages.buffers import BufferPool
 from stages.errors import NotAVideo, OutputFailed, SourceBroken
-from stages.frames import Frame
+from stages.frames import Frame, Observation
 from stages.sources import VideoInfo
 from stages.track.stage import TrackStage
 from tests.runtime.latches import BOUND_SECONDS, Background, announce_wait
@@ -284,6 +285,52 @@ def test_a_live_source_drops_and_counts_while_detect_is_slow(rig: Rig) -> None:
     rows = rig.sinks["cam"].rows
     assert rows[-3:] == [27, 28, 29]
     assert statistics.frames_dropped == 30 - len(rows) > 0
+
+
+def test_frames_that_found_no_buffer_are_counted_as_dropped(rig: Rig) -> None:
+    rig.detect.gate.set()
+    with rig.build() as pipeline:
+        source = rig.source("cam", 3)
+        source.frames_dropped = 5
+        pipeline.add("cam", source)
+        pipeline.start()
+        pipeline.finish()
+        assert pipeline.wait(BOUND_SECONDS)
+        (statistics,) = pipeline.statistics().sources
+        pipeline.forget("cam")
+        forgotten = pipeline.statistics().forgotten
+    assert (statistics.frames_dropped, statistics.frames_refused) == (5, 5)
+    assert (forgotten.frames_dropped, forgotten.frames_refused) == (5, 5)
+
+
+def test_no_more_pictures_of_a_source_are_out_than_the_limits_say(rig: Rig) -> None:
+    """Before each row the sink waits until all queues and the inbox are full, or the source has nothing more."""
+
+    class Held(RecordingSink):
+        def write(self, observation: Observation) -> None:
+            until = time.monotonic() + BOUND_SECONDS
+            while not (is_full() or source.delivered_all.is_set()):
+                assert time.monotonic() < until
+                time.sleep(0.001)
+            super().write(observation)
+
+    def is_full() -> bool:
+        told = pipeline.statistics()
+        return all(queue.depth == queue.capacity for queue in (*told.queues.values(), told.sources[0].inbox))
+
+    rig.limits = PipelineLimits(detect_batch=4, embed_batch=32, inbox_capacity=4, queue_capacity=16)
+    rig.pool = BufferPool(256, lambda: bytearray(1))
+    rig.detect.gate.set()
+    rig.embed.keeps_pixels = True
+    rig.sinks["a"] = Held()
+    source = rig.source("a", 200)
+    with rig.build() as pipeline:
+        pipeline.add("a", source)
+        pipeline.start()
+        pipeline.finish()
+        assert pipeline.wait(BOUND_SECONDS)
+    most = rig.limits.most_pictures(OverflowPolicy.WAIT)
+    assert most - rig.limits.queue_capacity - rig.limits.detect_batch <= rig.pool.statistics().high_water <= most
 
 
 def test_close_without_start_leaves_nothing(rig: Rig) -> None:

@@ -54,7 +54,7 @@ def build(
         keep_pixels: some sink reads pictures, so they are held until the sinks have seen them.
         progress: told of model downloads.
         on_build: told of the building of engines, which takes minutes at the first run on a card.
-        platform: where it runs; by default what the settings choose. The pipeline closes it.
+        platform: where it runs; by default what the settings choose. The pipeline closes it; so does a failure.
         people: whom faces are compared with; stays the caller's. Needs the settings' `embed`.
 
     Raises:
@@ -132,23 +132,30 @@ def _assemble(
     people: KnownPeople | None = None,
 ) -> Pipeline:
     deadline = settings.batch_deadline_seconds
-    detect = detecting_stage(settings, platform, release_pixels=not settings.embed and not keep_pixels)
-    pipeline = Pipeline(
-        detect=detect if hide is None else Chain(detect, hide),
-        embed=embedding_stage(platform, people, release_pixels=not keep_pixels) if settings.embed else None,
-        open_sinks=lambda info: open_sinks(info, platform),
-        limits=PipelineLimits(
-            detect_batch=platform.detect_batch,
-            embed_batch=platform.embed_batch,
-            batch_deadline_seconds=platform.batch_deadline_seconds if deadline is None else deadline,
-            live_deadline_seconds=LIVE_DEADLINE_SECONDS if deadline is None else deadline,
-            inbox_capacity=platform.inbox_capacity,
-            live_inbox_capacity=settings.inbox_capacity or LIVE_INBOX_CAPACITY,
-            queue_capacity=platform.queue_capacity,
-            concurrent_sources=concurrent,
-        ),
-        hooks=hooks,
-        on_ended=on_ended,
-    )
-    pipeline.on_stopped(platform.close)
+    with ExitStack() as on_failure:
+        on_failure.callback(platform.close)
+        detect = detecting_stage(settings, platform, release_pixels=not settings.embed and not keep_pixels)
+        on_failure.callback(detect.close)
+        embed = embedding_stage(platform, people, release_pixels=not keep_pixels) if settings.embed else None
+        if embed is not None:
+            on_failure.callback(embed.close)
+        pipeline = Pipeline(
+            detect=detect if hide is None else Chain(detect, hide),
+            embed=embed,
+            open_sinks=lambda info: open_sinks(info, platform),
+            limits=PipelineLimits(
+                detect_batch=platform.detect_batch,
+                embed_batch=platform.embed_batch,
+                batch_deadline_seconds=platform.batch_deadline_seconds if deadline is None else deadline,
+                live_deadline_seconds=LIVE_DEADLINE_SECONDS if deadline is None else deadline,
+                inbox_capacity=platform.inbox_capacity,
+                live_inbox_capacity=settings.inbox_capacity or LIVE_INBOX_CAPACITY,
+                queue_capacity=platform.queue_capacity,
+                concurrent_sources=concurrent,
+            ),
+            hooks=hooks,
+            on_ended=on_ended,
+        )
+        pipeline.on_stopped(platform.close)
+        on_failure.pop_all()
     return pipeline

@@ -27,6 +27,8 @@ from visage.assembly.looking import delivers_all, look_every
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
 from visage.config.sources import SourceSpec
+from visage.runtime.inboxes import OverflowPolicy
+from visage.runtime.limits import PipelineLimits
 
 __all__ = ["HostPlatform"]
 
@@ -99,11 +101,10 @@ class HostPlatform:
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
         settings = self._settings
-        in_flight = self.inbox_capacity + self.detect_batch + 2 * self.queue_capacity
         return VideoSource(
             source_id=spec.source_id,
             uri=spec.uri,
-            admission=HostAdmission(self._plan.detector_input, capacity=in_flight, waits=not spec.is_live),
+            admission=HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live),
             frameskip=look_every(settings),
             delivers_all=delivers_all(settings),
             start_seconds=settings.start_seconds,
@@ -122,6 +123,17 @@ class HostPlatform:
 
     def close(self) -> None:
         """Nothing of its own."""
+
+    def _pictures(self, spec: SourceSpec) -> int:
+        """A file waits for buffers, so few do; a camera short of them would drop what is new, its inbox what is old."""
+        if not spec.is_live:
+            return self.inbox_capacity + self.detect_batch + 2 * self.queue_capacity
+        limits = PipelineLimits(
+            detect_batch=self.detect_batch,
+            live_inbox_capacity=self.inbox_capacity,
+            queue_capacity=self.queue_capacity,
+        )
+        return limits.most_pictures(OverflowPolicy.DROP_OLDEST)
 
     def _backend(self, model: str, max_batch: int) -> Backend[HostTensor]:
         settings = self._settings

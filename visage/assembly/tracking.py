@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from stages.contract import Stage
 from stages.frames import Frame, Observation
 from stages.track.stage import TrackStage
@@ -16,9 +18,14 @@ def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: b
     """Detection, within tracking unless the settings go without."""
     if not settings.track:
         return platform.detect_stage(release_pixels=release_pixels)
+    detect = platform.detect_stage(release_pixels=False)
+    with ExitStack() as on_failure:
+        on_failure.callback(detect.close)
+        luma = platform.open_luma()
+        on_failure.pop_all()
     return TrackStage(
-        platform.detect_stage(release_pixels=False),
-        luma=platform.open_luma(),
+        detect,
+        luma=luma,
         follows=delivers_all(settings),
         adaptive=settings.frameskip == "auto",
         chooses=settings.embed == "best",

@@ -80,6 +80,7 @@ class RemoteSource:
             inbox=told.inbox if told else NOTHING_WAITS,
             frames_looked_at=tally.frames_looked_at,
             tracks=tally.tracks,
+            frames_refused=told.frames_refused if told else 0,
         )
 
     def _state(self) -> SourceState:

@@ -91,7 +91,8 @@ def _totals(statistics: PipelineStatistics) -> Iterable[Metric]:
     )
     yield from _tracks(totals.tracks)
     dropped = CounterMetricFamily("visage_frames_dropped", "Frames dropped unseen.", labels=["reason"])
-    dropped.add_metric(["inbox full"], totals.frames_dropped)
+    dropped.add_metric(["inbox full"], totals.frames_dropped - totals.frames_refused)
+    dropped.add_metric(["no buffer"], totals.frames_refused)
     yield dropped
     yield CounterMetricFamily("visage_faces", "Faces that reached the sinks.", totals.faces)
     states = Counter(source.state for source in sources)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from visage.runtime.inboxes import OverflowPolicy
 
-__all__ = ["PipelineLimits"]
+__all__ = ["SINK_BATCH", "PipelineLimits"]
+
+SINK_BATCH = 16
+"""Most items that the sink thread takes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,12 @@ class PipelineLimits:
     def inbox_room(self, policy: OverflowPolicy) -> int:
         """Frames that may wait for a source of this policy."""
         return self.inbox_capacity if policy is OverflowPolicy.WAIT else self.live_inbox_capacity
+
+    def most_pictures(self, policy: OverflowPolicy) -> int:
+        """Pictures that a lone source of this policy can have out: waiting, in the hands of threads, and on their way.
+
+        An embed batch may be all that waited for it: frames without faces to embed weigh nothing.
+        """
+        at_decode = self.inbox_room(policy) + 1
+        at_sink = self.queue_capacity + min(SINK_BATCH, self.queue_capacity)
+        return at_decode + self.detect_batch + 2 * self.queue_capacity + at_sink

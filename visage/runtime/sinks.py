@@ -14,6 +14,7 @@ from stages.frames import Observation
 from stages.sink.base import Sink
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
 from visage.runtime.errors import QueueAborted, QueueClosed, StageFailed
+from visage.runtime.limits import SINK_BATCH
 from visage.runtime.queue import BoundedQueue
 
 __all__ = ["OpenSinks", "SinkItem", "SinkWorker"]
@@ -72,7 +73,7 @@ class SinkWorker:
     def _run(self) -> None:
         try:
             while True:
-                for item in self._inlet.get_batch(16):
+                for item in self._inlet.get_batch(SINK_BATCH):
                     self._handle(item)
         except QueueClosed:
             self._finish_early()

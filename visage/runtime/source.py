@@ -113,13 +113,13 @@ class RunningSource:
 
     def statistics(self) -> SourceStatistics:
         """Counters at this moment."""
-        now, tally = self._ended_at or time.monotonic(), self._tally
+        now, tally, refused = self._ended_at or time.monotonic(), self._tally, self._frames.frames_dropped
         return SourceStatistics(
             source_id=self.source_id,
             state=self._state.current,
             frames_decoded=self._frames.frames_decoded,
             frames_done=tally.frames_done,
-            frames_dropped=self._inbox.dropped,
+            frames_dropped=self._inbox.dropped + refused,
             faces=tally.faces,
             frame_count=self.info.frame_count if self.info else None,
             pts_seconds=tally.pts_seconds,
@@ -127,6 +127,7 @@ class RunningSource:
             inbox=self._inbox.statistics(),
             frames_looked_at=tally.frames_looked_at,
             tracks=tally.tracks,
+            frames_refused=refused,
         )
 
     def _run(self) -> None:
@@ -195,13 +196,15 @@ class SourceStatistics:
     Attributes:
         frames_decoded: left the decoder, looked at or not.
         frames_done: reached the sinks.
-        frames_dropped: dropped because the inbox was full (live sources only).
+        frames_dropped: dropped because the pipeline was behind (live sources only): the oldest of a full inbox, or new
+            ones that found no buffer.
         faces: seen so far.
         frames_looked_at: of those done, the ones that the detector has seen; in the rest faces were followed.
         tracks: begun so far, how long they lasted, and how often one may have gone over to another person.
         frame_count: frames in the whole source, where known.
         pts_seconds: time of the last frame done.
         seconds_running: since it was opened, until now or its end.
+        frames_refused: of those dropped, the ones that found no buffer.
     """
 
     source_id: str
@@ -216,6 +219,7 @@ class SourceStatistics:
     inbox: QueueStatistics
     frames_looked_at: int = 0
     tracks: TrackStatistics = field(default_factory=TrackStatistics)
+    frames_refused: int = 0
 
     @property
     def fps(self) -> float:

@@ -24,6 +24,7 @@ class SourceTotals:
     faces: int = 0
     frames_looked_at: int = 0
     tracks: TrackStatistics = field(default_factory=TrackStatistics)
+    frames_refused: int = 0
 
     def plus(self, source: SourceStatistics) -> SourceTotals:
         """With one source more."""
@@ -35,6 +36,7 @@ class SourceTotals:
             self.faces + source.faces,
             self.frames_looked_at + source.frames_looked_at,
             self.tracks.plus(source.tracks),
+            self.frames_refused + source.frames_refused,
         )
 
 

@@ -64,6 +64,7 @@ class CameraSource:
         self._current: FrameSource | None = None
         self._connections = 0
         self._frames_before = 0
+        self._dropped_before = 0
         self._opened_at = 0.0
         self._connected_at = 0.0
         self._last_seconds = -1.0
@@ -82,6 +83,11 @@ class CameraSource:
     def frames_decoded(self) -> int:
         with self._lock:
             return self._frames_before + (0 if self._current is None else self._current.frames_decoded)
+
+    @property
+    def frames_dropped(self) -> int:
+        with self._lock:
+            return self._dropped_before + (0 if self._current is None else self._current.frames_dropped)
 
     def open(self) -> VideoInfo:
         """Connect, however long that takes. Raises QueueClosed where it is interrupted first."""
@@ -177,6 +183,7 @@ class CameraSource:
             current, self._current = self._current, None
             if current is not None:
                 self._frames_before += current.frames_decoded
+                self._dropped_before += current.frames_dropped
         if current is not None:
             current.close()
 

@@ -46,14 +46,28 @@ def test_a_file_without_read_permission(tmp_path: Path) -> None:
         source(path).open()
 
 
-@pytest.mark.parametrize(("container", "kept"), [("mp4", 0.6), ("mkv", 0.5)])
+@pytest.mark.parametrize("decoder_threads", [1, 3])
+@pytest.mark.parametrize(
+    ("container", "kept", "codec"),
+    [
+        ("mp4", 0.6, "libx264"),
+        ("mkv", 0.5, "libx264"),
+        ("flv", 0.5, "libx264"),
+        ("avi", 0.5, "mpeg4"),
+        ("wmv", 0.5, "wmv2"),
+        ("webm", 0.5, "libvpx"),
+    ],
+)
 def test_a_file_cut_short_delivers_what_there_is_and_says_where_it_broke(
-    tmp_path: Path, container: str, kept: float
+    tmp_path: Path, container: str, kept: float, codec: str, decoder_threads: int
 ) -> None:
-    path = write_clip(tmp_path / f"whole.{container}", frames=100, container_options={"movflags": "faststart"})
+    path = write_clip(
+        tmp_path / f"whole.{container}", frames=100, codec=codec, container_options={"movflags": "faststart"}
+    )
+    assert len(run(path, decoder_threads=decoder_threads)[1]) == 100
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept)])
-    opened = source(path)
+    opened = source(path, decoder_threads=decoder_threads)
     opened.open()
     indices: list[int] = []
     with pytest.raises(SourceBroken, match=r"breaks off at frame \d+") as caught:

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stages.decode.video import VideoSource
 from stages.errors import NotAVideo
 from stages.frames import Frame
+from stages.imaging.admission import HostAdmission
 from stages.imaging.host import HostImaging
+from stages.imaging.letterbox import DetectorInput
 from stages.sources import VideoInfo
 from tests.clips import picture, read_number, write_clip
 from tests.unit.stages.decode.sources import needs_field_order, run, source
@@ -273,3 +276,14 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
         container.mux([*cover.encode(av.VideoFrame(64, 64, "yuvj420p")), *cover.encode()])
     with pytest.raises(NotAVideo, match="only sound"):
         source(path).open()
+
+
+def test_frames_of_a_live_source_that_find_no_buffer_are_counted(clips: Path) -> None:
+    admission = HostAdmission(DetectorInput(160), capacity=2, waits=False)
+    live = VideoSource(source_id="clip", uri=str(clips / "h264.mp4"), admission=admission, is_live=True)
+    live.open()
+    held = list(live.frames())
+    for frame in held:
+        frame.release()
+    live.close()
+    assert (len(held), live.frames_dropped, live.frames_decoded) == (2, FRAMES - 2, FRAMES)

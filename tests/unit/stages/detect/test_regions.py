@@ -52,6 +52,13 @@ def test_masks_are_painted_on_a_copy() -> None:
     assert image.min() == 200
 
 
+def test_what_two_masks_cover_is_black_as_well() -> None:
+    wide_left = [(0.0, 0.0), (0.6, 0.0), (0.6, 1.0), (0.0, 1.0)]
+    wide_right = [(0.4, 0.0), (1.0, 0.0), (1.0, 1.0), (0.4, 1.0)]
+    painted = Areas(masks=[wide_left, wide_right]).black_out(np.full((100, 200, 3), 200, np.uint8))
+    assert painted.max() == 0
+
+
 def test_only_sources_with_areas_are_filtered() -> None:
     stage = RegionStage()
     stage.set_areas("a", Areas(masks=[TOP_CORNER]))

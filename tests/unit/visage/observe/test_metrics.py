@@ -46,6 +46,7 @@ def source(source_id: str, state: SourceState, decoded: int) -> SourceStatistics
         1.0,
         INBOX,
         frames_looked_at=decoded - 30,
+        frames_refused=1,
         tracks=TRACKS,
     )
 
@@ -70,7 +71,8 @@ def test_totals_count_ended_sources_too(registry: CollectorRegistry, metrics: Pi
     assert value("visage_tracks_ended_total") == 2
     assert value("visage_track_lifetime_seconds_total") == 3.0
     assert value("visage_track_switches_suspected_total") == 6
-    assert value("visage_frames_dropped_total", {"reason": "inbox full"}) == 6
+    assert value("visage_frames_dropped_total", {"reason": "inbox full"}) == 4
+    assert value("visage_frames_dropped_total", {"reason": "no buffer"}) == 2
     assert value("visage_faces_total") == 14
     assert value("visage_sources", {"state": "running"}) == 1
     assert value("visage_sources", {"state": "failed"}) == 0

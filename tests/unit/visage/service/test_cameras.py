@@ -41,6 +41,7 @@ class Connection:
     hangs: bool = False
     fps: float = 10
     frames_decoded: int = 0
+    frames_dropped: int = 0
     is_closed: bool = False
     interrupted: threading.Event = field(default_factory=threading.Event)
     pictures: list[Blank] = field(default_factory=list)
@@ -112,6 +113,12 @@ def test_frames_go_on_over_an_outage() -> None:
     assert "secret" not in rig.changes[1].reason
     assert rig.camera.frames_decoded == 7
     assert all(connection.is_closed for connection in rig.connections[:3])
+
+
+def test_frames_that_found_no_buffer_are_counted_over_all_connections() -> None:
+    rig = Rig(Connection(2, frames_dropped=3), Connection(2, frames_dropped=4))
+    rig.take(4)
+    assert rig.camera.frames_dropped == 7
 
 
 def test_a_camera_that_is_away_at_the_start_is_waited_for() -> None:

@@ -1,9 +1,12 @@
 """Faces in Qdrant Edge: inside the process, on disk, with a graph once `optimize` has made one.
 
 One process owns the folder; a second one is refused with a clear error. That takes a lock of our own, beside the
-folder: Edge's own comes too late, when opening has already truncated files that the owner writes to. Writes go through
-Edge's log and are flushed before `upsert` returns. `optimize` was seen to block a minute with 100,000 new points: it
-belongs on a thread that nothing waits for; searches stay right meanwhile, only slower.
+folder: Edge's own comes too late, when opening has already truncated files that the owner writes to. Writes are flushed
+before `upsert` returns. `optimize` was seen to block a minute with 100,000 new points: it belongs on a thread that
+nothing waits for; searches stay right meanwhile, only slower.
+
+What is deleted is overwritten first, as Edge only marks it, and Edge's log, which would keep every vector for long, is
+off. Files that `optimize` has made are not overwritten: there it stays until they are made anew.
 
 Its files are sparse and memory-mapped: where the disk can't give what they lack, SIGBUS ends the process. So nothing is
 opened or written while the disk has little room left.
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["EdgeIndex"]
 
 WRITE_POINTS = 1000
-"""A call to Edge: it copies every point into its log."""
+"""A call to Edge, which copies every point."""
 
 SPARE_MIB = 64
 """Has to be free. A new folder takes 7 MiB where reading fills holes too, as in tmpfs, and 2,000 points up to 12."""
@@ -41,7 +44,7 @@ class EdgeIndex:
     """Implements `FaceIndex` on a folder."""
 
     def __init__(self, folder: Path, dimension: int, *, keys: Mapping[str, type]) -> None:
-        """Open the folder, or make it.
+        """Open the folder, or make it. One that still has Edge's log, of an earlier version, is emptied.
 
         Args:
             keys: the fields that conditions ask for, with their type: int, float or str.
@@ -83,8 +86,18 @@ class EdgeIndex:
             shard.flush()
 
     def delete(self, point_ids: Sequence[int]) -> None:
+        edge, nobody = self._edge, [1.0, *[0.0] * (self.dimension - 1)]
         with self._writing() as shard:
-            shard.update(self._edge.UpdateOperation.delete_points(list(point_ids)))
+            for start in range(0, len(point_ids), WRITE_POINTS):
+                chunk = list(point_ids[start : start + WRITE_POINTS])
+                shard.update(
+                    edge.UpdateOperation.upsert_points(
+                        [edge.Point(point_id, nobody, {}) for point_id in chunk],
+                        update_mode=edge.UpdateMode.UpdateOnly,
+                    )
+                )
+                shard.flush()
+                shard.update(edge.UpdateOperation.delete_points(chunk))
             shard.flush()
 
     def search(
@@ -124,12 +137,16 @@ class EdgeIndex:
         shard: qdrant_edge.EdgeShard
         schemas = {int: "Integer", float: "Float", str: "Keyword"}
         try:
+            if (self._folder / "wal").is_dir():
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(self._folder / "segments")  # first: who is killed here does it again
+                shutil.rmtree(self._folder)
             if self._folder.is_dir() and any(self._folder.iterdir()):
                 shard = edge.EdgeShard.load(str(self._folder))
             else:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 vectors = edge.EdgeVectorParams(size=self.dimension, distance=edge.Distance.Dot)
-                shard = edge.EdgeShard.create(str(self._folder), edge.EdgeConfig(vectors=vectors))
+                shard = edge.EdgeShard.create(str(self._folder), edge.EdgeConfig(vectors=vectors, wal_enabled=False))
             for key, kind in keys.items():  # making an index that is there already does nothing
                 schema = getattr(edge.PayloadSchemaType, schemas[kind])
                 shard.update(edge.UpdateOperation.create_field_index(key, schema))

@@ -123,6 +123,52 @@ def test_edge_opens_again_with_all_it_had(tmp_path: Path) -> None:
         EdgeIndex(tmp_path / "edge", 8, keys=KEYS)
 
 
+def files_with(folder: Path, vector: FloatArray) -> list[str]:
+    """Names of the files that hold a vector's numbers: as in memory, or as CBOR, which Edge's log is written in."""
+    forms = [vector[3:6].tobytes(), b"".join(b"\xfa" + number.tobytes() for number in vector[3:6].astype(">f4"))]
+    return [path.name for path in folder.rglob("*") if path.is_file() and any(f in path.read_bytes() for f in forms)]
+
+
+def test_what_edge_deletes_is_in_none_of_its_files(tmp_path: Path) -> None:
+    """Also not once it is closed and opened again; what was not there is not added."""
+    vectors = unit(50)
+    index = EdgeIndex(tmp_path / "edge", DIMENSION, keys=KEYS)
+    index.upsert(points(vectors))
+    index.upsert(points(vectors[:5]))
+    assert files_with(tmp_path, vectors[2]) == ["chunk_0.mmap"]
+    index.delete([3, 50, 777])
+    for _ in range(2):
+        assert index.count() == 48
+        assert [files_with(tmp_path, vectors[row]) for row in (2, 49)] == [[], []]
+        assert files_with(tmp_path, vectors[3])
+        index.close()
+        index = EdgeIndex(tmp_path / "edge", DIMENSION, keys=KEYS)
+    index.close()
+
+
+def test_a_folder_with_a_log_of_everything_is_emptied(tmp_path: Path) -> None:
+    """As earlier versions left it, with what was deleted from it since; its owner fills it again."""
+    edge = pytest.importorskip("qdrant_edge")
+    vectors, folder = unit(50), tmp_path / "edge"
+    folder.mkdir()
+    config = edge.EdgeConfig(vectors=edge.EdgeVectorParams(size=DIMENSION, distance=edge.Distance.Dot))
+    shard = edge.EdgeShard.create(str(folder), config)
+    shard.update(
+        edge.UpdateOperation.upsert_points([edge.Point(row + 1, one.tolist(), {}) for row, one in enumerate(vectors)])
+    )
+    shard.update(edge.UpdateOperation.delete_points([3]))
+    shard.flush()
+    shard.close()
+    assert files_with(folder, vectors[2])
+    index = EdgeIndex(folder, DIMENSION, keys=KEYS)
+    assert (index.count(), files_with(folder, vectors[2])) == (0, [])
+    index.upsert(points(vectors))
+    index.close()
+    again = EdgeIndex(folder, DIMENSION, keys=KEYS)
+    assert again.count() == 50
+    again.close()
+
+
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     first = EdgeIndex(tmp_path / "edge", DIMENSION, keys=KEYS)
     first.upsert(points(unit(5)))

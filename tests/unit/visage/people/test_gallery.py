@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.frames import FloatArray
 from stages.sink.tracks import TracksParquet
 from tests.unit.visage.people.scenes import DIMENSION, add, face, gallery, near, person, track
 from visage.cli.main import main
@@ -70,6 +71,28 @@ def test_a_gallery_of_version_1_tells_cameras_by_their_addresses(tmp_path: Path)
         file.execute("PRAGMA user_version = 99")
     with pytest.raises(GalleryBroken, match=r"newer Visage \(version 99\); update this one"):
         gallery(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["forgotten", "pruned"])
+def test_an_embedding_that_is_gone_is_in_no_file(tmp_path: Path, how: str) -> None:
+    seen, other = near(ADA, 1), near(BOB, 1)
+
+    def files_with(embedding: FloatArray) -> list[str]:
+        forms = (embedding[9:12].tobytes(), embedding[9:10].astype(">f4").tobytes())  # the latter in Edge's log
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        return [path.name for path in files if any(form in path.read_bytes() for form in forms)]
+
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        record(opened, track(seen, 1, at=100.0), track(other, 2, at=5000.0))
+        assert files_with(seen)
+        if how == "forgotten":
+            opened.forget("Ada")
+        else:
+            opened.prune(older_than_seconds=1000.0, now=2000.0)
+        assert (files_with(seen), opened.search(other)[0].sighting.track_id) == ([], 2)
+    assert files_with(seen) == []
+    assert files_with(other)
 
 
 def test_the_same_picture_is_noticed(tmp_path: Path) -> None:

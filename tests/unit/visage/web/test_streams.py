@@ -54,7 +54,7 @@ def faces() -> Faces:
         boxes_xyxy=np.array([[16, 12, 32, 36]], np.float32),
         scores=np.array([0.9], np.float32),
         track_ids=np.array([7]),
-        identities=(Identity("p-1", "Zoë", 0.8, 0.0),),
+        identities=(Identity("p1", "Zoë", 0.8, 0.0),),
     )
 
 

@@ -160,6 +160,15 @@ def test_an_added_camera_is_there_again_after_a_restart(tmp_path: Path, platform
         assert list(last.port.sources()) == []
 
 
+def test_an_added_camera_gets_a_topic_of_its_own(tmp_path: Path, platform: ScriptedPlatform) -> None:
+    """What one camera reports must not be taken for another's."""
+    broker = {"mqtt": {"host": "127.0.0.1", "port": 1}}
+    with Served(tmp_path, platform, {"cameras": {"front_door": CAMERA}, "events": broker}) as served:
+        with pytest.raises(Conflict, match=r"'front\.door' and 'front_door' would share an MQTT topic"):
+            served.port.add_source(NewSource("rtsp://cam/2", "front.door", is_live=True))
+        served.port.add_source(NewSource("rtsp://cam/2", "back.door", is_live=True))
+
+
 @pytest.mark.parametrize("text", ['{"garden": "rtsp://bob:hidden@cam/2"', "[]", "\xff"])
 def test_added_cameras_that_can_not_be_read_are_kept_aside(
     text: str, tmp_path: Path, platform: ScriptedPlatform, caplog: pytest.LogCaptureFixture

@@ -124,6 +124,11 @@ class MqttConfig(Section):
     topic_prefix: str = Field("visage", pattern=r"^[^#+\s]+$", description="Topics begin with it.")
     discovery_prefix: str | None = Field("homeassistant", description="Home Assistant's; null for no discovery.")
 
+    @staticmethod
+    def topic_level(source_id: str) -> str:
+        """A source's part of its topics: what Home Assistant takes in its ids as well."""
+        return re.sub(r"[^\w-]", "_", source_id, flags=re.ASCII)
+
 
 class WebhookConfig(Section):
     """An address that events are posted to."""
@@ -189,6 +194,12 @@ class ServiceConfig(Section):
         twice = set(self.cameras) & set(self.folders)
         if twice:
             raise ValueError(f"{sorted(twice)[0]!r} is the name of a camera and of a folder; rename one")
+        if self.events.mqtt is not None:
+            names: dict[str, str] = {}
+            for name in (*self.cameras, *self.folders):
+                other = names.setdefault(MqttConfig.topic_level(name), name)
+                if other != name:
+                    raise ValueError(f"{other!r} and {name!r} would share an MQTT topic; rename one")
         return self
 
 

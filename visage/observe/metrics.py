@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from stages.track.log import TrackStatistics
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.state import SourceState
-from visage.runtime.statistics import PipelineStatistics
+from visage.runtime.statistics import PipelineStatistics, SourceTotals
 
 __all__ = ["PipelineMetrics"]
 
@@ -69,19 +69,20 @@ class PipelineMetrics(Collector):
         if self._pipeline is None:
             return
         statistics = self._pipeline.statistics()
-        yield from _totals(statistics)
+        totals = statistics.forgotten
+        for source in statistics.sources:
+            totals = totals.plus(source)
+        yield from _totals(totals)
+        yield _states(statistics)
         yield from _running_sources(statistics)
-        yield from _queues(statistics)
+        yield from _queues(statistics, totals)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the registry need not scrape to learn the names."""
         return ()
 
 
-def _totals(statistics: PipelineStatistics) -> Iterable[Metric]:
-    sources, totals = statistics.sources, statistics.forgotten
-    for source in sources:
-        totals = totals.plus(source)
+def _totals(totals: SourceTotals) -> Iterable[Metric]:
     yield CounterMetricFamily("visage_frames_decoded", "Frames that left a decoder.", totals.frames_decoded)
     yield CounterMetricFamily("visage_frames_looked_at", "Frames that the detector saw.", totals.frames_looked_at)
     yield CounterMetricFamily(
@@ -95,11 +96,6 @@ def _totals(statistics: PipelineStatistics) -> Iterable[Metric]:
     dropped.add_metric(["no buffer"], totals.frames_refused)
     yield dropped
     yield CounterMetricFamily("visage_faces", "Faces that reached the sinks.", totals.faces)
-    states = Counter(source.state for source in sources)
-    gauge = GaugeMetricFamily("visage_sources", "Sources by state.", labels=["state"])
-    for state in SourceState:
-        gauge.add_metric([state.value], states[state])
-    yield gauge
 
 
 def _tracks(tracks: TrackStatistics) -> Iterable[Metric]:
@@ -111,6 +107,14 @@ def _tracks(tracks: TrackStatistics) -> Iterable[Metric]:
         "Embedded faces unlike their track's earlier ones: it may have gone over to somebody else.",
         tracks.suspected_switches,
     )
+
+
+def _states(statistics: PipelineStatistics) -> Metric:
+    states = Counter(source.state for source in statistics.sources)
+    gauge = GaugeMetricFamily("visage_sources", "Sources by state.", labels=["state"])
+    for state in SourceState:
+        gauge.add_metric([state.value], states[state])
+    return gauge
 
 
 def _running_sources(statistics: PipelineStatistics) -> Iterable[Metric]:
@@ -129,7 +133,7 @@ def _running_sources(statistics: PipelineStatistics) -> Iterable[Metric]:
     yield from (decoded, dropped, waiting)
 
 
-def _queues(statistics: PipelineStatistics) -> Iterable[Metric]:
+def _queues(statistics: PipelineStatistics, totals: SourceTotals) -> Iterable[Metric]:
     depth = GaugeMetricFamily("visage_queue_items", "Items that wait in a queue.", labels=["queue"])
     capacity = GaugeMetricFamily("visage_queue_capacity_items", "Most items that may wait.", labels=["queue"])
     waits = CounterMetricFamily(
@@ -137,7 +141,7 @@ def _queues(statistics: PipelineStatistics) -> Iterable[Metric]:
         "Time threads waited at a queue: to put (it was full), to get (it was empty).",
         labels=["queue", "end"],
     )
-    for name, queue in (*statistics.queues.items(), *_inboxes(statistics)):
+    for name, queue in (*statistics.queues.items(), ("detect", _inboxes(statistics, totals))):
         depth.add_metric([name], queue.depth)
         capacity.add_metric([name], queue.capacity)
         waits.add_metric([name, "put"], queue.seconds_waiting_to_put)
@@ -145,18 +149,14 @@ def _queues(statistics: PipelineStatistics) -> Iterable[Metric]:
     yield from (depth, capacity, waits)
 
 
-def _inboxes(statistics: PipelineStatistics) -> Iterable[tuple[str, QueueStatistics]]:
-    """All sources' inboxes as one queue: the one before the detector."""
+def _inboxes(statistics: PipelineStatistics, totals: SourceTotals) -> QueueStatistics:
+    """All sources' inboxes as one queue, the one before the detector; its time is that of sources past as well."""
     inboxes = [source.inbox for source in statistics.sources]
-    if inboxes:
-        yield (
-            "detect",
-            QueueStatistics(
-                depth=sum(inbox.depth for inbox in inboxes),
-                capacity=sum(inbox.capacity for inbox in inboxes),
-                high_water=max(inbox.high_water for inbox in inboxes),
-                passed=sum(inbox.passed for inbox in inboxes),
-                seconds_waiting_to_put=sum(inbox.seconds_waiting_to_put for inbox in inboxes),
-                seconds_waiting_to_get=sum(inbox.seconds_waiting_to_get for inbox in inboxes),
-            ),
-        )
+    return QueueStatistics(
+        depth=sum(inbox.depth for inbox in inboxes),
+        capacity=sum(inbox.capacity for inbox in inboxes),
+        high_water=max((inbox.high_water for inbox in inboxes), default=0),
+        passed=sum(inbox.passed for inbox in inboxes),
+        seconds_waiting_to_put=totals.seconds_waiting,
+        seconds_waiting_to_get=sum(inbox.seconds_waiting_to_get for inbox in inboxes),
+    )

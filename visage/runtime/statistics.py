@@ -15,7 +15,7 @@ __all__ = ["PipelineStatistics", "SourceTotals"]
 
 @dataclass(frozen=True, slots=True)
 class SourceTotals:
-    """What sources counted together."""
+    """What sources counted together; `seconds_waiting` is how long their threads waited for room in their inboxes."""
 
     sources: int = 0
     frames_decoded: int = 0
@@ -25,6 +25,7 @@ class SourceTotals:
     frames_looked_at: int = 0
     tracks: TrackStatistics = field(default_factory=TrackStatistics)
     frames_refused: int = 0
+    seconds_waiting: float = 0.0
 
     def plus(self, source: SourceStatistics) -> SourceTotals:
         """With one source more."""
@@ -37,6 +38,7 @@ class SourceTotals:
             self.frames_looked_at + source.frames_looked_at,
             self.tracks.plus(source.tracks),
             self.frames_refused + source.frames_refused,
+            self.seconds_waiting + source.inbox.seconds_waiting_to_put,
         )
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import ssl
 import threading
 from collections import defaultdict
@@ -100,7 +99,7 @@ class MqttPublisher:
             await anyio.sleep(self._backoff.next_seconds())
 
     def _note_camera(self, event: ServiceEvent) -> None:
-        source = _topic(event.source_id)
+        source = MqttConfig.topic_level(event.source_id)
         if event.data.get("state") == REMOVED:
             self._cameras.discard(event.source_id)
             self._gone.add(event.source_id)
@@ -148,7 +147,7 @@ class MqttPublisher:
                     sent[topic] = text
             letters = await anyio.to_thread.run_sync(self._outbox.oldest, self._receiver)
             for letter in letters:
-                source = _topic(str(json.loads(letter.body)["source"]))
+                source = MqttConfig.topic_level(str(json.loads(letter.body)["source"]))
                 # Returns when the broker has acknowledged it.
                 await client.publish(f"{self._config.topic_prefix}/{source}/event", letter.body, qos=QOS)
                 self.delivered += 1
@@ -158,14 +157,15 @@ class MqttPublisher:
 
     async def _announce(self, client: aiomqtt.Client, source_id: str, *, is_gone: bool = False) -> None:
         if self._config.discovery_prefix is not None:
+            device = f"visage_{MqttConfig.topic_level(source_id)}"
             for component, key, config in self._discovery(source_id):
-                topic = f"{self._config.discovery_prefix}/{component}/visage_{_topic(source_id)}_{key}/config"
+                topic = f"{self._config.discovery_prefix}/{component}/{device}_{key}/config"
                 await client.publish(topic, "" if is_gone else json.dumps(config), qos=QOS, retain=True)
         (self._announced.discard if is_gone else self._announced.add)(source_id)
 
     def _discovery(self, source_id: str) -> Iterator[tuple[str, str, dict[str, object]]]:
         """Home Assistant's MQTT discovery: one device a source, four entities."""
-        source = _topic(source_id)
+        source = MqttConfig.topic_level(source_id)
         entities: dict[str, tuple[str, str, dict[str, object]]] = {
             "presence": (
                 "binary_sensor",
@@ -209,7 +209,3 @@ class MqttPublisher:
     @property
     def _status_topic(self) -> str:
         return f"{self._config.topic_prefix}/status"
-
-
-def _topic(source_id: str) -> str:
-    return re.sub(r"[^\w-]", "_", source_id, flags=re.ASCII)

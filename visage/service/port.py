@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from visage.config.service import CameraConfig
+from visage.config.service import CameraConfig, MqttConfig
 from visage.config.yaml_file import ConfigError
 from visage.observe.fields import about
 from visage.service.camera_desk import CameraDesk
@@ -100,6 +100,7 @@ class DaemonPort:
             return self._add_file(source)
         if source.source_id in self._daemon.folders:
             raise Conflict(f"there is a source {source.source_id!r} already")
+        self._check_topic(source.source_id)
         try:
             self._daemon.cameras.add(source.source_id, CameraConfig(address=source.uri))
         except SourceTaken as error:
@@ -107,6 +108,14 @@ class DaemonPort:
         with self._lock:
             self._keep({**self._added(), source.source_id: source.uri})
         return self._status(source.source_id)
+
+    def _check_topic(self, source_id: str) -> None:
+        if self._daemon.config.events.mqtt is None:
+            return
+        level = MqttConfig.topic_level(source_id)
+        for name in (*self._daemon.cameras.names(), *self._daemon.config.folders):
+            if name != source_id and MqttConfig.topic_level(name) == level:
+                raise Conflict(f"{source_id!r} and {name!r} would share an MQTT topic; choose another name")
 
     def pause_source(self, source_id: str) -> SourceStatus:
         with _translated():

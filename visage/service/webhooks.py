@@ -30,6 +30,9 @@ __all__ = ["WebhookSender", "signature"]
 
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MOST_SECONDS = 300.0
+SHORT_BYTES, SHORT_SECONDS = 65_536, 1.0
+"""An answer that is worth reading, and how long."""
+
 IDLE_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
@@ -110,8 +113,16 @@ class WebhookSender:
         if self._secret is not None:
             headers["X-Visage-Signature"] = signature(self._secret, timestamp, body)
         try:
-            answer = await client.post(self._config.url, content=body, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # of a host's name: UnicodeError
+            # The client's own limit is of each wait alone: an answer could come in drops for ever.
+            with anyio.fail_after(self._config.timeout_seconds):
+                async with client.stream("POST", self._config.url, content=body, headers=headers) as answer:
+                    await _finish(answer)
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            UnicodeError,
+            TimeoutError,
+        ) as error:  # of a host's name: UnicodeError
             return type(error).__name__
         if answer.is_success:
             self.delivered += 1
@@ -127,6 +138,14 @@ class WebhookSender:
             extra=about("webhook.refused"),
         )
         return None
+
+
+async def _finish(answer: httpx.Response) -> None:
+    """Read a short answer to its end, so that its connection serves the next event too; nobody wants the text."""
+    length = answer.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) <= SHORT_BYTES:
+        with anyio.move_on_after(SHORT_SECONDS):
+            await answer.aread()
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.routing import Router
 
 from visage.config.web import WebSettings, is_loopback
 from visage.web.api import events, health, live, people, search, session, sightings, sources, system, unknowns
@@ -69,6 +70,7 @@ def create_app(settings: WebSettings, parts: WebParts) -> FastAPI:
     for routes in (session, sources, people, unknowns, sightings, search, events, live, system):
         app.include_router(routes.router, prefix="/api/v1", dependencies=[Depends(BEARER)])
     app.include_router(health.router)
+    app.mount("/api", Router())  # what is none of these is not found, and no file of the page
     app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     app.add_exception_handler(WebError, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_invalid)

@@ -54,6 +54,12 @@ class Context:
             raise Unavailable("this daemon has no gallery; set `analysis.gallery` in its configuration")
         return self.parts.people
 
+    def remembered(self) -> EventFeed:
+        """The feed, for who asks of the past; whoever was forgotten meanwhile, by any program, is no part of it."""
+        if self.has_gallery:
+            self.feed.forget_others({person.person_id for person in self.people.people()})
+        return self.feed
+
 
 @dataclass(frozen=True, slots=True)
 class WebParts:

@@ -10,7 +10,8 @@ import contextlib
 import json
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -49,6 +50,13 @@ class EventFeed:
             listeners = list(self._listeners)
         for listener in listeners:
             listener.put(None, event_type, data)
+
+    def forget_others(self, known: Collection[str]) -> None:
+        """Take the people who are not among these ids, any more, out of what is remembered."""
+        with self._lock:
+            events = [_without_others(event, known) for event in self._recent]
+            self._recent.clear()
+            self._recent.extend(events)
 
     def recent(self, limit: int) -> list[Event]:
         """The newest events, newest first."""
@@ -126,3 +134,9 @@ class Listener:
                 return
             elif not await self._wake.wait(KEEP_ALIVE_SECONDS):
                 yield ": still here\n\n"
+
+
+def _without_others(event: Event, known: Collection[str]) -> Event:
+    person = event.record.get("person")
+    person_id = person.get("id") if isinstance(person, dict) else None
+    return event if person_id is None or person_id in known else replace(event, record={**event.record, "person": None})

@@ -19,7 +19,7 @@ from visage.web.errors import AddressRefused
 __all__ = ["check_address"]
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+UNSAFE = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 HOST_NAME = re.compile(r"(?=.*[g-z])[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?", re.IGNORECASE)
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935, "rtmps": 443}
 # The first answers to a request for a machine's own credentials on several clouds.
@@ -35,7 +35,7 @@ def check_address(uri: str, rules: AddRules) -> str:
 
 def _check_stream(uri: str, rules: AddRules) -> str:
     if UNSAFE.search(uri):
-        raise AddressRefused("the address has a space, a backslash or a control character")
+        raise AddressRefused("the address has a space, a backslash, a control character or half of a surrogate pair")
     try:
         parts = urlsplit(uri)
         port = parts.port
@@ -90,7 +90,7 @@ def _check_file(path: str, rules: AddRules) -> Path:
         raise AddressRefused("a file is named by its whole path, beginning with /")
     try:
         real = Path(path).resolve(strict=True)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):  # the last for text that no file name can hold
         real = None
     # The same answer for what is absent and for what is elsewhere: it tells nothing of the disk.
     if real is None or not any(real.is_relative_to(folder.resolve()) for folder in rules.folders):

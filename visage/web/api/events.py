@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import anyio.to_thread
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from pydantic import JsonValue
@@ -33,11 +34,12 @@ async def follow(
             async for message in listener.messages():
                 yield message
 
-    listening = parts.feed.listen(last_event_id)
+    feed = await anyio.to_thread.run_sync(parts.remembered) if last_event_id else parts.feed
+    listening = feed.listen(last_event_id)
     return await stream(messages(), "text/event-stream")
 
 
 @router.get("/recent")
 def recent(parts: Parts, _caller: ViewerCaller, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[JsonValue]:
-    """The last events, newest first; gone after a restart."""
-    return [event.record for event in parts.feed.recent(limit)]
+    """The last events, newest first; gone after a restart. Who was forgotten is not named in them."""
+    return [event.record for event in parts.remembered().recent(limit)]

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, File, Form, UploadFile
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
+from starlette.convertors import Convertor, register_url_convertor
 
 from visage.web.api.callers import ERRORS, Parts, Responses, ViewerCaller
 from visage.web.auth import Principal, allow
@@ -22,6 +23,21 @@ MISSING: Responses = {404: {"model": ErrorRecord, "description": "There is no su
 router = APIRouter(prefix="/people", tags=["people"], responses=ERRORS)
 
 
+class _PersonId(Convertor[str]):
+    """An id and no name, which would stay in the audit log, and in those of others, when the person is forgotten."""
+
+    regex = "p[0-9]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("person", _PersonId())
+
+
 class Naming(BaseModel):
     """A name."""
 
@@ -31,7 +47,9 @@ class Naming(BaseModel):
 class Merging(BaseModel):
     """Who is the same person."""
 
-    merged_id: str = Field(max_length=120, examples=["p9"], description="Becomes part of the person in the path.")
+    merged_id: str = Field(
+        pattern=r"^p[0-9]+$", max_length=120, examples=["p9"], description="Becomes part of the person in the path."
+    )
 
 
 @router.get("")
@@ -40,7 +58,7 @@ def list_people(parts: Parts, _caller: ViewerCaller) -> list[PersonRecord]:
     return [PersonRecord.of(person) for person in parts.people.people()]
 
 
-@router.get("/{person_id}", responses=MISSING)
+@router.get("/{person_id:person}", responses=MISSING)
 def show_person(
     person_id: str,
     parts: Parts,
@@ -51,7 +69,7 @@ def show_person(
 
 
 @router.get(
-    "/{person_id}/portrait", response_class=Response, responses={**MISSING, 200: {"content": {"image/jpeg": {}}}}
+    "/{person_id:person}/portrait", response_class=Response, responses={**MISSING, 200: {"content": {"image/jpeg": {}}}}
 )
 def portrait(
     person_id: str,
@@ -76,7 +94,7 @@ def add_person(
     return PersonRecord.of(person)
 
 
-@router.patch("/{person_id}", responses=MISSING)
+@router.patch("/{person_id:person}", responses=MISSING)
 def rename_person(
     person_id: str,
     naming: Naming,
@@ -87,7 +105,7 @@ def rename_person(
     return PersonRecord.of(parts.people.rename_person(person_id, naming.name))
 
 
-@router.post("/{person_id}/merge", responses=MISSING)
+@router.post("/{person_id:person}/merge", responses=MISSING)
 def merge_people(
     person_id: str,
     merging: Merging,
@@ -99,7 +117,7 @@ def merge_people(
     return PersonRecord.of(parts.people.merge_people(person_id, merging.merged_id))
 
 
-@router.delete("/{person_id}", responses=MISSING)
+@router.delete("/{person_id:person}", responses=MISSING)
 def forget_person(
     person_id: str,
     parts: Parts,

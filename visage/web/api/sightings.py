@@ -32,7 +32,9 @@ Moment = Annotated[datetime | None, AfterValidator(_on_the_calendar)]
 
 
 def wanted_sightings(
-    person_id: Annotated[str | None, Query(max_length=120)] = None,
+    person_id: Annotated[
+        str | None, Query(pattern=r"^[pu][0-9]+$", max_length=120, description="A person's or an unknown's id.")
+    ] = None,
     source: Annotated[str | None, Query(max_length=120, description="A source, or a pattern such as `cam-*`.")] = None,
     since: Moment = None,
     until: Moment = None,

@@ -48,6 +48,10 @@ def write(folder: Path, text: str) -> Path:
             "cameras:\n  a:\n    address: rtsp://x\n    masks: [[[0, 0], [2, 0], [1, 1]]]\n",
             "visage.yaml:4: cameras.a.masks.0.1.0: Input should be less than",
         ),
+        (
+            "events:\n  mqtt: {host: b}\ncameras:\n  a.b: {address: rtsp://x}\n  a_b: {address: rtsp://y}\n",
+            "visage.yaml: the file: 'a.b' and 'a_b' would share an MQTT topic; rename one",
+        ),
         ("web:\n  host: a\0b\n", "visage.yaml:2: holds the character #x00"),
         ("cameras: &a\n  x: *a\n", "visage.yaml: holds itself"),
         ("cameras: " + "[" * 3000, "visage.yaml: is nested too deeply"),

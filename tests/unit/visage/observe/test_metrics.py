@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -12,7 +12,7 @@ from visage.observe.metrics import PipelineMetrics
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.source import SourceStatistics
 from visage.runtime.state import PipelineState, SourceState
-from visage.runtime.statistics import PipelineStatistics
+from visage.runtime.statistics import PipelineStatistics, SourceTotals
 
 INBOX = QueueStatistics(
     depth=2, capacity=8, high_water=8, passed=90, seconds_waiting_to_put=1.5, seconds_waiting_to_get=0.0
@@ -28,9 +28,10 @@ class Counters:
     """A pipeline that is nothing but its statistics."""
 
     sources: tuple[SourceStatistics, ...]
+    forgotten: SourceTotals = field(default_factory=SourceTotals)
 
     def statistics(self) -> PipelineStatistics:
-        return PipelineStatistics(PipelineState.RUNNING, self.sources, (), {"sink": SINK})
+        return PipelineStatistics(PipelineState.RUNNING, self.sources, (), {"sink": SINK}, self.forgotten)
 
 
 def source(source_id: str, state: SourceState, decoded: int) -> SourceStatistics:
@@ -49,6 +50,16 @@ def source(source_id: str, state: SourceState, decoded: int) -> SourceStatistics
         frames_refused=1,
         tracks=TRACKS,
     )
+
+
+def counters(registry: CollectorRegistry) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Every counter's value by its name and labels."""
+    return {
+        (sample.name, tuple(sample.labels[label] for label in sorted(sample.labels, reverse=True))): sample.value
+        for family in registry.collect()
+        if family.type == "counter"
+        for sample in family.samples
+    }
 
 
 @pytest.fixture
@@ -91,6 +102,15 @@ def test_queues_tell_depth_and_waits(registry: CollectorRegistry, metrics: Pipel
     assert value("visage_queue_items", {"queue": "detect"}) == 4
     assert value("visage_queue_wait_seconds_total", {"queue": "detect", "end": "put"}) == 3.0
     assert value("visage_queue_wait_seconds_total", {"queue": "sink", "end": "get"}) == 4.0
+
+
+def test_no_counter_goes_down_when_sources_are_forgotten(registry: CollectorRegistry, metrics: PipelineMetrics) -> None:
+    ended = (source("a", SourceState.DONE, 100), source("b", SourceState.DONE, 50))
+    metrics.watch(Counters(ended))
+    before = counters(registry)
+    metrics.watch(Counters((), SourceTotals().plus(ended[0]).plus(ended[1])))
+    assert before["visage_queue_wait_seconds_total", ("detect", "put")] == 3.0
+    assert counters(registry) == before
 
 
 def test_batches_are_timed_and_sized(registry: CollectorRegistry, metrics: PipelineMetrics) -> None:

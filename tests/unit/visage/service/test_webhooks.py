@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class Receiver:
     taken: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     asked: int = 0
+    connections: int = 0
     url: str = ""
 
 
@@ -35,6 +37,12 @@ def receiver() -> Iterator[Receiver]:
     script = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            script.connections += 1
+            super().setup()
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             script.asked += 1
@@ -88,7 +96,7 @@ def test_events_come_in_order_through_failures(outbox: Outbox, receiver: Receive
     receiver.answers = [500, 503, 200, 429, 408, 200]
     sender = send(outbox, WebhookConfig(url=receiver.url))
     assert receiver.taken == [(f"e{number}", f'{{"n":{number}}}') for number in range(4)]
-    assert (sender.delivered, sender.rejected, receiver.asked) == (4, 0, 8)
+    assert (sender.delivered, sender.rejected, receiver.asked, receiver.connections) == (4, 0, 8, 1)
 
 
 def test_what_a_receiver_refuses_is_dropped(outbox: Outbox, receiver: Receiver) -> None:
@@ -105,6 +113,36 @@ def test_bodies_are_signed(outbox: Outbox, receiver: Receiver, tmp_path: Path) -
     assert headers["X-Visage-Timestamp"] == "1234"
     assert headers["X-Visage-Signature"] == signature("tell nobody", "1234", b'{"n":0}')
     assert signature("another", "1234", b'{"n":0}') != headers["X-Visage-Signature"]
+
+
+def test_an_answer_that_never_ends_is_taken_by_its_status(outbox: Outbox) -> None:
+    """It comes in drops: no wait for the next one is long, and there is always a next one."""
+    has_been_told = threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not has_been_told.wait(0.05):
+                    self.wfile.write(b"x")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_address[1]}/hook"
+        assert send(outbox, WebhookConfig(url=url)).delivered == 4
+    finally:
+        has_been_told.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.mark.parametrize("url", ["http://xn--/", "http://h\x01/"])

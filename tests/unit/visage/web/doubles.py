@@ -253,7 +253,7 @@ class MemoryPeople:
                 if stranger.label == name and unknown:
                     return stranger.unknown_id
             self._number += 1
-            identifier = f"{'u' if unknown else 'p'}-{self._number}"
+            identifier = f"{'u' if unknown else 'p'}{self._number}"
             if unknown:
                 self._unknowns[identifier] = Unknown(identifier, name, 0)
             else:

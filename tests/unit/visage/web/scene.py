@@ -77,7 +77,7 @@ def furnish(site: Running) -> None:
             site.people.see(name, source, 60 + 25 * number, minutes_ago=minutes * 7, unknown=is_unknown)
     for name, source, number, seconds_ago, has_ended in TRACKS:
         began = now - timedelta(seconds=seconds_ago)
-        person: JsonValue = {"id": f"p-{name}", "name": name, "similarity": 0.7} if name else None
+        person: JsonValue = {"id": f"p{name}", "name": name, "similarity": 0.7} if name else None
         track: JsonValue = {"id": number, "frame": 10, "seconds": 1.0, "end_seconds": 10.0}
         told: dict[str, JsonValue] = {"track": track, "person": person}
         kinds: list[EventType] = ["track_started"]
@@ -103,7 +103,7 @@ def plain_scene() -> Scene:
             np.array([[250, 105, 390, 255], [20, 8, 90, 90]], np.float32),
             np.array([0.94, 0.7], np.float32),
             track_ids=np.array([7, 8]),
-            identities=(Identity("p-1", who, 0.71, 1.0), None),
+            identities=(Identity("p1", who, 0.71, 1.0), None),
         )
         pictures[name] = (image, faces)
     return pictures

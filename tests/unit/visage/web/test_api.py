@@ -131,7 +131,7 @@ def test_a_time_off_the_calendar_is_refused(client: httpx.Client, moment: str) -
 
 @pytest.mark.parametrize("name", ["", " Ada", "A\0da", "A\nda", "\x1b[31mAda"])
 def test_a_name_is_one_line_of_text(client: httpx.Client, name: str) -> None:
-    assert client.patch("/api/v1/people/p-1", json={"name": name}).status_code == 422
+    assert client.patch("/api/v1/people/p1", json={"name": name}).status_code == 422
 
 
 def test_without_a_gallery_people_are_unavailable_and_the_rest_works(tmp_path: Path) -> None:

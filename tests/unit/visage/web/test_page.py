@@ -91,7 +91,7 @@ def test_events_appear_as_they_happen(page: Page, site: Running) -> None:
     show(page, site, "live")
     rows = page.locator("#tracks > li")
     expect(rows).to_have_count(3)
-    told: dict[str, JsonValue] = {"track": {"id": 99}, "person": {"id": "p-3", "name": "Alan"}}
+    told: dict[str, JsonValue] = {"track": {"id": 99}, "person": {"id": "p3", "name": "Alan"}}
     site.service.happen("new", "track_identified", datetime.now(timezone.utc), "yard", told)
     expect(rows).to_have_count(4)
     expect(rows.first).to_contain_text("Alan")

@@ -12,10 +12,11 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from pydantic import JsonValue
 
 from stages.frames import Faces, Identity
 from stages.sink.preview import Preview
-from tests.unit.visage.web.doubles import NOON, MemoryService
+from tests.unit.visage.web.doubles import NOON, MemoryService, jpeg
 from tests.unit.visage.web.serving import Running, preview, running
 from visage.web import WebParts, WebServer, WebSettings
 from visage.web.errors import BindRefused
@@ -54,7 +55,7 @@ def faces() -> Faces:
         boxes_xyxy=np.array([[16, 12, 32, 36]], np.float32),
         scores=np.array([0.9], np.float32),
         track_ids=np.array([7]),
-        identities=(Identity("p-1", "Zoë", 0.8, 0.0),),
+        identities=(Identity("p1", "Zoë", 0.8, 0.0),),
     )
 
 
@@ -176,6 +177,22 @@ def test_events_arrive_as_they_happen_and_go_on_where_a_connection_broke(site: R
         with client.stream("GET", "/api/v1/events", headers={"last-event-id": "e1"}) as answer:
             seen = data_of(answer.iter_lines(), "track_ended")
             assert json.loads(seen.removeprefix("data: "))["id"] == "e2"
+
+
+def test_who_was_forgotten_is_in_no_past_event(site: Running) -> None:
+    with site.client() as client:
+        ada = client.post("/api/v1/people", data={"name": "Ada"}, files={"pictures": ("a", jpeg())}).json()
+        named: dict[str, JsonValue] = {"id": ada["person_id"], "name": "Ada", "similarity": 0.7}
+        stranger: dict[str, JsonValue] = {"id": None, "name": "unknown 3", "similarity": 0.5}
+        for number, person in enumerate([None, named, stranger]):
+            site.service.happen(f"e{number}", "track_identified", NOON, "door", {"track": {"id": 1}, "person": person})
+        assert [event["person"] for event in client.get("/api/v1/events/recent").json()] == [stranger, named, None]
+        client.delete(f"/api/v1/people/{ada['person_id']}")
+        assert [event["person"] for event in client.get("/api/v1/events/recent").json()] == [stranger, None, None]
+        with client.stream("GET", "/api/v1/events", headers={"last-event-id": "e0"}) as answer:
+            lines = answer.iter_lines()
+            told = [json.loads(data_of(lines, "track_identified").removeprefix("data: ")) for _ in range(2)]
+    assert [event["person"] for event in told] == [None, stranger]
 
 
 def data_of(lines: Iterator[str], kind: str) -> str:

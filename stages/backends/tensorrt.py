@@ -94,11 +94,6 @@ class TensorRTBackend:
         return max(profile.covered.maximum[0] for profile in self._profiles)
 
     @property
-    def input_dtype(self) -> np.dtype[np.generic]:
-        """uint8, as every backend's, unless the engine was built from a model with another input."""
-        return self._input_dtype
-
-    @property
     def graph_count(self) -> int:
         """How many shapes are replayed rather than queued kernel by kernel."""
         return len(self._graphs)

@@ -35,6 +35,9 @@ _PROGRESSIVE_OR_UNKNOWN = (0, 1)  # AVFieldOrder
 MOST_DAMAGED = 250
 """Packets in a row that decode to nothing before the stream is given up: ten seconds of common video."""
 
+MOST_HELD_BYTES = 64 * 2**20
+"""Of packets that wait until it is known whether they are needed; screens are recorded with a key frame an hour."""
+
 GUESSED_FPS = 25.0
 """For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
 
@@ -126,15 +129,25 @@ class StreamDecoder:
         return bool(formats & _FORMATS) and is_known and is_progressive
 
     def _from_last_key_frame(self, packets: NumberedPackets) -> NumberedPackets:
-        """Leave out what comes before the key frame from which the start can be decoded."""
+        """Leave out what comes before the key frame from which the start can be decoded.
+
+        Where more follows a key frame than may be held, it is decoded in vain: it may lead to the start.
+        """
         held: list[tuple[VideoPacket, int | None]] = []
+        held_bytes = 0
         for packet, number in packets:  # numbers count from the file's start, so its packets are all read
             has_arrived = number is None or self._seconds_of(packet) >= self._selection.start_seconds
             if packet.is_keyframe and not has_arrived:
                 held.clear()
+                held_bytes = 0
             held.append((packet, number))
+            held_bytes += packet.size
             if has_arrived:
                 break
+            if held_bytes > MOST_HELD_BYTES:
+                yield from held
+                held.clear()
+                held_bytes = 0
         else:
             return  # it ends before the start
         yield from held

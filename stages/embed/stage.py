@@ -16,7 +16,7 @@ from stages.errors import ModelMismatch
 from stages.frames import Faces, FloatArray, Frame, Observation
 from stages.imaging.base import Imaging
 
-__all__ = ["EmbedStage", "Readback", "host_readback"]
+__all__ = ["EmbedStage", "ToHost", "host_readback"]
 
 TensorT = TypeVar("TensorT")
 TensorT_contra = TypeVar("TensorT_contra", contravariant=True)
@@ -32,7 +32,7 @@ class EmbedStage(Generic[TensorT]):
         *,
         imaging: Imaging[TensorT],
         backend: Backend[TensorT],
-        readback: Readback[TensorT],
+        readback: ToHost[TensorT],
         crop_size: int,
         template: FloatArray | None,
         dimension: int,
@@ -133,7 +133,7 @@ class EmbedStage(Generic[TensorT]):
         return embeddings
 
 
-class Readback(Protocol[TensorT_contra]):
+class ToHost(Protocol[TensorT_contra]):
     """Brings a network's output into host memory."""
 
     def __call__(self, tensor: TensorT_contra, *, stream: Stream) -> HostTensor:
@@ -141,7 +141,7 @@ class Readback(Protocol[TensorT_contra]):
 
 
 def host_readback(tensor: HostTensor, *, stream: Stream) -> HostTensor:
-    """A `Readback` for backends whose outputs are host arrays: valid until the backend's next call."""
+    """A `ToHost` for backends whose outputs are host arrays: valid until the backend's next call."""
     return tensor
 
 

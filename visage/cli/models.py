@@ -150,6 +150,8 @@ def build(
 
     flags = {"device": device, "precision": precision, "model_dir": model_dir, "detector_size": detector_size}
     settings = make_settings({**flags, "detect_batch": detect_batch, "embed_batch": embed_batch})
+    if settings.precision == "bf16":
+        raise typer.BadParameter("--precision: bf16 is for CPUs; give fp16 or fp32")
     store = _store(model_dir)
     chosen = _chosen(names or DEFAULTS, store)
     status = tensorrt_status(settings.cuda_ordinal)

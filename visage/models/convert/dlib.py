@@ -24,9 +24,6 @@ __all__ = ["convert"]
 SIDE = 150
 DIMENSION = 128
 
-# Of dlib's input_rgb_image_sized: what it subtracts from red, green and blue, and divides by.
-MEAN, DIVISOR = (122.782, 117.001, 104.298), 256.0
-
 # Filters, and whether the block halves the picture, from the input on.
 BLOCKS = [(32, False)] * 3
 BLOCKS += [(64, True), *[(64, False)] * 3]

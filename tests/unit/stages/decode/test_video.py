@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stages.decode import decoder
+from stages.decode.demux import Demuxer
 from stages.decode.video import VideoSource
 from stages.errors import NotAVideo
 from stages.frames import Frame
@@ -287,3 +289,22 @@ def test_frames_of_a_live_source_that_find_no_buffer_are_counted(clips: Path) ->
         frame.release()
     live.close()
     assert (len(held), live.frames_dropped, live.frames_decoded) == (2, FRAMES - 2, FRAMES)
+
+
+@needs_field_order
+@pytest.mark.parametrize("options", [{"g": "1000"}, {"g": "20", "bf": "3"}])
+def test_what_lies_between_key_frame_and_start_is_not_all_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str]
+) -> None:
+    """It is decoded instead where it is too much: frames keep their numbers and times."""
+    path = write_clip(tmp_path / "clip.mkv", frames=FRAMES, options=options)
+    whole = run(path, start_seconds=2.0)
+    monkeypatch.setattr(decoder, "MOST_HELD_BYTES", 200, raising=False)
+    assert run(path, start_seconds=2.0) == whole
+    assert [(index, number) for index, number, _ in whole[1]] == [(index, index) for index in range(48, FRAMES)]
+    demuxer = Demuxer(str(path))
+    frames = decoder.StreamDecoder(demuxer, decoder.Selection(start_seconds=2.0), threads=1, first_number=0).frames()
+    assert next(frames).index < 20
+    assert demuxer.packets_read < 40
+    frames.close()  # type: ignore[attr-defined]  # a generator
+    demuxer.close()

@@ -65,3 +65,10 @@ def test_an_unknown_name_is_a_usage_error(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "yunet, sface" in " ".join(result.output.split())
+
+
+def test_an_arithmetic_that_cards_are_not_given_is_refused(model_dir: Path) -> None:
+    result = runner.invoke(app, ["build", "yunet", "--precision", "bf16", "--model-dir", str(model_dir)])
+
+    assert result.exit_code == 2
+    assert "bf16 is for CPUs" in " ".join(result.output.split())

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from visage.models import ModelDamaged, ModelStore
 from visage.models.convert import read_network
-from visage.models.convert.dlib import DIVISOR, MEAN, _parameters
+from visage.models.convert.dlib import _parameters
 from visage.models.convert.protobuf import fields
 
 Planes = NDArray[np.float32]
+
+# Of dlib's input_rgb_image_sized: what it subtracts from red, green and blue, and divides by.
+MEAN, DIVISOR = (122.782, 117.001, 104.298), 256.0
 
 
 def result(network: onnx.ModelProto, planes: Planes) -> NDArray[np.float32]:

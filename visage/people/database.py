@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from visage.people.errors import GalleryBroken
+from visage.transaction import transaction
 
 __all__ = ["Database", "Row", "Value"]
 
@@ -123,13 +124,8 @@ class Database:
                 if self._depth > 1:
                     yield
                     return
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
+                with transaction(self._connection):
                     yield
-                except BaseException:
-                    self._connection.execute("ROLLBACK")
-                    raise
-                self._connection.execute("COMMIT")
             finally:
                 self._depth -= 1
 

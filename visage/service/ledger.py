@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visage.service.job import FIELDS, Job, JobState
+from visage.transaction import transaction
 
 __all__ = ["Job", "JobState", "Ledger"]
 
@@ -231,11 +232,5 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with self._lock, transaction(self._database) as database:
+            yield database

@@ -12,10 +12,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+
+from visage.transaction import transaction
 
 __all__ = ["Letter", "Outbox"]
 
@@ -53,7 +54,7 @@ class Outbox:
         """Keep an event for these receivers."""
         with self._lock:
             full = [receiver for receiver in receivers if self._depths[receiver] >= self._limit]
-            with self._transaction() as database:
+            with transaction(self._database) as database:
                 database.executemany(
                     "INSERT INTO letters (receiver, event_id, body) VALUES (?, ?, ?)",
                     [(receiver, event_id, body) for receiver in receivers],
@@ -105,18 +106,6 @@ class Outbox:
         """Close the database."""
         with self._lock:
             self._database.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Under the lock."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._database
-            self._database.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:  # SQLite ends it itself where the disk is full
-                self._database.execute("ROLLBACK")
-            raise
 
 
 @dataclass(frozen=True, slots=True)

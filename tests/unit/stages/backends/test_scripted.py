@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from stages.backends.base import HostTensor
+from stages.backends.scripted import ScriptedBackend
 from stages.buffers import HostStream
 from stages.errors import BackendError
-from tests.unit.stages.backends.scripted import ScriptedBackend
 
 
 def sums(batch: HostTensor) -> dict[str, HostTensor]:

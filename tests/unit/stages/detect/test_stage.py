@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from stages.backends.base import HostTensor
+from stages.backends.scripted import ScriptedBackend
 from stages.buffers import Stream
 from stages.detect.stage import DetectStage
 from stages.errors import BackendError
 from stages.frames import Faces
 from stages.imaging.letterbox import DetectorInput, Letterbox
-from tests.unit.stages.backends.scripted import ScriptedBackend
 from tests.unit.stages.pictures import TaggedImaging, TaggedPicture, tagged_frame
 
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.backends.base import HostTensor
+from stages.backends.scripted import ScriptedBackend
 from stages.embed.align import ARCFACE_112, box_transforms, landmark_transforms
 from stages.embed.stage import EmbedStage, host_readback
 from stages.errors import ModelMismatch
 from stages.frames import Faces, FloatArray, Observation
-from tests.unit.stages.backends.scripted import ScriptedBackend
 from tests.unit.stages.pictures import TaggedImaging, TaggedPicture, tagged_frame
 
 

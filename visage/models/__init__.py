@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from visage.models.errors import ModelDamaged, ModelError, ModelUnavailable, UnknownModel
 from visage.models.fetch import Progress
-from visage.models.registry import DetectorSpec, EmbedderSpec, ModelSpec, detector_spec, embedder_spec, load_catalog
+from visage.models.lookup import detector_spec, embedder_spec
+from visage.models.registry import DetectorSpec, EmbedderSpec, ModelSpec, load_catalog
 from visage.models.store import ModelStore
 from visage.models.verification import FileCheck, FileState, Verification
 

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from visage.models.convert import NetworkFormat
-from visage.models.errors import CatalogDamaged, UnknownModel
+from visage.models.errors import CatalogDamaged
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,8 +32,6 @@ __all__ = [
     "ModelFile",
     "ModelSpec",
     "NetworkInput",
-    "detector_spec",
-    "embedder_spec",
     "load_catalog",
 ]
 
@@ -185,22 +183,6 @@ def load_catalog(model_dir: Path | None = None) -> Mapping[str, ModelSpec]:
         raise CatalogDamaged(f"{own} can't be read: {error}; correct it, or remove it") from error
 
 
-def detector_spec(name: str, model_dir: Path | None = None) -> DetectorSpec:
-    """The detector of this name, or of this .onnx file. Raises UnknownModel, and for a file what `own_model` does."""
-    spec = _find(name, model_dir)
-    if not isinstance(spec, DetectorSpec):
-        raise UnknownModel(_no_such("detector", name, DetectorSpec, model_dir))
-    return spec
-
-
-def embedder_spec(name: str, model_dir: Path | None = None) -> EmbedderSpec:
-    """The embedder of this name, or of this .onnx file. Raises UnknownModel, and for a file what `own_model` does."""
-    spec = _find(name, model_dir)
-    if not isinstance(spec, EmbedderSpec):
-        raise UnknownModel(_no_such("embedder", name, EmbedderSpec, model_dir))
-    return spec
-
-
 @cache
 def _published() -> Mapping[str, ModelSpec]:
     return MappingProxyType(_entries(files("visage.models").joinpath("catalog.toml").read_text(encoding="utf-8")))
@@ -208,17 +190,3 @@ def _published() -> Mapping[str, ModelSpec]:
 
 def _entries(text: str) -> dict[str, ModelSpec]:
     return {name: _Entry.validate_python({"name": name, **table}) for name, table in tomllib.loads(text).items()}
-
-
-def _find(name: str, model_dir: Path | None) -> ModelSpec | None:
-    if model_dir is not None and name.endswith(".onnx"):
-        # Looking into a file takes ONNX Runtime, which a look into the catalogue does not.
-        from visage.models.own import own_model  # noqa: PLC0415
-
-        return own_model(Path(name), model_dir)
-    return load_catalog(model_dir).get(name)
-
-
-def _no_such(kind: str, name: str, wanted: type[ModelSpec], model_dir: Path | None) -> str:
-    known = ", ".join(spec.name for spec in load_catalog(model_dir).values() if isinstance(spec, wanted))
-    return f"there is no {kind} {name!r}; there is: {known}"

@@ -26,10 +26,6 @@ OutputShapes = Mapping[str, tuple[int, ...]]
 class Head(Protocol[TensorT_contra]):
     """Decodes, thresholds and suppresses. The thresholds are the instance's."""
 
-    @property
-    def has_landmarks(self) -> bool:
-        """Whether the faces carry five landmarks. Where only the outputs can tell, False until they did."""
-
     def decode(
         self,
         outputs: Mapping[str, TensorT_contra],

@@ -28,8 +28,6 @@ _DEPTHS = (1, 2, 2, 2 * LANDMARK_COUNT)
 class CenterFaceHead:
     """Implements `Head`. Takes heat map, sizes, offsets and landmarks in that order, each (N, depth, H / 4, W / 4)."""
 
-    has_landmarks = True
-
     def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou

@@ -30,10 +30,6 @@ class ReadbackHead:
         self._readback: Readback | None = None
         self._room = 0
 
-    @property
-    def has_landmarks(self) -> bool:
-        return self._head.has_landmarks
-
     def decode(
         self,
         outputs: Mapping[str, DeviceArray],

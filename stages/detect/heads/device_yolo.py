@@ -59,11 +59,6 @@ class DeviceYoloHead:
             max_faces=max_faces,
         )
 
-    @property
-    def has_landmarks(self) -> bool:
-        """Known once a batch was decoded."""
-        return self._has_landmarks
-
     def decode(
         self,
         outputs: Mapping[str, DeviceArray],

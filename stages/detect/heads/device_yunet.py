@@ -27,8 +27,6 @@ __all__ = ["DeviceYuNetHead"]
 class DeviceYuNetHead:
     """Implements `Head` where the outputs are; `decode` returns when the faces are on the host."""
 
-    has_landmarks = True
-
     def __init__(
         self,
         device: CudaDevice,

@@ -34,8 +34,6 @@ class RetinaFaceHead:
     Boxes (N, A, 4), class probabilities (N, A, 2) and landmarks (N, A, 10).
     """
 
-    has_landmarks = True
-
     def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou

@@ -35,12 +35,6 @@ class ScrfdHead:
     def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
-        self._has_landmarks = False
-
-    @property
-    def has_landmarks(self) -> bool:
-        """Known once a batch was decoded."""
-        return self._has_landmarks
 
     def decode(
         self,
@@ -57,7 +51,6 @@ class ScrfdHead:
         if names is None:
             raise ModelMismatch(f"not an SCRFD for {shape[1]}x{shape[0]} pictures: its outputs are {found}")
         levels = [[np.asarray(outputs[name], np.float32) for name in level] for level in names]
-        self._has_landmarks = len(levels[0]) == len(_DEPTHS)
         parts = [self._level(level, stride, shape[1]) for stride, level in zip(_STRIDES, levels, strict=True)]
         return Candidates.joined(parts).faces(letterboxes, self._nms_iou)
 

@@ -32,12 +32,6 @@ class YoloHead:
     def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
-        self._has_landmarks = False
-
-    @property
-    def has_landmarks(self) -> bool:
-        """Known once a batch was decoded."""
-        return self._has_landmarks
 
     def decode(
         self,
@@ -57,7 +51,6 @@ class YoloHead:
                 f"found {found}"
             )
         output = np.asarray(next(iter(outputs.values())), np.float32)
-        self._has_landmarks = output.shape[1] == LANDMARK_CHANNELS
         frames, anchors = np.nonzero(output[:, 4] >= self._score_threshold)
         rows = output[frames, :, anchors]
         centre, half = rows[:, :2], rows[:, 2:4] / 2

@@ -33,8 +33,6 @@ class YuNetHead:
     Takes the outputs `cls_s`, `obj_s` (N, A, 1), `bbox_s` (N, A, 4) and `kps_s` (N, A, 10) of the strides s.
     """
 
-    has_landmarks = True
-
     def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou

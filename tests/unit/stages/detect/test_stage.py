@@ -18,8 +18,6 @@ from tests.unit.stages.pictures import TaggedImaging, TaggedPicture, tagged_fram
 class TagHead:
     """As many faces as the picture's tag says; widths are 10, 20, 30 ... pixels."""
 
-    has_landmarks = False
-
     def decode(
         self,
         outputs: Mapping[str, HostTensor],

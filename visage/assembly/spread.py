@@ -21,9 +21,12 @@ FILES_A_CARD = 16
 FILES_ALONE = 2
 """One process serves so many nearly as fast as its card decodes them; more of them get one each."""
 
-MOST_A_CARD = 8
-"""On an H100, eight instead of four: 16 videos 1.04 to 1.08 times as fast; with tracking, which keeps the interpreter
-four times as long, 1.6 times."""
+MOST_A_CARD = 6
+"""Processes take turns on a card, which costs it more the more they are: on an H200 8 and 16 HEVC videos ran 1.09 and
+1.03 times as fast in six as in eight."""
+
+MOST_THAT_TRACK = 8
+"""Tracking keeps the interpreter three times as long: in eight processes 8 videos ran 1.24 times as fast as in six."""
 
 CORES_A_WORKER = 2
 WORKER_BYTES = 2 << 30
@@ -46,7 +49,7 @@ def tasks_for(settings: Settings, sources: Sequence[SourceSpec], *, needs_pixels
     devices = [f"cuda:{card.ordinal}" for card in cards] or [settings.device]
     files = settings.concurrent_files or (FILES_A_CARD * len(cards) if cards else settings.cpu_threads)
     concurrent = min(len(sources), files + sum(spec.is_live for spec in sources))
-    count = settings.workers or _enough(cards, concurrent)
+    count = settings.workers or _enough(cards, concurrent, tracks=settings.track)
     count = min(count, len(sources))
     if count < 2:  # noqa: PLR2004
         return []
@@ -76,13 +79,13 @@ def _cards(settings: Settings) -> list[Gpu]:
     return [card for card in wanted if tensorrt_status(card.ordinal).ok]
 
 
-def _enough(cards: Sequence[Gpu], concurrent: int) -> int:
+def _enough(cards: Sequence[Gpu], concurrent: int, *, tracks: bool) -> int:
     """Workers that keep the cards busy; they take turns on them. Processors need one, whose threads share them."""
     if not cards:
         return 1
     files = -(-concurrent // len(cards))
     a_card = min(
-        MOST_A_CARD,
+        MOST_THAT_TRACK if tracks else MOST_A_CARD,
         1 if files <= FILES_ALONE else files,
         max(1, len(os.sched_getaffinity(0)) // (CORES_A_WORKER * len(cards))),
         max(1, min(card.memory_bytes for card in cards) // WORKER_BYTES),

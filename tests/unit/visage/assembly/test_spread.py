@@ -68,6 +68,11 @@ def test_each_card_gets_a_process_for_every_file_up_to_a_few(
     assert {task.settings.workers for task in found} == ({expected.count(expected[0])} if expected else set())
 
 
+def test_fewer_processes_take_turns_on_a_card_where_nobody_tracks(two_cards: None) -> None:
+    assert len(tasks(Settings(device="cuda:1", track=False), 16)) == 6
+    assert len(tasks(Settings(device="cuda:1", track=False), 4)) == 4
+
+
 def test_processes_want_processors_too(two_cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     assert len(tasks(Settings(device="cuda:1"), 16)) == 4

@@ -1,7 +1,7 @@
 """What is known of one track: the mean of its embeddings, how many speak for whom, and who it was decided to be.
 
 A look is one embedding of the track. Looks count by quality, and fade, so that a track which went over to somebody else
-can change its mind.
+can change its mind; where a few looks in a row leave no doubt of that, those before count no more.
 """
 
 from __future__ import annotations
@@ -28,6 +28,13 @@ KEPT_LOOKS = 16
 LEAST_QUALITY = 0.05
 """The worst look still counts for something."""
 
+SOMEBODY_ELSE = 0.1
+"""Cosine to the mean below which a look is another person's, or a very bad one."""
+
+PARTING_LOOKS = 3
+ONE_PERSON = 0.5
+"""So many such looks in a row are another person's if they are like each other: bad looks are bad in their own way."""
+
 
 class TrackEvidence:
     """Of one track."""
@@ -35,6 +42,7 @@ class TrackEvidence:
     def __init__(self) -> None:
         self._sum: FloatArray | None = None
         self._last: deque[Look] = deque(maxlen=KEPT_LOOKS)
+        self._others: deque[FloatArray] = deque(maxlen=PARTING_LOOKS)
         self._count = 0
         self._weight = 0.0
         self._agreeing: dict[str, float] = {}
@@ -49,21 +57,29 @@ class TrackEvidence:
     def add(self, embedding: FloatArray, quality: float, at_seconds: float) -> Look:
         """Count a look, float32 (D,)."""
         weight = max(quality, LEAST_QUALITY)
-        weighted = weight * embedding
-        self._sum = weighted if self._sum is None else FADING * self._sum + weighted
-        self._count += 1
+        so_far = 0.0 if self._sum is None else float(np.linalg.norm(self._sum))
+        is_another = False
+        if self._sum is None:
+            self._sum, self._count = weight * embedding, 1
+        elif weight > so_far or float(embedding @ self._sum) >= SOMEBODY_ELSE * so_far:
+            self._sum, self._count = FADING * self._sum + weight * embedding, self._count + 1
+            self._others.clear()
+        else:
+            is_another = self._goes_over(embedding, weight)
         mean = np.asarray(self._sum / max(float(np.linalg.norm(self._sum)), 1e-12), np.float32)
-        look = Look(embedding.copy(), mean, weight, self._count, at_seconds)
+        look = Look(embedding.copy(), mean, weight, self._count, at_seconds, is_another)
         self._last.append(look)
         return look
 
     def begin_anew(self) -> list[Look]:
         """Forget what was decided, for the people have changed; returns the last looks, to decide by."""
-        self._weight, self._agreeing, self._decided, self._identity = 0.0, {}, None, None
+        self._forget_decision()
         return list(self._last)
 
     def decide(self, look: Look, candidate: Candidate | None, rule: NamingRule) -> Identity:
         """Say who it is, look by look in their order; no candidate where there is nobody."""
+        if look.is_another:
+            self._forget_decision()
         share = self._share(look, candidate, rule)
         similarity = -1.0 if candidate is None else candidate.similarity
         person = None
@@ -80,6 +96,20 @@ class TrackEvidence:
             identity = before
         self._decided, self._identity = decided, identity
         return identity
+
+    def _forget_decision(self) -> None:
+        self._weight, self._agreeing, self._decided, self._identity = 0.0, {}, None, None
+
+    def _goes_over(self, embedding: FloatArray, weight: float) -> bool:
+        """Note a look that is nothing like the others; begin with somebody else if it is the last of several."""
+        self._others.append(embedding.copy())
+        is_one = all(float(embedding @ other) >= ONE_PERSON for other in self._others)
+        if not is_one or len(self._others) < PARTING_LOOKS:
+            return False
+        self._sum, self._count = weight * np.sum(list(self._others), axis=0), PARTING_LOOKS
+        self._others.clear()
+        self._last.clear()
+        return True
 
     def _is_named(self, look: Look, candidate: Candidate, share: float, rule: NamingRule) -> bool:
         """Whether the track has, or keeps, the candidate's name."""
@@ -107,6 +137,7 @@ class Look:
         mean: likewise, of all so far.
         weight: of this one; count: how many are in the mean.
         at_seconds: the source's time.
+        is_another: the track went over to another person; the mean is of that one's looks alone.
     """
 
     embedding: FloatArray
@@ -114,6 +145,7 @@ class Look:
     weight: float
     count: int
     at_seconds: float
+    is_another: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,10 @@ CLOSE = 0.15
 LEAST_RESEMBLANCE = 0.35
 """Below, it is somebody else: two frontal faces correlate with 0.2 to 0.6, one face a second apart with 0.8."""
 
+SAME_PLACE = 0.5
+"""IoU from which a face that was seen in the frame before may look like anything: a hand may be in front of it. With
+less it has jumped, and is another one: a cut inside an inset, whose picture is too small a part for a cut of a shot."""
+
 TINY = np.finfo(np.float64).tiny
 
 SURE_WEIGHT, UNSURE_WEIGHT = 0.25, 0.65
@@ -76,7 +80,7 @@ def associate(
         alike = tracks[row].resemblance_to(appearances[column])
         if alike is None:
             costs[row, column] = place
-        elif alike >= LEAST_RESEMBLANCE or not (is_unsure or iou[row][column] < CLOSE):
+        elif alike >= LEAST_RESEMBLANCE or (not is_unsure and iou[row][column] >= SAME_PLACE):
             weight = UNSURE_WEIGHT if is_unsure else SURE_WEIGHT
             costs[row, column] = (1 - weight) * place + weight * (1 - alike) / 2
     return [(tracks[row], column) for row, column in assign(costs)]

@@ -79,6 +79,19 @@ def test_one_bad_look_does_not_change_a_tracks_name_but_many_do() -> None:
     assert changes in (["Ada", "Bob"], ["Ada", "unknown", "Bob"])
 
 
+def test_a_track_that_went_over_to_another_person_has_the_new_name_after_three_looks() -> None:
+    """However long it was the other one, and however good those looks were."""
+    looks = [*[ADA] * 200, *[BOB] * 5, *[STRANGER] * 4]
+    found = [name for (name,) in names(stage().process([observation(n, [look], [7]) for n, look in enumerate(looks)]))]
+    assert found == ["Ada"] * 202 + ["Bob"] * 5 + ["unknown"] * 2
+
+
+def test_bad_looks_that_are_like_nobody_do_not_take_a_name() -> None:
+    away = np.array([0, 0, 0, 1], np.float32)
+    looks = [*[ADA] * 20, *[STRANGER, away] * 4, ADA]
+    assert names(stage().process([observation(n, [look], [7]) for n, look in enumerate(looks)])) == [["Ada"]] * 29
+
+
 def test_a_face_between_two_people_is_neither() -> None:
     between = (ADA + BOB) / np.float32(np.sqrt(2))
     assert names(stage().process([observation(0, [between])])) == [["unknown"]]

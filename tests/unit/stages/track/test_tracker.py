@@ -139,6 +139,17 @@ def test_two_who_cross_keep_their_numbers(follows: bool) -> None:
     assert tracks == numbers
 
 
+def test_a_face_that_jumps_and_looks_like_another_is_another() -> None:
+    """A cut inside an inset: most of the picture stays as it is, and nearly in the same place there is a face."""
+    tracker = make()
+    for index in range(8):
+        look(tracker, index, [(1, 200, 180)])
+    for index in range(8, 8 + FPS):
+        tracks = look(tracker, index, [(2, 232, 192)])
+        assert tracks[2] != 1
+    assert tracks == {2: 2}
+
+
 def test_a_face_survives_a_second_out_of_sight() -> None:
     tracker = make()
     for index in range(8):

@@ -111,6 +111,20 @@ def test_a_small_tilted_face_is_looked_at_closely(media: Media, models: ModelSto
     assert np.abs(small.box_xyxy[:2] + small.box_xyxy[2:] - (1920, 1280)).max() < 240  # where it is in that picture
 
 
+def test_every_format_of_photographs_is_found_in_a_folder(media: Media, models: ModelStore, tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    album.mkdir()
+    for photograph, suffix in (("obama.jpg", "avif"), ("obama2.jpg", "jp2"), ("obama3.jpg", "tif")):
+        cv2.imwrite(str(album / f"photograph.{suffix}"), portrait(media.path(photograph), 600, 600))
+    options = ["--gallery", str(tmp_path / "people"), "--model-dir", str(models.model_dir)]
+    result = CliRunner().invoke(app, ["people", "add", "Ada", str(album), *options])
+    assert [line.partition(":")[0] for line in result.stdout.splitlines()] == [
+        "photograph.avif",
+        "photograph.jp2",
+        "photograph.tif",
+    ]
+
+
 def test_a_blurred_photograph_is_too_poor(media: Media, models: ModelStore, tmp_path: Path) -> None:
     photograph = cv2.imread(str(media.path("obama2.jpg")))
     assert photograph is not None

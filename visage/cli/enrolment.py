@@ -11,13 +11,12 @@ import typer
 from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, open_with
 from visage.cli.options import ModelDirOption
 from visage.cli.reporting import report
+from visage.config.sources import PHOTOGRAPH_SUFFIXES
 
 if TYPE_CHECKING:
     from visage.people import FaceReader, Gallery
 
 __all__ = ["add", "add_folders"]
-
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 FaceOption = Annotated[int | None, typer.Option(min=1, help="Which face, counted from left to right.")]
 LargestOption = Annotated[bool, typer.Option("--largest", help="The largest of several faces.")]
@@ -121,4 +120,4 @@ def _enrol_track(opened: Gallery, name: str, folder: Path, track: int) -> bool:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return sorted(found for found in path.iterdir() if found.suffix.lower() in PICTURES)
+    return sorted(found for found in path.iterdir() if found.suffix.lower() in PHOTOGRAPH_SUFFIXES)

@@ -23,6 +23,7 @@ from stages.addresses import ADDRESS, is_address, redact_credentials
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
 
 __all__ = [
+    "PHOTOGRAPH_SUFFIXES",
     "VIDEO_SUFFIXES",
     "SourceSpec",
     "StandardInputRefused",
@@ -36,6 +37,8 @@ VIDEO_SUFFIXES = (
     # Pictures without a container, as cameras and encoders leave them; not .mod, which is music as often.
     *(".264", ".265", ".h264", ".h265", ".hevc", ".m2v", ".mjpeg", ".mjpg", ".obu", ".y4m"),
 )
+PHOTOGRAPH_SUFFIXES = (".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""Of the stills that are taken from a folder of photographs; by name whatever FFmpeg reads is taken."""
 LIVE_SCHEMES = frozenset({"rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "udp"})
 WHOLE_ADDRESS = re.compile(ADDRESS.pattern + r"\S+", re.IGNORECASE)
 

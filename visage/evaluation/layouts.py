@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
+from visage.config.sources import PHOTOGRAPH_SUFFIXES
 from visage.evaluation.detection import TrueFaces
 
 __all__ = ["LayoutError", "Template", "read_detection", "read_identification", "read_people", "read_verification"]
 
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 IGNORED_UNDER = 10  # pixels of height: WIDER FACE's own lower bound
 
 # WIDER FACE: x y w h blur expression illumination invalid occlusion pose
@@ -108,7 +108,7 @@ def read_identification(folder: Path) -> tuple[Mapping[str, Template], Mapping[s
 def read_people(folder: Path) -> Mapping[str, Sequence[Path]]:
     """Pictures by person: a folder each. Raises LayoutError."""
     people = {
-        place.name: sorted(path for path in place.iterdir() if path.suffix.lower() in PICTURES)
+        place.name: sorted(path for path in place.iterdir() if path.suffix.lower() in PHOTOGRAPH_SUFFIXES)
         for place in sorted(folder.iterdir() if folder.is_dir() else ())
         if place.is_dir()
     }

@@ -2,7 +2,8 @@
 
 A token is `visage_<id>_<secret>`; the secret has 256 random bits, so one SHA-256 is as good as a slow hash. The file is
 replaced whole, and read again when it has changed: `visage token revoke` works on a running daemon from the next
-request on. Readers and writers may be different processes; one writer at a time, by a lock file beside it.
+request on, and ends streams. Readers and writers may be different processes; one writer at a time, by a lock file
+beside it.
 """
 
 from __future__ import annotations

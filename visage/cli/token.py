@@ -53,7 +53,7 @@ def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
 
 @app.command()
 def revoke(name: Name, tokens: TokensOption = DEFAULT_FILE) -> None:
-    """Make a token worthless, from its next request on."""
+    """Make a token worthless, from its next request on; its streams end."""
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
     if not TokenStore(tokens.expanduser()).revoke(name):

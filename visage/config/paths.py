@@ -14,9 +14,11 @@ from pydantic import AfterValidator, BeforeValidator
 __all__ = ["AbsolutePath", "NamedPath"]
 
 
-def _refuse_empty(path: object) -> object:
+def _refuse_no_path(path: object) -> object:
     if path == "":
         raise ValueError("is empty; name a path, or leave the key out")
+    if "\0" in str(path):
+        raise ValueError("holds a null character, which no path can")
     return path
 
 
@@ -25,7 +27,7 @@ def _expand_home(path: Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
-NamedPath: TypeAlias = Annotated[Path, BeforeValidator(_refuse_empty), AfterValidator(_expand_home)]
+NamedPath: TypeAlias = Annotated[Path, BeforeValidator(_refuse_no_path), AfterValidator(_expand_home)]
 
 AbsolutePath: TypeAlias = Annotated[NamedPath, AfterValidator(Path.absolute)]
 """For a daemon, whose working directory nobody remembers."""

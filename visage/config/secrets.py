@@ -7,11 +7,11 @@ of them.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from visage.config.paths import NamedPath
 from visage.config.yaml_file import ConfigError
 
 __all__ = ["Credentials", "Secret"]
@@ -23,7 +23,7 @@ class Secret(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     env: str | None = Field(None, description="Environment variable that holds it.")
-    file: Path | None = Field(None, description="File that holds it.")
+    file: NamedPath | None = Field(None, description="File that holds it.")
 
     @model_validator(mode="after")
     def _check_one(self) -> Secret:
@@ -40,9 +40,11 @@ class Secret(BaseModel):
             return secret
         if self.file is not None:
             try:
-                secret = self.file.expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+                secret = self.file.read_text(encoding="utf-8").rstrip("\r\n")
             except OSError as error:
                 raise ConfigError([f"the secret in {self.file} can't be read: {error.strerror}"]) from error
+            except UnicodeDecodeError as error:
+                raise ConfigError([f"the secret in {self.file} can't be read: it is no UTF-8 text"]) from error
             if not secret:
                 raise ConfigError([f"the secret in {self.file} is empty"])
             return secret

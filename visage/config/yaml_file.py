@@ -65,7 +65,7 @@ class YamlFile:
         """Put a value in place of the file's; `text` is read as YAML. Raises ConfigError."""
         try:
             value: object = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:
             raise ConfigError([f"{origin}: {text!r} is not a value"]) from error
         place: dict[str, object] = self.values
         for key in key_path[:-1]:
@@ -95,7 +95,9 @@ class YamlFile:
             return yaml.SafeLoader("").construct_object(node)
         except yaml.MarkedYAMLError as error:
             problems.append(f"{self._where(node)}: {error.problem}")
-            return None
+        except ValueError as error:  # looks like a date, a number, ... and is none
+            problems.append(f"{self._where(node)}: {node.value!r} is no value: {error}")
+        return None
 
     def _mapping(self, node: MappingNode, at: KeyPath, problems: list[str]) -> Mapping[str, object]:
         values: dict[str, object] = {}

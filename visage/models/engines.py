@@ -21,8 +21,8 @@ import onnx
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.backends.tensorrt_builder import BuildProgress, EngineBuilder, ShapeRange
 from stages.imaging.letterbox import DetectorInput
+from visage.file_lock import file_lock
 from visage.models.errors import ModelUnavailable
-from visage.models.lock import file_lock
 from visage.models.precision import to_half
 from visage.whole_file import write_whole
 

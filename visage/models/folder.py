@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from visage.file_lock import file_lock
 from visage.models.errors import ModelDamaged, ModelError, ModelUnavailable
-from visage.models.lock import file_lock
 from visage.models.pins import digest_of
 
 __all__ = ["ModelFolder"]

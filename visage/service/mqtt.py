@@ -7,8 +7,9 @@
     PREFIX/SOURCE/person     retained: who was identified last; these three go with their source
     DISCOVERY/.../config     retained: what Home Assistant needs to show presence, faces, person and connection
 
-Events wait in the outbox while the broker is away; retained topics are put right after every connection. MQTT has no
-rights on names: a source's name becomes a topic with everything but letters, digits, - and _ replaced.
+Events wait in the outbox while the broker is away; retained topics are put right after every connection, which is tried
+out now and then while nothing happens. MQTT has no rights on names: a source's name becomes a topic with everything but
+letters, digits, - and _ replaced.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ __all__ = ["MqttPublisher"]
 
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MOST_SECONDS = 60.0
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 10.0
 NO_PERSON = ""
 RUNNING = "running"
 QOS = 1
@@ -46,13 +47,27 @@ logger = logging.getLogger(__name__)
 class MqttPublisher:
     """Keeps a connection and empties its part of the outbox."""
 
-    def __init__(self, config: MqttConfig, outbox: Outbox, *, receiver: str, backoff: Backoff | None = None) -> None:
-        """Raises ConfigError where the password is not there."""
+    def __init__(
+        self,
+        config: MqttConfig,
+        outbox: Outbox,
+        *,
+        receiver: str,
+        backoff: Backoff | None = None,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        """
+        Args:
+            idle_seconds: after so long without an event the broker is told again that we are online.
+
+        Raises ConfigError where the password is not there.
+        """
         self.delivered = 0
         self._config = config
         self._outbox = outbox
         self._receiver = receiver
         self._backoff = backoff or Backoff(RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS)
+        self._idle_seconds = idle_seconds
         self._password = config.credentials.password.read()
         self._lock = threading.Lock()
         self._in_view: defaultdict[str, set[int]] = defaultdict(set)
@@ -152,8 +167,9 @@ class MqttPublisher:
                 await client.publish(f"{self._config.topic_prefix}/{source}/event", letter.body, qos=QOS)
                 self.delivered += 1
                 await anyio.to_thread.run_sync(self._outbox.delivered, self._receiver, letter.number)
-            if not letters:
-                await self._wake.wait(IDLE_SECONDS)
+            if not letters and not await self._wake.wait(self._idle_seconds):
+                # Nothing else tells of a broker that began anew, or that answers no more.
+                await client.publish(self._status_topic, "online", qos=QOS, retain=True)
 
     async def _announce(self, client: aiomqtt.Client, source_id: str, *, is_gone: bool = False) -> None:
         if self._config.discovery_prefix is not None:

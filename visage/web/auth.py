@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from visage.web.errors import Refused
+from visage.web.errors import Refused, TokenStoreError
 from visage.web.limits import RateLimiter
 from visage.web.sessions import Sessions
 from visage.web.tokens import Role, TokenStore
@@ -51,7 +51,7 @@ class Authenticator:
         token = self.tokens.by_id(token_id) if token_id else None
         if token is None:
             raise Unauthenticated("a token is needed: make one with `visage token create NAME --role viewer`")
-        return Principal(token.name, token.role, client)
+        return Principal(token.name, token.role, client, token.token_id)
 
     def check(self, presented: str, client: str) -> Principal:
         """Whose token this is. Raises Unauthenticated, TooMany."""
@@ -60,7 +60,14 @@ class Authenticator:
         if token is None:
             self._wrong.spend(client)
             raise Unauthenticated("this token is not valid; it may have been revoked")
-        return Principal(token.name, token.role, client)
+        return Principal(token.name, token.role, client, token.token_id)
+
+    def knows(self, principal: Principal) -> bool:
+        """Whether a caller whose answer goes on would still be let in."""
+        try:
+            return self.tokens.by_id(principal.token_id) is not None if principal.token_id else self.is_open
+        except TokenStoreError:  # a new request would not be let in either
+            return False
 
 
 class Unauthenticated(Refused):
@@ -82,12 +89,14 @@ class Principal:
     Attributes:
         name: of the token; "local" where nobody needs one.
         client: the address the request came from.
+        token_id: empty where nobody needs a token.
         concerns: whom or what the request is about, besides what its path says; a route adds it for the audit log.
     """
 
     name: str
     role: Role
     client: str
+    token_id: str = ""
     concerns: list[str] = field(default_factory=list)
 
 

@@ -2,35 +2,42 @@
 
 A token is `visage_<id>_<secret>`; the secret has 256 random bits, so one SHA-256 is as good as a slow hash. The file is
 replaced whole, and read again when it has changed: `visage token revoke` works on a running daemon from the next
-request on. Readers and writers may be different processes; two writers at once: the later one wins.
+request on, and ends streams. Readers and writers may be different processes; one writer at a time, by a lock file
+beside it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
 import secrets
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from enum import IntEnum
 from pathlib import Path
 
 from visage.config.web import WebSettings, is_loopback
+from visage.file_lock import file_lock
 from visage.web.errors import BindRefused, TokenNameTaken, TokenStoreError
 from visage.whole_file import write_whole
 
 __all__ = ["Role", "Token", "TokenStore", "check_listening"]
 
 PREFIX = "visage"
+LOCK_SECONDS = 10.0
 
 
 class TokenStore:
     """The tokens in one file. Safe from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lock_timeout_seconds: float = LOCK_SECONDS) -> None:
+        """`lock_timeout_seconds`: longest wait for another writer."""
         self.path = path
+        self._lock_timeout_seconds = lock_timeout_seconds
         self._lock = threading.Lock()
         self._stamp: tuple[int, int] | None = None
         self._tokens: dict[str, Token] = {}
@@ -47,7 +54,7 @@ class TokenStore:
         """Make a token and return it, for the only time. Raises TokenNameTaken, TokenStoreError."""
         token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
         token = Token(token_id, name, role, _digest(secret), datetime.now(timezone.utc).isoformat(timespec="seconds"))
-        with self._lock:
+        with self._lock, self._only_writer():
             tokens = self._read()
             if any(name == other.name for other in tokens.values()):
                 raise TokenNameTaken(f"there is a token named {name!r}; revoke it first or choose another name")
@@ -56,7 +63,7 @@ class TokenStore:
 
     def revoke(self, name: str) -> bool:
         """Remove a token; says whether there was one. Raises TokenStoreError."""
-        with self._lock:
+        with self._lock, self._only_writer():
             tokens = self._read()
             kept = {token_id: token for token_id, token in tokens.items() if token.name != name}
             if len(kept) == len(tokens):
@@ -78,6 +85,18 @@ class TokenStore:
         with self._lock:
             return self._read().get(token_id)
 
+    @contextlib.contextmanager
+    def _only_writer(self) -> Iterator[None]:
+        """From reading to writing, so that nobody's token is written over."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with file_lock(self.path.with_name(f"{self.path.name}.lock"), timeout_seconds=self._lock_timeout_seconds):
+                yield
+        except TimeoutError as exc:
+            raise TokenStoreError(f"{exc}; try again") from exc
+        except OSError as exc:
+            raise TokenStoreError(f"{self.path}: {exc.strerror}; check that its folder may be written") from exc
+
     def _read(self) -> dict[str, Token]:
         try:
             status = self.path.stat()
@@ -98,10 +117,7 @@ class TokenStore:
 
     def _write(self, tokens: dict[str, Token]) -> None:
         text = json.dumps({"tokens": [asdict(token) for token in tokens.values()]}, indent=1)
-        try:
-            write_whole(self.path, text.encode())
-        except OSError as exc:
-            raise TokenStoreError(f"{self.path}: {exc.strerror}; check that its folder may be written") from exc
+        write_whole(self.path, text.encode())
         self._stamp = None
 
 

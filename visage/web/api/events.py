@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 
 import anyio.to_thread
@@ -24,7 +25,7 @@ router = APIRouter(prefix="/events", tags=["events"], responses=ERRORS)
     responses={200: {"content": {"text/event-stream": {"example": "id: 4\nevent: track_started\ndata: {...}\n\n"}}}},
 )
 async def follow(
-    parts: Parts, _caller: ViewerCaller, last_event_id: Annotated[str | None, Header(max_length=200)] = None
+    parts: Parts, caller: ViewerCaller, last_event_id: Annotated[str | None, Header(max_length=200)] = None
 ) -> StreamingResponse:
     """Server-sent events: `track_started`, `track_identified`, `track_ended`, `source_state`; `status` with all sources
     every two seconds; `lost` with a number when the reader was too slow. `Last-Event-ID` goes on after an event."""
@@ -36,7 +37,7 @@ async def follow(
 
     feed = await anyio.to_thread.run_sync(parts.remembered) if last_event_id else parts.feed
     listening = feed.listen(last_event_id)
-    return await stream(messages(), "text/event-stream")
+    return await stream(messages(), "text/event-stream", is_known=partial(parts.authenticator.knows, caller))
 
 
 @router.get("/recent")

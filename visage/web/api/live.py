@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 
 import anyio
@@ -55,7 +56,7 @@ async def snapshot(source_id: str, parts: Parts, _caller: ViewerCaller, annotate
         404: {"model": ErrorRecord, "description": "No such source."},
     },
 )
-async def live_mjpeg(source_id: str, parts: Parts, _caller: ViewerCaller) -> StreamingResponse:
+async def live_mjpeg(source_id: str, parts: Parts, caller: ViewerCaller) -> StreamingResponse:
     """The source as MJPEG with its faces marked, for a player or a dashboard."""
     await _check_source(source_id, parts)
 
@@ -66,7 +67,9 @@ async def live_mjpeg(source_id: str, parts: Parts, _caller: ViewerCaller) -> Str
                 head = f"content-type: image/jpeg\r\ncontent-length: {len(picture.jpeg)}\r\n\r\n"
                 yield head.encode() + picture.jpeg + f"\r\n--{BOUNDARY}\r\n".encode()
 
-    return await stream(pieces(), f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+    return await stream(
+        pieces(), f"multipart/x-mixed-replace; boundary={BOUNDARY}", is_known=partial(parts.authenticator.knows, caller)
+    )
 
 
 @router.get(
@@ -76,7 +79,7 @@ async def live_mjpeg(source_id: str, parts: Parts, _caller: ViewerCaller) -> Str
 )
 async def live(
     parts: Parts,
-    _caller: ViewerCaller,
+    caller: ViewerCaller,
     source: Annotated[list[str] | None, Query(max_length=64, description="Which; all by default.")] = None,
 ) -> StreamingResponse:
     """Many sources in one stream: a line of JSON, which says in `bytes` how long the JPEG after it is, and so on.
@@ -90,7 +93,7 @@ async def live(
             async for picture in viewer.pictures():
                 yield json.dumps(_head(picture)).encode() + b"\n" + picture.jpeg
 
-    return await stream(pieces(), "application/x-visage-live")
+    return await stream(pieces(), "application/x-visage-live", is_known=partial(parts.authenticator.knows, caller))
 
 
 async def _check_source(source_id: str, parts: Context) -> None:

@@ -53,6 +53,10 @@ def write(folder: Path, text: str) -> Path:
             "visage.yaml: the file: 'a.b' and 'a_b' would share an MQTT topic; rename one",
         ),
         ("web:\n  host: a\0b\n", "visage.yaml:2: holds the character #x00"),
+        ('state_dir: "a\\0b"\n', "visage.yaml:1: state_dir: holds a null character"),
+        ('analysis:\n  gallery: "a\\0b"\n', "visage.yaml:2: analysis.gallery: holds a null character"),
+        ('folders:\n  a: {path: "a\\0b"}\n', "visage.yaml:2: folders.a.path: holds a null character"),
+        ("drain_seconds: 2020-99-99\n", "visage.yaml:1: '2020-99-99' is no value: month must be in 1..12"),
         ("cameras: &a\n  x: *a\n", "visage.yaml: holds itself"),
         ("cameras: " + "[" * 3000, "visage.yaml: is nested too deeply"),
         ("cameras:\n  a:\n    <<: 3\n    address: rtsp://x\n", "visage.yaml:3: << takes keys with values"),
@@ -127,6 +131,11 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
     assert (config.cameras["Front-Door"].fps_cap, config.web.port) == (2, 3)
 
 
+def test_a_flag_that_is_no_value_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--set drain_seconds: '2020-99-99' is not a value"):
+        load_service_config(write(tmp_path, ""), flags=["drain_seconds=2020-99-99"], environment={})
+
+
 def test_a_bad_value_of_the_environment_is_blamed_on_it(tmp_path: Path) -> None:
     environment = {"VISAGE_SERVICE__WEB__PORT": "x"}
     with pytest.raises(ConfigError, match=r"^\$VISAGE_SERVICE__WEB__PORT: web.port: "):
@@ -175,6 +184,13 @@ def test_an_empty_secret_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "key").write_text("\n")
     with pytest.raises(ConfigError, match="empty"):
         Secret(file=tmp_path / "key").read()
+
+
+def test_a_secret_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"key can't be read: it is no UTF-8 text"):
+        Secret(file=file).read()
 
 
 def test_a_review_names_what_is_missing_here(tmp_path: Path) -> None:

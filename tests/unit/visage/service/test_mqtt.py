@@ -77,10 +77,10 @@ def play(bus: EventBus) -> None:
     sink.write(observe(1, [2], ended=(1,), source_id="front door"))
 
 
-def rig(folder: Path, broker: Broker) -> tuple[EventBus, MqttPublisher, Outbox]:
+def rig(folder: Path, broker: Broker, *, idle_seconds: float = BOUND_SECONDS) -> tuple[EventBus, MqttPublisher, Outbox]:
     outbox = Outbox(folder / "outbox.sqlite", limit=100)
     config = MqttConfig(host="127.0.0.1", port=broker.port)
-    publisher = MqttPublisher(config, outbox, receiver="mqtt", backoff=Backoff(0.05, 0.1))
+    publisher = MqttPublisher(config, outbox, receiver="mqtt", backoff=Backoff(0.05, 0.1), idle_seconds=idle_seconds)
     bus = EventBus(journal=None, outbox=outbox, receivers={"mqtt": None})
     bus.subscribe(publisher.note)
     return bus, publisher, outbox
@@ -223,3 +223,26 @@ def test_events_wait_for_a_broker_that_is_away(tmp_path: Path, broker: Broker) -
     outbox.close()
     one = ["source_state", "track_started", "track_identified", "track_ended", "track_started"]
     assert received == one * 2
+
+
+def test_a_broker_that_begins_anew_is_told_everything_though_nothing_happens(tmp_path: Path, broker: Broker) -> None:
+    """The broker has forgotten all; no event comes that would show that the connection is gone."""
+    broker.start()
+    bus, publisher, outbox = rig(tmp_path, broker, idle_seconds=0.2)
+
+    async def run() -> dict[str, str]:
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(publisher.run)
+                play(bus)
+                await emptied(outbox)
+                await anyio.to_thread.run_sync(broker.stop)
+                await anyio.to_thread.run_sync(broker.start)
+                found = await retained(broker.port, 8)
+                group.cancel_scope.cancel()
+            return found
+
+    found = anyio.run(run)
+    outbox.close()
+    assert found["visage/status"] == "online"
+    assert found["visage/front_door/person"] == "Ada"

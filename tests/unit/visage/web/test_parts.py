@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from visage.cli.token import app
+from visage.file_lock import file_lock
 from visage.web.errors import TokenStoreError, TooMany
 from visage.web.limits import RateLimiter
 from visage.web.pictures import picture_size
@@ -33,6 +36,31 @@ def test_the_token_command_makes_lists_and_revokes(tmp_path: Path) -> None:
     assert runner.invoke(app, ["revoke", "tablet", "--tokens", file]).exit_code == 0
     assert runner.invoke(app, ["revoke", "tablet", "--tokens", file]).exit_code == 2
     assert TokenStore(Path(file)).find(made.output.strip()) is None
+
+
+def test_tokens_made_at_once_are_all_there(tmp_path: Path) -> None:
+    """Each of the makers has a store of its own, as processes have, and they begin together."""
+    file = tmp_path / "new" / "tokens.json"
+    together = threading.Barrier(4)
+
+    def make(maker: int) -> list[str]:
+        store = TokenStore(file)
+        together.wait(10)
+        return [store.create(f"{maker}-{number}", Role.VIEWER) for number in range(5)]
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [token for tokens in pool.map(make, range(4)) for token in tokens]
+    store = TokenStore(file)
+    assert [store.find(token) is not None for token in made] == [True] * 20
+
+
+def test_a_token_file_that_is_locked_for_long_is_said_in_one_line(tmp_path: Path) -> None:
+    store = TokenStore(tmp_path / "tokens.json", lock_timeout_seconds=0)
+    with (
+        file_lock(tmp_path / "tokens.json.lock", timeout_seconds=0),
+        pytest.raises(TokenStoreError, match=r"tokens\.json\.lock for 0 s"),
+    ):
+        store.create("tablet", Role.VIEWER)
 
 
 def test_a_token_file_that_is_not_there_is_not_an_empty_one(tmp_path: Path) -> None:

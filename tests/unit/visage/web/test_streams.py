@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from visage.web import WebParts, WebServer, WebSettings
 from visage.web.errors import BindRefused
 from visage.web.live import LiveHub
 from visage.web.ports import SourceStatus
+from visage.web.tokens import Role
 
 PATIENCE_SECONDS = 10.0
 FAST = 30.0
@@ -162,6 +165,28 @@ def watch_once(client: httpx.Client) -> int:
     """Connect, read the first line if there is one, and leave."""
     with client.stream("GET", "/api/v1/live") as answer:
         return answer.status_code
+
+
+@pytest.mark.parametrize("path", ["events", "live", "sources/door/live.mjpg"])
+def test_who_has_no_token_any_more_sees_no_more(site: Running, path: str) -> None:
+    """A stream goes on for days; others who watch are not disturbed."""
+    done = threading.Event()
+    sink = feed_until(site, done)
+    site.tokens.create("other", Role.VIEWER)
+    token = site.tokens.create("tablet", Role.VIEWER)
+    head = {"authorization": f"Bearer {token}"}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    try:
+        with httpx.stream("GET", f"{site.url}/api/v1/{path}", headers=head, timeout=PATIENCE_SECONDS) as answer:
+            pieces = answer.iter_raw()
+            next(pieces)
+            site.tokens.revoke("tablet")
+            with contextlib.suppress(httpx.RemoteProtocolError):  # it ends in the middle
+                for _ in pieces:
+                    assert time.monotonic() < deadline, "the stream goes on"
+    finally:
+        done.set()
+        sink.join()
 
 
 def test_events_arrive_as_they_happen_and_go_on_where_a_connection_broke(site: Running) -> None:

@@ -26,6 +26,9 @@ Camera = Callable[[], tuple[float, float]]
 LEAST_CONFIDENCE = 0.4
 """Share of points that have to agree before flow is believed."""
 
+BLINKED_SECONDS = 0.2
+"""So long a lost face is looked for where it should be: a flash or a hand may have passed."""
+
 LEAST_AIM = FACE_SIDE / 16
 """Patch pixels: for less a patch is cut where the last one was, from which flow is exact."""
 
@@ -45,7 +48,7 @@ class Follower:
             movement = None if view is None else self._follow(track, view, frame, camera)
             if movement is not None:
                 track.confidence = movement.confidence
-            elif track.state is TrackState.SEEN:
+            elif seconds - track.seen_seconds <= BLINKED_SECONDS or track.state is TrackState.SEEN:
                 track.confidence = 0.0
                 track.drift(seconds)
                 track.state = self._judge(track, frame)

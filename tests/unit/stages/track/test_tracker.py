@@ -150,6 +150,21 @@ def test_a_face_that_jumps_and_looks_like_another_is_another() -> None:
     assert tracks == {2: 2}
 
 
+def test_a_face_is_followed_on_after_a_flash() -> None:
+    """Nobody looks again soon, and the face is where it was."""
+    tracker = make(follows=True)
+    look(tracker, 0, [(1, 200, 180)])
+    for index in range(1, 4):
+        follow(tracker, index, [(1, 200, 180)])
+    burnt, _ = tracker.follow(frame(4, np.full_like(paint([]), 250), look=False))
+    assert len(burnt) == 0
+    for index in range(5, 8):
+        faces = follow(tracker, index, [(1, 200, 180)])
+        assert faces.track_ids is not None
+        assert faces.track_ids.tolist() == [1]
+        np.testing.assert_allclose(middles(faces), [[200, 180]], atol=1)
+
+
 def test_a_face_survives_a_second_out_of_sight() -> None:
     tracker = make()
     for index in range(8):

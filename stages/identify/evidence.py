@@ -28,8 +28,8 @@ KEPT_LOOKS = 16
 LEAST_QUALITY = 0.05
 """The worst look still counts for something."""
 
-SOMEBODY_ELSE = 0.1
-"""Cosine to the mean below which a look is another person's, or a very bad one."""
+SOMEBODY_ELSE = 0.2
+"""Cosine to the mean below which a look is another person's, or a very bad one; few pairs of people are above."""
 
 PARTING_LOOKS = 3
 ONE_PERSON = 0.5

@@ -27,7 +27,9 @@ LEAST_CONFIDENCE = 0.4
 """Share of points that have to agree before flow is believed."""
 
 BLINKED_SECONDS = 0.2
-"""So long a lost face is looked for where it should be: a flash or a hand may have passed."""
+BLINKED_RESEMBLANCE = 0.85
+"""So long a lost face is looked for where it should be, and so much it has to resemble itself there: after a flash it
+does, while somebody passes in front of it it does not."""
 
 LEAST_AIM = FACE_SIDE / 16
 """Patch pixels: for less a patch is cut where the last one was, from which flow is exact."""
@@ -101,7 +103,8 @@ class Follower:
         (track.view,) = views[0]
         ((found,),) = appearances_of(views, boxes)
         alike = track.resemblance_to(found)
-        return TrackState.SEEN if alike is not None and alike >= SAME_RESEMBLANCE else TrackState.LOST
+        needed = SAME_RESEMBLANCE if track.state is TrackState.SEEN else BLINKED_RESEMBLANCE
+        return TrackState.SEEN if alike is not None and alike >= needed else TrackState.LOST
 
     def _see(self, frame: Frame, windows: Sequence[Window]) -> list[View]:
         (patches,) = self._luma.patches([frame.picture], [windows])

@@ -41,9 +41,8 @@ LEAST_RESEMBLANCE = 0.35
 """Below, it is somebody else: two frontal faces correlate with 0.2 to 0.6, one face a second apart with 0.8."""
 
 SAME_PLACE = 0.5
-"""IoU from which a face that was seen just before may look like anything, for a hand may be in front of it, unless it
-did not change at all until then. With less it has jumped, and is another one. Both is what a cut inside an inset looks
-like, whose picture is too small a part of the whole for a cut of the shot."""
+"""IoU from which a face that was seen just before may look like anything, for a hand may be in front of it. With less
+it has jumped, and is another one: a cut inside an inset, whose picture is too small a part for a cut of the shot."""
 
 TINY = np.finfo(np.float64).tiny
 
@@ -81,17 +80,10 @@ def associate(
         alike = tracks[row].resemblance_to(appearances[column])
         if alike is None:
             costs[row, column] = place
-        elif not _is_another(tracks[row], appearances[column], alike, 0.0 if is_unsure else iou[row][column]):
+        elif alike >= LEAST_RESEMBLANCE or (not is_unsure and iou[row][column] >= SAME_PLACE):
             weight = UNSURE_WEIGHT if is_unsure else SURE_WEIGHT
             costs[row, column] = (1 - weight) * place + weight * (1 - alike) / 2
     return [(tracks[row], column) for row, column in assign(costs)]
-
-
-def _is_another(track: Track, found: Appearance | None, alike: float, sure_iou: float) -> bool:
-    """Whether what is found looks like somebody else; `sure_iou` is 0 where the place says little."""
-    if sure_iou >= SAME_PLACE:
-        return track.is_replaced_by(found)
-    return alike < LEAST_RESEMBLANCE
 
 
 def is_to_be_recognised(track: Track, seconds: float) -> bool:

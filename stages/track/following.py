@@ -50,10 +50,11 @@ class Follower:
             movement = None if view is None else self._follow(track, view, frame, camera)
             if movement is not None:
                 track.confidence = movement.confidence
-            elif seconds - track.seen_seconds <= BLINKED_SECONDS or track.state is TrackState.SEEN:
+            elif track.state is TrackState.SEEN or _may_be_back(track, seconds):
                 track.confidence = 0.0
                 track.drift(seconds)
                 track.state = self._judge(track, frame)
+                track.is_blinking = track.state is TrackState.LOST
             else:
                 track.view, track.confidence = None, 0.0
                 track.drift(seconds)
@@ -175,6 +176,10 @@ def _move_box(box_xyxy: FloatArray, movement: Movement) -> FloatArray:
         ],
         np.float32,
     )
+
+
+def _may_be_back(track: Track, seconds: float) -> bool:
+    return track.is_blinking and seconds - track.seen_seconds <= BLINKED_SECONDS
 
 
 def _is_inside(box_xyxy: FloatArray, frame: Frame) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 
 from stages.frames import FloatArray
 from stages.imaging.window import Gray, Window
-from stages.track.appearance import Appearance, resemblance
+from stages.track.appearance import Appearance
 from stages.track.shots import BestShots
 
 __all__ = ["DOUBT_SECONDS", "SAME_RESEMBLANCE", "Track", "TrackState", "View"]
@@ -36,10 +36,6 @@ SAME_RESEMBLANCE = 0.5
 
 SETTLED_SECONDS = 0.5
 """A face is known by what it looked like at least so long ago: before something came in front of it."""
-
-STEADY, REPLACED = 0.9, 0.5
-"""Resemblance of the last two looks, and of the next one to the last, between which a face was not turned or covered,
-but replaced: the others take some looks."""
 
 MEMORY_SECONDS = 1.0
 """What a face looked like longer ago counts for less than 1/e: a turning head is learnt, a passing hand is not."""
@@ -78,7 +74,7 @@ class Track:
         confidence: of the last following; 1 after a detection.
         appearance, last_appearance: over `MEMORY_SECONDS`, and in the last look.
         settled_appearance: some time before; to recognise it by when it has been out of sight.
-        steadiness: resemblance of the last two looks.
+        is_blinking: flow has lost it, and no look has found others instead.
         view: of the last frame, where flow is to follow it from.
         shots: its best ones so far.
     """
@@ -95,7 +91,7 @@ class Track:
     appearance: Appearance | None = None
     last_appearance: Appearance | None = None
     settled_appearance: Appearance | None = None
-    steadiness: float = 0.0
+    is_blinking: bool = False
     view: View | None = None
     sharpness: float = 1.0
     travelled: float = 0.0
@@ -162,7 +158,6 @@ class Track:
         """Take in what it looks like now, so long after the last look; None where that is unknown."""
         if found is None:
             return
-        self.steadiness = resemblance(self.last_appearance, found) or 0.0
         self.last_appearance = found
         if self.appearance is None:
             self.appearance = self.settled_appearance = self._settling = found
@@ -174,11 +169,6 @@ class Track:
         if self.seconds - self._settling_since >= SETTLED_SECONDS:
             self.settled_appearance = self._settling
             self._settling, self._settling_since = self.appearance, self.seconds
-
-    def is_replaced_by(self, found: Appearance | None) -> bool:
-        """Whether there is all at once somebody else in its place."""
-        alike = resemblance(self.last_appearance, found)
-        return alike is not None and alike < REPLACED and self.steadiness >= STEADY
 
     def resemblance_to(self, found: Appearance | None) -> float | None:
         """How much this looks like it, over some time or in the last look: in [-1, 1]; None if that is unknown."""

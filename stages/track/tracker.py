@@ -100,6 +100,7 @@ class Tracker:
         for track in self._tracks:
             if track not in owners:
                 track.state = TrackState.LOST
+                track.is_blinking &= not len(faces)  # a look that finds nobody at all may be one into a flash
         ended = self._end(seconds)
         known = [self._resolve(track, faces, row, appearances[row], seconds) for row, track in enumerate(owners)]
         return self._take(frame, faces, known, views, appearances), ended

@@ -117,12 +117,8 @@ class WebhookSender:
             with anyio.fail_after(self._config.timeout_seconds):
                 async with client.stream("POST", self._config.url, content=body, headers=headers) as answer:
                     await _finish(answer)
-        except (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            UnicodeError,
-            TimeoutError,
-        ) as error:  # of a host's name: UnicodeError
+        # UnicodeError is of a host's name.
+        except (TimeoutError, UnicodeError, httpx.HTTPError, httpx.InvalidURL) as error:
             return type(error).__name__
         if answer.is_success:
             self.delivered += 1

@@ -150,20 +150,6 @@ def test_a_face_that_jumps_and_looks_like_another_is_another() -> None:
     assert tracks == {2: 2}
 
 
-def test_a_face_that_is_another_one_all_at_once_is_another() -> None:
-    """In the very same place; and back again it is the first one."""
-    tracker = make()
-    for index in range(8):
-        look(tracker, index, [(1, 200, 180)])
-    for index in range(8, 8 + FPS):
-        tracks = look(tracker, index, [(2, 201, 180)])
-        assert tracks[2] != 1
-    assert tracks == {2: 2}
-    for index in range(8 + FPS, 8 + FPS + 10):
-        tracks = look(tracker, index, [(1, 200, 180)])
-    assert tracks == {1: 1}
-
-
 def test_a_face_is_followed_on_after_a_flash() -> None:
     """Nobody looks again soon, and the face is where it was."""
     tracker = make(follows=True)

@@ -23,6 +23,7 @@ from visage.web.ports import SourceStatus
 from visage.web.tokens import Role
 
 SECRET = "hunter2secret"
+JSON = {"content-type": "application/json"}
 
 # Every route, its least role, and what to send. A route that is not here fails the test below.
 ROUTES: dict[tuple[str, str], tuple[Role | None, dict[str, object]]] = {
@@ -110,6 +111,8 @@ def test_a_wrong_revoked_or_shortened_token_is_refused(site: Running) -> None:
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"] == "Bearer"
         assert client.get("/api/v1/sources", headers={"authorization": f"Bearer {token}"}).status_code == 200
+        half = json.dumps({"token": f"{token}\ud800"})  # of a surrogate pair: no bytes stand for it
+        assert client.post("/api/v1/session", content=half, headers=JSON).status_code == 401
         site.tokens.revoke("tablet")
         assert client.get("/api/v1/sources", headers={"authorization": f"Bearer {token}"}).status_code == 401
         assert client.get("/api/v1/sources").status_code == 401  # the last one is gone: nobody comes in

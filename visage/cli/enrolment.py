@@ -11,7 +11,7 @@ import typer
 from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, open_with
 from visage.cli.options import ModelDirOption
 from visage.cli.reporting import report
-from visage.config.sources import PHOTOGRAPH_SUFFIXES
+from visage.suffixes import PHOTOGRAPH_SUFFIXES
 
 if TYPE_CHECKING:
     from visage.people import FaceReader, Gallery

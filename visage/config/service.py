@@ -21,10 +21,11 @@ from stages.addresses import host_and_port
 from visage.config.paths import AbsolutePath
 from visage.config.secrets import Credentials, Secret
 from visage.config.settings import Settings
-from visage.config.sources import VIDEO_SUFFIXES, WHOLE_ADDRESS, redact_text
+from visage.config.sources import WHOLE_ADDRESS, redact_text
 from visage.config.timetable import Timetable
 from visage.config.web import WebSettings
 from visage.config.yaml_file import ConfigError, KeyPath, YamlFile
+from visage.suffixes import VIDEO_SUFFIXES
 
 __all__ = [
     "CameraConfig",

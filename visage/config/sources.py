@@ -21,24 +21,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stages.addresses import ADDRESS, is_address, redact_credentials
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
+from visage.suffixes import VIDEO_SUFFIXES
 
 __all__ = [
-    "PHOTOGRAPH_SUFFIXES",
-    "VIDEO_SUFFIXES",
     "SourceSpec",
     "StandardInputRefused",
     "expand_sources",
     "redact_text",
 ]
 
-VIDEO_SUFFIXES = (
-    *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".ivf", ".m2t", ".m2ts", ".m4v", ".mkv", ".mov"),
-    *(".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv"),
-    # Pictures without a container, as cameras and encoders leave them; not .mod, which is music as often.
-    *(".264", ".265", ".h264", ".h265", ".hevc", ".m2v", ".mjpeg", ".mjpg", ".obu", ".y4m"),
-)
-PHOTOGRAPH_SUFFIXES = (".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Of the stills that are taken from a folder of photographs; by name whatever FFmpeg reads is taken."""
 LIVE_SCHEMES = frozenset({"rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "udp"})
 WHOLE_ADDRESS = re.compile(ADDRESS.pattern + r"\S+", re.IGNORECASE)
 

@@ -35,6 +35,7 @@ from stages.imaging.device import DeviceImaging
 from stages.imaging.device_admission import DeviceAdmission
 from stages.imaging.device_luma import DeviceLuma
 from visage.assembly.looking import delivers_all, look_every
+from visage.assembly.photographs import is_photograph, photograph_source
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -170,19 +171,25 @@ class CudaPlatform:
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
         settings = self._settings
+        is_still = is_photograph(spec)
+        admission = DeviceAdmission(
+            self._device,
+            capacity=self.inbox_capacity + IN_STAGES,
+            most_bytes=self._most_bytes // concurrent,
+            waits=not spec.is_live,
+            on_upload=None
+            if is_still
+            else lambda pixels: logger.warning(
+                "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels
+            ),
+        )
+        if is_still:
+            return photograph_source(settings, spec, admission)
         return NvdecSource(
             self._device,
             source_id=spec.source_id,
             uri=spec.uri,
-            admission=DeviceAdmission(
-                self._device,
-                capacity=self.inbox_capacity + IN_STAGES,
-                most_bytes=self._most_bytes // concurrent,
-                waits=not spec.is_live,
-                on_upload=lambda pixels: logger.warning(
-                    "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels
-                ),
-            ),
+            admission=admission,
             frameskip=look_every(settings),
             delivers_all=delivers_all(settings),
             start_seconds=settings.start_seconds,

@@ -24,6 +24,7 @@ from stages.imaging.admission import HostAdmission
 from stages.imaging.host import HostImaging
 from stages.imaging.luma import HostLuma
 from visage.assembly.looking import delivers_all, look_every
+from visage.assembly.photographs import is_photograph, photograph_source
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -101,10 +102,13 @@ class HostPlatform:
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
         settings = self._settings
+        admission = HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live)
+        if is_photograph(spec):
+            return photograph_source(settings, spec, admission)
         return VideoSource(
             source_id=spec.source_id,
             uri=spec.uri,
-            admission=HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live),
+            admission=admission,
             frameskip=look_every(settings),
             delivers_all=delivers_all(settings),
             start_seconds=settings.start_seconds,

@@ -15,7 +15,6 @@ from stages.errors import SourceError
 from stages.identify.errors import FaceIndexError
 from visage.people import FaceReader, Gallery, ReadFace, choose_face, records
 from visage.people import errors as people_errors
-from visage.people.memory_file import memory_file
 from visage.web.errors import Conflict, NotFound, PictureRefused, Unavailable
 from visage.web.ports import Match, Person, Sighting, SightingQuery, Unknown
 
@@ -129,11 +128,10 @@ class GalleryPeople:
             if self._reader is None:
                 self._reader = self._open_reader()
             reader = self._reader
-        with memory_file(picture) as path:
-            try:
-                faces = reader.read(path)
-            except SourceError as error:
-                raise PictureRefused(str(error).replace(path, "the picture")) from error
+        try:
+            faces = reader.read(picture)
+        except SourceError as error:
+            raise PictureRefused(str(error)) from error
         if len(faces) > 1:
             raise PictureRefused(f"{len(faces)} faces found; cut the picture to the one that you mean")
         return choose_face(faces)

@@ -13,4 +13,7 @@ VIDEO_SUFFIXES = (
     # Pictures without a container, as cameras and encoders leave them; not .mod, which is music as often.
     *(".264", ".265", ".h264", ".h265", ".hevc", ".m2v", ".mjpeg", ".mjpg", ".obu", ".y4m"),
 )
-PHOTOGRAPH_SUFFIXES = (".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+PHOTOGRAPH_SUFFIXES = (
+    *(".avif", ".bmp", ".heic", ".heif", ".hif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff"),
+    ".webp",
+)

@@ -45,6 +45,12 @@ CLOSER_MARGIN = 1.0
 SAME_FACE = 0.4
 """Least overlap (IoU) of a face and itself seen closer."""
 
+SURE_SCORE = 0.92
+"""Of an upright face: in twelve photographs YuNet gave 0.93 to 0.95, after a quarter or half turn 0.62 to 0.90."""
+TURNED_SCORE = 0.8
+TURNED_MARGIN = 0.03
+"""By which a turned picture's score has to exceed that of the picture as it is."""
+
 LEAST_QUALITY = 0.08
 LEAST_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
 
@@ -93,7 +99,8 @@ class FaceReader:
         """
         image = self._pictures.read(source) if isinstance(source, bytes) else self._image(source)
         with self._lock:
-            return sorted((self._closer(image, face) for face in self._look(image)), key=lambda face: -face.side)
+            image, faces = self._upright(image)
+            return sorted((self._closer(image, face) for face in faces), key=lambda face: -face.side)
 
     def close(self) -> None:
         """Free the networks. Safe to call twice."""
@@ -122,6 +129,23 @@ class FaceReader:
                 finally:
                     frame.release()
         raise NotAVideo(f"{path} holds no picture")
+
+    def _upright(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[ReadFace]]:
+        """The picture, turned by quarters until its faces are upright, and its faces.
+
+        Detectors find sideways faces too, less surely; their embeddings are those of nobody.
+        """
+        faces = self._look(image)
+        best = _surest(faces)
+        if best >= SURE_SCORE:
+            return image, faces
+        upright, least = image, max(best + TURNED_MARGIN, TURNED_SCORE)
+        for quarter_turns in (1, 3, 2):
+            turned = np.ascontiguousarray(np.rot90(image, quarter_turns))
+            found = self._look(turned)
+            if _surest(found) >= least:
+                upright, faces, least = turned, found, _surest(found)
+        return upright, faces
 
     def _look(self, image: NDArray[np.uint8]) -> list[ReadFace]:
         """The faces of a picture, uint8 (H, W, 3), BGR."""
@@ -170,7 +194,7 @@ class ReadFace:
     """A face of a photograph; see `stages.frames.Faces`.
 
     Attributes:
-        box_xyxy: float32 (4,), pixels of the photograph.
+        box_xyxy: float32 (4,), pixels of the photograph; of the turned one, where it lay on its side.
         embedding: float32 (D,), L2 norm 1.
         crop: JPEG of the face and a little around it; empty where there is none.
     """
@@ -238,6 +262,11 @@ def crop_around(image: NDArray[np.uint8], box_xyxy: FloatArray) -> bytes:
         region = np.asarray(cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     _, data = cv2.imencode(".jpg", region, [cv2.IMWRITE_JPEG_QUALITY, 88])
     return data.tobytes()
+
+
+def _surest(faces: list[ReadFace]) -> float:
+    """The highest score; 0.0 without faces."""
+    return max((face.score for face in faces), default=0.0)
 
 
 def _around(box_xyxy: FloatArray, margin: float, image: NDArray[np.uint8]) -> tuple[int, int, int, int]:

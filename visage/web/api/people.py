@@ -11,7 +11,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from visage.web.api.callers import ERRORS, Parts, Responses, ViewerCaller
 from visage.web.auth import Principal, allow
-from visage.web.pictures import check_picture
+from visage.web.pictures import PICTURE_FORMATS, check_picture
 from visage.web.records import ErrorRecord, PersonRecord
 from visage.web.tokens import Role
 
@@ -84,7 +84,7 @@ def portrait(
 def add_person(
     parts: Parts,
     name: Annotated[str, Form(min_length=1, max_length=120, pattern=NAME_PATTERN)],
-    pictures: Annotated[list[UploadFile], File(description="JPEG, PNG or WebP, one face each.")],
+    pictures: Annotated[list[UploadFile], File(description=f"{PICTURE_FORMATS}, one face each.")],
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.add"), scope="function")],
 ) -> PersonRecord:
     """Enrol somebody from pictures, or add pictures to the person of that name."""

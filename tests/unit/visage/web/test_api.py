@@ -94,7 +94,7 @@ def test_people_are_enrolled_renamed_merged_and_forgotten(client: httpx.Client) 
 
 
 def test_a_picture_without_a_face_is_refused_with_the_reason(client: httpx.Client) -> None:
-    for data, words in [(jpeg(shade=0), "no face"), (b"GIF89a...", "not a JPEG, PNG or WebP")]:
+    for data, words in [(jpeg(shade=0), "no face"), (b"GIF89a...", "not a JPEG, PNG, WebP")]:
         answer = client.post("/api/v1/people", data={"name": "Ada"}, files=[("pictures", ("x", data))])
         assert answer.status_code == 422
         assert words in answer.json()["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import cv2
 import httpx
 import numpy as np
+import pillow_heif
 import pytest
+from PIL import Image
 
 from stages.track.summary import TrackSummary
 from tests.media import Media
@@ -114,6 +117,19 @@ def test_an_unknown_is_named_and_two_people_are_merged(
     assert client.post(f"{path}/merge", json={"merged_id": named["person_id"]}).status_code == 409
     assert client.post(f"{path}/merge", json={"merged_id": other["person_id"]}).json()["name"] == "Alan"
     assert [person["name"] for person in client.get("/api/v1/people").json()] == ["Alan"]
+
+
+def test_a_phone_s_photograph_is_enrolled_and_one_that_unfolds_is_refused(client: httpx.Client, media: Media) -> None:
+    pillow_heif.register_heif_opener()
+    heic, large = io.BytesIO(), io.BytesIO()
+    with Image.open(media.path("obama.jpg")) as image:
+        image.save(heic, "HEIF", tile_size=512)
+    Image.new("L", (9000, 9000)).save(large, "TIFF", compression="tiff_lzw")
+    enrolled = client.post("/api/v1/people", data={"name": "Ada"}, files={"pictures": ("a.heic", heic.getvalue())})
+    assert enrolled.json()["pictures"] == 1
+    answer = client.post("/api/v1/search", files={"picture": ("x.tif", large.getvalue())})
+    assert (answer.status_code, "9000x9000; at most 50 megapixels" in answer.text) == (422, True)
+    assert client.post("/api/v1/search", files={"picture": photograph(media, "obama2.jpg")}).status_code == 200
 
 
 def test_a_picture_that_shows_nobody_or_several_is_refused_with_what_to_do(client: httpx.Client, media: Media) -> None:

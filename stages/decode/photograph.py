@@ -61,10 +61,11 @@ _OPENERS: dict[str, type[ImageFile.ImageFile]] = {
 _CODECS = {"AVIF": "av1", "HEIF": "hevc", "JPEG": "mjpeg"}  # as FFmpeg calls them
 _MOVING = {"AVIF", "GIF", "PNG", "WEBP"}
 
-# What Pillow's readers raise for damaged files. libtiff and libheif report through RuntimeError and OSError.
+# What Pillow's readers raise for damaged files; warnings where they are errors. libtiff and libheif report through
+# RuntimeError and OSError.
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError),
-    *(struct.error, zlib.error, AssertionError),
+    *(struct.error, zlib.error, AssertionError, AttributeError, Warning),
 )
 
 ORIENTATION = 0x0112  # EXIF 2.3, 4.6.4 A

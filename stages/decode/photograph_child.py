@@ -33,23 +33,26 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     while line := requests.readline():
         wanted = json.loads(line)
         signal.alarm(int(wanted["seconds"]) + 1)  # ends this process, should the other one be gone by then
-        pixels = b""
-        try:
-            content = requests.read(wanted["size"])
-            with Photograph(content, max_pixels=wanted["max_pixels"], kept_pixels=wanted["kept_pixels"]) as photograph:
-                del content
-                image, _ = next(photograph.frames())
-            answer = {"height": image.shape[0], "width": image.shape[1]}
-            pixels = image.data.cast("B")
-        except SourceError as refusal:
-            answer = {"refused": str(refusal)}
-        except MemoryError:
-            answer = {"refused": "the picture takes too much memory to be read; make it smaller"}
-        answers.write(json.dumps(answer).encode() + b"\n")
-        answers.write(pixels)
+        _answer(requests.read(wanted["size"]), wanted["max_pixels"], wanted["kept_pixels"], answers)
         answers.flush()
         signal.alarm(0)
-        image = pixels = None  # not to be there beside the next picture
+
+
+def _answer(content: bytes, max_pixels: int, kept_pixels: int, answers: BinaryIO) -> None:
+    try:
+        with Photograph(content, max_pixels=max_pixels, kept_pixels=kept_pixels) as photograph:
+            image, _ = next(photograph.frames())
+    except SourceError as refusal:
+        _write_line(answers, {"refused": str(refusal)})
+    except MemoryError:
+        _write_line(answers, {"refused": "the picture takes too much memory to be read; make it smaller"})
+    else:
+        _write_line(answers, {"height": image.shape[0], "width": image.shape[1]})
+        answers.write(image.data)
+
+
+def _write_line(answers: BinaryIO, answer: dict[str, str | int]) -> None:
+    answers.write(json.dumps(answer).encode() + b"\n")
 
 
 if __name__ == "__main__":

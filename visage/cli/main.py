@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -78,6 +79,9 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and exit the process."""
     signal.signal(signal.SIGTERM, _terminate)
+    if arguments is None:
+        # Pillow's remarks on odd photographs would stand among our lines; what makes one unreadable is an error.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
     code = _run(with_command(sys.argv[1:] if arguments is None else arguments))
     if arguments is None:  # otherwise the process, and its threads, are the caller's
         _leave_threads_that_hang(code)

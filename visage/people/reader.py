@@ -97,8 +97,8 @@ class FaceReader:
             source: a path; or a file's content, as callers send it. That is read within limits of memory and time, and
                 scaled down where it is large: boxes are then pixels of the smaller picture.
         """
-        image = self._pictures.read(source) if isinstance(source, bytes) else self._image(source)
-        with self._lock:
+        with self._lock:  # pictures that wait for their turn are not yet unfolded
+            image = self._pictures.read(source) if isinstance(source, bytes) else self._image(source)
             image, faces = self._upright(image)
             return sorted((self._closer(image, face) for face in faces), key=lambda face: -face.side)
 

@@ -8,11 +8,15 @@ Sizes: JPEG (ITU-T T.81, B.2.2), PNG (ISO 15948, 11.2.2), WebP (RFC 9649, 2.5 to
 from __future__ import annotations
 
 import struct
+import threading
 
 from stages.decode.photograph_format import HEAD_BYTES, photograph_format
 from visage.web.errors import PictureRefused
 
-__all__ = ["MOST_PIXELS", "PICTURE_FORMATS", "check_picture", "picture_size"]
+__all__ = ["MOST_PIXELS", "PICTURE_FORMATS", "check_picture", "picture_size", "reading"]
+
+reading = threading.BoundedSemaphore(2)
+"""Held from the moment a request's pictures come into memory until they were looked at; the others wait on disk."""
 
 PICTURE_FORMATS = "JPEG, PNG, WebP, HEIC, AVIF or TIFF"
 FORMATS_WITHOUT_SIZE = ("AVIF", "HEIF", "TIFF")

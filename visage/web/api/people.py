@@ -11,7 +11,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from visage.web.api.callers import ERRORS, Parts, Responses, ViewerCaller
 from visage.web.auth import Principal, allow
-from visage.web.pictures import PICTURE_FORMATS, check_picture
+from visage.web.pictures import PICTURE_FORMATS, check_picture, reading
 from visage.web.records import ErrorRecord, PersonRecord
 from visage.web.tokens import Role
 
@@ -88,8 +88,9 @@ def add_person(
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.add"), scope="function")],
 ) -> PersonRecord:
     """Enrol somebody from pictures, or add pictures to the person of that name."""
-    data = [check_picture(picture.file.read(), f"picture {number}") for number, picture in enumerate(pictures, 1)]
-    person = parts.people.add_person(name, data)
+    with reading:
+        data = [check_picture(picture.file.read(), f"picture {number}") for number, picture in enumerate(pictures, 1)]
+        person = parts.people.add_person(name, data)
     caller.concerns.append(person.person_id)
     return PersonRecord.of(person)
 

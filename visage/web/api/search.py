@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, File, UploadFile
 from visage.web.api.callers import ERRORS, Parts
 from visage.web.api.sightings import Wanted
 from visage.web.auth import Principal, allow
-from visage.web.pictures import PICTURE_FORMATS, check_picture
+from visage.web.pictures import PICTURE_FORMATS, check_picture, reading
 from visage.web.records import ErrorRecord, MatchRecord
 from visage.web.tokens import Role
 
@@ -26,4 +26,6 @@ def search(
     _caller: Annotated[Principal, Depends(allow(Role.VIEWER, audit="search"), scope="function")],
 ) -> list[MatchRecord]:
     """The sightings most like the face, best first. The picture is not kept."""
-    return [MatchRecord.of(match) for match in parts.people.search(check_picture(picture.file.read()), wanted)]
+    with reading:
+        found = parts.people.search(check_picture(picture.file.read()), wanted)
+    return [MatchRecord.of(match) for match in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -177,7 +178,8 @@ def test_all_pictures_of_a_moving_one_are_frames(tmp_path: Path, suffix: str) ->
     assert [read_number(imaging.to_bgr(frame.picture)) for frame in frames] == list(range(6))
     step = 0.1 if suffix == "tif" else 0.04
     assert [frame.pts_seconds for frame in frames] == pytest.approx([number * step for number in range(6)])
-    assert (info.frame_count, source.frames_decoded, info.fps) == (6, 6, pytest.approx(1 / step))
+    assert (info.frame_count, source.frames_decoded) == (6, 6)
+    assert info.fps == pytest.approx(1 / step)
     for frame in frames:
         frame.release()
 
@@ -192,6 +194,32 @@ def test_frames_of_a_moving_picture_are_selected_as_those_of_a_video(tmp_path: P
         for frame in frames:
             frame.release()
         source.close()
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "heic", "tif", "bmp", "jp2", "gif"])
+def test_damaged_photographs_are_read_or_refused_in_one_line(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"whole.{suffix}"
+    image_of(picture(NUMBER)).save(path)
+    content = path.read_bytes()
+    chance = random.Random(27)  # not a secret
+    refused = 0
+    for number in range(60):
+        damaged = bytearray(content)
+        if number % 3 == 0:
+            del damaged[chance.randrange(len(content)) :]
+        for _ in range(chance.choice((1, 8))):
+            if damaged:
+                damaged[chance.randrange(min(len(damaged), 400 if number % 3 == 1 else 10**9))] ^= chance.randrange(
+                    1, 256
+                )
+        try:
+            with Photograph(bytes(damaged), max_pixels=10_000_000) as photograph:
+                for pixels, _ in photograph.frames():
+                    assert pixels.ndim == 3
+        except NotAVideo as refusal:
+            assert "\n" not in str(refusal)  # noqa: PT017 - most are refused, but not all
+            refused += 1
+    assert refused > 5
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "avif"])

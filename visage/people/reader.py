@@ -141,7 +141,7 @@ class FaceReader:
             return image, faces
         upright, least = image, max(best + TURNED_MARGIN, TURNED_SCORE)
         for quarter_turns in (1, 3, 2):
-            turned = np.ascontiguousarray(np.rot90(image, quarter_turns))
+            turned = np.asarray(np.rot90(image, quarter_turns))  # a view
             found = self._look(turned)
             if _surest(found) >= least:
                 upright, faces, least = turned, found, _surest(found)

@@ -121,11 +121,11 @@ class PhotographSource:
             frame = av.VideoFrame.from_ndarray(pixels, format="bgr24")
             del pixels
             try:
-                picture = self._admission.admit(frame, Orientation(), look=look)
+                picture = self._admission.admit(frame, Orientation(), detect=detect)
             except PoolClosed:
                 return
             if picture is not None:
-                yield Frame(self._source_id, index, pts_seconds, picture, time.time(), look)
+                yield Frame(self._source_id, index, pts_seconds, picture, time.time(), detect)
 
     def _read(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
         first, self._first = self._first, None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from stages.addresses import is_address
 from stages.decode.photograph_format import file_format
 from stages.decode.photograph_source import PhotographSource
+from stages.decode.suffixes import VIDEO_SUFFIXES
 from stages.decode.video import Admission
-from visage.assembly.looking import delivers_all, look_every
+from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
-from visage.suffixes import VIDEO_SUFFIXES
 
 __all__ = ["is_photograph", "photograph_source"]
 
@@ -27,7 +27,7 @@ def photograph_source(settings: Settings, spec: SourceSpec, admission: Admission
         source_id=spec.source_id,
         path=spec.uri,
         admission=admission,
-        frameskip=look_every(settings),
+        frameskip=detection_interval(settings),
         delivers_all=delivers_all(settings),
         start_seconds=settings.start_seconds,
         end_seconds=settings.end_seconds,

@@ -26,9 +26,9 @@ from stages.decode.photograph import Photograph
 from stages.decode.photograph_format import file_format
 from stages.errors import NotAVideo, SourceError
 from stages.frames import FloatArray, Frame
-from stages.imaging.admission import HostAdmission
+from stages.imaging.host.admission import HostAdmission
 from stages.imaging.orientation import Orientation
-from stages.imaging.window import Window
+from stages.imaging.patches import PatchWindow
 from stages.track.quality import quality, sharpness
 from visage.assembly import ModelPlan, choose_platform
 from visage.config import Settings
@@ -37,7 +37,7 @@ from visage.models import Progress
 from visage.people.errors import PictureRefused
 from visage.people.picture_process import PictureProcess
 
-__all__ = ["FaceReader", "ReadFace", "choose_face", "crop_around"]
+__all__ = ["FaceReader", "PortraitFace", "choose_face", "crop_around"]
 
 CROP_SIDE = 256
 CROP_MARGIN = 0.4  # of the box on each side: a detector finds the face in its own crop again
@@ -51,8 +51,8 @@ TURNED_SCORE = 0.8
 TURNED_MARGIN = 0.03
 """By which a turned picture's score has to exceed that of the picture as it is."""
 
-LEAST_QUALITY = 0.08
-LEAST_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
+MIN_QUALITY = 0.08
+MIN_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
 
 
 class FaceReader:
@@ -84,13 +84,13 @@ class FaceReader:
             stack.callback(self._detect.close)
             self._embed = self._platform.embed_stage(release_pixels=False)
             stack.callback(self._embed.close)
-            self._luma = self._platform.open_luma()
+            self._luma = self._platform.open_patch_reader()
             stack.callback(self._luma.close)
             self._detect.open()
             self._embed.open()
             self._stack = stack.pop_all()
 
-    def read(self, source: Path | str | bytes) -> list[ReadFace]:
+    def read(self, source: Path | str | bytes) -> list[PortraitFace]:
         """The faces of a photograph, largest first. Raises SourceError for what can't be read as a picture.
 
         Args:
@@ -130,7 +130,7 @@ class FaceReader:
                     frame.release()
         raise NotAVideo(f"{path} holds no picture")
 
-    def _upright(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[ReadFace]]:
+    def _upright(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[PortraitFace]]:
         """The picture, turned by quarters until its faces are upright, and its faces.
 
         Detectors find sideways faces too, less surely; their embeddings are those of nobody.
@@ -147,7 +147,7 @@ class FaceReader:
                 upright, faces, least = turned, found, _surest(found)
         return upright, faces
 
-    def _look(self, image: NDArray[np.uint8]) -> list[ReadFace]:
+    def _look(self, image: NDArray[np.uint8]) -> list[PortraitFace]:
         """The faces of a picture, uint8 (H, W, 3), BGR."""
         pixels = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
         picture = self._admission.admit(pixels, Orientation())
@@ -156,14 +156,14 @@ class FaceReader:
         try:
             (observation,) = self._embed.process(self._detect.process([frame]))
             faces = observation.faces
-            windows = [Window.around(box, 1.0) for box in faces.boxes_xyxy]
+            windows = [PatchWindow.around(box, 1.0) for box in faces.boxes_xyxy]
             (patches,) = self._luma.patches([frame.picture], [windows])
         finally:
             frame.release()
         assert faces.embeddings is not None
         landmarks = [None] * len(faces) if faces.landmarks is None else list(faces.landmarks)
         return [
-            ReadFace(
+            PortraitFace(
                 box,
                 float(score),
                 quality(box, float(score), points, sharpness(patch)),
@@ -175,7 +175,7 @@ class FaceReader:
             )
         ]
 
-    def _closer(self, image: NDArray[np.uint8], face: ReadFace) -> ReadFace:
+    def _closer(self, image: NDArray[np.uint8], face: PortraitFace) -> PortraitFace:
         """The face as it is seen in its own part of the picture; as it was, where there it is not found again."""
         left, top, right, bottom = _around(face.box_xyxy, CLOSER_MARGIN, image)
         if 2 * (right - left) * (bottom - top) > image.shape[0] * image.shape[1]:
@@ -190,7 +190,7 @@ class FaceReader:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReadFace:
+class PortraitFace:
     """A face of a photograph; see `stages.frames.Faces`.
 
     Attributes:
@@ -211,7 +211,7 @@ class ReadFace:
         return float((self.box_xyxy[2:] - self.box_xyxy[:2]).min())
 
 
-def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bool = False) -> ReadFace:
+def choose_face(faces: list[PortraitFace], *, number: int | None = None, largest: bool = False) -> PortraitFace:
     """The one face to take of a picture's.
 
     Args:
@@ -222,7 +222,7 @@ def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bo
     """
     if not faces:
         raise PictureRefused(
-            f"no face found; choose a picture that shows one upright and at least {LEAST_SIDE} pixels large"
+            f"no face found; choose a picture that shows one upright and at least {MIN_SIDE} pixels large"
         )
     if number is not None:
         if not 1 <= number <= len(faces):
@@ -234,11 +234,11 @@ def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bo
         )
     else:
         face = faces[0]
-    if face.side < LEAST_SIDE:
-        raise PictureRefused(f"the face is only {face.side:.0f} pixels large; at least {LEAST_SIDE} are needed")
-    if face.quality < LEAST_QUALITY:
+    if face.side < MIN_SIDE:
+        raise PictureRefused(f"the face is only {face.side:.0f} pixels large; at least {MIN_SIDE} are needed")
+    if face.quality < MIN_QUALITY:
         raise PictureRefused(
-            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {LEAST_QUALITY}); "
+            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {MIN_QUALITY}); "
             "choose a sharper one that looks at the camera"
         )
     return face
@@ -264,7 +264,7 @@ def crop_around(image: NDArray[np.uint8], box_xyxy: FloatArray) -> bytes:
     return data.tobytes()
 
 
-def _surest(faces: list[ReadFace]) -> float:
+def _surest(faces: list[PortraitFace]) -> float:
     """The highest score; 0.0 without faces."""
     return max((face.score for face in faces), default=0.0)
 

@@ -11,9 +11,9 @@ import struct
 import threading
 
 from stages.decode.photograph_format import HEAD_BYTES, photograph_format
-from visage.web.errors import PictureRefused
+from visage.web.errors import UnusablePicture
 
-__all__ = ["MOST_PIXELS", "PICTURE_FORMATS", "check_picture", "picture_size", "reading"]
+__all__ = ["MAX_PIXELS", "PICTURE_FORMATS", "check_picture", "picture_size", "reading"]
 
 reading = threading.BoundedSemaphore(2)
 """Held from the moment a request's pictures come into memory until they were looked at; the others wait on disk."""
@@ -22,22 +22,22 @@ PICTURE_FORMATS = "JPEG, PNG, WebP, HEIC, AVIF or TIFF"
 FORMATS_WITHOUT_SIZE = ("AVIF", "HEIF", "TIFF")
 """Their sizes lie deep in their tables."""
 
-MOST_PIXELS = 50_000_000
+MAX_PIXELS = 50_000_000
 MARKER = 0xFF
 FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # those three are tables and reserved
 
 
 def check_picture(data: bytes, name: str = "the picture") -> bytes:
-    """The same bytes. Raises PictureRefused, which says what is wrong."""
+    """The same bytes. Raises UnusablePicture, which says what is wrong."""
     form = photograph_format(data[:HEAD_BYTES])
     if form in FORMATS_WITHOUT_SIZE:
         return data
     size = picture_size(data)
     if size is None:
-        raise PictureRefused(f"{name} is not a {PICTURE_FORMATS} file")
+        raise UnusablePicture(f"{name} is not a {PICTURE_FORMATS} file")
     width, height = size
-    if not 0 < width * height <= MOST_PIXELS:
-        raise PictureRefused(f"{name} is {width}x{height}; at most {MOST_PIXELS // 1_000_000} megapixels are taken")
+    if not 0 < width * height <= MAX_PIXELS:
+        raise UnusablePicture(f"{name} is {width}x{height}; at most {MAX_PIXELS // 1_000_000} megapixels are taken")
     return data
 
 

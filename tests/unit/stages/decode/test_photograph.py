@@ -17,8 +17,8 @@ from stages.decode.photograph import ORIENTATION, Photograph
 from stages.decode.photograph_format import file_format
 from stages.decode.photograph_source import PhotographSource
 from stages.errors import NotAVideo, SourceBroken, SourceNotFound
-from stages.imaging.admission import HostAdmission
-from stages.imaging.host import HostImaging
+from stages.imaging.host.admission import HostAdmission
+from stages.imaging.host.imaging import HostImaging
 from stages.imaging.letterbox import DetectorInput
 from tests.clips import picture, read_number, write_clip
 

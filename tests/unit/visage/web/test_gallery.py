@@ -14,7 +14,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from stages.track.summary import TrackSummary
+from stages.tracks.summary import TrackSummary
 from tests.media import Media
 from tests.unit.visage.web.doubles import MemoryService, jpeg
 from tests.unit.visage.web.serving import serving

@@ -23,8 +23,6 @@ __all__ = ["Preview", "PreviewGate", "PreviewSink"]
 class PreviewSink:
     """Offers one source's frames. Implements `stages.sink.base.Sink`; leaves nothing behind."""
 
-    wants_pixels = True
-
     def __init__(self, gate: PreviewGate, *, to_bgr: Callable[[Picture], NDArray[np.uint8]], width: int) -> None:
         """
         Args:

@@ -39,8 +39,6 @@ SCREEN_SHARE = 0.9  # leaves room for the window's frame and a task bar
 class WindowSink:
     """Shows one source. Implements `stages.sink.base.Sink`; `closed` says whether a person has had enough."""
 
-    wants_pixels = True
-
     def __init__(self, *, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> None:
         """`to_bgr` gives the upright picture as uint8 (H, W, 3)."""
         self._to_bgr = to_bgr

@@ -162,7 +162,6 @@ class RecordingSink:
     rows: list[int] = field(default_factory=list)
     ended: SourceEnded | None = None
     was_abandoned: bool = False
-    wants_pixels: bool = False
 
     def open(self, info: VideoInfo) -> None:
         pass

@@ -135,8 +135,6 @@ class ServiceMetrics(Collector):
 class TallySink:
     """Implements `stages.sink.base.Sink`; keeps nothing."""
 
-    wants_pixels = False
-
     def __init__(self, metrics: ServiceMetrics) -> None:
         self._metrics = metrics
 

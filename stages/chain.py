@@ -36,11 +36,10 @@ class Chain(Generic[In, Middle, Out]):
         """One result an item, in the batch's order."""
         return self._second.process(self._first.process(batch))
 
-    def flush(self, source_id: str) -> Sequence[Out]:
-        """What the first held back goes through the second before that forgets the source."""
-        held = self._first.flush(source_id)
-        passed = list(self._second.process(held)) if held else []
-        return [*passed, *self._second.flush(source_id)]
+    def end_source(self, source_id: str) -> None:
+        """Both forget the source, in order."""
+        self._first.end_source(source_id)
+        self._second.end_source(source_id)
 
     def close(self) -> None:
         """Close both, in order; the second also if the first fails."""

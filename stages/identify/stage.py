@@ -61,10 +61,9 @@ class IdentifyStage:
             results.append(replace(item, faces=replace(item.faces, identities=tuple(identities))))
         return results
 
-    def flush(self, source_id: str) -> list[Observation]:
+    def end_source(self, source_id: str) -> None:
         """Forget the source's tracks."""
         self._tracks.pop(source_id, None)
-        return []
 
     def close(self) -> None:
         """Forget all tracks."""

@@ -29,7 +29,7 @@ __all__ = ["TrackStage"]
 
 
 class TrackStage:
-    """Gives every face a track. Owns the detecting stage and the luma; state per source ends with `flush`."""
+    """Gives every face a track. Owns the detecting stage and the luma; state per source ends with `end_source`."""
 
     def __init__(
         self,
@@ -78,10 +78,10 @@ class TrackStage:
                 frame.release()
         return results
 
-    def flush(self, source_id: str) -> Sequence[Observation]:
+    def end_source(self, source_id: str) -> None:
         """Forget the source's tracks."""
         self._sources.pop(source_id, None)
-        return self._detect.flush(source_id)
+        self._detect.end_source(source_id)
 
     def close(self) -> None:
         """Close the detecting stage and the luma."""

@@ -84,19 +84,20 @@ class StageWorker(Generic[In]):
 
     def _handle(self, batch: Sequence[SourceStarted | In | SourceEnded]) -> None:
         items = [item for item in batch if not isinstance(item, (SourceStarted, SourceEnded))]
-        try:
-            results = iter(self._process(items) if items else ())
-        except BaseException:
-            for unprocessed in items:
-                unprocessed.release()
-            raise
         outgoing: list[SourceStarted | Observation | SourceEnded] = []
-        for item in batch:
-            if isinstance(item, SourceEnded):
-                outgoing.extend(self._stage.flush(item.source_id))
-                outgoing.append(item)
-            else:
-                outgoing.append(item if isinstance(item, SourceStarted) else next(results))
+        try:
+            results = self._process(items) if items else ()
+            if len(results) != len(items):
+                raise RuntimeError(f"{len(results)} results for a batch of {len(items)} frames")
+            rest = iter(results)
+            for item in batch:
+                if isinstance(item, SourceEnded):
+                    self._stage.end_source(item.source_id)
+                outgoing.append(item if isinstance(item, (SourceStarted, SourceEnded)) else next(rest))
+        except BaseException:
+            for item in items:  # their results hold the same frames
+                item.release()
+            raise
         self._pass_on(outgoing)
 
     def _process(self, items: Sequence[In]) -> Sequence[Observation]:

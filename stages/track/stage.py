@@ -16,6 +16,7 @@ import numpy as np
 from stages.contract import Stage
 from stages.frames import Faces, Frame, Observation
 from stages.imaging.window import Gray, Luma
+from stages.meter import metered
 from stages.track.appearance import Appearance
 from stages.track.camera import camera_shift
 from stages.track.cuts import SceneWatch
@@ -30,6 +31,8 @@ __all__ = ["TrackStage"]
 
 class TrackStage:
     """Gives every face a track. Owns the detecting stage and the luma; state per source ends with `end_source`."""
+
+    name = "track"
 
     def __init__(
         self,
@@ -50,14 +53,14 @@ class TrackStage:
             chooses: mark the best shots as worth an embedding; otherwise every detected face is.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
         """
-        self._detect = detect
+        self._detect = metered(detect)
         self._luma = luma
         self._follows = follows
         self._adaptive = adaptive
         self._chooses = chooses
         self._release_pixels = release_pixels
         self._sources: dict[str, _Source] = {}
-        self.name = detect.name  # the runtime knows both by it
+        self.inner_counters = self._detect.counters
 
     def open(self) -> None:
         """Open the detecting stage."""

@@ -45,7 +45,7 @@ def run(stage: Stage[Frame, Observation], batches: Sequence[Sequence[Item]]) -> 
 
     output: BoundedQueue[SourceStarted | Observation | SourceEnded] = BoundedQueue(16)
     failures: list[StageFailed] = []
-    worker: StageWorker[Frame] = StageWorker(stage, take=take, output=output, on_failure=failures.append)
+    worker: StageWorker[Frame] = StageWorker(stage, name="worker", take=take, output=output, on_failure=failures.append)
     worker.start()
     assert worker.join(BOUND_SECONDS)
     passed: list[object] = []

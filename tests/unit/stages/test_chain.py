@@ -38,7 +38,7 @@ def test_a_batch_passes_both_in_order() -> None:
     chain.open()
     assert chain.process([1, 2]) == [12, 13]
     chain.close()
-    assert chain.name == "detect"
+    assert [(counter.name, counter.items) for counter in chain.counters] == [("detect", 2), ("track", 2)]
     assert calls == ["open detect", "open track", "close detect", "close track"]
 
 

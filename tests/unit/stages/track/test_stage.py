@@ -220,7 +220,6 @@ def test_pixels_are_kept_for_the_next_stage_unless_this_is_the_last() -> None:
 def test_the_detecting_stage_is_opened_and_closed_with_it() -> None:
     detect = Finding()
     stage = make(detect)
-    assert stage.name == "detect"
     stage.open()
     assert detect.is_open
     stage.close()

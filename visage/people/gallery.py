@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -100,6 +101,10 @@ class Gallery:
         """Everybody, by name."""
         return self.roll.people()
 
+    def person_ids(self) -> set[str]:
+        """Of everybody; one quick statement."""
+        return self.roll.person_ids()
+
     def person(self, who: str) -> PersonRecord:
         """By name or id. Raises NoSuchPerson."""
         return self.roll.person(who)
@@ -120,6 +125,14 @@ class Gallery:
         """
         digest = hashlib.sha256(content).hexdigest()
         return self.roll.add_picture(name, face, origin=origin, digest=digest, keep_crop=self.keeps_crops)
+
+    def add_all(self, name: str, pictures: Sequence[tuple[ReadFace, bytes]], *, origin: str) -> list[Enrolled]:
+        """Enrol several faces of one person, each with its picture's bytes: all of them or, if one is refused, none.
+
+        Raises NameRefused, PictureRefused; then the gallery is as it was.
+        """
+        with self.database.transaction():
+            return [self.add(name, face, origin=origin, content=content) for face, content in pictures]
 
     def rename(self, who: str, name: str) -> None:
         """Raises NoSuchPerson, NameTaken."""

@@ -31,7 +31,9 @@ LISTED = """
 SELECT people.id, people.name,
     (SELECT count(*) FROM pictures WHERE person_id = people.id) AS pictures,
     count(sightings.id) AS sightings, coalesce(sum(end_seconds - start_seconds), 0) AS seen_seconds,
-    max(started_at + end_seconds - start_seconds) AS last_seen
+    max(started_at + end_seconds - start_seconds) AS last_seen,
+    EXISTS (SELECT 1 FROM pictures WHERE person_id = people.id AND crop IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM sightings WHERE person_id = people.id AND crop IS NOT NULL) AS has_crop
 FROM people LEFT JOIN sightings ON sightings.person_id = people.id
 """
 
@@ -48,6 +50,10 @@ class Roll:
     def people(self) -> list[PersonRecord]:
         """Everybody, by name."""
         return [_person(row) for row in self._database.rows(f"{LISTED} GROUP BY people.id ORDER BY people.name")]
+
+    def person_ids(self) -> set[str]:
+        """Of everybody; quick, however many they are."""
+        return {f"p{row['id']}" for row in self._database.rows("SELECT id FROM people")}
 
     def person(self, who: str) -> PersonRecord:
         """By name or id ("p7"). Raises NoSuchPerson."""
@@ -249,5 +255,11 @@ def number_of(identifier: str, kind: str) -> int | None:
 
 def _person(row: Row) -> PersonRecord:
     return PersonRecord(
-        f"p{row['id']}", row["name"], row["pictures"], row["sightings"], row["seen_seconds"], row["last_seen"]
+        f"p{row['id']}",
+        row["name"],
+        row["pictures"],
+        row["sightings"],
+        row["seen_seconds"],
+        row["last_seen"],
+        bool(row["has_crop"]),
     )

@@ -63,6 +63,8 @@ def test_a_gallery_of_version_1_tells_cameras_by_their_addresses(tmp_path: Path)
         recorder.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "gallery.sqlite")) as file:
         file.execute("ALTER TABLE sightings DROP COLUMN is_live")
+        for index in ("pictures_with_crop", "person_with_crop", "unknown_with_crop"):
+            file.execute(f"DROP INDEX {index}")
         file.execute("PRAGMA user_version = 1")
     for _ in range(2):
         with gallery(tmp_path) as opened:
@@ -71,6 +73,36 @@ def test_a_gallery_of_version_1_tells_cameras_by_their_addresses(tmp_path: Path)
         file.execute("PRAGMA user_version = 99")
     with pytest.raises(GalleryBroken, match=r"newer Visage \(version 99\); update this one"):
         gallery(tmp_path)
+
+
+def test_of_several_pictures_all_are_enrolled_or_none(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        good, other = (face(ADA), b"first"), (face(near(ADA, 1)), b"second")
+        with pytest.raises(PictureRefused, match="has this picture already"):
+            opened.add_all("Ada", [good, other, good], origin="upload")
+        assert opened.people() == []
+        assert opened.audit() == []
+        assert len(opened.add_all("Ada", [good, other], origin="upload")) == 2
+        assert [(one.name, one.pictures) for one in opened.people()] == [("Ada", 2)]
+
+
+def test_lists_say_who_has_a_crop(tmp_path: Path) -> None:
+    """By a picture, by a sighting alone, not at all; unknowns likewise. A gallery of version 2 is brought up to it."""
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        opened.keeps_crops = True
+        add(opened, "Bob", BOB)
+        record(opened, track(person(3), 1, seconds=5.0))
+        opened.name_unknown("u1", "Eve")
+        record(opened, track(person(4), 2, seconds=5.0))
+    with contextlib.closing(sqlite3.connect(tmp_path / "gallery.sqlite")) as file:
+        for index in ("pictures_with_crop", "person_with_crop", "unknown_with_crop"):
+            file.execute(f"DROP INDEX {index}")
+        file.execute("PRAGMA user_version = 2")
+    with gallery(tmp_path) as opened:
+        assert {one.name: one.has_crop for one in opened.people()} == {"Ada": False, "Bob": True, "Eve": True}
+        assert [one.has_crop for one in opened.unknowns()] == [True]
+        assert opened.person_ids() == {"p1", "p2", "p3"}
 
 
 @pytest.mark.parametrize("how", ["forgotten", "pruned"])

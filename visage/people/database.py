@@ -144,6 +144,17 @@ class Database:
             finally:
                 self._depth -= 1
 
+    def version(self) -> tuple[int, int] | None:
+        """Changes with every change of the file, by this process or another one: what a copy in memory is of.
+
+        Returns None within a transaction, whose changes may still be rolled back.
+        """
+        with self._lock:
+            if self._connection.in_transaction:
+                return None
+            others = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+            return others, self._connection.total_changes
+
     def meta(self, key: str) -> Value:
         """A setting of the gallery; None where it was never set."""
         row = self.row("SELECT value FROM meta WHERE key = ?", [key])

@@ -45,11 +45,18 @@ class Roll:
         self._database = database
         self._codec = codec
         self._sealing = sealing
+        self._listed: tuple[tuple[int, int] | None, list[PersonRecord]] | None = None
         self._copy: tuple[Value, FloatArray, NDArray[np.intp]] | None = None
 
     def people(self) -> list[PersonRecord]:
-        """Everybody, by name."""
-        return [_person(row) for row in self._database.rows(f"{LISTED} GROUP BY people.id ORDER BY people.name")]
+        """Everybody, by name. Read again only when anything in the file has changed: there may be thousands."""
+        # The version before the rows: they may be newer than it says, never older.
+        version, listed = self._database.version(), self._listed
+        if version is None or listed is None or listed[0] != version:
+            rows = self._database.rows(f"{LISTED} GROUP BY people.id ORDER BY people.name")
+            listed = (version, [_person(row) for row in rows])
+            self._listed = None if version is None else listed
+        return list(listed[1])
 
     def person_ids(self) -> set[str]:
         """Of everybody; quick, however many they are."""

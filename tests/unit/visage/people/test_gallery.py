@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.frames import FloatArray
+from stages.frames import FloatArray, Identity
 from stages.sink.tracks import TracksParquet
 from tests.unit.visage.people.scenes import DIMENSION, add, face, gallery, near, person, track
 from visage.cli.main import main
@@ -84,6 +84,29 @@ def test_of_several_pictures_all_are_enrolled_or_none(tmp_path: Path) -> None:
         assert opened.audit() == []
         assert len(opened.add_all("Ada", [good, other], origin="upload")) == 2
         assert [(one.name, one.pictures) for one in opened.people()] == [("Ada", 2)]
+
+
+def test_a_list_of_people_is_never_an_old_one(tmp_path: Path) -> None:
+    """It is kept until the file changes: here, in another process, or in a transaction that is rolled back."""
+
+    def names(opened: Gallery) -> list[str]:
+        return [one.name for one in opened.people()]
+
+    with gallery(tmp_path) as opened, gallery(tmp_path) as other:
+        assert names(opened) == []
+        add(opened, "Ada", ADA)
+        assert names(opened) == names(opened) == ["Ada"]
+        add(other, "Bob", BOB)
+        assert names(opened) == ["Ada", "Bob"]
+        with contextlib.suppress(KeyError), opened.database.transaction():
+            opened.rename("Bob", "Rob")
+            assert names(opened) == ["Ada", "Rob"]
+            raise KeyError
+        assert names(opened) == ["Ada", "Bob"]
+        record(other, track(near(ADA, 1), 1, identity=Identity("p1", "Ada", 0.8, 0.0)))
+        assert [one.sightings for one in opened.people()] == [1, 0]
+        opened.people().clear()
+        assert names(opened) == ["Ada", "Bob"]
 
 
 def test_lists_say_who_has_a_crop(tmp_path: Path) -> None:

@@ -109,6 +109,17 @@ def test_a_list_of_people_is_never_an_old_one(tmp_path: Path) -> None:
         assert names(opened) == ["Ada", "Bob"]
 
 
+def test_a_track_is_recorded_for_whom_it_shows(tmp_path: Path) -> None:
+    """The pipeline's decision first, unless its person is gone; then the whole track's likeness; else an unknown."""
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        opened.record(track(near(BOB, 1), 1, at=4.0, identity=Identity("p1", "Ada", 0.8, 0.0)), uri="a.mp4")
+        opened.record(track(near(ADA, 2), 2, at=3.0, identity=Identity("p99", "Gone", 0.8, 0.0)), uri="a.mp4")
+        opened.record(track(near(BOB, 3), 3, at=2.0), uri="a.mp4", crop=b"jpeg")
+        opened.record(track(None, 4, at=1.0), uri="a.mp4")
+        assert [one.name for one in opened.sightings()] == ["Ada", "Ada", "Unknown 1", "unknown"]
+
+
 def test_lists_say_who_has_a_crop(tmp_path: Path) -> None:
     """By a picture, by a sighting alone, not at all; unknowns likewise. A gallery of version 2 is brought up to it."""
     with gallery(tmp_path) as opened:

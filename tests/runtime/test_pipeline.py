@@ -10,7 +10,7 @@ import pytest
 from stages.buffers import BufferPool
 from stages.errors import NotAVideo, OutputFailed, SourceBroken
 from stages.frames import Frame, Observation, Picture
-from stages.imaging.window import Gray
+from stages.imaging.patches import Gray
 from stages.sources import VideoInfo
 from stages.track.stage import TrackStage
 from tests.runtime.latches import BOUND_SECONDS, Background, announce_wait
@@ -80,7 +80,7 @@ def test_every_frame_reaches_its_own_sink_in_order(rig: Rig) -> None:
 
 def test_statistics_tell_of_tracks_and_how_long_they_lasted(rig: Rig) -> None:
     rig.detect.gate.set()
-    rig.tracked = TrackStage(rig.detect, luma=ScriptedLuma())
+    rig.tracked = TrackStage(rig.detect, patch_reader=ScriptedLuma())
     with rig.build() as pipeline:
         pipeline.add("a", rig.source("a", 30))
         pipeline.start()
@@ -205,7 +205,7 @@ def test_abort_while_draining_drops_what_was_read(rig: Rig) -> None:
 def test_an_aborted_detector_keeps_its_luma_until_it_is_through(rig: Rig) -> None:
     """Detect is held; abort(); all else has stopped, and still only detect's own thread closes what it reads with."""
     luma = ScriptedLuma()
-    rig.tracked = TrackStage(rig.detect, luma=luma)
+    rig.tracked = TrackStage(rig.detect, patch_reader=luma)
     with rig.build() as pipeline:
         pipeline.add("a", rig.source("a", 0, endless=True))
         pipeline.start()
@@ -230,7 +230,7 @@ def test_tracking_has_a_row_of_its_own_and_its_failure_stops_the_right_queues(ri
             return super().thumbnails(pictures)
 
     rig.detect.gate.set()
-    rig.tracked = TrackStage(rig.detect, luma=Blind())
+    rig.tracked = TrackStage(rig.detect, patch_reader=Blind())
     with rig.build() as pipeline:
         pipeline.add("a", rig.source("a", 0, endless=True))
         pipeline.start()
@@ -416,7 +416,7 @@ def test_what_was_read_of_a_source_that_hangs_is_whole_after_a_drain(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, policy: OverflowPolicy
 ) -> None:
     """Its server falls silent after three frames; drain(); they are written; then one more comes, for nobody."""
-    monkeypatch.setattr("visage.runtime.stragglers.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("visage.runtime.stuck_decoders.ANSWER_SECONDS", 0.05)
     is_silent, answers = threading.Event(), threading.Event()
 
     class Silent(ScriptedSource):
@@ -450,7 +450,7 @@ def test_a_source_that_is_held_up_by_the_detector_is_not_given_up_in_a_drain(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Detect is held with frame 0, four wait, the source waits with frame 5; drain(); long after, detect goes on."""
-    monkeypatch.setattr("visage.runtime.stragglers.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("visage.runtime.stuck_decoders.ANSWER_SECONDS", 0.05)
     rounds = threading.Semaphore(0)
     unsettled = SourceTable.unsettled
 

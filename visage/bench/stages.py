@@ -19,8 +19,8 @@ import av
 from stages.buffers import HostStream
 from stages.contract import Stage
 from stages.frames import Frame, Observation
-from stages.imaging.admission import HostAdmission
-from stages.imaging.host import HostImaging
+from stages.imaging.host.admission import HostAdmission
+from stages.imaging.host.imaging import HostImaging
 from stages.imaging.orientation import Orientation
 from stages.sources import SourceEnded
 from stages.track.stage import TrackStage
@@ -149,7 +149,9 @@ class _StageBench:
                 stage.close()
 
     def _tracking(self, settings: Settings) -> TrackStage:
-        return TrackStage(self._found, luma=self._platform.open_luma(), chooses=settings.embed == "best")
+        return TrackStage(
+            self._found, patch_reader=self._platform.open_patch_reader(), chooses=settings.embed == "best"
+        )
 
     @contextmanager
     def _timing(self, name: str, items: int) -> Iterator[None]:

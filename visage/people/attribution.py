@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from stages.identify.roster import Roster
 from stages.identify.rule import NamingRule
-from stages.track.summary import TrackSummary
-from visage.people.belonging import Belonging
+from stages.tracks.summary import TrackSummary
+from visage.people.binding import GalleryBinding
 from visage.people.database import Database
 from visage.people.names import clean_name
-from visage.people.records import PersonRecord
-from visage.people.roll import Roll, number_of
+from visage.people.person_store import PersonStore, number_of
+from visage.people.records import StoredPerson
 from visage.people.sightings import Sightings
 from visage.people.unknowns import Unknowns
 from visage.people.vectors import VectorCodec
@@ -23,7 +23,7 @@ __all__ = ["Attribution"]
 BEST_SIGHTINGS = 3
 """An unknown who is named is recognised by so many of their best tracks."""
 
-LEAST_WEIGHT = 0.05
+MIN_WEIGHT = 0.05
 """Of quality and of seconds: a track of one poor frame still moves its cluster a little."""
 
 
@@ -34,14 +34,14 @@ class Attribution:
         self,
         database: Database,
         codec: VectorCodec,
-        own: Belonging,
-        roll: Roll,
+        own: GalleryBinding,
+        roll: PersonStore,
         unknowns: Unknowns,
         sightings: Sightings,
     ) -> None:
         self._database = database
         self._codec = codec
-        self._sealing = own.sealing
+        self._cipher = own.cipher
         self._rule = NamingRule(own.threshold, own.margin)
         self._roll = roll
         self._unknowns = unknowns
@@ -57,7 +57,7 @@ class Attribution:
                 unknown = None
                 if person is None and track.embedding is not None:
                     seconds = track.end_seconds - track.start_seconds
-                    weight = max(track.best_quality, LEAST_WEIGHT) * max(seconds, LEAST_WEIGHT)
+                    weight = max(track.best_quality, MIN_WEIGHT) * max(seconds, MIN_WEIGHT)
                     unknown = self._unknowns.assign(track.embedding, weight)
                 self._sightings.add(
                     track,
@@ -72,7 +72,7 @@ class Attribution:
             self._unknowns.reload()  # its clusters may hold what was rolled back
             raise
 
-    def name_unknown(self, who: str, name: str) -> PersonRecord:
+    def name_unknown(self, who: str, name: str) -> StoredPerson:
         """See `Gallery.name_unknown`."""
         name = clean_name(name)
         with self._database.transaction():
@@ -84,7 +84,7 @@ class Attribution:
                 [number, BEST_SIGHTINGS],
             )
             for sighting in best:
-                crop = None if sighting["crop"] is None else self._sealing.open(sighting["crop"])
+                crop = None if sighting["crop"] is None else self._cipher.decrypt(sighting["crop"])
                 vector = self._codec.decode(sighting["embedding"])
                 self._roll.add_embedding(
                     key, vector, origin=f"sighting s{sighting['id']}", quality=sighting["quality"], crop=crop
@@ -107,7 +107,7 @@ class Attribution:
             return None, None
         found = roster.closest(track.embedding[None])
         similarity, runner_up = float(found.similarity[0]), float(found.runner_up[0])
-        if not self._rule.names(similarity, runner_up, looks=track.embeddings):
+        if not self._rule.names(similarity, runner_up, samples=track.embeddings):
             return None, None
         key = self._existing(roster.people[found.best[0]].person_id)
         return (None, None) if key is None else (key, similarity)

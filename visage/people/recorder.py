@@ -17,9 +17,9 @@ import threading
 import time
 from dataclasses import dataclass
 
-from stages.identify.errors import FaceIndexError
-from stages.track.summary import TrackSummary
+from stages.tracks.summary import TrackSummary
 from visage.people.gallery import Gallery
+from visage.people.index.errors import FaceIndexError
 
 __all__ = ["RecorderStatistics", "SightingRecorder"]
 

@@ -11,16 +11,16 @@ __all__ = [
     "AuditEntry",
     "Enrolled",
     "Forgotten",
-    "PersonRecord",
     "PictureRecord",
     "Sighting",
     "SightingMatch",
-    "UnknownRecord",
+    "StoredPerson",
+    "StoredUnknown",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class PersonRecord:
+class StoredPerson:
     """A person with a name.
 
     Attributes:
@@ -49,7 +49,7 @@ class PictureRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownRecord:
+class StoredUnknown:
     """A person without a name.
 
     Attributes:

@@ -9,7 +9,7 @@ import pytest
 from stages import meter
 from stages.chain import Chain
 from stages.frames import Frame, Observation, Picture
-from stages.imaging.window import Gray
+from stages.imaging.patches import Gray
 from stages.meter import Metered, metered
 from stages.track.stage import TrackStage
 from tests.unit.stages.test_chain import Adding
@@ -67,7 +67,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def tracking(clock: Clock) -> Metered[Frame, Observation]:
-    return metered(TrackStage(SlowDetect(clock), luma=SlowLuma(clock), follows=True))
+    return metered(TrackStage(SlowDetect(clock), patch_reader=SlowLuma(clock), follows=True))
 
 
 def test_tracking_does_not_count_as_detection(clock: Clock) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from tests.runtime.latches import BOUND_SECONDS
 from visage.config.service import FolderConfig
-from visage.service.file_desk import FileDesk
-from visage.service.folder_desk import FolderDesk
+from visage.service.folder_manager import FolderManager
+from visage.service.job_dispatcher import JobDispatcher
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def eager_switches() -> Iterator[None]:
 
 @pytest.mark.usefixtures("eager_switches")
 def test_no_folder_is_lost_when_several_threads_set_some(tmp_path: Path) -> None:
-    desk = FolderDesk(cast("FileDesk", None), {})  # files are not touched by `set`
+    desk = FolderManager(cast("JobDispatcher", None), {})  # files are not touched by `set`
     config = FolderConfig(path=tmp_path)
     start = threading.Barrier(4)
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.visage.people.scenes import add, gallery, person, track
 from visage.people import Gallery, SightingRecorder
-from visage.people.sealing import Sealing
+from visage.people.cipher import Cipher
 from visage.web.gallery import GalleryPeople
 
 PEOPLE = 200
@@ -32,7 +32,7 @@ def test_people_are_listed_in_a_few_statements(tmp_path: Path, monkeypatch: pyte
         people = GalleryPeople(opened, lambda: pytest.fail("no picture is read"))
         statements: list[str] = []
         opened.database._connection.set_trace_callback(statements.append)
-        monkeypatch.setattr(Sealing, "open", lambda *_: pytest.fail("a crop is opened"))
+        monkeypatch.setattr(Cipher, "open", lambda *_: pytest.fail("a crop is opened"))
         listed = people.people()
         assert len(listed) == PEOPLE
         assert all(one.has_portrait for one in listed)

@@ -17,6 +17,7 @@ from stages.errors import BackendUnavailable
 from stages.frames import FloatArray
 from stages.identify.errors import IndexMismatch, IndexUnavailable
 from stages.identify.index import Condition, Hit, IndexPoint, check_vectors
+from stages.installing import install_command
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -60,7 +61,7 @@ class ServerIndex:
         try:
             client_module = importlib.import_module("qdrant_client")
         except ImportError as exc:
-            raise BackendUnavailable("qdrant-client is not installed: pip install 'visage[qdrant]'") from exc
+            raise BackendUnavailable(f"qdrant-client is not installed: {install_command('qdrant')}") from exc
         self._models = importlib.import_module("qdrant_client.models")
         self.dimension = dimension
         self._url = url

@@ -170,5 +170,7 @@ def _display(machine: Machine) -> Finding:
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return Finding(Verdict.NOTE, "display", "none, so no --show", "visage run --annotate out.mp4 ...")
     if "pygame-ce" not in machine.libraries:
-        return Finding(Verdict.NOTE, "display", "there, but --show needs SDL", "pip install 'visage[show]'")
+        from stages.installing import install_command  # noqa: PLC0415
+
+        return Finding(Verdict.NOTE, "display", "there, but --show needs SDL", install_command("show"))
     return Finding(Verdict.OK, "display", "there: --show works")

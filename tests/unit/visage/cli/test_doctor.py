@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from stages.installing import install_command
 from visage.cli.doctor import Verdict, examine
 from visage.observe.machine import Machine, describe_machine
 
@@ -38,4 +39,4 @@ def test_a_display_without_sdl_says_what_to_install(machine: Machine, monkeypatc
     monkeypatch.setenv("DISPLAY", ":0")
     without = dataclasses.replace(machine, libraries={})
     (display,) = [finding for finding in examine(without) if finding.subject == "display"]
-    assert display.remedy == "pip install 'visage[show]'"
+    assert display.remedy == install_command("show")

@@ -16,6 +16,7 @@ from typing_extensions import Self
 
 from stages.frames import FloatArray
 from stages.identify.roster import Roster
+from visage.home import expand_home
 from visage.people.belonging import Belonging
 from visage.people.database import Database
 from visage.people.errors import GalleryBroken, NoSuchPerson
@@ -286,7 +287,7 @@ def open_gallery(
         GalleryLocked: it is encrypted and the key is missing or wrong.
         GalleryBroken: the folder can't be used.
     """
-    folder = Path(path).expanduser()
+    folder = expand_home(path)
     if not create and not (folder / "gallery.sqlite").is_file():
         raise GalleryBroken(f"{folder}: no gallery is there; `visage people add NAME PICTURE` makes one")
     return Gallery(

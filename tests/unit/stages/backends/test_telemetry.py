@@ -79,9 +79,9 @@ def unguarded_imports(source: str) -> list[int]:
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
         elif ast.unparse(node.func).endswith(("import_module", "__import__")):
-            names = [argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant)]
+            names = [str(argument.value) for argument in node.args[:1] if isinstance(argument, ast.Constant)]
         for name in names:
-            root = str(name).partition(".")[0]
+            root = name.partition(".")[0]
             if root in REPORTING and guarded.get(root, node.lineno) >= node.lineno:
                 found.append(node.lineno)
     return found

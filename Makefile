@@ -29,7 +29,6 @@ lock: $(BIN)/python
 
 ## next: which dependencies have wheels for the Pythons that are to come
 next: $(BIN)/python
-	@$(PIP) uv
 	@$(BIN)/python .ci/resolve_next.py
 
 system:

@@ -6,10 +6,10 @@ the others.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,24 +27,25 @@ def requirements(text: str) -> list[str]:
 
 
 def version_for(requirement: str, abi: str) -> str:
-    """The version that has a wheel for the ABI, or "none"."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--only-binary=:all:", "--python-version", "3.14", "--implementation", "cp"]
-        command += [
-            "--abi",
-            abi,
-            "--abi",
-            "abi3" if abi == "cp314" else abi,
-            "--abi",
-            "none",
-            "-d",
-            folder,
-            requirement,
-        ]
-        ran = subprocess.run(command, capture_output=True, check=False, timeout=SECONDS)
-        wheels = list(Path(folder).glob("*.whl"))
-        return wheels[0].name.split("-")[1] if ran.returncode == 0 and wheels else "none"
+    """The version that has a wheel for the ABI, or "none"; its metadata alone is fetched."""
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--dry-run",
+        "--no-deps",
+    ]
+    command += ["--ignore-installed", "--target", str(PYPROJECT.parent / ".venv" / "next"), "--only-binary=:all:"]
+    command += ["--python-version", "3.14", "--implementation", "cp", "--abi", abi, "--report", "-", requirement]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+    if ran.returncode:
+        if "No matching distribution" in ran.stderr:
+            return "none"
+        raise RuntimeError(f"{requirement}: {ran.stderr.strip().splitlines()[-1]}")
+    return str(json.loads(ran.stdout)["install"][0]["metadata"]["version"])
 
 
 def main() -> None:

@@ -48,8 +48,8 @@ class AudioCopy:
         """The output's time 0 is this time of the source, in seconds from the start of its pictures."""
         pictures = self._demuxer.stream
         self._origin_seconds = pts_seconds
-        if pictures.start_time is not None and pictures.time_base is not None:
-            self._origin_seconds += float(pictures.start_time * pictures.time_base)
+        if pictures.start_time is not None and self._demuxer.time_base is not None:
+            self._origin_seconds += float(pictures.start_time * self._demuxer.time_base)
         if pts_seconds > 0:
             self._demuxer.container.seek(round(self._origin_seconds * av.time_base))
         self._packets = self._shifted_packets()

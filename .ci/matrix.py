@@ -30,6 +30,7 @@ NUMBERS = ("x1", "y1", "x2", "y2")
 BOX_TOLERANCE = 0.01
 """Pixels."""
 STEP_SECONDS = 600
+"""Longest for one command."""
 HELP_RUNS = 3
 
 FIND_CLIP = """
@@ -142,7 +143,7 @@ def run_cell(cell: Cell, uv: str, home: Path) -> list[dict[str, str]]:
         if not table:
             cell.failures.append("visage run: the table is empty")
         for name, command in {
-            "visage serve --check": [visage, "serve", str(write_config(home)), "--check"],
+            "visage serve --check": [visage, "serve", "--config", str(write_config(home)), "--check"],
             "visage doctor": [visage, "doctor"],
             "the smoke tests": [python, "-m", "pytest", "-q", "-m", "smoke", "-p", "no:cacheprovider"],
         }.items():

@@ -39,7 +39,7 @@ def write(folder: Path, text: str) -> Path:
         ),
         ("cameras: [\n", "visage.yaml:2: "),
         ("- a\n", "visage.yaml:1: must hold keys"),
-        ("cameras:\n  a/b:\n    address: rtsp://x\n", "visage.yaml:1: cameras: 'a/b' is no name"),
+        ("cameras:\n  a/b:\n    address: rtsp://x\n", "visage.yaml:1: cameras: 'a/b' is not a valid name"),
         (
             "cameras:\n  a:\n    address: rtsp://x\n    schedule: [always]\n",
             "visage.yaml:4: cameras.a.schedule: 'always' is no time",

@@ -96,7 +96,10 @@ def write(folder: Path, text: str) -> Path:
         ("web: {token_file: ''}\n", "visage.yaml:1: web.token_file: is empty"),
         ("web: {add_source: {folders: ['']}}\n", "visage.yaml:1: web.add_source.folders.0: is empty"),
         ("analysis: {gallery: ''}\n", "visage.yaml:1: analysis.gallery: is empty"),
-        ("events:\n  webhooks:\n    a: {url: 'http://[h/'}\n", "visage.yaml:3: events.webhooks.a.url: has no host or an invalid port"),
+        (
+            "events:\n  webhooks:\n    a: {url: 'http://[h/'}\n",
+            "visage.yaml:3: events.webhooks.a.url: has no host or an invalid port",
+        ),
     ],
 )
 def test_a_problem_names_line_and_key(tmp_path: Path, text: str, expected: str) -> None:

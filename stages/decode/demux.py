@@ -9,6 +9,8 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -20,6 +22,7 @@ from av.video.stream import VideoStream
 from stages.addresses import is_address, redact_credentials
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
+from stages.decode.rational import as_fraction
 from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
 
@@ -39,6 +42,12 @@ NETWORK_SECONDS = 10.0
 
 MAX_PAUSES = 10_000
 """How often FFmpeg is asked again for a packet: an MPEG-TS that is out of step is searched by 64 KiB each time."""
+
+
+AV_MAJOR = int(av.__version__.partition(".")[0])
+ALWAYS_TOLERANT = 19
+_TOLERANT: dict[str, Any] = {} if AV_MAJOR >= ALWAYS_TOLERANT else {"metadata_errors": "replace"}
+"""Titles from before UTF-8 are no reason to refuse a film. PyAV 19 has no such argument: it never refuses them."""
 
 
 class Demuxer:
@@ -70,7 +79,7 @@ class Demuxer:
                 _address(uri) if given.container_format is None else uri,
                 format=given.container_format,
                 hwaccel=hwaccel,
-                metadata_errors="replace",  # titles of before UTF-8 are no reason to refuse a film
+                **_TOLERANT,
                 options={**_network_options(uri), **given.options},
                 timeout=(STALL_SECONDS, STALL_SECONDS) if is_address(uri) else None,
             )
@@ -100,11 +109,16 @@ class Demuxer:
         return name == "image2" or name.endswith("_pipe")
 
     @property
+    def time_base(self) -> Fraction | None:
+        """Seconds a tick of the stream's stamps, where the container says."""
+        return as_fraction(self.stream.time_base)
+
+    @property
     def fps(self) -> float | None:
         """Average frame rate, where the container says; a bare stream's own, of which FFmpeg gives 25 as average."""
         if self.is_still:
             return None
-        rates = [self.stream.average_rate, self.stream.guessed_rate]
+        rates = [as_fraction(self.stream.average_rate), as_fraction(self.stream.guessed_rate)]
         if self.container.format.flags & AVFMT_NOTIMESTAMPS:
             rates.reverse()
         return next((float(rate) for rate in rates if rate and rate <= MAX_FPS), None)
@@ -114,8 +128,8 @@ class Demuxer:
         """As the stream or else the container states; 0.0 for a still."""
         if self.is_still:
             return 0.0
-        if self.stream.duration is not None and self.stream.time_base is not None:
-            return float(self.stream.duration * self.stream.time_base)
+        if self.stream.duration is not None and self.time_base is not None:
+            return float(self.stream.duration * self.time_base)
         if self.container.duration is None:
             return None
         # Matroska's counts from 0, also in a part of a recording whose times go on from the part before.
@@ -154,7 +168,7 @@ class Demuxer:
                     self.packets_read += 1
                     if packet.pts is not None:
                         end_pts = max(end_pts, packet.pts + (packet.duration or 0))
-                    yield packet  # type: ignore[misc]  # it is of that stream
+                    yield packet
                     waiting_since = time.monotonic()  # how long the caller took is not the server's fault
             except av.error.BlockingIOError as exc:  # FFmpeg is looking for where a damaged stream goes on
                 pauses += 1
@@ -169,7 +183,7 @@ class Demuxer:
             except IndexError:  # the end, where streams began in the middle: PyAV has no marks for those
                 pass
             break
-        self.error = self._missing_end(float(end_pts * (self.stream.time_base or 0)))
+        self.error = self._missing_end(float(end_pts * (self.time_base or 0)))
 
     def interrupt(self) -> None:
         """From any thread: end `packets` soon."""
@@ -177,7 +191,7 @@ class Demuxer:
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
-        self._packets.close()  # type: ignore[attr-defined]  # a generator
+        self._packets.close()
         self.container.close()
 
     def _picture_stream(self) -> VideoStream:

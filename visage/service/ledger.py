@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visage.service.job import FIELDS, Job, JobState
+from visage.storage.database import open_database
 from visage.storage.transaction import transaction
 
 __all__ = ["Job", "JobState", "Ledger"]
@@ -54,13 +55,9 @@ class Ledger:
 
     def __init__(self, path: Path, *, now: Callable[[], float] = time.time) -> None:
         """Opens or makes it; `now` gives seconds since the epoch."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._now = now
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(SCHEMA)
+        self._database = open_database(path, SCHEMA)
 
     def recover(self, *, by_own_fault: bool) -> list[Job]:
         """At start, before any `claim`: queue what was running when the last process died, as suspects.

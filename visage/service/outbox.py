@@ -9,13 +9,13 @@ the event, and then nothing has changed.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from visage.storage.database import open_database
 from visage.storage.transaction import transaction
 
 __all__ = ["Letter", "Outbox"]
@@ -33,13 +33,9 @@ class Outbox:
 
     def __init__(self, path: Path, *, limit: int) -> None:
         """`limit`: most events kept for a receiver."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._limit = limit
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(SCHEMA)
+        self._database = open_database(path, SCHEMA)
         self._depths: Counter[str] = Counter(
             dict(self._database.execute("SELECT receiver, COUNT(*) FROM letters GROUP BY receiver").fetchall())
         )

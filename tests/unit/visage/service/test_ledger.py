@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,8 +32,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Ledger:
-    return Ledger(tmp_path / "ledger.sqlite", now=clock)
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    with contextlib.closing(Ledger(tmp_path / "ledger.sqlite", now=clock)) as opened:
+        yield opened
 
 
 def enqueue(ledger: Ledger, name: str, *, content: str | None = None, priority: int = 0, settings: str = "s") -> Job:
@@ -121,8 +124,15 @@ def test_it_outlives_its_process(tmp_path: Path) -> None:
     second = Ledger(path)
     assert [job.path.name for job in second.recover(by_own_fault=False)] == ["a.mp4"]
     second.close()
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_file_that_is_no_ledger_is_refused_and_let_go(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(sqlite3.DatabaseError):  # pytest fails on a connection that is left open
+        Ledger(path)
 
 
 def test_content_is_known_while_size_and_time_stay(ledger: Ledger) -> None:

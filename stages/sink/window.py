@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from stages.errors import DisplayUnavailable
 from stages.frames import Observation, Picture
+from stages.installing import install_command
 from stages.sink.drawing import draw_faces
 from stages.sources import SourceEnded, VideoInfo
 
@@ -138,7 +139,7 @@ def load_pygame() -> ModuleType:
     try:
         import pygame  # noqa: PLC0415  # an extra, slow to import
     except ImportError as exc:
-        raise DisplayUnavailable(f"--show needs pygame-ce: pip install 'visage[show]'; or {INSTEAD}") from exc
+        raise DisplayUnavailable(f"--show needs pygame-ce: {install_command('show')}; or {INSTEAD}") from exc
     module: ModuleType = pygame
     return module
 

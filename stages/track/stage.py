@@ -1,9 +1,10 @@
 """Frames in, observations with tracks out: around detection, because tracking decides what is worth looking at.
 
-A frame marked `detect` is looked at, and so is the first of every shot, of every connection to a camera and of every size
-of the picture; the rest is followed. With `adaptive` the tracks' own state asks for more looks. All that is decided
-from the source's own frames in their order, never from what shares a batch: results do not depend on timing. What is
-known before (marks, cuts) goes to the detector in one call; what only following shows is looked at by itself.
+The detector sees every frame marked `detect`, and the first of every shot, of every connection to a camera and of every
+size of the picture; through the rest, faces are followed. With `adaptive` the tracks' state asks for more detections.
+All that is decided from the source's own frames in their order, never from what shares a batch: results do not depend
+on timing. Frames known beforehand (marks, cuts) go to the detector in one call; those that only following asks for, one
+by one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ __all__ = ["TrackStage"]
 
 
 class TrackStage:
-    """Gives every face a track. Owns the detecting stage and the patch_reader; state per source ends with `end_source`."""
+    """Gives every face a track. Owns the detecting stage and the patch_reader; state per source ends with
+    `end_source`."""
 
     name = "track"
 

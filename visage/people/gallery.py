@@ -18,6 +18,7 @@ from typing_extensions import Self
 from stages.frames import FloatArray
 from stages.identify.roster import Roster
 from stages.tracks.summary import TrackSummary
+from visage.home import expand_home
 from visage.people.attribution import Attribution
 from visage.people.binding import GalleryBinding
 from visage.people.database import Database
@@ -298,7 +299,7 @@ def open_gallery(
         GalleryLocked: it is encrypted and the key is missing or wrong.
         GalleryBroken: the folder can't be used.
     """
-    folder = Path(path).expanduser()
+    folder = expand_home(path)
     if not create and not (folder / "gallery.sqlite").is_file():
         raise GalleryBroken(f"{folder}: no gallery is there; `visage people add NAME PICTURE` makes one")
     return Gallery(

@@ -35,6 +35,7 @@ def record(opened: Gallery, *tracks: object) -> None:
     assert recorder.statistics().failure == ""
 
 
+@pytest.mark.smoke
 def test_people_are_there_when_it_is_opened_again(tmp_path: Path) -> None:
     with gallery(tmp_path) as opened:
         add(opened, "Ada", ADA)
@@ -224,6 +225,7 @@ def test_forgetting_leaves_nothing(tmp_path: Path) -> None:
     assert ADA.tobytes() not in files
 
 
+@pytest.mark.smoke
 def test_an_encrypted_gallery_needs_its_key_and_shows_no_embedding(tmp_path: Path) -> None:
     folder, key, other = tmp_path / "g", tmp_path / "key", tmp_path / "other"
     make_key(key)

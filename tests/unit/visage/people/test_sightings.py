@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ ADA, BOB, EVE = person(1), person(2), person(3)
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Gallery:
-    return gallery(tmp_path)
+def opened(tmp_path: Path) -> Iterator[Gallery]:
+    with gallery(tmp_path) as opened:
+        yield opened
 
 
 def record(opened: Gallery, *tracks: object) -> None:

@@ -116,7 +116,7 @@ class PhotographSource:
             start_index = index if start_index is None else start_index
             self._frames_decoded = index + 1 - start_index
             detect = index % self._frameskip == 0
-            if not look and not self._delivers_all:
+            if not detect and not self._delivers_all:
                 continue
             frame = av.VideoFrame.from_ndarray(pixels, format="bgr24")
             del pixels

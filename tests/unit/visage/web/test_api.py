@@ -23,7 +23,7 @@ def site(tmp_path: Path) -> Iterator[Running]:
 
 @pytest.fixture
 def client(site: Running) -> Iterator[httpx.Client]:
-    with site.client() as client:
+    with site.local() as client:
         yield client
 
 
@@ -135,7 +135,7 @@ def test_a_name_is_one_line_of_text(client: httpx.Client, name: str) -> None:
 
 
 def test_without_a_gallery_people_are_unavailable_and_the_rest_works(tmp_path: Path) -> None:
-    with running(tmp_path, with_people=False) as site, site.client() as client:
+    with running(tmp_path, with_people=False) as site, site.local() as client:
         assert client.get("/api/v1/people").status_code == 503
         assert "gallery" in client.get("/api/v1/people").json()["error"]
         assert client.get("/api/v1/status").json()["has_gallery"] is False

@@ -71,7 +71,7 @@ class WebSettings(BaseModel):
         15.0, gt=0, le=600, description="Longest wait for a request's head, and for more of its body."
     )
     idle_connections: int = Field(
-        256, ge=8, description="Connections that may wait for a request; the oldest is closed."
+        512, ge=8, description="Connections that may wait for a request; the oldest is closed."
     )
     idle_per_client: int = Field(64, ge=4, description="The same for one client's address.")
     viewers: int = Field(32, ge=1, description="Live views and event streams at once, each.")

@@ -2,8 +2,8 @@
 
 A connection waits while its request's head or body is not there yet. A head has `idle_seconds` in all, a body may pause
 for as long. Where too many wait, of one client or together, the one that has waited longest is closed for the new one:
-a new connection is always taken, and so `/healthz` is answered however many are silent. Everything runs in the event
-loop's thread.
+a new connection is always taken, and so `/healthz` is answered however many are silent. In its first second a
+connection goes only for the whole number's sake: its request is on the way. Everything runs in the event loop's thread.
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ from uvicorn.server import ServerState
 __all__ = ["Connection", "WaitingConnections"]
 
 
+YOUNG_SECONDS = 1.0
+
+
 class WaitingConnections:
-    """Those that wait, the longest first. Invariant: at most `most` of them, at most `most_per_client` of a client."""
+    """Those that wait, the longest first. Invariant: at most `most` of them.
+
+    Of one client there are at most `most_per_client`, besides those that came within the last second.
+    """
 
     def __init__(self, *, seconds: float, most: int, most_per_client: int) -> None:
         self.seconds = seconds
         self._most = most
         self._most_per_client = most_per_client
-        self._waiting: dict[Connection, str] = {}
+        self._waiting: dict[Connection, tuple[str, float]] = {}
         self._clients: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -37,25 +43,32 @@ class WaitingConnections:
         """Count a connection; one that has waited longer may be closed for it."""
         if connection in self._waiting:
             return
-        self._waiting[connection] = client
+        now = connection.loop.time()
+        self._waiting[connection] = (client, now)
         self._clients[client] += 1
-        if self._clients[client] > self._most_per_client:
-            self._close_oldest(client)
-        elif len(self._waiting) > self._most:
-            self._close_oldest(self._clients.most_common(1)[0][0])
+        while self._clients[client] > self._most_per_client:
+            oldest = self._oldest(client)
+            if now - self._waiting[oldest][1] < YOUNG_SECONDS:
+                break
+            self._close(oldest)
+        if len(self._waiting) > self._most:
+            self._close(self._oldest(self._clients.most_common(1)[0][0]))
 
     def discard(self, connection: Connection) -> None:
         """No longer count a connection, if it is counted."""
-        client = self._waiting.pop(connection, None)
-        if client is not None:
+        entry = self._waiting.pop(connection, None)
+        if entry is not None:
+            client = entry[0]
             self._clients[client] -= 1
             if not self._clients[client]:
                 del self._clients[client]
 
-    def _close_oldest(self, client: str) -> None:
-        oldest = next(connection for connection, owner in self._waiting.items() if owner == client)
-        self.discard(oldest)
-        oldest.transport.abort()
+    def _oldest(self, client: str) -> Connection:
+        return next(connection for connection, (owner, _) in self._waiting.items() if owner == client)
+
+    def _close(self, connection: Connection) -> None:
+        self.discard(connection)
+        connection.transport.abort()
 
 
 class _Phase(Enum):

@@ -33,7 +33,7 @@ from visage.web.tokens import check_listening
 __all__ = ["WebServer"]
 
 FINISH_SECONDS = 3
-BACKLOG = 256  # taken in one go: few enough for a process that may open 1,024 files
+BACKLOG = 128  # taken in one go: few enough for a process that may open 1,024 files
 
 logger = logging.getLogger(__name__)
 

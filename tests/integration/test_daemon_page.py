@@ -161,7 +161,7 @@ def test_a_camera_is_seen_on_the_page_and_the_daemon_stops_with_viewers(
         assert complaints == []
         page.goto(f"{url}/#live")
         expect(page.locator(".tile .box").first).to_be_visible()
-        with client, client.stream("GET", "/api/v1/events") as stream:
+        with contextlib.closing(client), client.stream("GET", "/api/v1/events") as stream:
             next(stream.iter_lines())
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)

@@ -384,3 +384,32 @@ def test_a_second_daemon_is_refused(tmp_path: Path, models: ModelStore, services
     assert again.returncode == 1
     assert "is in use by another daemon" in again.stderr
     service.stop()
+
+
+def test_a_camera_of_a_caller_does_not_lead_elsewhere(
+    models: ModelStore, tmp_path: Path, services: list[Service]
+) -> None:
+    """An allowed address answers with a redirect to a port that no rule allows, at every attempt."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere, socket.create_server(("127.0.0.1", 0)) as allowed:
+        port, other = allowed.getsockname()[1], elsewhere.getsockname()[1]
+        service = Service(tmp_path, models)
+        services.append(service)
+        web = {"port": service.port, "add_source": {"networks": ["127.0.0.0/8"], "ports": [port]}}
+        service.values["web"] = {**web, "token_file": str(tmp_path / "t"), "audit_file": str(tmp_path / "a")}
+        service.write()
+        service.start()
+        url = f"http://127.0.0.1:{service.port}"
+        service.wait_for((tmp_path / "state" / "local.json").exists)
+        sent = {"uri": f"rtsp://127.0.0.1:{port}/main", "source_id": "gate"}
+        answer = httpx.post(f"{url}/api/v1/sources", json=sent, headers=service.headers(), timeout=30)
+        assert answer.status_code == 201
+        allowed.settimeout(BOUND_SECONDS)
+        for _ in range(2):
+            connection, _ = allowed.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(f"RTSP/1.0 302 Moved\r\nLocation: rtsp://127.0.0.1:{other}/x\r\n\r\n".encode())
+        service.wait_for(lambda: "redirects to another address" in str(service.sources()["gate"]["reason"]))
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()

@@ -18,6 +18,7 @@ from starlette.requests import cookie_parser
 from visage.web.errors import Refused, TokenStoreError
 from visage.web.limits import RateLimiter
 from visage.web.local import LocalAccess
+from visage.web.proxies import path_within
 from visage.web.sessions import Sessions
 from visage.web.tokens import Role, Token, TokenStore
 
@@ -38,16 +39,23 @@ class Authenticator:
         self._wrong = RateLimiter(WRONG_TOKENS_PER_SECOND, WRONG_TOKENS_AT_ONCE)
 
     def identify(self, request: Request) -> Principal:
-        """Raises Unauthenticated, TooMany, TokenStoreError."""
+        """Raises Unauthenticated, Forbidden, TooMany, TokenStoreError."""
         client = client_of(request)
         presented = _bearer(request.headers)
+        linked = request.query_params.get("token")
+        if presented is None and linked is not None and (token := self.tokens.find(linked)) and token.source_id:
+            presented = linked  # any other token has no place in an address, which is kept in logs and histories
         if presented is not None:
-            return self.check(presented, client)
-        token = self._of_session(request.cookies.get(COOKIE, ""))
+            principal = self.check(presented, client)
+            token = self._by_id(principal.token_id)
+        else:
+            token = self._of_session(request.cookies.get(COOKIE, ""))
         if token is None:
             raise Unauthenticated(
                 "sign in first: `visage open` on the daemon's machine, or a token of `visage token create NAME`"
             )
+        if token.source_id and path_within(request.scope) not in pictures_of(token.source_id):
+            raise Forbidden(f"the token {token.name!r} shows the pictures of {token.source_id!r} only")
         return _principal(token, client)
 
     def check(self, presented: str, client: str) -> Principal:
@@ -121,6 +129,11 @@ class Principal:
     client: str
     token_id: str
     concerns: list[str] = field(default_factory=list)
+
+
+def pictures_of(source_id: str) -> tuple[str, ...]:
+    """The paths that a token of one camera opens."""
+    return tuple(f"/api/v1/sources/{source_id}/{name}" for name in ("snapshot.jpg", "live.mjpg"))
 
 
 def client_of(request: Request) -> str:

@@ -17,9 +17,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from visage.storage.atomic_write import atomic_write
 from visage.web.errors import LocalAccessError
 from visage.web.tokens import PREFIX, Role, Token
-from visage.whole_file import write_whole
 
 __all__ = ["LOCAL_FILE", "LocalAccess", "LocalToken"]
 
@@ -49,7 +49,7 @@ class LocalAccess:
         local = LocalToken(url, self._value)
         if self.path is not None:
             try:
-                write_whole(self.path, json.dumps({"url": url, "token": self._value}).encode())
+                atomic_write(self.path, json.dumps({"url": url, "token": self._value}).encode())
             except OSError as exc:
                 raise LocalAccessError(f"{self.path}: {exc.strerror}; check that its folder may be written") from exc
         return local

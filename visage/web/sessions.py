@@ -20,8 +20,8 @@ __all__ = ["INVITATION_SECONDS", "SESSION_SECONDS", "Sessions", "sign_in_link"]
 
 SESSION_SECONDS = 12 * 3600
 INVITATION_SECONDS = 3600
-MOST_SESSIONS = 1024
-MOST_INVITATIONS = 64
+MAX_SESSIONS = 1024
+MAX_INVITATIONS = 64
 
 
 class Sessions:
@@ -37,14 +37,14 @@ class Sessions:
         """Start a session; returns the cookie's value."""
         value = secrets.token_urlsafe(32)
         with self._lock:
-            _keep(self._sessions, value, (token_id, self._clock() + SESSION_SECONDS), MOST_SESSIONS)
+            _keep(self._sessions, value, (token_id, self._clock() + SESSION_SECONDS), MAX_SESSIONS)
         return value
 
     def invite(self, token_id: str) -> str:
         """Make a code that begins one session."""
         code = secrets.token_urlsafe(24)
         with self._lock:
-            _keep(self._invitations, code, (token_id, self._clock() + INVITATION_SECONDS), MOST_INVITATIONS)
+            _keep(self._invitations, code, (token_id, self._clock() + INVITATION_SECONDS), MAX_INVITATIONS)
         return code
 
     def accept(self, code: str) -> str | None:

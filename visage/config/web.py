@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from visage.config.paths import NamedPath
+from visage.home import lacks_home
 
 __all__ = ["PATH_PREFIX", "AddRules", "WebSettings", "is_loopback"]
 
@@ -84,6 +85,13 @@ class WebSettings(BaseModel):
         for proxy in proxies:
             ipaddress.ip_network(proxy)
         return proxies
+
+    @model_validator(mode="after")
+    def _check_home(self) -> WebSettings:
+        for name in ("token_file", "audit_file"):
+            if self.enabled and lacks_home(getattr(self, name)):
+                raise ValueError(f"{name}: this user has no home folder; set HOME, or name the path without ~")
+        return self
 
 
 def is_loopback(host: str) -> bool:

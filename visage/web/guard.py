@@ -100,7 +100,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self._check_host() and not self._is_ours(host):
-            return _refuse(421, "this is not a name of this daemon; add it to `web.allowed_hosts`")
+            return _refuse(421, "host name not allowed; add it to `web.allowed_hosts`")
         is_api = path_within(scope).startswith("/api/")
         site = headers.get("sec-fetch-site")
         if is_api and site in ("cross-site", "same-site"):

@@ -17,7 +17,7 @@ from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from stages.addresses import is_address, redact_credentials
+from stages.addresses import is_address, redact_credentials, with_lower_scheme
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
 from stages.decode.pyav import as_fraction, open_input
@@ -62,8 +62,10 @@ class Demuxer:
         Raises:
             SourceNotFound, SourceUnreadable, NotAVideo
         """
-        self.label = redact_credentials(uri)
         given = input_options or InputOptions()
+        if given.container_format is None:
+            uri = with_lower_scheme(uri)
+        self.label = redact_credentials(uri)
         self._path = uri if given.container_format is None and not is_address(uri) else None
         if self._path is not None:
             check_file(self._path)

@@ -27,6 +27,7 @@ from visage.cli import evaluate, models, people, token
 from visage.cli.bench import bench
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
+from visage.cli.open import open_page
 from visage.cli.report import report as report_people
 from visage.cli.reporting import report
 from visage.cli.run import run
@@ -55,6 +56,7 @@ app.command()(bench)
 app.command()(search)
 app.command("report")(report_people)
 app.command()(serve)
+app.command("open")(open_page)
 app.add_typer(models.app, name="models")
 app.add_typer(people.app, name="people")
 app.add_typer(evaluate.app, name="eval")

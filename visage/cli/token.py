@@ -29,14 +29,23 @@ TokensOption = Annotated[
 def create(
     name: Name,
     role: Annotated[str, typer.Option(metavar="viewer|operator|admin", help="What it may do.")] = "viewer",
+    source: Annotated[
+        str, typer.Option(metavar="CAMERA", help="Show the pictures of this camera only; works in an address.")
+    ] = "",
     tokens: TokensOption = DEFAULT_FILE,
 ) -> None:
-    """Make a token and print it, for the only time: the file keeps a hash."""
+    """Make a token and print it, for the only time: the file keeps a hash.
+
+    With --source the token may stand in an address, for dashboards that can't send headers:
+    /api/v1/sources/CAMERA/snapshot.jpg?token=TOKEN, or live.mjpg.
+    """
     from visage.web.tokens import Role, TokenStore  # noqa: PLC0415
 
     if role.upper() not in Role.__members__:
         raise typer.BadParameter(f"there is no role {role!r}; there is: viewer, operator, admin")
-    print(TokenStore(expand_home(tokens)).create(name, Role[role.upper()]))
+    if source and role.upper() != Role.VIEWER.name:
+        raise typer.BadParameter("a token of one camera is a viewer's: leave --role out")
+    print(TokenStore(expand_home(tokens)).create(name, Role[role.upper()], source_id=source))
 
 
 @app.command("list")
@@ -50,7 +59,8 @@ def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
     if not found and not file.exists():
         raise TokenStoreError(f"{file}: no tokens are there; `visage token create NAME` makes one")
     for token in found:
-        print(f"{token.name}  {token.role.label}  since {token.created_at}")
+        scope = f"  pictures of {token.source_id} only" if token.source_id else ""
+        print(f"{token.name}  {token.role.label}  since {token.created_at}{scope}")
 
 
 @app.command()

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeAlias
 
 from stages.contract import FrameSource
 from visage.config.service import CameraConfig
@@ -33,6 +34,8 @@ __all__ = ["CameraManager"]
 
 RESTART_FIRST_SECONDS = 1.0
 RESTART_MOST_SECONDS = 60.0
+
+Admit: TypeAlias = Callable[[str], str]
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +60,7 @@ class CameraManager:
         """
         self._pipeline = pipeline
         self._open_camera = open_camera
+        self._admit: dict[str, Admit] = {}
         self._on_state = on_state
         self._on_config = on_config
         self._lock = threading.RLock()
@@ -81,8 +85,12 @@ class CameraManager:
             camera = self._get(name)
             return camera.next_config or camera.config
 
-    def add(self, name: str, config: CameraConfig) -> None:
-        """Begin with a camera. Raises SourceTaken."""
+    def add(self, name: str, config: CameraConfig, *, admit: Admit | None = None) -> None:
+        """Begin with a camera. Raises SourceTaken.
+
+        Args:
+            admit: what to open instead of an address, asked before every connection. Raises SourceError.
+        """
         with self._lock:
             leaving = self._cameras.get(name)
             if leaving is None:
@@ -92,6 +100,10 @@ class CameraManager:
                 leaving.timetable, leaving.next_config = Timetable.parse(config.schedule), config
             else:
                 raise SourceTaken(f"there is a source {name!r} already")
+            if admit is None:
+                self._admit.pop(name, None)
+            else:
+                self._admit[name] = admit
         self._announce(name)
         self.reconcile()
 
@@ -204,6 +216,7 @@ class CameraManager:
     def _forget(self, name: str) -> None:
         del self._cameras[name]
         self._told.pop(name, None)
+        self._admit.pop(name, None)
 
     def _announce(self, name: str) -> None:
         """Call `on_config` with what is so by now: it may write to disk, so the desk's own lock is free meanwhile."""
@@ -229,7 +242,8 @@ class CameraManager:
             camera = self._cameras.get(name)
             if camera is None or camera.source is not None or self._is_closed:
                 return
-            config = camera.config = camera.next_config or camera.config
+            config, admit = camera.next_config or camera.config, self._admit.get(name)
+            camera.config = config
             camera.next_config = None
             try:
                 spec = camera_spec(name, config)
@@ -240,7 +254,7 @@ class CameraManager:
                 return
             source = camera.source = CameraSource(
                 name,
-                lambda: self._open_camera(spec),
+                lambda: self._open_camera(spec if admit is None else spec.model_copy(update={"uri": admit(spec.uri)})),
                 backoff=Backoff(config.retry_first_seconds, config.retry_most_seconds),
                 fps_cap=config.fps_cap,
                 on_change=lambda status: self._changed(name, status),

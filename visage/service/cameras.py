@@ -49,7 +49,7 @@ class CameraSource:
     ) -> None:
         """
         Args:
-            connect: makes the source of one connection, not yet open.
+            connect: makes the source of one connection, not yet open. Raises SourceError, and is called again later.
             fps_cap: most frames a second that are given on.
             on_change: told of each change of state, on the decode thread; quick.
         """
@@ -132,7 +132,12 @@ class CameraSource:
     def _connected(self) -> VideoInfo | None:
         """Open one connection after another until one holds; None where it is interrupted."""
         while not self._is_interrupted.is_set():
-            source = self._connect()
+            try:
+                source = self._connect()
+            except SourceError as error:
+                if not self._wait(redact_text(str(error)), error):
+                    return None
+                continue
             with self._lock:
                 self._current = source
             if self._is_interrupted.is_set():  # it may have been set before the source could be told

@@ -26,7 +26,7 @@ router = APIRouter(prefix="/people", tags=["people"], responses=ERRORS)
 class _PersonId(Convertor[str]):
     """An id and no name, which would stay in the audit log, and in those of others, when the person is forgotten."""
 
-    regex = "p[0-9]+"
+    regex = "p(?:0|[1-9][0-9]*)"  # one spelling each: the audit log has it as it was asked for
 
     def convert(self, value: str) -> str:
         return value
@@ -48,7 +48,10 @@ class Merging(BaseModel):
     """Who is the same person."""
 
     merged_id: str = Field(
-        pattern=r"^p[0-9]+$", max_length=120, examples=["p9"], description="Becomes part of the person in the path."
+        pattern=r"^p(0|[1-9][0-9]*)$",
+        max_length=120,
+        examples=["p9"],
+        description="Becomes part of the person in the path.",
     )
 
 

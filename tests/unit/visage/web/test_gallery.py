@@ -17,7 +17,7 @@ from PIL import Image
 from stages.tracks.summary import TrackSummary
 from tests.media import Media
 from tests.unit.visage.web.doubles import MemoryService, jpeg
-from tests.unit.visage.web.serving import serving
+from tests.unit.visage.web.serving import local_headers, serving
 from visage.config import Settings
 from visage.models import ModelStore
 from visage.people import FaceReader, Gallery, SightingRecorder
@@ -46,7 +46,7 @@ def client(gallery: Gallery, reader: FaceReader, tmp_path: Path) -> Iterator[htt
     settings = WebSettings(port=0, token_file=tmp_path / "tokens", audit_file=tmp_path / "audit")
     people = GalleryPeople(gallery, lambda: reader)
     server = WebServer(settings, WebParts(service=MemoryService(), live=LiveHub(settings), people=people))
-    with serving(server), httpx.Client(base_url=server.url, timeout=30) as client:
+    with serving(server), httpx.Client(base_url=server.url, headers=local_headers(server), timeout=30) as client:
         yield client
 
 

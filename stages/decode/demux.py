@@ -46,6 +46,7 @@ class Demuxer:
 
     Attributes:
         label: the source without credentials, for people.
+        is_remote: it is read from an address.
         container, stream, codec_context: FFmpeg's, of the picture stream.
         packets_read: so far.
         error: why `packets` ended before the source did, or None.
@@ -61,6 +62,7 @@ class Demuxer:
             SourceNotFound, SourceUnreadable, NotAVideo
         """
         self.label = redact_credentials(uri)
+        self.is_remote = is_address(uri)
         given = input_options or InputOptions()
         self._path = uri if given.container_format is None and not is_address(uri) else None
         if self._path is not None:

@@ -47,17 +47,20 @@ class CameraDesk:
         *,
         on_state: Callable[[str, str, str], None],
         on_config: Callable[[str, CameraConfig | None], None],
+        on_lost: Callable[[str, int], None] = lambda name, connection: None,
     ) -> None:
         """
         Args:
             open_camera: a source for one connection, not yet open.
             on_state: told a camera's name, new state and reason; quick.
             on_config: told of every camera before it starts, and with None of one that is gone.
+            on_lost: called with a camera's name and the number of the connection, from 1, that it lost; quick.
         """
         self._pipeline = pipeline
         self._open_camera = open_camera
         self._on_state = on_state
         self._on_config = on_config
+        self._on_lost = on_lost
         self._lock = threading.RLock()
         self._acting = threading.Lock()
         self._cameras: dict[str, CameraRecord] = {}
@@ -242,6 +245,8 @@ class CameraDesk:
             if camera is not None and status.state is CameraState.RUNNING:
                 camera.failure = ""
                 camera.running_since = camera.running_since or time.monotonic()
+        if status.state is CameraState.RECONNECTING:
+            self._on_lost(name, status.reconnects + 1)
         if status.state is not CameraState.STOPPED:
             self._tell()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["ADDRESS", "host_and_port", "is_address", "redact_credentials"]
+__all__ = ["ADDRESS", "host_and_port", "is_address", "redact_credentials", "with_plain_scheme"]
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 """How one begins."""
@@ -23,6 +23,11 @@ USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
 def is_address(uri: str) -> bool:
     """Whether this is an address, not a path."""
     return ADDRESS.match(uri) is not None
+
+
+def with_plain_scheme(uri: str) -> str:
+    """The address with its scheme in lower case, as FFmpeg knows it; a path comes back unchanged."""
+    return ADDRESS.sub(lambda begins: begins[0].lower(), uri, count=1) if is_address(uri) else uri
 
 
 def host_and_port(uri: str) -> tuple[str | None, int | None]:

@@ -17,7 +17,7 @@ from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from stages.addresses import is_address, redact_credentials
+from stages.addresses import is_address, redact_credentials, with_plain_scheme
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
 from stages.decode.stated_size import missing_bytes
@@ -63,6 +63,7 @@ class Demuxer:
         """
         self.label = redact_credentials(uri)
         self.is_remote = is_address(uri)
+        uri = with_plain_scheme(uri)
         given = input_options or InputOptions()
         self._path = uri if given.container_format is None and not is_address(uri) else None
         if self._path is not None:

@@ -17,7 +17,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from stages.addresses import host_and_port
+from stages.addresses import host_and_port, with_plain_scheme
 from visage.config.paths import AbsolutePath
 from visage.config.secrets import Credentials, Secret
 from visage.config.settings import Settings
@@ -79,7 +79,7 @@ class CameraConfig(Section):
             host_and_port(address)
         except ValueError:
             raise ValueError("has a host or port that can't be: write rtsp://host:port/path") from None
-        return address
+        return with_plain_scheme(address)
 
     @field_validator("schedule")
     @classmethod

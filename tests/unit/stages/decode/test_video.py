@@ -284,7 +284,7 @@ def test_frames_of_a_live_source_that_find_no_buffer_are_counted(clips: Path) ->
     admission = HostAdmission(DetectorInput(160), capacity=2, waits=False)
     live = VideoSource(source_id="clip", uri=str(clips / "h264.mp4"), admission=admission, is_live=True)
     live.open()
-    held = []
+    held: list[Frame] = []
     with pytest.raises(SourceBroken, match=f"ended at frame {FRAMES}, .* what came before is kept"):
         held.extend(live.frames())
     for frame in held:

@@ -17,7 +17,7 @@ from fractions import Fraction
 import av
 from av.codec.context import ThreadType
 
-from stages.decode.demux import Demuxer
+from stages.decode.demux import SEGMENTED_FORMATS, Demuxer
 from stages.decode.input_errors import without_address
 from stages.decode.live_clock import BUFFERED_SECONDS, LiveClock
 from stages.decode.numbering import PacketNumbering, VideoPacket
@@ -43,7 +43,6 @@ MOST_HELD_BYTES = 64 * 2**20
 GUESSED_FPS = 25.0
 """For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
 
-SEGMENTED_FORMATS = {"hls", "dash"}
 SEGMENTED_SECONDS = 60.0
 """How far frames that arrive by whole segments may be from their arrival."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
+from stages.frames import Frame
+from tests.servers.hls import HlsServer
 from tests.servers.mjpeg import MjpegCamera
 from tests.unit.stages.decode.sources import source
 
@@ -26,3 +29,24 @@ def test_pictures_over_http_are_timed_by_their_arrival(is_live: bool) -> None:
     assert times == sorted(set(times))
     assert times[-1] == pytest.approx(15 * 0.25, abs=1.0)
     assert times[-1] - times[-5] == pytest.approx(1.0, abs=0.3)
+
+
+def test_of_an_hls_stream_only_the_chosen_variant_is_fetched(tmp_path: Path) -> None:
+    """The largest; of the others FFmpeg reads a segment each to know what they hold."""
+    with HlsServer(tmp_path, segments=4) as server:
+        opened = source(server.url)
+        try:
+            info = opened.open()
+            frames = list(map(released, opened.frames()))
+        finally:
+            opened.close()
+    assert (info.width, info.height) == (320, 180)
+    assert len(frames) == 160
+    segments = [path for path in server.fetched if path.endswith(".ts")]
+    assert len({path for path in segments if path.startswith("/v1")}) == 4
+    assert len(segments) <= 4 + 2
+
+
+def released(frame: Frame) -> float:
+    frame.release()
+    return frame.pts_seconds

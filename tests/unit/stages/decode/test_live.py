@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
+from stages.decode.live_clock import BUFFERED_SECONDS
+from stages.errors import SourceBroken
 from stages.frames import Frame
+from tests.clips import picture
 from tests.servers.hls import HlsServer
 from tests.servers.mjpeg import MjpegCamera
 from tests.unit.stages.decode.sources import source
@@ -50,3 +55,28 @@ def test_of_an_hls_stream_only_the_chosen_variant_is_fetched(tmp_path: Path) -> 
 def released(frame: Frame) -> float:
     frame.release()
     return frame.pts_seconds
+
+
+def test_an_encoder_that_starts_over_does_not_carry_a_live_stream_away(tmp_path: Path) -> None:
+    """Its stamps are 5000 s ahead from the tenth picture on."""
+    path = tmp_path / "cam.ts"
+    with av.open(str(path), "w", format="mpegts") as container:
+        video = container.add_stream("mpeg2video", rate=10, width=320, height=180, pix_fmt="yuv420p")
+        video.codec_context.gop_size = 1
+        for number in range(20):
+            frame = av.VideoFrame.from_ndarray(picture(number), "bgr24")
+            frame.pts, frame.time_base = number + (50_000 if number >= 10 else 0), Fraction(1, 10)
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+    opened = source(path, is_live=True, capacity=32)
+    times: list[float] = []
+    try:
+        opened.open()
+        with pytest.raises(SourceBroken, match="ended at frame 20"):
+            times.extend(map(released, opened.frames()))
+    finally:
+        opened.close()
+    assert len(times) == 20
+    assert times == sorted(set(times))
+    assert times[9] == pytest.approx(0.9)
+    assert times[-1] < 0.9 + BUFFERED_SECONDS

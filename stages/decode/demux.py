@@ -34,13 +34,13 @@ SEGMENTED_FORMATS = {"hls", "dash"}
 AVFMT_NOTIMESTAMPS = 0x80
 """FFmpeg's mark of a bare stream, H.264 without a container for example."""
 
-MOST_FPS = 1000
+MAX_FPS = 1000
 """FFmpeg takes the time base for the rate of some raw streams, 60,000 a second for DV."""
 
 NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
 
-MOST_PAUSES = 10_000
+MAX_PAUSES = 10_000
 """How often FFmpeg is asked again for a packet: an MPEG-TS that is out of step is searched by 64 KiB each time."""
 
 
@@ -114,7 +114,7 @@ class Demuxer:
         rates = [self.stream.average_rate, self.stream.guessed_rate]
         if self.container.format.flags & AVFMT_NOTIMESTAMPS:
             rates.reverse()
-        return next((float(rate) for rate in rates if rate and rate <= MOST_FPS), None)
+        return next((float(rate) for rate in rates if rate and rate <= MAX_FPS), None)
 
     @property
     def duration_seconds(self) -> float | None:
@@ -165,7 +165,7 @@ class Demuxer:
                     waiting_since = time.monotonic()  # how long the caller took is not the server's fault
             except av.error.BlockingIOError as exc:  # FFmpeg is looking for where a damaged stream goes on
                 pauses += 1
-                if not self._is_interrupted and pauses <= MOST_PAUSES:
+                if not self._is_interrupted and pauses <= MAX_PAUSES:
                     self._packets = self.container.demux(*self._streams)
                     continue
                 self.error = without_address(exc)

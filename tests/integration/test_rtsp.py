@@ -11,7 +11,7 @@ from stages.decode.demux import InputOptions
 from stages.decode.video import VideoSource
 from stages.errors import SourceBroken
 from stages.frames import Frame
-from stages.imaging.admission import HostAdmission
+from stages.imaging.host.admission import HostAdmission
 from stages.imaging.letterbox import DetectorInput
 from tests.servers.rtsp import RtspServer, rtsp_missing
 from visage.config.service import CameraConfig

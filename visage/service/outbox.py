@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from visage.transaction import transaction
+from visage.storage.transaction import transaction
 
 __all__ = ["Letter", "Outbox"]
 

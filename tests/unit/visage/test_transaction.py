@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from visage.transaction import transaction
+from visage.storage.transaction import transaction
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from stages.addresses import is_address, redact_credentials, with_plain_scheme
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
+from stages.decode.pyav import as_fraction, open_input
 from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
 
@@ -51,6 +52,7 @@ class Demuxer:
         label: the source without credentials, for people.
         is_remote: it is read from an address.
         container, stream, codec_context: FFmpeg's, of the picture stream.
+        time_base: seconds of one tick of the picture stream's times, or None where FFmpeg knows none.
         packets_read: so far.
         error: why `packets` ended before the source did, or None.
     """
@@ -72,13 +74,12 @@ class Demuxer:
         if self._path is not None:
             check_file(self._path)
         try:
-            self.container: InputContainer = av.open(
+            self.container: InputContainer = open_input(
                 _address(uri) if given.container_format is None else uri,
-                format=given.container_format,
+                container_format=given.container_format,
                 hwaccel=hwaccel,
-                metadata_errors="replace",  # titles of before UTF-8 are no reason to refuse a film
                 options={**_network_options(uri), **given.options},
-                timeout=(STALL_SECONDS, STALL_SECONDS) if is_address(uri) else None,
+                timeout_seconds=STALL_SECONDS if is_address(uri) else None,
             )
         except av.error.FFmpegError as exc:
             raise translated(exc, self.label) from without_address(exc)
@@ -86,6 +87,7 @@ class Demuxer:
             self.stream = self._picture_stream()
             self.codec_context = _codec_context(self.stream, hwaccel)
             self._leave_out_variants()
+            self.time_base = as_fraction(self.stream.time_base)
         except BaseException:
             self.container.close()
             raise
@@ -111,7 +113,7 @@ class Demuxer:
         """Average frame rate, where the container says; a bare stream's own, of which FFmpeg gives 25 as average."""
         if self.is_still:
             return None
-        rates = [self.stream.average_rate, self.stream.guessed_rate]
+        rates = [as_fraction(self.stream.average_rate), as_fraction(self.stream.guessed_rate)]
         if self.container.format.flags & AVFMT_NOTIMESTAMPS:
             rates.reverse()
         return next((float(rate) for rate in rates if rate and rate <= MAX_FPS), None)
@@ -121,8 +123,8 @@ class Demuxer:
         """As the stream or else the container states; 0.0 for a still."""
         if self.is_still:
             return 0.0
-        if self.stream.duration is not None and self.stream.time_base is not None:
-            return float(self.stream.duration * self.stream.time_base)
+        if self.stream.duration is not None and self.time_base is not None:
+            return float(self.stream.duration * self.time_base)
         if self.container.duration is None:
             return None
         # Matroska's counts from 0, also in a part of a recording whose times go on from the part before.
@@ -176,7 +178,7 @@ class Demuxer:
             except IndexError:  # the end, where streams began in the middle: PyAV has no marks for those
                 pass
             break
-        self.error = self._missing_end(float(end_pts * (self.stream.time_base or 0)))
+        self.error = self._missing_end(float(end_pts * (self.time_base or 0)))
 
     def interrupt(self) -> None:
         """From any thread: end `packets` soon."""

@@ -48,8 +48,8 @@ class AudioCopy:
         """The output's time 0 is this time of the source, in seconds from the start of its pictures."""
         pictures = self._demuxer.stream
         self._origin_seconds = pts_seconds
-        if pictures.start_time is not None and pictures.time_base is not None:
-            self._origin_seconds += float(pictures.start_time * pictures.time_base)
+        if pictures.start_time is not None and self._demuxer.time_base is not None:
+            self._origin_seconds += float(pictures.start_time * self._demuxer.time_base)
         if pts_seconds > 0:
             self._demuxer.container.seek(round(self._origin_seconds * av.time_base))
         self._packets = self._shifted_packets()
@@ -57,7 +57,7 @@ class AudioCopy:
     def until(self, seconds: float) -> Iterator[Packet[AudioStream]]:
         """The packets that begin before this time of the output and were not given yet; none before `start`."""
         packet = self._waiting or next(self._packets, None)
-        while packet is not None and packet.pts is not None and packet.pts * packet.time_base < seconds:
+        while packet is not None and packet.pts is not None and float(packet.pts * packet.time_base) < seconds:
             yield packet
             packet = next(self._packets, None)
         self._waiting = packet
@@ -78,7 +78,7 @@ class AudioCopy:
                     self.has_gone_back = True
                     continue
                 last_dts = packet.dts
-                shift = round(self._origin_seconds / packet.time_base)
+                shift = round(self._origin_seconds / float(packet.time_base))
                 packet.pts -= shift
                 packet.dts -= shift
                 if packet.pts >= 0:

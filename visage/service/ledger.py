@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visage.service.job import FIELDS, Job, JobState
-from visage.storage.transaction import transaction
+from visage.storage.transaction import opened, transaction
 
 __all__ = ["Job", "JobState", "Ledger"]
 
@@ -68,10 +68,7 @@ class Ledger:
         self._monotonic = monotonic
         self._steady_offset = now() - monotonic()
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(SCHEMA)
+        self._database = opened(path, SCHEMA)
         self._database.execute("UPDATE jobs SET not_before = ?1 WHERE not_before > ?1", (now() + MAX_WAIT_SECONDS,))
 
     def recover(self, *, by_own_fault: bool) -> list[Job]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -31,8 +33,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Ledger:
-    return Ledger(tmp_path / "ledger.sqlite", now=clock, monotonic=clock)
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    with contextlib.closing(Ledger(tmp_path / "ledger.sqlite", now=clock, monotonic=clock)) as ledger:
+        yield ledger
 
 
 def enqueue(ledger: Ledger, name: str, *, content: str | None = None, priority: int = 0, settings: str = "s") -> Job:
@@ -53,6 +56,7 @@ def claimed(ledger: Ledger) -> Job:
     return job
 
 
+@pytest.mark.smoke
 def test_a_file_is_done_once_for_its_content_and_settings(ledger: Ledger) -> None:
     enqueue(ledger, "a.mp4", content="x")
     assert enqueue(ledger, "copy of a.mp4", content="x").number == 1
@@ -128,6 +132,7 @@ def test_an_interrupted_file_keeps_its_attempts(ledger: Ledger) -> None:
     assert claimed(ledger).attempts == 1
 
 
+@pytest.mark.smoke
 def test_it_outlives_its_process(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     first = Ledger(path)
@@ -137,7 +142,7 @@ def test_it_outlives_its_process(tmp_path: Path) -> None:
     second = Ledger(path)
     assert [job.path.name for job in second.recover(by_own_fault=False)] == ["a.mp4"]
     second.close()
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 

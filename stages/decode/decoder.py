@@ -8,6 +8,7 @@ that those after it keep theirs. Elsewhere everything is decoded and counted.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from fractions import Fraction
 import av
 from av.codec.context import ThreadType
 
-from stages.decode.demux import Demuxer
+from stages.decode.demux import SEGMENTED_FORMATS, Demuxer
 from stages.decode.input_errors import without_address
+from stages.decode.live_clock import BUFFERED_SECONDS, LiveClock
 from stages.decode.numbering import PacketNumbering, VideoPacket
 
 __all__ = ["DecodedFrame", "Selection", "StreamDecoder"]
@@ -40,6 +42,12 @@ MAX_HELD_BYTES = 64 * 2**20
 
 GUESSED_FPS = 25.0
 """For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
+
+SEGMENTED_SECONDS = 60.0
+"""How far frames that arrive by whole segments may be from their arrival."""
+
+UNTIMED_FORMATS = {"mpjpeg"}
+"""Pictures one after another, sent when they are taken: FFmpeg makes their time stamps up, 25 a second."""
 
 
 class StreamDecoder:
@@ -88,6 +96,13 @@ class StreamDecoder:
         self._dts: deque[int | None] = deque()  # AVI's, of packets whose pictures are to come
         self._last_seconds: float | None = None
         self._damaged_in_a_row = 0
+        name = demuxer.container.format.name
+        self._is_timed = name not in UNTIMED_FORMATS
+        self._live_clock: LiveClock | None = None
+        if is_live or (demuxer.is_remote and not self._is_timed):
+            self._live_clock = LiveClock(
+                tolerance_seconds=SEGMENTED_SECONDS if name in SEGMENTED_FORMATS else BUFFERED_SECONDS
+            )
 
     def __repr__(self) -> str:
         return f"<StreamDecoder {self._codec.name}, {self.frames_passed} frames passed>"
@@ -196,10 +211,13 @@ class StreamDecoder:
             yield DecodedFrame(frame, index, self._last_seconds)
 
     def _time(self, frame: av.VideoFrame) -> float:
-        """Seconds of this frame; one frame after the last where its time stamp is missing or goes backwards."""
+        """Seconds of this frame; one frame after the last where a file's time stamp is missing or goes backwards."""
         pts = frame.pts
         if not self._has_times:  # pictures leave in order, one a packet
             pts = self._dts.popleft() if self._dts else None
+        if self._live_clock is not None:
+            stamp = self._seconds(pts) if pts is not None and self._is_timed else None
+            return self._live_clock.time(stamp, time.monotonic())
         if pts is not None:
             if self._start_pts is None or (self._last_seconds is None and pts < self._start_pts):
                 self._start_pts = pts

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -24,10 +24,13 @@ from stages.decode.pyav import as_fraction, open_input
 from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
 
-__all__ = ["Demuxer", "InputOptions"]
+__all__ = ["SEGMENTED_FORMATS", "Demuxer", "InputOptions"]
 
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and chapter previews."""
+
+SEGMENTED_FORMATS = {"hls", "dash"}
+"""Playlists of segments, which are fetched whole."""
 
 AVFMT_NOTIMESTAMPS = 0x80
 """FFmpeg's mark of a bare stream, H.264 without a container for example."""
@@ -47,6 +50,7 @@ class Demuxer:
 
     Attributes:
         label: the source without credentials, for people.
+        is_remote: it is read from an address.
         container, stream, codec_context: FFmpeg's, of the picture stream.
         time_base: seconds of one tick of the picture stream's times, or None where FFmpeg knows none.
         packets_read: so far.
@@ -62,6 +66,7 @@ class Demuxer:
         Raises:
             SourceNotFound, SourceUnreadable, NotAVideo
         """
+        self.is_remote = is_address(uri)
         given = input_options or InputOptions()
         if given.container_format is None:
             uri = with_lower_scheme(uri)
@@ -82,6 +87,7 @@ class Demuxer:
         try:
             self.stream = self._picture_stream()
             self.codec_context = _codec_context(self.stream, hwaccel)
+            self._leave_out_variants()
             self.time_base = as_fraction(self.stream.time_base)
         except BaseException:
             self.container.close()
@@ -195,6 +201,13 @@ class Demuxer:
                 f"{self.label} is coded in a way this FFmpeg can't decode; convert it to H.264, for example"
             )
         return stream
+
+    def _leave_out_variants(self) -> None:
+        """HLS and DASH offer one video in several sizes: what is not discarded is downloaded."""
+        if self.container.format.name in SEGMENTED_FORMATS:
+            for stream in self.container.streams:
+                if stream.index != self.stream.index:
+                    stream.discard = Discard.all
 
     def _missing_end(self, end_seconds: float) -> Exception | None:
         """Why what was read is not all, for containers that list their packets, or state a duration or their size."""

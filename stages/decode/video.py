@@ -111,7 +111,10 @@ class VideoSource:
             raise
 
     def frames(self) -> Iterator[Frame]:
-        """The selected frames in order; the caller owns each. Raises SourceBroken after the last one there is."""
+        """The selected frames in order; the caller owns each.
+
+        Raises SourceBroken after the last one where the source breaks off, or is live and ends by itself.
+        """
         self._delivery = self._deliver()
         return self._delivery
 
@@ -179,6 +182,13 @@ class VideoSource:
                 frame_index=index,
                 pts_seconds=seconds,
             ) from self._failure
+        if self._is_live:
+            raise SourceBroken(
+                f"{self._active.demuxer.label} ended at frame {index}, {seconds:.1f} s: the server or device "
+                "closed the stream; what came before is kept",
+                frame_index=index,
+                pts_seconds=seconds,
+            )
 
     def _begin_pass(self, first_number: int | None = None) -> None:
         self._end_pass()

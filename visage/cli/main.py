@@ -103,7 +103,10 @@ def with_command(arguments: Sequence[str]) -> list[str]:
 
 def _run(arguments: list[str]) -> int:
     try:
-        return app(arguments, prog_name="visage", standalone_mode=False) or 0
+        code: int = app(arguments, prog_name="visage", standalone_mode=False) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except typer.TyperException as error:
         return _report_usage(error)
     except typer.Exit as error:
@@ -116,8 +119,19 @@ def _run(arguments: list[str]) -> int:
         sys.stdout = None
         return EXIT_FAILED
     except Exception as error:  # the process's edge
-        report(error)
+        report(_fault_of_output() or error)
         return EXIT_FAILED
+
+
+def _fault_of_output() -> OSError | None:
+    """Why standard output takes no more, for example as its disk is full; errors of writing do not name the file."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what could not be written is still there, and fails again
+    except OSError as error:
+        sys.stdout = None  # Python would complain again when it flushes at exit
+        return OSError(error.errno, error.strerror, "standard output")
+    return None
 
 
 def _report_usage(error: typer.TyperException) -> int:

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stages.addresses import ADDRESS, is_address, redact_credentials
+from stages.addresses import ADDRESS, is_address, redact_credentials, with_lower_scheme
 from stages.decode.suffixes import VIDEO_SUFFIXES
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
 from visage.home import expand_home
@@ -118,7 +118,7 @@ def _uris(argument: str, report: Report) -> Iterator[str]:
         except ValueError as error:
             report(SourceUnreadable(f"{redact_credentials(argument)} is no address ({error}); check how it is written"))
         else:
-            yield argument
+            yield with_lower_scheme(argument)
         return
     path = expand_home(argument)
     if os.path.isdir(path):  # Path's own raises where a folder above may not be entered

@@ -50,6 +50,7 @@ class CameraManager:
         *,
         on_state: Callable[[str, str, str], None],
         on_config: Callable[[str, CameraConfig | None], None],
+        on_lost: Callable[[str, int], None] = lambda name, connection: None,
     ) -> None:
         """
         Args:
@@ -57,12 +58,14 @@ class CameraManager:
             on_state: told a camera's name, new state and reason; quick.
             on_config: told of every camera before it starts, and with None of one that is gone. One call at a time,
                 outside the desk's lock.
+            on_lost: called with a camera's name and the number of the connection, from 1, that it lost; quick.
         """
         self._pipeline = pipeline
         self._open_camera = open_camera
         self._admit: dict[str, Admit] = {}
         self._on_state = on_state
         self._on_config = on_config
+        self._on_lost = on_lost
         self._lock = threading.RLock()
         self._acting = threading.Lock()
         self._announcing = threading.RLock()
@@ -271,6 +274,8 @@ class CameraManager:
             if camera is not None and status.state is CameraState.RUNNING:
                 camera.failure = ""
                 camera.running_since = camera.running_since or time.monotonic()
+        if status.state is CameraState.RECONNECTING:
+            self._on_lost(name, status.reconnects + 1)
         if status.state is not CameraState.STOPPED:
             self._tell()
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stages.decode import decoder
 from stages.decode.demux import Demuxer
 from stages.decode.video import VideoSource
-from stages.errors import NotAVideo
+from stages.errors import NotAVideo, SourceBroken
 from stages.frames import Frame
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
@@ -289,7 +289,9 @@ def test_frames_of_a_live_source_that_find_no_buffer_are_counted(clips: Path) ->
     admission = HostAdmission(DetectorInput(160), capacity=2, waits=False)
     live = VideoSource(source_id="clip", uri=str(clips / "h264.mp4"), admission=admission, is_live=True)
     live.open()
-    held = list(live.frames())
+    held: list[Frame] = []
+    with pytest.raises(SourceBroken, match=f"ended at frame {FRAMES}, .* what came before is kept"):
+        held.extend(live.frames())
     for frame in held:
         frame.release()
     live.close()

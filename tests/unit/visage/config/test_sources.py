@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
+from visage.config.service import CameraConfig
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
+from visage.service.cameras import camera_spec
 
 
 def make(folder: Path, *names: str) -> None:
@@ -139,3 +141,12 @@ def test_a_password_wherever_it_stands_is_no_part_of_a_name(uri: str, name: str)
 def test_an_empty_name_is_not_the_working_directory() -> None:
     with pytest.raises(SourceNotFound, match="empty name"):
         expand_sources([""])
+
+
+def test_a_scheme_in_upper_case_is_understood() -> None:
+    """FFmpeg knows its protocols in lower case only; the rest of an address keeps its case."""
+    (spec,) = expand_sources(["RTSP://Ada:Secret@Cam/Main"])
+    assert (spec.uri, spec.is_live) == ("rtsp://Ada:Secret@Cam/Main", True)
+    camera = CameraConfig.model_validate({"address": "RTSP://Cam/Main"})
+    assert camera_spec("door", camera).input_options["rtsp_transport"] == "tcp"
+    assert camera.address == "rtsp://Cam/Main"

@@ -18,6 +18,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from stages.addresses import is_address, redact_credentials
+from stages.decode.damage import COMPRESSED_CODECS, DamageWatch
+from stages.decode.file_end import flaw_at_end
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
 from stages.decode.stated_size import missing_bytes
@@ -92,6 +94,12 @@ class Demuxer:
 
     def __repr__(self) -> str:
         return f"<Demuxer {self.label} {self.container.format.name}, {self.packets_read} packets>"
+
+    def damage_watch(self) -> DamageWatch | None:
+        """What finds the pictures that a file has lost; None for stills, and for what comes over a network."""
+        if self._path is None or self.is_still:
+            return None
+        return DamageWatch(self._path, self.container, self.stream, self.fps)
 
     @property
     def is_still(self) -> bool:
@@ -203,7 +211,14 @@ class Demuxer:
         missing = missing_bytes(self._path) if self._path is not None else 0
         if missing:
             return EOFError(f"{missing:,} bytes are missing at its end")
-        return None
+        flaw = self._flaw_at_end()
+        return None if flaw is None else EOFError(flaw)
+
+    def _flaw_at_end(self) -> str | None:
+        if self._path is None or self.codec_context.codec.canonical_name not in COMPRESSED_CODECS:
+            return None
+        has_pcm = any(sound.codec_context.name.startswith("pcm") for sound in self.container.streams.audio)
+        return flaw_at_end(self._path, self.container.format.name, has_pcm=has_pcm)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class VideoSource:
 
     @property
     def frames_decoded(self) -> int:
-        """Frames since the start that were decoded or, where nobody looks at them, skipped."""
+        """Frames since the start that were decoded or skipped as no one looks at them, without those lost to damage."""
         return self._frames_decoded
 
     @property
@@ -143,6 +143,7 @@ class VideoSource:
 
     def _deliver(self) -> Generator[Frame, None, None]:
         start_index: int | None = None
+        lost_before, absent_before = 0, 0
         seconds = 0.0
         for decoded in self._decoded:
             if self._is_interrupted:
@@ -153,10 +154,13 @@ class VideoSource:
             if decoded.pts_seconds < self._selection.start_seconds:
                 continue
             if self._end_seconds is not None and decoded.pts_seconds >= self._end_seconds:
+                self._check_losses(lost_before)
                 return
             seconds = decoded.pts_seconds
-            start_index = index if start_index is None else start_index
-            self._frames_decoded = index + 1 - start_index
+            if start_index is None:
+                start_index = index
+                lost_before, absent_before = self._active.losses if index > 0 else (0, 0)
+            self._frames_decoded = index + 1 - start_index - (self._active.frames_absent - absent_before)
             if index % self._selection.frameskip:
                 continue
             look = index % self._frameskip == 0
@@ -170,7 +174,7 @@ class VideoSource:
             return
         index = self._active.frames_passed
         if start_index is not None:
-            self._frames_decoded = index - start_index
+            self._frames_decoded = index - start_index - (self._active.frames_absent - absent_before)
         if self._failure is not None:
             label = self._active.demuxer.label
             raise SourceBroken(
@@ -178,6 +182,20 @@ class VideoSource:
                 frame_index=index,
                 pts_seconds=seconds,
             ) from self._failure
+        self._check_losses(lost_before)
+
+    def _check_losses(self, lost_before: int) -> None:
+        decoder = self._active
+        lost = decoder.frames_lost - lost_before
+        if lost > 0:
+            index, seconds = decoder.first_loss or (0, 0.0)
+            pictures = "1 picture is" if lost == 1 else f"{lost} pictures are"
+            raise SourceBroken(
+                f"{decoder.demuxer.label} is damaged: {pictures} missing or torn, the first at frame {index}, "
+                f"{seconds:.1f} s; the rest is kept",
+                frame_index=index,
+                pts_seconds=seconds,
+            )
 
     def _begin_pass(self, first_number: int | None = None) -> None:
         self._end_pass()

@@ -5,7 +5,6 @@ The border to FFmpeg: its errors leave here as `stages.errors` (see `input_error
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -22,13 +20,11 @@ from stages.decode.damage import COMPRESSED_CODECS, DamageWatch
 from stages.decode.file_end import flaw_at_end
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
+from stages.decode.picture_stream import picture_stream, stated_seconds
 from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
 
 __all__ = ["Demuxer", "InputOptions"]
-
-NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
-"""Cover art and chapter previews."""
 
 AVFMT_NOTIMESTAMPS = 0x80
 """FFmpeg's mark of a bare stream, H.264 without a container for example."""
@@ -189,11 +185,10 @@ class Demuxer:
         self.container.close()
 
     def _picture_stream(self) -> VideoStream:
-        streams = [s for s in self.container.streams.video if not s.disposition & NOT_PICTURES]
-        if not streams:
+        stream = picture_stream(self.container)
+        if stream is None:
             sound = " (only sound)" if self.container.streams.audio else ""
             raise NotAVideo(f"{self.label} has no pictures{sound}; give a video, an image or a camera")
-        stream = max(streams, key=lambda s: (bool(s.disposition & Disposition.default), _area(s)))
         if stream.codec_context is None:
             raise NotAVideo(
                 f"{self.label} is coded in a way this FFmpeg can't decode; convert it to H.264, for example"
@@ -205,7 +200,7 @@ class Demuxer:
         listed = len(self.stream.index_entries)
         if self.packets_read < listed:
             return EOFError(f"it lists {listed} packets but only {self.packets_read} are there")
-        stated = _stated_seconds(self.stream)
+        stated = stated_seconds(self.stream)
         if stated is not None and end_seconds < stated - max(1.0, 0.05 * stated):
             return EOFError(f"it states {stated:.1f} s but ends after {end_seconds:.1f} s")
         missing = missing_bytes(self._path) if self._path is not None else 0
@@ -261,16 +256,3 @@ def _codec_context(stream: VideoStream, hwaccel: HWAccel | None) -> VideoCodecCo
         return own
     native.extradata = own.extradata
     return native
-
-
-def _area(stream: VideoStream) -> int:
-    return 0 if stream.codec_context is None else stream.codec_context.width * stream.codec_context.height
-
-
-def _stated_seconds(stream: VideoStream) -> float | None:
-    """Matroska's tag of a stream's own duration, "00:01:02.345", as FFmpeg and mkvmerge write it."""
-    match = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", ""))
-    if match is None:
-        return None
-    hours, minutes, seconds = match.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

@@ -17,7 +17,7 @@ from fractions import Fraction
 import av
 from av.codec.context import ThreadType
 
-from stages.decode.demux import Demuxer
+from stages.decode.demux import GUESSED_FPS, Demuxer
 from stages.decode.input_errors import without_address
 from stages.decode.numbering import PacketNumbering, VideoPacket
 
@@ -38,9 +38,6 @@ MOST_DAMAGED = 250
 
 MOST_HELD_BYTES = 64 * 2**20
 """Of packets that wait until it is known whether they are needed; screens are recorded with a key frame an hour."""
-
-GUESSED_FPS = 25.0
-"""For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
 
 
 class StreamDecoder:
@@ -89,7 +86,7 @@ class StreamDecoder:
         self._has_times = demuxer.container.format.name != "avi"
         self.knows_numbers = not is_live and self._packets_are_pictures()
         self._begins_late = first_number is not None and selection.start_seconds > 0
-        self._start_pts = None if is_live else demuxer.stream.start_time
+        self._start_pts = None if is_live else demuxer.origin_pts
         # The frames' own is lost when draining. As integers: Fractions took 4.6 of a frame's 15.7 us here.
         self._ticks, self._ticks_a_second = (demuxer.stream.time_base or Fraction(1, av.time_base)).as_integer_ratio()
         self._dts: deque[int | None] = deque()  # AVI's, of packets whose pictures are to come
@@ -282,7 +279,7 @@ class DecodedFrame:
 
     Attributes:
         index: 0-based, counted from the file's start.
-        pts_seconds: from the stream's start; grows from frame to frame.
+        pts_seconds: from the container's start; grows from frame to frame.
     """
 
     frame: av.VideoFrame

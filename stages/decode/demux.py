@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -24,13 +25,18 @@ from stages.decode.picture_stream import picture_stream, stated_seconds
 from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
 
-__all__ = ["Demuxer", "InputOptions"]
+__all__ = ["GUESSED_FPS", "Demuxer", "InputOptions"]
 
 AVFMT_NOTIMESTAMPS = 0x80
 """FFmpeg's mark of a bare stream, H.264 without a container for example."""
 
 MOST_FPS = 1000
 """FFmpeg takes the time base for the rate of some raw streams, 60,000 a second for DV."""
+
+GUESSED_FPS = 25.0
+"""For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
+
+LATEST_START_SECONDS = 3600.0
 
 NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
@@ -125,6 +131,21 @@ class Demuxer:
         # Matroska's counts from 0, also in a part of a recording whose times go on from the part before.
         begins = (self.container.start_time or 0) if "matroska" in self.container.format.name else 0
         return (self.container.duration - max(0, begins)) / av.time_base
+
+    @property
+    def origin_pts(self) -> int | None:
+        """The time stamp of the picture stream that counts as 0 s: where the container begins, as players have it.
+
+        Pictures that begin less than one of them after the sound, as most coders leave them, begin at 0 s.
+        """
+        begins, container_begins = self.stream.start_time, self.container.start_time
+        if begins is None or container_begins is None or not self.stream.time_base:
+            return begins
+        late_seconds = float(begins * self.stream.time_base) - container_begins / av.time_base
+        # After a break in its clock a broadcast may state a start that is not its own.
+        if not 1 / (self.fps or GUESSED_FPS) < late_seconds < LATEST_START_SECONDS:
+            return begins
+        return round(Fraction(container_begins, av.time_base) / self.stream.time_base)
 
     @property
     def frame_count(self) -> int | None:

@@ -45,11 +45,11 @@ class AudioCopy:
                 raise
 
     def start(self, pts_seconds: float) -> None:
-        """The output's time 0 is this time of the source, in seconds from the start of its pictures."""
-        pictures = self._demuxer.stream
+        """The output's time 0 is this time of the source, in seconds as frames have it."""
+        origin_pts, time_base = self._demuxer.origin_pts, self._demuxer.stream.time_base
         self._origin_seconds = pts_seconds
-        if pictures.start_time is not None and pictures.time_base is not None:
-            self._origin_seconds += float(pictures.start_time * pictures.time_base)
+        if origin_pts is not None and time_base is not None:
+            self._origin_seconds += float(origin_pts * time_base)
         if pts_seconds > 0:
             self._demuxer.container.seek(round(self._origin_seconds * av.time_base))
         self._packets = self._shifted_packets()

@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from stages.decode.numbering import VideoPacket
+from stages.decode.pyav import as_fraction
 
 __all__ = ["COMPRESSED_CODECS", "DamageWatch"]
 
@@ -57,7 +58,7 @@ class DamageWatch:
         self._has_seams = self._is_compressed and bool(formats & SEAMED_FORMATS) and not has_pcm
         self._is_transport_stream = "mpegts" in formats
         self._fps = fps
-        self._seconds_a_tick = float(stream.time_base or 0)
+        self._seconds_a_tick = float(as_fraction(stream.time_base) or 0)
         self._last_dts: int | None = None
         # Where the last two packets began, or what they came in: Ogg's last page before a hole may end behind it.
         self._places = (0, 0)

@@ -88,7 +88,7 @@ class StreamDecoder:
         self._begins_late = first_number is not None and selection.start_seconds > 0
         self._start_pts = None if is_live else demuxer.origin_pts
         # The frames' own is lost when draining. As integers: Fractions took 4.6 of a frame's 15.7 us here.
-        self._ticks, self._ticks_a_second = (demuxer.stream.time_base or Fraction(1, av.time_base)).as_integer_ratio()
+        self._ticks, self._ticks_a_second = (demuxer.time_base or Fraction(1, av.time_base)).as_integer_ratio()
         self._dts: deque[int | None] = deque()  # AVI's, of packets whose pictures are to come
         self._last_seconds: float | None = None
         self._damaged_in_a_row = 0

@@ -22,6 +22,7 @@ from stages.decode.file_end import flaw_at_end
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
 from stages.decode.picture_stream import picture_stream, stated_seconds
+from stages.decode.pyav import as_fraction, open_input
 from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
 
@@ -51,6 +52,7 @@ class Demuxer:
     Attributes:
         label: the source without credentials, for people.
         container, stream, codec_context: FFmpeg's, of the picture stream.
+        time_base: seconds of one tick of the picture stream's times, or None where FFmpeg knows none.
         packets_read: so far.
         error: why `packets` ended before the source did, or None.
     """
@@ -70,19 +72,19 @@ class Demuxer:
         if self._path is not None:
             check_file(self._path)
         try:
-            self.container: InputContainer = av.open(
+            self.container: InputContainer = open_input(
                 _address(uri) if given.container_format is None else uri,
-                format=given.container_format,
+                container_format=given.container_format,
                 hwaccel=hwaccel,
-                metadata_errors="replace",  # titles of before UTF-8 are no reason to refuse a film
                 options={**_network_options(uri), **given.options},
-                timeout=(STALL_SECONDS, STALL_SECONDS) if is_address(uri) else None,
+                timeout_seconds=STALL_SECONDS if is_address(uri) else None,
             )
         except av.error.FFmpegError as exc:
             raise translated(exc, self.label) from without_address(exc)
         try:
             self.stream = self._picture_stream()
             self.codec_context = _codec_context(self.stream, hwaccel)
+            self.time_base = as_fraction(self.stream.time_base)
         except BaseException:
             self.container.close()
             raise
@@ -114,7 +116,7 @@ class Demuxer:
         """Average frame rate, where the container says; a bare stream's own, of which FFmpeg gives 25 as average."""
         if self.is_still:
             return None
-        rates = [self.stream.average_rate, self.stream.guessed_rate]
+        rates = [as_fraction(self.stream.average_rate), as_fraction(self.stream.guessed_rate)]
         if self.container.format.flags & AVFMT_NOTIMESTAMPS:
             rates.reverse()
         return next((float(rate) for rate in rates if rate and rate <= MOST_FPS), None)
@@ -124,8 +126,8 @@ class Demuxer:
         """As the stream or else the container states; 0.0 for a still."""
         if self.is_still:
             return 0.0
-        if self.stream.duration is not None and self.stream.time_base is not None:
-            return float(self.stream.duration * self.stream.time_base)
+        if self.stream.duration is not None and self.time_base is not None:
+            return float(self.stream.duration * self.time_base)
         if self.container.duration is None:
             return None
         # Matroska's counts from 0, also in a part of a recording whose times go on from the part before.
@@ -139,13 +141,13 @@ class Demuxer:
         Pictures that begin less than one of them after the sound, as most coders leave them, begin at 0 s.
         """
         begins, container_begins = self.stream.start_time, self.container.start_time
-        if begins is None or container_begins is None or not self.stream.time_base:
+        if begins is None or container_begins is None or self.time_base is None:
             return begins
-        late_seconds = float(begins * self.stream.time_base) - container_begins / av.time_base
+        late_seconds = float(begins * self.time_base) - container_begins / av.time_base
         # After a break in its clock a broadcast may state a start that is not its own.
         if not 1 / (self.fps or GUESSED_FPS) < late_seconds < LATEST_START_SECONDS:
             return begins
-        return round(Fraction(container_begins, av.time_base) / self.stream.time_base)
+        return round(Fraction(container_begins, av.time_base) / self.time_base)
 
     @property
     def frame_count(self) -> int | None:
@@ -194,7 +196,7 @@ class Demuxer:
             except IndexError:  # the end, where streams began in the middle: PyAV has no marks for those
                 pass
             break
-        self.error = self._missing_end(float(end_pts * (self.stream.time_base or 0)))
+        self.error = self._missing_end(float(end_pts * (self.time_base or 0)))
 
     def interrupt(self) -> None:
         """From any thread: end `packets` soon."""

@@ -16,6 +16,7 @@ from av.codec.hwaccel import HWAccel
 
 from stages.decode.decoder import DecodedFrame, Selection, StreamDecoder
 from stages.decode.demux import Demuxer, InputOptions
+from stages.decode.pyav import as_fraction
 from stages.errors import NotAVideo, PoolClosed, SourceBroken
 from stages.frames import Frame, Picture
 from stages.imaging.orientation import Orientation, is_flipped
@@ -241,10 +242,10 @@ class VideoSource:
         # Streams change it at key frames only, and asking costs more than the rest of a frame's book-keeping.
         if self._upright is None:
             stream = self._active.demuxer.stream
-            aspect = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio or 1
+            aspect = as_fraction(stream.codec_context.sample_aspect_ratio) or as_fraction(stream.sample_aspect_ratio)
             if self._is_flipped is None and abs(frame.rotation) == HALF_TURN_DEGREES:
                 self._is_flipped = is_flipped(frame)
-            self._upright = Orientation.of(frame, float(aspect), is_flipped=bool(self._is_flipped))
+            self._upright = Orientation.of(frame, float(aspect or 1), is_flipped=bool(self._is_flipped))
         return self._upright
 
 

@@ -46,7 +46,7 @@ class AudioCopy:
 
     def start(self, pts_seconds: float) -> None:
         """The output's time 0 is this time of the source, in seconds as frames have it."""
-        origin_pts, time_base = self._demuxer.origin_pts, self._demuxer.stream.time_base
+        origin_pts, time_base = self._demuxer.origin_pts, self._demuxer.time_base
         self._origin_seconds = pts_seconds
         if origin_pts is not None and time_base is not None:
             self._origin_seconds += float(origin_pts * time_base)

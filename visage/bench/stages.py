@@ -18,6 +18,7 @@ import av
 
 from stages.buffers import HostStream
 from stages.contract import Stage
+from stages.decode.pyav import as_fraction
 from stages.frames import Frame, Observation
 from stages.imaging.admission import HostAdmission
 from stages.imaging.host import HostImaging
@@ -74,7 +75,9 @@ class _StageBench:
         self._container = av.open(clip)
         stream = self._container.streams.video[0]
         stream.codec_context.thread_count = 1
-        self._pixel_aspect = float(stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio or 1)
+        self._pixel_aspect = float(
+            as_fraction(stream.codec_context.sample_aspect_ratio) or as_fraction(stream.sample_aspect_ratio) or 1
+        )
         self._decoded = self._container.decode(video=0)
         self._index = itertools.count()
 

@@ -129,6 +129,8 @@ def _graphics(machine: Machine) -> Iterator[Finding]:
 
 
 def _libraries(machine: Machine) -> Iterator[Finding]:
+    from visage.observe.tried import untried_line  # noqa: PLC0415
+
     for name, package in CORE_LIBRARIES.items():
         try:
             importlib.import_module(name)
@@ -137,6 +139,9 @@ def _libraries(machine: Machine) -> Iterator[Finding]:
             yield Finding(Verdict.MISSING, "library", f"{name} can't be imported: {error}", remedy)
     versions = ", ".join(f"{name} {version}" for name, version in machine.libraries.items())
     yield Finding(Verdict.OK, "libraries", versions)
+    line = untried_line()
+    if line is not None:
+        yield Finding(Verdict.NOTE, "libraries", line, "install Visage into a fresh environment")
     if "openvino" not in machine.libraries:
         yield Finding(
             Verdict.NOTE,

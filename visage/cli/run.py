@@ -171,8 +171,10 @@ def run(
     Ctrl-C and 143 after SIGTERM: the first signal finishes and writes what is in flight, a second drops it.
     """
     from visage.observe.logging import configure_logging  # noqa: PLC0415
+    from visage.observe.tried import warn_of_untried  # noqa: PLC0415
 
     configure_logging(log_level, log_format)
+    warn_of_untried()
     from visage.cli.outputs import OutputOptions  # noqa: PLC0415
     from visage.cli.session import Session, make_settings  # noqa: PLC0415
 

@@ -36,8 +36,10 @@ def serve(
     with 0 after a stop that was asked for, 1 where the pipeline can't go on, 2 for a wrong configuration.
     """
     from visage.observe.logging import configure_logging  # noqa: PLC0415
+    from visage.observe.tried import warn_of_untried  # noqa: PLC0415
 
     configure_logging(log_level, log_format)
+    warn_of_untried()
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise typer.BadParameter(f"the daemon needs {', '.join(missing)}: pip install 'visage[serve]'")

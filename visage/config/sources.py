@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stages.addresses import ADDRESS, is_address, redact_credentials
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
-from visage.suffixes import VIDEO_SUFFIXES
+from visage.suffixes import VIDEO_SUFFIXES, is_left_out
 
 __all__ = [
     "SourceSpec",
@@ -142,8 +142,8 @@ def _videos(folder: Path, report: Report) -> list[str]:
 
     videos = []
     for parent, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        visible = (name for name in names if not name.startswith("."))
+        folders[:] = [name for name in folders if not is_left_out(name)]
+        visible = (name for name in names if not is_left_out(name))
         videos += [os.path.join(parent, name) for name in visible if name.lower().endswith(VIDEO_SUFFIXES)]
     return sorted(videos)
 

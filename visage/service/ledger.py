@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visage.service.job import FIELDS, Job, JobState
-from visage.transaction import transaction
+from visage.transaction import opened, transaction
 
 __all__ = ["Job", "JobState", "Ledger"]
 
@@ -57,10 +57,7 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._now = now
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(SCHEMA)
+        self._database = opened(path, SCHEMA)
 
     def recover(self, *, by_own_fault: bool) -> list[Job]:
         """At start, before any `claim`: queue what was running when the last process died, as suspects.

@@ -9,14 +9,13 @@ the event, and then nothing has changed.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from visage.transaction import transaction
+from visage.transaction import opened, transaction
 
 __all__ = ["Letter", "Outbox"]
 
@@ -36,10 +35,7 @@ class Outbox:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._limit = limit
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(SCHEMA)
+        self._database = opened(path, SCHEMA)
         self._depths: Counter[str] = Counter(
             dict(self._database.execute("SELECT receiver, COUNT(*) FROM letters GROUP BY receiver").fetchall())
         )

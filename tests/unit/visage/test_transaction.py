@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from visage.transaction import transaction
+from visage.transaction import opened, transaction
 
 
 @pytest.fixture
@@ -53,3 +56,15 @@ def test_what_can_not_be_committed_is_taken_back(database: sqlite3.Connection) -
         database.execute("INSERT INTO owned VALUES (7)")
     assert not database.in_transaction
     assert database.execute("SELECT COUNT(*) FROM owned").fetchone() == (0,)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="older Pythons don't warn of a connection that was left open")
+def test_a_file_that_is_no_database_is_not_left_open(tmp_path: Path) -> None:
+    path = tmp_path / "broken.sqlite"
+    path.write_bytes(b"not a database, and long enough to be looked at" * 100)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(sqlite3.DatabaseError):
+            opened(path, "CREATE TABLE numbers (number INTEGER)")
+        gc.collect()
+    assert [str(warning.message) for warning in warned] == []

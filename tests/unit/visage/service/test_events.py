@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,8 +91,9 @@ def test_latency_is_from_capture_to_here() -> None:
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Outbox:
-    return Outbox(tmp_path / "outbox.sqlite", limit=3)
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with contextlib.closing(Outbox(tmp_path / "outbox.sqlite", limit=3)) as outbox:
+        yield outbox
 
 
 def test_every_receiver_gets_what_it_wants(tmp_path: Path, outbox: Outbox) -> None:

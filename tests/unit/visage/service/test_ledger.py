@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,8 +32,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Ledger:
-    return Ledger(tmp_path / "ledger.sqlite", now=clock)
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    with contextlib.closing(Ledger(tmp_path / "ledger.sqlite", now=clock)) as ledger:
+        yield ledger
 
 
 def enqueue(ledger: Ledger, name: str, *, content: str | None = None, priority: int = 0, settings: str = "s") -> Job:
@@ -121,7 +124,7 @@ def test_it_outlives_its_process(tmp_path: Path) -> None:
     second = Ledger(path)
     assert [job.path.name for job in second.recover(by_own_fault=False)] == ["a.mp4"]
     second.close()
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 

@@ -26,6 +26,8 @@ __all__ = ["Admission", "VideoSource"]
 
 HALF_TURN_DEGREES = 180
 
+CARD_FORMATS = frozenset({"cuda"})
+
 
 class VideoSource:
     """Implements `stages.contract.FrameSource` with FFmpeg's decoders, on the CPU or on a card."""
@@ -236,6 +238,7 @@ class VideoSource:
             duration_seconds=None if self._is_live else demuxer.duration_seconds,
             codec=demuxer.codec_context.codec.canonical_name,
             is_live=self._is_live,
+            decoder=_decoder_name(demuxer.codec_context.codec.name, frame),
         )
 
     def _orientation(self, frame: av.VideoFrame) -> Orientation:
@@ -247,6 +250,11 @@ class VideoSource:
                 self._is_flipped = is_flipped(frame)
             self._upright = Orientation.of(frame, float(aspect or 1), is_flipped=bool(self._is_flipped))
         return self._upright
+
+
+def _decoder_name(name: str, frame: av.VideoFrame) -> str:
+    """What has decoded this frame: a card leaves it in its own memory, and says so in the format."""
+    return f"{name} on {frame.format.name}" if frame.format.name in CARD_FORMATS else name
 
 
 class Admission(Protocol):

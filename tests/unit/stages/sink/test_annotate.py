@@ -161,7 +161,8 @@ def test_pixel_aspect_is_kept(tmp_path: Path) -> None:
 def test_sound_is_copied_in_step_with_the_pictures(tmp_path: Path, name: str, delay_seconds: float) -> None:
     clip = make_clip(tmp_path / "clip.mkv", delay_seconds=delay_seconds)
     write_all(
-        AnnotatedVideoSink(tmp_path / name, to_bgr=plain_bgr, audio_uri=str(clip)), [index / 25 for index in range(50)]
+        AnnotatedVideoSink(tmp_path / name, to_bgr=plain_bgr, audio_uri=str(clip)),
+        [delay_seconds + index / 25 for index in range(50)],
     )
     assert click_times(tmp_path / name) == pytest.approx(CLICK_SECONDS, abs=0.03)
     with av.open(str(tmp_path / name)) as container:

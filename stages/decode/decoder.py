@@ -139,7 +139,7 @@ class StreamDecoder:
         if self.demuxer.error is None:
             self._give_up_before(None)
         if self.knows_numbers and numbering.is_exact and self.demuxer.error is None:
-            self.frames_passed = max(self.frames_passed, self._index(numbering.count))
+            self._pass(self._index(numbering.count))
 
     def _packets_are_pictures(self) -> bool:
         formats = set(self.demuxer.container.format.name.split(","))
@@ -197,16 +197,20 @@ class StreamDecoder:
             index = self.frames_passed if number is None or number < 0 else self._index(number)
             self.first_loss = index, self._last_seconds or 0.0
 
+    def _pass(self, index: int) -> None:
+        """Go on behind this index. What was wanted of those jumped over is absent; the others were skipped."""
+        step = self._selection.frameskip
+        self.frames_absent += max(0, -(-index // step) - -(-self.frames_passed // step))
+        self.frames_passed = max(self.frames_passed, index)
+
     def _give_up_before(self, arrived: int | None) -> None:
         """The pictures before this one will not come any more; None for all that have not."""
         while self._expected and (arrived is None or min(self._expected) < arrived):
             number = min(self._expected)
             was_counted = self._expected.pop(number)
             # A recording may begin with pictures that need others from before its start.
-            if self.first_number is not None and number >= self.first_number:
-                self.frames_absent += 1
-                if not was_counted:
-                    self._lose(number)
+            if self.first_number is not None and number >= self.first_number and not was_counted:
+                self._lose(number)
 
     def _note_refusal(self, packet: VideoPacket, *, is_harmed: bool) -> None:
         if is_harmed or self._watch is None or self.first_number is None:
@@ -245,6 +249,7 @@ class StreamDecoder:
             index = self.frames_passed if number is None else self._index(number)
             if index < self.frames_passed:  # after damage a decoder may show a picture twice or late
                 continue
+            self._pass(index)
             self.frames_passed = index + 1
             self._last_seconds = self._time(frame)
             yield DecodedFrame(frame, index, self._last_seconds)

@@ -6,6 +6,7 @@ The border to FFmpeg: its errors leave here as `stages.errors` (see `input_error
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -38,6 +39,10 @@ GUESSED_FPS = 25.0
 """For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
 
 LATEST_START_SECONDS = 3600.0
+
+HELD_BACK = 4
+MOST_ELSEWHERE = 50
+"""Packets of other pictures behind the last of ours: more mean that a broadcast has changed its stream's number."""
 
 NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
@@ -92,7 +97,9 @@ class Demuxer:
         self.error: Exception | None = None
         # PyAV restarts its time-out at every packet, of whatever stream. From a server all of them are to be seen: a
         # camera that sends nothing but sound any more would not be noticed, and could not be interrupted.
-        self._streams = () if is_address(uri) else (self.stream,)
+        # In a transport stream others may go on where ours ends.
+        sees_all = is_address(uri) or self.container.format.name == "mpegts"
+        self._streams = () if sees_all else (self.stream,)
         self._packets = self.container.demux(*self._streams)
         self._is_interrupted = False
 
@@ -164,6 +171,8 @@ class Demuxer:
         """The stream's packets. They end early, and `error` is set, where reading fails or the file is cut short."""
         end_pts = 0
         pauses = 0
+        # Packets of other pictures since ours, and before the last few: a parser holds those back until the file's end.
+        elsewhere = deque([0], maxlen=HELD_BACK)
         waiting_since = time.monotonic()
         while True:
             try:
@@ -171,13 +180,15 @@ class Demuxer:
                     if self._is_interrupted:
                         return
                     if packet.stream is not self.stream:
-                        if time.monotonic() - waiting_since > STALL_SECONDS:
+                        elsewhere[-1] += packet.stream.type == "video"
+                        if self._path is None and time.monotonic() - waiting_since > STALL_SECONDS:
                             self.error = no_picture()
                             return
                         continue
                     if packet.size == 0:  # PyAV's mark of the end
                         continue
                     pauses = 0
+                    elsewhere.append(0)
                     self.packets_read += 1
                     if packet.pts is not None:
                         end_pts = max(end_pts, packet.pts + (packet.duration or 0))
@@ -196,7 +207,7 @@ class Demuxer:
             except IndexError:  # the end, where streams began in the middle: PyAV has no marks for those
                 pass
             break
-        self.error = self._missing_end(float(end_pts * (self.time_base or 0)))
+        self.error = self._missing_end(float(end_pts * (self.time_base or 0)), max(elsewhere))
 
     def interrupt(self) -> None:
         """From any thread: end `packets` soon."""
@@ -218,7 +229,7 @@ class Demuxer:
             )
         return stream
 
-    def _missing_end(self, end_seconds: float) -> Exception | None:
+    def _missing_end(self, end_seconds: float, elsewhere: int) -> Exception | None:
         """Why what was read is not all, for containers that list their packets, or state a duration or their size."""
         listed = len(self.stream.index_entries)
         if self.packets_read < listed:
@@ -229,6 +240,8 @@ class Demuxer:
         missing = missing_bytes(self._path) if self._path is not None else 0
         if missing:
             return EOFError(f"{missing:,} bytes are missing at its end")
+        if elsewhere > MOST_ELSEWHERE:
+            return EOFError("its pictures go on in another stream, which is not read; cut it there, or remux it")
         flaw = self._flaw_at_end()
         return None if flaw is None else EOFError(flaw)
 

@@ -246,7 +246,9 @@ class VideoSource:
         if self._upright is None:
             stream = self._active.demuxer.stream
             aspect = as_fraction(stream.codec_context.sample_aspect_ratio) or as_fraction(stream.sample_aspect_ratio)
-            if self._is_flipped is None and abs(frame.rotation) == HALF_TURN_DEGREES:
+            # An exchange of top and bottom has no angle: it is asked for once, where the container can state one.
+            may_be = frame.rotation == 0 and "mov" in self._active.demuxer.container.format.name
+            if self._is_flipped is None and (may_be or abs(frame.rotation) == HALF_TURN_DEGREES):
                 self._is_flipped = is_flipped(frame)
             self._upright = Orientation.of(frame, float(aspect or 1), is_flipped=bool(self._is_flipped))
         return self._upright

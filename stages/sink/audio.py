@@ -14,6 +14,11 @@ from stages.decode.demux import Demuxer
 __all__ = ["AudioCopy"]
 
 
+JOINT_SECONDS = 1.0
+"""A clock that goes back by more begins anew, as where two recordings were joined; by less it is a fault of one packet.
+"""
+
+
 class AudioCopy:
     """Reads the source a second time, for its best audio stream; nothing is decoded. Owns that second reader.
 
@@ -70,10 +75,15 @@ class AudioCopy:
         if not isinstance(self._source, AudioStream):
             return
         last_dts: int | None = None
+        behind = 0  # ticks by which the clock was set back at joints: pictures go on there as well
         try:
             for packet in self._demuxer.container.demux(self._source):
                 if packet.pts is None or packet.dts is None:
                     continue
+                if last_dts is not None and (last_dts - packet.dts - behind) * packet.time_base > JOINT_SECONDS:
+                    behind = last_dts - packet.dts + (packet.duration or 1)
+                packet.pts += behind
+                packet.dts += behind
                 if last_dts is not None and packet.dts <= last_dts:
                     self.has_gone_back = True
                     continue

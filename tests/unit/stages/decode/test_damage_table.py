@@ -59,7 +59,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def looked_at(path: Path, **properties: object) -> tuple[list[int], int, SourceBroken | None]:
     """Indices of the frames that came, `frames_decoded`, and how it ended."""
     indices: list[int] = []
-    opened = source(path, **properties)
+    opened = source(path, **properties)  # type: ignore[arg-type]
     broken = None
     try:
         opened.open()
@@ -114,3 +114,22 @@ def test_damage_outside_the_range_that_is_looked_at_does_not_count(
     assert looked_at(path, end_seconds=1.0)[2] is None
     assert looked_at(path, start_seconds=3.0)[2] is None
     assert looked_at(path, end_seconds=3.0)[2] is not None
+
+
+def test_pictures_that_go_on_in_another_stream_are_missing(films: Callable[[str], Path], tmp_path: Path) -> None:
+    """A broadcast that changed its numbers: only the first part is read."""
+    parts = [tmp_path / "1.ts", tmp_path / "2.ts"]
+    for number, part in enumerate(parts, 1):
+        command = ["ffmpeg", "-v", "error", "-i", str(films("TS")), "-c", "copy"]
+        subprocess.run([*command, "-mpegts_start_pid", str(256 * number), str(part)], check=True, timeout=60)
+    path = tmp_path / "both.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    indices, _, broken = looked_at(path)
+    assert len(indices) == FRAMES
+    assert "another stream" in str(broken)
+
+
+def test_two_recordings_in_one_transport_stream_are_whole(films: Callable[[str], Path], tmp_path: Path) -> None:
+    path = tmp_path / "both.ts"
+    path.write_bytes(2 * films("TS").read_bytes())
+    assert looked_at(path) == (list(range(2 * FRAMES)), 2 * FRAMES, None)

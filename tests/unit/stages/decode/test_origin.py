@@ -62,7 +62,7 @@ def seconds_of_beep(path: Path, folder: Path, start_seconds: float = 0.0) -> flo
         for frame in container.decode(audio=0):
             loud = np.flatnonzero(np.abs(frame.to_ndarray()).max(axis=0) > 0.3)
             if len(loud):
-                return float(frame.time or 0) + loud[0] / frame.sample_rate + start_seconds
+                return float((frame.time or 0) + int(loud[0]) / frame.sample_rate + start_seconds)
     raise AssertionError("no beep")
 
 
@@ -105,3 +105,22 @@ def test_pictures_that_begin_with_the_sound_begin_at_0(flash: Path, tmp_path: Pa
         again = tmp_path / f"again.{container}"
         ffmpeg("-i", flash, "-c", "copy", again)
         assert run(again)[1][0][2] == 0
+
+
+def test_sound_goes_on_behind_a_joint_where_the_clock_begins_anew(flash: Path, tmp_path: Path) -> None:
+    """Two recordings in one file: the second beep comes as long after the first as the second flash."""
+    one, both, copy = tmp_path / "one.ts", tmp_path / "both.ts", tmp_path / "sound.mkv"
+    ffmpeg("-i", flash, "-c", "copy", one)
+    both.write_bytes(2 * one.read_bytes())
+    with av.open(str(copy), "w") as output:
+        audio = AudioCopy(str(both), output)
+        output.start_encoding()
+        audio.start(0.0)
+        for packet in audio.until(float("inf")):
+            output.mux(packet)
+        audio.close()
+    with av.open(str(copy)) as container:
+        loud = [float(frame.time or 0) for frame in container.decode(audio=0) if np.abs(frame.to_ndarray()).max() > 0.3]
+    assert loud[0] == pytest.approx(FLASH_SECONDS, abs=0.1)
+    assert loud[-1] == pytest.approx(PERIOD_SECONDS + FLASH_SECONDS + 0.2, abs=0.15)
+    assert not audio.has_gone_back

@@ -129,6 +129,7 @@ def test_what_the_container_says(clips: Path, tmp_path: Path) -> None:
         frame_count=FRAMES,
         duration_seconds=2.5,
         codec="h264",
+        decoder="h264",
     )
     wide = write_clip(tmp_path / "wide.mp4", frames=3, pixel_aspect=Fraction(4, 3))
     assert run(wide)[0].pixel_aspect == pytest.approx(4 / 3)

@@ -16,14 +16,14 @@ from cuda.bindings import driver
 
 from stages.buffers import BufferPool
 from stages.buffers.cuda import CudaDevice
-from stages.detect.heads.device_yunet import DeviceYuNetHead
+from stages.detect.heads.device.yunet import DeviceYuNetHead
 from stages.detect.heads.yunet import STRIDES
 from stages.imaging.colour import Encoding, Matrix, YuvSamples
-from stages.imaging.device import DeviceImaging
+from stages.imaging.device.imaging import DeviceImaging
+from stages.imaging.device.picture import DevicePicture, SurfaceLayout
+from stages.imaging.device.tensor import UINT8_BGR, TensorFormat
 from stages.imaging.letterbox import DetectorInput
 from stages.imaging.orientation import Orientation
-from stages.imaging.surface import DevicePicture, SurfaceLayout
-from stages.imaging.tensor import UINT8_BGR, TensorFormat
 
 BATCH, REPEATS, FACES, CROP_SIZE = 32, 50, 64, 112
 INPUT = DetectorInput(longest=640)

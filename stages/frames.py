@@ -49,7 +49,7 @@ class Frame:
         pts_seconds: presentation time from the source's start; for live sources, since it was opened.
         picture: the pixels, owned by whoever holds this frame.
         captured_at: wall-clock time (seconds since the epoch) at which the decoder delivered it.
-        look: the detector is to see it. The others are there to follow faces through.
+        detect: the detector is to see it. The others are there to follow faces through.
         connection: grows where the source was lost and found again: nothing is followed from one to the next.
     """
 
@@ -58,7 +58,7 @@ class Frame:
     pts_seconds: float
     picture: Picture = field(repr=False)
     captured_at: float = 0.0
-    look: bool = True
+    detect: bool = True
     connection: int = 0
 
     def release(self) -> None:
@@ -201,13 +201,13 @@ class Observation:
         frame: whose pixels the observation's holder owns.
         faces: in its pixels; best score first.
         ended_tracks: ids of the tracks of this source that ended before this frame; the rest end with the source.
-        looked_at: the detector has seen the frame; otherwise its faces were followed here.
+        detected: the detector has seen the frame; otherwise its faces were followed here.
     """
 
     frame: Frame
     faces: Faces
     ended_tracks: tuple[int, ...] = ()
-    looked_at: bool = True
+    detected: bool = True
 
     @property
     def source_id(self) -> str:
@@ -216,7 +216,7 @@ class Observation:
 
     def with_faces(self, faces: Faces) -> Observation:
         """The same frame with other faces, or with more known of them."""
-        return Observation(self.frame, faces, self.ended_tracks, self.looked_at)
+        return Observation(self.frame, faces, self.ended_tracks, self.detected)
 
     def release(self) -> None:
         """Give the frame's pixels back; the faces stay valid."""

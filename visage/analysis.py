@@ -20,10 +20,10 @@ from stages.sources import SourceEnded, VideoInfo
 from visage.assembly import Pictures, build_run
 from visage.config import Settings
 from visage.config.sources import SourceSpec, expand_sources
-from visage.exit_watch import ExitWatch
 from visage.people import GallerySession
 from visage.results import AnalyzedFrame
 from visage.runtime import BoundedQueue, QueueAborted, QueueClosed
+from visage.runtime.exit_watch import ExitWatch
 from visage.runtime.run import Run
 
 __all__ = ["analyze", "analyze_async"]
@@ -47,7 +47,7 @@ def analyze(
 
     Yields:
         Frames in order, with or without faces: those looked at and, if `track` and `propagate` are on, those between
-            them, through which faces were followed (`AnalyzedFrame.looked_at`).
+            them, through which faces were followed (`AnalyzedFrame.detected`).
 
     Raises:
         SourceError: at the call: there is no such source. At the end, once all frames of all sources have been

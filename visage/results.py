@@ -45,7 +45,7 @@ class AnalyzedFrame:
         index: 0-based number of the frame in its source.
         pts_seconds: its time from the source's start.
         width, height: pixels of the upright frame.
-        looked_at: the detector has seen it; otherwise faces were followed here from an earlier frame.
+        detected: the detector has seen it; otherwise faces were followed here from an earlier frame.
     """
 
     source_id: str
@@ -54,7 +54,7 @@ class AnalyzedFrame:
     width: int
     height: int
     faces: tuple[Face, ...]
-    looked_at: bool = True
+    detected: bool = True
 
     @classmethod
     def of(cls, observation: Observation) -> AnalyzedFrame:
@@ -79,7 +79,7 @@ class AnalyzedFrame:
                 )
                 for row, (box, score) in enumerate(zip(faces.boxes_xyxy.tolist(), faces.scores.tolist(), strict=True))
             ),
-            looked_at=observation.looked_at,
+            detected=observation.detected,
         )
 
 

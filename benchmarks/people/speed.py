@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import FloatArray
-from stages.identify.edge import EdgeIndex
-from stages.identify.index import IndexPoint
 from stages.identify.roster import Person, Roster
+from visage.people.index.base import IndexPoint
+from visage.people.index.edge import EdgeIndex
 
 DIMENSION = 128
 FACES = 32

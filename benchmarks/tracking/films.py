@@ -13,7 +13,7 @@ from benchmarks.tracking.clips import HEIGHT, WIDTH, Clip, Image, Truth
 
 __all__ = ["Dissolve", "Film", "Pan"]
 
-LEAST_SHARE = 0.35
+MIN_SHARE = 0.35
 """Of a dissolving picture, for its faces to be there; what shows through less need not be found."""
 FAINT = 0.3
 
@@ -62,10 +62,10 @@ class Dissolve:
         for frame, (old, new) in enumerate(zip(self.before.render(), self.after.render(), strict=True)):
             share = min(1.0, max(0.0, (frame - self.start) / self.length))
             image = cv2.addWeighted(old[0], 1 - share, new[0], share, 0)
-            if LEAST_SHARE <= share <= 1 - LEAST_SHARE:
+            if MIN_SHARE <= share <= 1 - MIN_SHARE:
                 truths = [replace(truth, visible=FAINT) for truth in (*old[1], *new[1])]
             else:
-                truths = old[1] if share < LEAST_SHARE else new[1]
+                truths = old[1] if share < MIN_SHARE else new[1]
             yield np.asarray(image, np.uint8), truths
 
 

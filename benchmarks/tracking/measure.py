@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import Faces, FloatArray, Frame, Observation
-from stages.imaging.admission import HostAdmission
+from stages.imaging.host.admission import HostAdmission
 from stages.imaging.orientation import Orientation
-from stages.track.log import TrackLog
-from stages.track.summary import TrackSummary
+from stages.tracks.log import TrackLog
+from stages.tracks.summary import TrackSummary
 from visage.assembly.host import HostPlatform
-from visage.assembly.looking import delivers_all, look_every
 from visage.assembly.plan import ModelPlan
-from visage.assembly.tracking import detecting_stage
+from visage.assembly.stages import delivers_all, detecting_stage, detection_interval
 from visage.config import Settings
 
 __all__ = ["Rig", "Run", "to_video"]
@@ -77,7 +76,7 @@ class Rig:
             for item in observations:
                 faces[item.frame.index] = item.faces
                 tracks += log.add(item)
-                looks += item.looked_at
+                looks += item.detected
                 embedded += _embedded(item.faces.embeddings)
         self._detect.flush(source)
         seconds = time.process_time() - started
@@ -94,11 +93,11 @@ class Rig:
         self, source: str, video: Sequence[av.VideoFrame], admission: HostAdmission, fps: float
     ) -> Iterable[Frame]:
         for index, frame in enumerate(video):
-            look = index % look_every(self._settings) == 0
-            if look or delivers_all(self._settings):
-                picture = admission.admit(frame, Orientation(), look=look)
+            detect = index % detection_interval(self._settings) == 0
+            if detect or delivers_all(self._settings):
+                picture = admission.admit(frame, Orientation(), detect=detect)
                 assert picture is not None
-                yield Frame(source, index, index / fps, picture, look=look)
+                yield Frame(source, index, index / fps, picture, detect=detect)
 
 
 def to_video(images: Iterable[NDArray[np.uint8]]) -> list[av.VideoFrame]:

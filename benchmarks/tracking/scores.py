@@ -14,9 +14,9 @@ from stages.frames import Faces, FloatArray
 
 __all__ = ["Agreement", "Score", "agreement", "score"]
 
-LEAST_OVERLAP = 0.3
+MIN_OVERLAP = 0.3
 BARELY_VISIBLE = 0.3
-LEAST_VISIBLE = 0.5
+MIN_VISIBLE = 0.5
 """A face less visible need not be found; if it is, that is no mistake."""
 
 
@@ -87,8 +87,8 @@ def score(found: Sequence[Faces | None], truths: Sequence[Sequence[Truth]]) -> S
     gt_ids, ids, similarity = [], [], []
     errors: list[float] = []
     for faces, truth in zip(found, truths, strict=True):
-        shown = [t for t in truth if t.visible >= LEAST_VISIBLE]
-        hidden = [t for t in truth if 0 < t.visible < LEAST_VISIBLE]
+        shown = [t for t in truth if t.visible >= MIN_VISIBLE]
+        hidden = [t for t in truth if 0 < t.visible < MIN_VISIBLE]
         boxes = np.empty((0, 4), np.float32) if faces is None else faces.boxes_xyxy
         tracks = np.empty(0, int) if faces is None or faces.track_ids is None else faces.track_ids
         kept = ~_ignored(boxes, shown, hidden) & (tracks > 0)
@@ -123,9 +123,9 @@ def _wrong(found: Sequence[Faces | None], truths: Sequence[Sequence[Truth]]) -> 
         iou = overlaps(faces.boxes_xyxy, _boxes(shown))
         for row, number in enumerate(faces.track_ids.tolist()):
             whose = shown[int(iou[row].argmax())]
-            if not number or iou[row].max() < LEAST_OVERLAP:
+            if not number or iou[row].max() < MIN_OVERLAP:
                 continue
-            if whose.visible >= LEAST_VISIBLE:
+            if whose.visible >= MIN_VISIBLE:
                 owners.setdefault(number, whose.person)
             wrong += owners.get(number, whose.person) != whose.person
     return wrong

@@ -37,7 +37,7 @@ class Backend(Protocol[TensorT]):
 
         Args:
             batch: uint8 (N, H, W, 3), BGR, 1 <= N <= max_batch; an engine built for floats takes (N, 3, H, W), see
-                `stages.imaging.tensor.TensorFormat`.
+                `stages.imaging.device.tensor.TensorFormat`.
             stream: where device work is queued. Results may be read by work queued on it afterwards.
 
         Returns:

@@ -35,7 +35,7 @@ JUMP_FRAMES = 1.5
 LONGEST_JUMP_SECONDS = 60.0
 """More is another recording behind the first, not what was lost of one."""
 
-MOST_SEARCHED_BYTES = 64 * 2**20
+MAX_SEARCHED_BYTES = 64 * 2**20
 
 SEAMED_FORMATS = frozenset({"matroska", "flv", "mpeg", "mpegts", "ogg", "asf", "avi"})
 """Without a list of their packets, or able to go on behind damage: packets can be lost without a trace."""
@@ -96,7 +96,7 @@ class DamageWatch:
 
     def _has_hole_before(self, packet: VideoPacket) -> bool:
         end = (packet.pos or 0) + packet.size
-        length = min(end - self._places[0], MOST_SEARCHED_BYTES)
+        length = min(end - self._places[0], MAX_SEARCHED_BYTES)
         if length <= 0:
             return False
         try:

@@ -33,10 +33,10 @@ _CODECS = {"h264", "hevc", "vp9", "av1"}
 _SKIPPING_CODECS = {"h264", "hevc"}
 _PROGRESSIVE_OR_UNKNOWN = (0, 1)  # AVFieldOrder
 
-MOST_DAMAGED = 250
+MAX_DAMAGED = 250
 """Packets in a row that decode to nothing before the stream is given up: ten seconds of common video."""
 
-MOST_HELD_BYTES = 64 * 2**20
+MAX_HELD_BYTES = 64 * 2**20
 """Of packets that wait until it is known whether they are needed; screens are recorded with a key frame an hour."""
 
 
@@ -164,7 +164,7 @@ class StreamDecoder:
             held_bytes += packet.size
             if has_arrived:
                 break
-            if held_bytes > MOST_HELD_BYTES:
+            if held_bytes > MAX_HELD_BYTES:
                 yield from held
                 held.clear()
                 held_bytes = 0
@@ -234,7 +234,7 @@ class StreamDecoder:
             self._damaged_in_a_row += 1
             if packet is not None:
                 self._note_refusal(packet, is_harmed=is_harmed)
-            if self._damaged_in_a_row > MOST_DAMAGED:
+            if self._damaged_in_a_row > MAX_DAMAGED:
                 self.error = without_address(exc)
             return
         for frame in frames:

@@ -32,7 +32,7 @@ __all__ = ["GUESSED_FPS", "Demuxer", "InputOptions"]
 AVFMT_NOTIMESTAMPS = 0x80
 """FFmpeg's mark of a bare stream, H.264 without a container for example."""
 
-MOST_FPS = 1000
+MAX_FPS = 1000
 """FFmpeg takes the time base for the rate of some raw streams, 60,000 a second for DV."""
 
 GUESSED_FPS = 25.0
@@ -41,13 +41,13 @@ GUESSED_FPS = 25.0
 LATEST_START_SECONDS = 3600.0
 
 HELD_BACK = 4
-MOST_ELSEWHERE = 50
+MAX_ELSEWHERE = 50
 """Packets of other pictures behind the last of ours: more mean that a broadcast has changed its stream's number."""
 
 NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
 
-MOST_PAUSES = 10_000
+MAX_PAUSES = 10_000
 """How often FFmpeg is asked again for a packet: an MPEG-TS that is out of step is searched by 64 KiB each time."""
 
 
@@ -126,7 +126,7 @@ class Demuxer:
         rates = [as_fraction(self.stream.average_rate), as_fraction(self.stream.guessed_rate)]
         if self.container.format.flags & AVFMT_NOTIMESTAMPS:
             rates.reverse()
-        return next((float(rate) for rate in rates if rate and rate <= MOST_FPS), None)
+        return next((float(rate) for rate in rates if rate and rate <= MAX_FPS), None)
 
     @property
     def duration_seconds(self) -> float | None:
@@ -196,7 +196,7 @@ class Demuxer:
                     waiting_since = time.monotonic()  # how long the caller took is not the server's fault
             except av.error.BlockingIOError as exc:  # FFmpeg is looking for where a damaged stream goes on
                 pauses += 1
-                if not self._is_interrupted and pauses <= MOST_PAUSES:
+                if not self._is_interrupted and pauses <= MAX_PAUSES:
                     self._packets = self.container.demux(*self._streams)
                     continue
                 self.error = without_address(exc)
@@ -240,7 +240,7 @@ class Demuxer:
         missing = missing_bytes(self._path) if self._path is not None else 0
         if missing:
             return EOFError(f"{missing:,} bytes are missing at its end")
-        if elsewhere > MOST_ELSEWHERE:
+        if elsewhere > MAX_ELSEWHERE:
             return EOFError("its pictures go on in another stream, which is not read; cut it there, or remux it")
         flaw = self._flaw_at_end()
         return None if flaw is None else EOFError(flaw)

@@ -21,7 +21,7 @@ __all__ = ["PacketNumbering", "VideoPacket"]
 
 VideoPacket: TypeAlias = "av.Packet[VideoStream]"
 
-MOST_READ_AHEAD = 64
+MAX_READ_AHEAD = 64
 """Packets. H.264 and HEVC reorder at most 16 pictures; more means that the time stamps are wrong."""
 
 
@@ -60,7 +60,7 @@ class PacketNumbering:
     def _note(self, packet: VideoPacket) -> bool:
         """Take the packet's time stamps in; whether they make sense."""
         pts, dts = packet.pts, packet.dts
-        if pts is None or len(self._waiting) > MOST_READ_AHEAD:
+        if pts is None or len(self._waiting) > MAX_READ_AHEAD:
             return False
         # Matroska stores no dts; FFmpeg has none for the first few packets.
         if dts is None and self._dts is not None:

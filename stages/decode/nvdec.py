@@ -15,7 +15,7 @@ from stages.buffers.cuda import CudaDevice
 from stages.decode.demux import InputOptions
 from stages.decode.video import VideoSource
 from stages.errors import NotAVideo, SourceUnreadable
-from stages.imaging.device_admission import DeviceAdmission
+from stages.imaging.device.admission import DeviceAdmission
 from stages.sources import VideoInfo
 
 __all__ = ["NvdecSource"]

@@ -166,13 +166,13 @@ class VideoSource:
             self._frames_decoded = index + 1 - start_index - (self._active.frames_absent - absent_before)
             if index % self._selection.frameskip:
                 continue
-            look = index % self._frameskip == 0
+            detect = index % self._frameskip == 0
             try:
-                picture = self._admission.admit(frame, self._orientation(frame), look=look)
+                picture = self._admission.admit(frame, self._orientation(frame), detect=detect)
             except PoolClosed:
                 return
             if picture is not None:
-                yield Frame(self._source_id, index, seconds, picture, time.time(), look)
+                yield Frame(self._source_id, index, seconds, picture, time.time(), detect)
         if self._is_interrupted:
             return
         index = self._active.frames_passed
@@ -266,10 +266,10 @@ class Admission(Protocol):
     def frames_dropped(self) -> int:
         """Frames for which no buffer was free."""
 
-    def admit(self, frame: av.VideoFrame, orientation: Orientation, *, look: bool = True) -> Picture | None:
+    def admit(self, frame: av.VideoFrame, orientation: Orientation, *, detect: bool = True) -> Picture | None:
         """A picture that owns the frame's pixels; None if the source can't wait and no buffer is free.
 
-        `look` says that the detector will want it: what that takes can be done at once.
+        `detect` says that the detector will want it: what that takes can be done at once.
 
         Raises PoolClosed after `interrupt` or `close`, also while waiting.
         """

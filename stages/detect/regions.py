@@ -25,7 +25,7 @@ Polygon: TypeAlias = Sequence[tuple[float, float]]
 GRID = 512
 """Cells along each side of the picture."""
 
-MOST_COVERED = 0.25
+MAX_COVERED = 0.25
 """Share of a box from which a mask takes the face."""
 
 
@@ -58,7 +58,7 @@ class Areas:
             total[row + 1, column + 1] - total[row, column + 1] - total[row + 1, column] + total[row, column]
         )
         visible: NDArray[np.bool_] = (
-            self._is_region[row, column] & (covered < MOST_COVERED * area) & (middle_masked == 0)
+            self._is_region[row, column] & (covered < MAX_COVERED * area) & (middle_masked == 0)
         )
         return visible
 

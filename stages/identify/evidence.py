@@ -1,7 +1,7 @@
 """What is known of one track: the mean of its embeddings, how many speak for whom, and who it was decided to be.
 
-A look is one embedding of the track. Looks count by quality, and fade, so that a track which went over to somebody else
-can change its mind; where a few looks in a row leave no doubt of that, those before count no more.
+A sample is one embedding of the track. Looks count by quality, and fade, so that a track which went over to somebody else
+can change its mind; where a few samples in a row leave no doubt of that, those before count no more.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from stages.frames import FloatArray, Identity
 from stages.identify.roster import Person
 from stages.identify.rule import NamingRule
 
-__all__ = ["UNKNOWN", "Candidate", "Look", "TrackEvidence"]
+__all__ = ["UNKNOWN", "Candidate", "TrackEvidence", "TrackSample"]
 
 UNKNOWN = "unknown"
 
 FADING = 0.97
-"""A look's weight after each further one: a decision rests on the last 30 or so."""
+"""A sample's weight after each further one: a decision rests on the last 30 or so."""
 
-KEPT_LOOKS = 16
+KEPT_SAMPLES = 16
 """Of each track in view, for when the people change."""
 
-LEAST_QUALITY = 0.05
-"""The worst look still counts for something."""
+MIN_QUALITY = 0.05
+"""The worst sample still counts for something."""
 
 SOMEBODY_ELSE = 0.2
-"""Cosine to the mean below which a look is another person's, or a very bad one; few pairs of people are above."""
+"""Cosine to the mean below which a sample is another person's, or a very bad one; few pairs of people are above."""
 
-PARTING_LOOKS = 3
+PARTING_SAMPLES = 3
 ONE_PERSON = 0.5
-"""So many such looks in a row are another person's if they are like each other: bad looks are bad in their own way."""
+"""So many such samples in a row are another person's if they are like each other: bad samples are bad in their own way."""
 
 
 class TrackEvidence:
@@ -41,8 +41,8 @@ class TrackEvidence:
 
     def __init__(self) -> None:
         self._sum: FloatArray | None = None
-        self._last: deque[Look] = deque(maxlen=KEPT_LOOKS)
-        self._others: deque[FloatArray] = deque(maxlen=PARTING_LOOKS)
+        self._last: deque[TrackSample] = deque(maxlen=KEPT_SAMPLES)
+        self._others: deque[FloatArray] = deque(maxlen=PARTING_SAMPLES)
         self._count = 0
         self._weight = 0.0
         self._agreeing: dict[str, float] = {}
@@ -51,12 +51,12 @@ class TrackEvidence:
 
     @property
     def identity(self) -> Identity | None:
-        """What has been decided; None before the first look."""
+        """What has been decided; None before the first sample."""
         return self._identity
 
-    def add(self, embedding: FloatArray, quality: float, at_seconds: float) -> Look:
-        """Count a look, float32 (D,)."""
-        weight = max(quality, LEAST_QUALITY)
+    def add(self, embedding: FloatArray, quality: float, at_seconds: float) -> TrackSample:
+        """Count a sample, float32 (D,)."""
+        weight = max(quality, MIN_QUALITY)
         so_far = 0.0 if self._sum is None else float(np.linalg.norm(self._sum))
         is_another = False
         if self._sum is None:
@@ -67,26 +67,26 @@ class TrackEvidence:
         else:
             is_another = self._goes_over(embedding, weight)
         mean = np.asarray(self._sum / max(float(np.linalg.norm(self._sum)), 1e-12), np.float32)
-        look = Look(embedding.copy(), mean, weight, self._count, at_seconds, is_another)
-        self._last.append(look)
-        return look
+        sample = TrackSample(embedding.copy(), mean, weight, self._count, at_seconds, is_another)
+        self._last.append(sample)
+        return sample
 
-    def begin_anew(self) -> list[Look]:
-        """Forget what was decided, for the people have changed; returns the last looks, to decide by."""
+    def begin_anew(self) -> list[TrackSample]:
+        """Forget what was decided, for the people have changed; returns the last samples, to decide by."""
         self._forget_decision()
         return list(self._last)
 
-    def decide(self, look: Look, candidate: Candidate | None, rule: NamingRule) -> Identity:
-        """Say who it is, look by look in their order; no candidate where there is nobody."""
-        if look.is_another:
+    def decide(self, sample: TrackSample, candidate: Candidate | None, rule: NamingRule) -> Identity:
+        """Say who it is, sample by sample in their order; no candidate where there is nobody."""
+        if sample.is_another:
             self._forget_decision()
-        share = self._share(look, candidate, rule)
+        share = self._share(sample, candidate, rule)
         similarity = -1.0 if candidate is None else candidate.similarity
         person = None
-        if candidate is not None and self._is_named(look, candidate, share, rule):
+        if candidate is not None and self._is_named(sample, candidate, share, rule):
             person = candidate.person
         decided = None if person is None else _key(person)
-        fresh = _identity(person, similarity, look.at_seconds)
+        fresh = _identity(person, similarity, sample.at_seconds)
         before = self._identity
         if before is None or decided != self._decided or fresh.name != before.name:
             identity = fresh
@@ -101,43 +101,43 @@ class TrackEvidence:
         self._weight, self._agreeing, self._decided, self._identity = 0.0, {}, None, None
 
     def _goes_over(self, embedding: FloatArray, weight: float) -> bool:
-        """Note a look that is nothing like the others; begin with somebody else if it is the last of several."""
+        """Note a sample that is nothing like the others; begin with somebody else if it is the last of several."""
         self._others.append(embedding.copy())
         is_one = all(float(embedding @ other) >= ONE_PERSON for other in self._others)
-        if not is_one or len(self._others) < PARTING_LOOKS:
+        if not is_one or len(self._others) < PARTING_SAMPLES:
             return False
-        self._sum, self._count = weight * np.sum(list(self._others), axis=0), PARTING_LOOKS
+        self._sum, self._count = weight * np.sum(list(self._others), axis=0), PARTING_SAMPLES
         self._others.clear()
         self._last.clear()
         return True
 
-    def _is_named(self, look: Look, candidate: Candidate, share: float, rule: NamingRule) -> bool:
+    def _is_named(self, sample: TrackSample, candidate: Candidate, share: float, rule: NamingRule) -> bool:
         """Whether the track has, or keeps, the candidate's name."""
         is_kept = _key(candidate.person) == self._decided and rule.keeps(candidate.similarity, share)
-        return is_kept or rule.names(candidate.similarity, candidate.runner_up, looks=look.count, share=share)
+        return is_kept or rule.names(candidate.similarity, candidate.runner_up, samples=sample.count, share=share)
 
-    def _share(self, look: Look, candidate: Candidate | None, rule: NamingRule) -> float:
-        """Share of the looks, by weight, that agree that it is the candidate; counts this one."""
-        self._weight = FADING * self._weight + look.weight
+    def _share(self, sample: TrackSample, candidate: Candidate | None, rule: NamingRule) -> float:
+        """Share of the samples, by weight, that agree that it is the candidate; counts this one."""
+        self._weight = FADING * self._weight + sample.weight
         self._agreeing = {key: FADING * weight for key, weight in self._agreeing.items()}
         if candidate is None:
             return 0.0
         key = _key(candidate.person)
-        if rule.agrees(candidate.look_similarity):
-            self._agreeing[key] = self._agreeing.get(key, 0.0) + look.weight
+        if rule.agrees(candidate.sample_similarity):
+            self._agreeing[key] = self._agreeing.get(key, 0.0) + sample.weight
         return self._agreeing.get(key, 0.0) / self._weight
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """One look at a track.
+class TrackSample:
+    """One sample at a track.
 
     Attributes:
-        embedding: float32 (D,), L2 norm 1, of this look.
+        embedding: float32 (D,), L2 norm 1, of this sample.
         mean: likewise, of all so far.
         weight: of this one; count: how many are in the mean.
         at_seconds: the source's time.
-        is_another: the track went over to another person; the mean is of that one's looks alone.
+        is_another: the track went over to another person; the mean is of that one's samples alone.
     """
 
     embedding: FloatArray
@@ -150,17 +150,17 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Whom a look's mean is most like.
+    """Whom a sample's mean is most like.
 
     Attributes:
         similarity, runner_up: cosine of the mean to that one's closest picture, and to anybody else's.
-        look_similarity: of the look by itself to that one's closest picture.
+        sample_similarity: of the sample by itself to that one's closest picture.
     """
 
     person: Person
     similarity: float
     runner_up: float
-    look_similarity: float
+    sample_similarity: float
 
 
 def _key(person: Person) -> str:

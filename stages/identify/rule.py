@@ -1,8 +1,8 @@
-"""When somebody is who they look like: one rule for the pipeline's tracks, for stills, and for tracks that are stored.
+"""When somebody is who they sample like: one rule for the pipeline's tracks, for stills, and for tracks that are stored.
 
-Compared is the mean of a track's embeddings. Each look is off in its own way, above all where a face is small or
+Compared is the mean of a track's embeddings. Each sample is off in its own way, above all where a face is small or
 moves, so that the mean of many is closer to the person and further from others than most of them. It also gathers what
-two people have in common, so that more than half of the looks, by quality, have to agree by themselves. Chosen by what
+two people have in common, so that more than half of the samples, by quality, have to agree by themselves. Chosen by what
 docs/people.md measures.
 """
 
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 __all__ = ["NamingRule"]
 
-FEW_LOOKS = 0.035
-"""Cosine above the threshold that the mean of one look needs; that of two half as much, and so on."""
+FEW_SAMPLES = 0.035
+"""Cosine above the threshold that the mean of one sample needs; that of two half as much, and so on."""
 
 AGREEING = 0.06
-"""Cosine below the threshold with which a look by itself still agrees."""
+"""Cosine below the threshold with which a sample by itself still agrees."""
 
 AGREEING_SHARE = 0.5
-"""Of the looks, by quality: more have to agree before a track gets a name."""
+"""Of the samples, by quality: more have to agree before a track gets a name."""
 
 KEPT = 0.03
 KEPT_SHARE = 0.35
-"""Cosine below the threshold, and share of the looks, with which a track keeps its name: names do not flicker."""
+"""Cosine below the threshold, and share of the samples, with which a track keeps its name: names do not flicker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +31,26 @@ class NamingRule:
     """The rule with one gallery's thresholds.
 
     Attributes:
-        threshold: least cosine of the mean of many looks to a picture of somebody.
+        threshold: least cosine of the mean of many samples to a picture of somebody.
         margin: cosine by which the best person has to surpass the next one.
     """
 
     threshold: float
     margin: float
 
-    def agrees(self, look_similarity: float) -> bool:
-        """Whether one look, with this cosine to somebody, is one for that person."""
-        return look_similarity >= self.threshold - AGREEING
+    def agrees(self, sample_similarity: float) -> bool:
+        """Whether one sample, with this cosine to somebody, is one for that person."""
+        return sample_similarity >= self.threshold - AGREEING
 
-    def names(self, similarity: float, runner_up: float, *, looks: int, share: float = 1.0) -> bool:
+    def names(self, similarity: float, runner_up: float, *, samples: int, share: float = 1.0) -> bool:
         """Whether the best of all people is who it is.
 
         Args:
             similarity, runner_up: cosine of the mean to that one's closest picture, and to anybody else's.
-            looks: how many are in the mean.
+            samples: how many are in the mean.
             share: how many of them agree, by quality, in [0, 1].
         """
-        is_alike = similarity >= self.threshold + FEW_LOOKS / max(looks, 1)
+        is_alike = similarity >= self.threshold + FEW_SAMPLES / max(samples, 1)
         return is_alike and similarity - runner_up >= self.margin and share > AGREEING_SHARE
 
     def keeps(self, similarity: float, share: float) -> bool:

@@ -1,8 +1,8 @@
 """Embedded faces in, faces with identities out. Runs behind the embedder on its thread; one matrix product a batch.
 
-A track's looks are taken together (see `stages.identify.rule`); without tracks every face is decided by itself. A face
+A track's samples are taken together (see `stages.identify.rule`); without tracks every face is decided by itself. A face
 that was not embedded (it was followed, or not worth it) gets what its track was decided to be. When the people change
-(enrolled, named, forgotten), the tracks in view are decided anew. Memory: the last looks of each track in view.
+(enrolled, named, forgotten), the tracks in view are decided anew. Memory: the last samples of each track in view.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from stages.frames import Identity, Observation
-from stages.identify.evidence import Candidate, Look, TrackEvidence
+from stages.identify.evidence import Candidate, TrackEvidence, TrackSample
 from stages.identify.roster import Roster
 from stages.identify.rule import NamingRule
 
@@ -45,18 +45,18 @@ class IdentifyStage:
         if roster is not self._known:
             self._known = roster
             self._decide_anew(roster)
-        counted = [self._count_looks(item) for item in batch]
-        looks = [look for of_item in counted for _, look in of_item if look is not None]
-        candidates = iter(_candidates(roster, looks))
+        counted = [self._count_samples(item) for item in batch]
+        samples = [sample for of_item in counted for _, sample in of_item if sample is not None]
+        candidates = iter(_candidates(roster, samples))
         results = []
         for item, of_item in zip(batch, counted, strict=True):
             if item.faces.embeddings is None:
                 results.append(item)
                 continue
             identities: list[Identity | None] = []
-            for evidence, look in of_item:
-                if look is not None:
-                    evidence.decide(look, next(candidates), self._rule)
+            for evidence, sample in of_item:
+                if sample is not None:
+                    evidence.decide(sample, next(candidates), self._rule)
                 identities.append(evidence.identity)
             results.append(replace(item, faces=replace(item.faces, identities=tuple(identities))))
         return results
@@ -72,14 +72,14 @@ class IdentifyStage:
 
     def _decide_anew(self, roster: Roster) -> None:
         for evidence in [evidence for tracks in self._tracks.values() for evidence in tracks.values()]:
-            looks = evidence.begin_anew()
-            for look, candidate in zip(looks, _candidates(roster, looks), strict=True):
-                evidence.decide(look, candidate, self._rule)
+            samples = evidence.begin_anew()
+            for sample, candidate in zip(samples, _candidates(roster, samples), strict=True):
+                evidence.decide(sample, candidate, self._rule)
 
-    def _count_looks(self, item: Observation) -> list[tuple[TrackEvidence, Look | None]]:
-        """Add the item's looks to its tracks' evidence.
+    def _count_samples(self, item: Observation) -> list[tuple[TrackEvidence, TrackSample | None]]:
+        """Add the item's samples to its tracks' evidence.
 
-        Returns for every face the evidence, and the look if it was embedded; nothing without embeddings.
+        Returns for every face the evidence, and the sample if it was embedded; nothing without embeddings.
         """
         faces, at_seconds = item.faces, item.frame.pts_seconds
         tracks = self._tracks.setdefault(item.source_id, {})
@@ -96,14 +96,14 @@ class IdentifyStage:
         return counted
 
 
-def _candidates(roster: Roster, looks: Sequence[Look]) -> list[Candidate | None]:
-    if not looks:
+def _candidates(roster: Roster, samples: Sequence[TrackSample]) -> list[Candidate | None]:
+    if not samples:
         return []
-    found = roster.closest(np.stack([look.mean for look in looks]))
-    told = zip(looks, found.best.tolist(), found.similarity.tolist(), found.runner_up.tolist(), strict=True)
+    found = roster.closest(np.stack([sample.mean for sample in samples]))
+    told = zip(samples, found.best.tolist(), found.similarity.tolist(), found.runner_up.tolist(), strict=True)
     return [
         None
         if place < 0
-        else Candidate(roster.people[place], similarity, runner_up, roster.similarity(place, look.embedding))
-        for look, place, similarity, runner_up in told
+        else Candidate(roster.people[place], similarity, runner_up, roster.similarity(place, sample.embedding))
+        for sample, place, similarity, runner_up in told
     ]

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from stages.buffers import Stream
 from stages.frames import FloatArray, Picture
 
-__all__ = ["MOST_SAMPLES", "Imaging"]
+__all__ = ["MAX_SAMPLES", "Imaging"]
 
-MOST_SAMPLES = 8
+MAX_SAMPLES = 8
 """Samples that an output pixel takes on each axis at most; beyond, they leave gaps between them."""
 
 TensorT_co = TypeVar("TensorT_co", covariant=True)
@@ -45,7 +45,7 @@ class Imaging(Protocol[TensorT_co]):
             transforms: for each picture float32 (n, 2, 3): maps crop pixel (column, row, 1) to (x, y) of the upright
                 source frame, both as pixel indices (centre of the first pixel is (0, 0)). Where a crop pixel covers
                 k x k source pixels, k > 1, the mean of round(k) x round(k) bilinear samples is taken, at most
-                `MOST_SAMPLES` each way. Outside the picture is black.
+                `MAX_SAMPLES` each way. Outside the picture is black.
             size: crop side in pixels.
 
         Returns uint8 (sum of n, size, size, 3), BGR, in the pictures' order, valid until the next call.

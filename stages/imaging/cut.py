@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stages.imaging.window import PATCH_SIDE, Window
+from stages.imaging.patches import PATCH_SIDE, PatchWindow
 
 __all__ = ["Cut"]
 
@@ -30,7 +30,7 @@ class Cut(NamedTuple):
     down: tuple[float, float, float]
 
     @classmethod
-    def of(cls, window: Window, to_plane: Sequence[Sequence[float]], width: int, height: int) -> Cut:
+    def of(cls, window: PatchWindow, to_plane: Sequence[Sequence[float]], width: int, height: int) -> Cut:
         """In plain numbers: arrays of six cost more than the sampling.
 
         Args:

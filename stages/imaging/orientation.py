@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Orientation", "is_flipped"]
 
-MOST_ASPECT = 4.0
+MAX_ASPECT = 4.0
 """Pixels wider or narrower than this are a mistake in the file: anamorphic film has 2, half-width stereo too."""
 
 AV_FRAME_DATA_EXIF = 31
@@ -49,7 +49,7 @@ class Orientation:
         quarter_turns = round(-turn_degrees / 90) % 4
         if is_flipped and quarter_turns % HALF_TURN == 0:
             quarter_turns = HALF_TURN - quarter_turns
-        is_plausible = 1 / MOST_ASPECT <= pixel_aspect <= MOST_ASPECT
+        is_plausible = 1 / MAX_ASPECT <= pixel_aspect <= MAX_ASPECT
         return cls(90 * quarter_turns, pixel_aspect if is_plausible else 1.0)
 
     @property

@@ -6,7 +6,7 @@
 
 #include "tensor.cuh"
 
-// Laid out as numpy's `CROP` in stages/imaging/descriptors.py.
+// Laid out as numpy's `CROP` in stages/imaging/device/descriptors.py.
 struct Crop {
     Map map;  // the face's similarity transform and the stored picture's rotation, in one
     int picture;

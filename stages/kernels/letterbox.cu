@@ -9,9 +9,9 @@
 #include "tensor.cuh"
 
 constexpr int COLUMNS = PLACES, ROWS = PLACES;  // of a block
-constexpr float MOST_SLOPE = 8.0f;  // source pixels a pixel; beyond, 8 samples leave gaps and MOST_TAPS is too few
+constexpr float MAX_SLOPE = 8.0f;  // source pixels a pixel; beyond, 8 samples leave gaps and MAX_TAPS is too few
 
-// Laid out as numpy's `LETTERBOX` in stages/imaging/descriptors.py.
+// Laid out as numpy's `LETTERBOX` in stages/imaging/device/descriptors.py.
 struct Letterbox {
     Picture picture;
     Map map;                       // upright scaling and the stored picture's rotation, in one
@@ -35,7 +35,7 @@ extern "C" __global__ void letterbox(const Letterbox* __restrict__ letterboxes, 
     const Line down = is_turned ? Line(box.map.xy, box.map.x0, box.samples_y, picture.width)
                                 : Line(box.map.yy, box.map.y0, box.samples_y, picture.height);
     const Line across_chroma = across.of_chroma(), down_chroma = down.of_chroma();
-    const bool is_dense = fabsf(across.slope) <= MOST_SLOPE && fabsf(down.slope) <= MOST_SLOPE;
+    const bool is_dense = fabsf(across.slope) <= MAX_SLOPE && fabsf(down.slope) <= MAX_SLOPE;
     if (is_dense) {
         switch (threadIdx.y) {  // a warp each
             case 0: weigh(luma_across, threadIdx.x, across, column); break;

@@ -6,7 +6,7 @@
 
 #include "picture.cuh"
 
-// Laid out as numpy's `PATCH` in stages/imaging/descriptors.py.
+// Laid out as numpy's `PATCH` in stages/imaging/device/descriptors.py.
 struct Patch {
     Map map;  // (column, row) of the patch to indices of the shrunken region
     int picture;

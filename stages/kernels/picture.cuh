@@ -6,7 +6,7 @@
 #pragma once
 
 // NV12 (bytes) or P010 to P016 (values in the high bits of 16-bit words). Laid out as numpy's `PICTURE` in
-// stages/imaging/descriptors.py.
+// stages/imaging/device/descriptors.py.
 struct Picture {
     unsigned long long luma;    // address of the first sample
     unsigned long long chroma;  // address of the first (U, V) pair

@@ -6,13 +6,13 @@
 
 #include "picture.cuh"
 
-constexpr int MOST_TAPS = 9;  // of a pixel on one axis: 8 samples over less than 8 source pixels
+constexpr int MAX_TAPS = 9;  // of a pixel on one axis: 8 samples over less than 8 source pixels
 
 constexpr int PLACES = 32;
 
 struct Axis {           // weights of PLACES output columns or rows
     int first[PLACES];  // the first stored column or row that counts
-    float weights[MOST_TAPS][PLACES];
+    float weights[MAX_TAPS][PLACES];
 };
 
 // A line of samples along one axis of the output: sample position = slope * output index + origin.
@@ -27,7 +27,7 @@ struct Line {
     // How many stored samples a pixel touches. The tolerance keeps a slope of 3.0000001 from touching one more.
     __device__ int taps() const {
         const float span = fabsf(slope) * (1.0f - step);
-        return min((int)ceilf(span - 1e-4f) + 2, MOST_TAPS);
+        return min((int)ceilf(span - 1e-4f) + 2, MAX_TAPS);
     }
 
     __device__ float at(int place, int sample) const {

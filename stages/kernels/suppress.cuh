@@ -12,7 +12,7 @@
 
 typedef unsigned long long Key;  // 0: suppressed
 
-struct Record {  // 64 bytes; laid out as numpy's `RECORD` in stages/detect/heads/device_records.py
+struct Record {  // 64 bytes; laid out as numpy's `RECORD` in stages/detect/heads/device/records.py
     float box[4];  // x1, y1, x2, y2 in source pixels
     float score;
     float landmarks[10];  // x, y of each, in source pixels

@@ -5,7 +5,7 @@
 
 #include "picture.cuh"
 
-// Laid out as numpy's `THUMBNAIL` in stages/imaging/descriptors.py.
+// Laid out as numpy's `THUMBNAIL` in stages/imaging/device/descriptors.py.
 struct Thumbnail {
     Picture picture;
     Map map;            // (column, row) of the upright thumbnail to those of the stored one: whole numbers

@@ -21,8 +21,8 @@ from stages.sink.rows import Table
 from stages.sink.staged import StagedFile, output_errors, part_path
 from stages.sink.tracks import TracksCsv, TracksParquet
 from stages.sources import SourceEnded, VideoInfo
-from stages.track.log import TrackLog
-from stages.track.summary import TrackSummary
+from stages.tracks.log import TrackLog
+from stages.tracks.summary import TrackSummary
 
 __all__ = ["FolderSink", "refuse_existing_outputs", "remove_outputs"]
 
@@ -75,7 +75,7 @@ class FolderSink:
     def write(self, observation: Observation) -> None:
         """Add a frame's faces. Raises OutputFailed."""
         self._counts.frames += 1
-        self._counts.frames_looked_at += observation.looked_at
+        self._counts.frames_looked_at += observation.detected
         self._counts.faces += len(observation.faces)
         for table in self._tables:
             table.append(observation, self._info.uri)

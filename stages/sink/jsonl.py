@@ -60,7 +60,7 @@ class JsonLinesTable:
             "source": spelled(source),
             "frame_num": frame.index,
             "timestamp": round(frame.pts_seconds, 6),
-            **({} if observation.looked_at else {"looked_at": False}),
+            **({} if observation.detected else {"looked_at": False}),
             "faces": records,
         }
         with output_errors(self._staged.path):

@@ -14,7 +14,7 @@ from datetime import datetime
 from stages.errors import SourceBroken
 from stages.sink.rows import spelled
 from stages.sources import SourceEnded, VideoInfo
-from stages.track.log import TrackStatistics
+from stages.tracks.log import TrackStatistics
 
 __all__ = ["RunDescription", "SourceCounts", "metadata_json"]
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.sink.staged import StagedFile, output_errors
-from stages.track.summary import TrackSummary
+from stages.tracks.summary import TrackSummary
 
 __all__ = ["TRACK_COLUMNS", "TracksCsv", "TracksParquet"]
 

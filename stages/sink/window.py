@@ -31,7 +31,7 @@ SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
 DRIVER_CHOICES = ("SDL_VIDEODRIVER", "SDL_VIDEO_DRIVER")  # "kmsdrm" works on a bare console
 UNSEEN = ("offscreen", "dummy")
 
-LEAST_INTERVAL_SECONDS = 0.04
+MIN_INTERVAL_SECONDS = 0.04
 RESTART_SECONDS = 1.0
 SCREEN_SHARE = 0.9  # leaves room for the window's frame and a task bar
 
@@ -84,7 +84,7 @@ class WindowSink:
         due = self._due(observation.frame.pts_seconds)
         self._handle_events(until=due)
         now = time.monotonic()
-        if self._closed or (now - due > LEAST_INTERVAL_SECONDS and now - self._last_shown < LEAST_INTERVAL_SECONDS):
+        if self._closed or (now - due > MIN_INTERVAL_SECONDS and now - self._last_shown < MIN_INTERVAL_SECONDS):
             return
         image = np.array(self._to_bgr(observation.frame.picture))
         draw_faces(image, observation.faces)

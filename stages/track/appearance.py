@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import FloatArray
-from stages.imaging.window import Gray
+from stages.imaging.patches import Gray
 
 __all__ = ["Appearance", "appearance", "appearances", "resemblance"]
 
 Appearance = NDArray[np.float32]
 
 GRID = 16
-LEAST_SIDE = 4  # patch pixels: below there is nothing to compare
+MIN_SIDE = 4  # patch pixels: below there is nothing to compare
 
 TINY = float(np.finfo(np.float32).tiny)
 
@@ -59,7 +59,7 @@ def _shrink(patch: Gray, box_xyxy: FloatArray) -> Gray | None:
     height, width = patch.shape
     left, top, right, bottom = map(round, box_xyxy.tolist())
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
-    if right - left < LEAST_SIDE or bottom - top < LEAST_SIDE:
+    if right - left < MIN_SIDE or bottom - top < MIN_SIDE:
         return None
     small = cv2.resize(patch[top:bottom, left:right], (GRID, GRID), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)

@@ -28,7 +28,7 @@ REACH_PER_SECOND = 2.0
 """And so many more for each second unseen."""
 FURTHEST_REACH = 3.0
 
-MOST_GROWTH = 2.2
+MAX_GROWTH = 2.2
 """Factor between the sides of prediction and detection."""
 
 UNSURE_SECONDS = 0.15
@@ -37,7 +37,7 @@ UNSURE_SECONDS = 0.15
 CLOSE = 0.15
 """IoU from which two tracks are taken to be in each other's way."""
 
-LEAST_RESEMBLANCE = 0.35
+MIN_RESEMBLANCE = 0.35
 """Below, it is somebody else: two frontal faces correlate with 0.2 to 0.6, one face a second apart with 0.8."""
 
 SAME_PLACE = 0.5
@@ -72,7 +72,7 @@ def associate(
     unseen = [max(0.0, seconds - track.seen_seconds) for track in tracks]
     reach = [_reach(since) for since in unseen]
     iou, distance = among.iou[:known, known:].tolist(), among.distance[:known, known:]
-    is_possible = (distance <= np.array(reach)[:, None]) & (among.growth[:known, known:] <= MOST_GROWTH)
+    is_possible = (distance <= np.array(reach)[:, None]) & (among.growth[:known, known:] <= MAX_GROWTH)
     costs = np.full(is_possible.shape, FORBIDDEN)
     for row, column in np.argwhere(is_possible).tolist():
         is_unsure = unseen[row] > UNSURE_SECONDS or is_crowded[row]
@@ -80,7 +80,7 @@ def associate(
         alike = tracks[row].resemblance_to(appearances[column])
         if alike is None:
             costs[row, column] = place
-        elif alike >= LEAST_RESEMBLANCE or (not is_unsure and iou[row][column] >= SAME_PLACE):
+        elif alike >= MIN_RESEMBLANCE or (not is_unsure and iou[row][column] >= SAME_PLACE):
             weight = UNSURE_WEIGHT if is_unsure else SURE_WEIGHT
             costs[row, column] = (1 - weight) * place + weight * (1 - alike) / 2
     return [(tracks[row], column) for row, column in assign(costs)]
@@ -95,7 +95,7 @@ def is_to_be_recognised(track: Track, seconds: float) -> bool:
 def is_within_reach(predicted_xyxy: FloatArray, box_xyxy: FloatArray, unseen_seconds: float) -> bool:
     """Whether a track unseen for so long may have got from its predicted place to this box."""
     both = _compare(np.stack([predicted_xyxy, box_xyxy]))
-    return bool(both.distance[0, 1] <= _reach(unseen_seconds) and both.growth[0, 1] <= MOST_GROWTH)
+    return bool(both.distance[0, 1] <= _reach(unseen_seconds) and both.growth[0, 1] <= MAX_GROWTH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.imaging.window import THUMBNAIL_SIZE
+from stages.imaging.patches import THUMBNAIL_SIZE
 
 __all__ = ["camera_shift"]
 
-LEAST_RESPONSE = 0.3
+MIN_RESPONSE = 0.3
 """Of the peak, 0.9 where a camera pans: below, the pictures have too little in common."""
 
 _FADING = cv2.createHanningWindow(THUMBNAIL_SIZE, cv2.CV_32F)
@@ -31,6 +31,6 @@ def camera_shift(before: Levels, after: Levels) -> tuple[float, float]:
         before, after: thumbnails, (36, 64).
     """
     (across, down), response = cv2.phaseCorrelate(before.astype(np.float32), after.astype(np.float32), _FADING)
-    if response < LEAST_RESPONSE:
+    if response < MIN_RESPONSE:
         return 0.0, 0.0
     return across / THUMBNAIL_SIZE[0], down / THUMBNAIL_SIZE[1]

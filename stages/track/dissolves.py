@@ -15,28 +15,28 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.imaging.window import THUMBNAIL_SIZE, Gray
+from stages.imaging.patches import THUMBNAIL_SIZE, Gray
 from stages.track.camera import camera_shift
 
-__all__ = ["DissolveWatch"]
+__all__ = ["DissolveDetector"]
 
 SPANS_SECONDS = (0.4, 0.8, 1.6)
 APART_SECONDS = 0.08
 """Between thumbnails that are kept: every second frame of film."""
 
 FEWEST = 2
-LEAST_COVER = 0.75
+MIN_COVER = 0.75
 """Thumbnails within a span, and the part of it that they have to cover."""
 
-MOST_RELATED = 0.6
+MAX_RELATED = 0.6
 """Correlation of the ends. It is lower still where all of a dissolve lies between them."""
-MOST_LEFT_OVER = 0.08
+MAX_LEFT_OVER = 0.08
 """Share of the mixture's variance that the ends do not explain."""
-LEAST_PART = 0.25
-MOST_MISSING = 0.15
+MIN_PART = 0.25
+MAX_MISSING = 0.15
 """How far the parts may be from adding up to 1."""
 
-MOST_MOVED = 1 / THUMBNAIL_SIZE[0], 1 / THUMBNAIL_SIZE[1]
+MAX_MOVED = 1 / THUMBNAIL_SIZE[0], 1 / THUMBNAIL_SIZE[1]
 """Of the picture's width and height from one of the three to the next. A camera that moves over something smooth leaves
 pictures that are nearly mixtures; but they match best when shifted."""
 
@@ -46,7 +46,7 @@ FLAT = 3.0
 Levels = NDArray[np.float32]
 
 
-class DissolveWatch:
+class DissolveDetector:
     """Of one source."""
 
     def __init__(self) -> None:
@@ -71,18 +71,18 @@ class DissolveWatch:
 
     def _is_mixed(self, after: Levels, seconds: float, span: float) -> bool:
         within = [kept for kept in self._kept if seconds - kept[0] <= span + APART_SECONDS / 2]
-        if len(within) < FEWEST or seconds - within[0][0] < LEAST_COVER * span:
+        if len(within) < FEWEST or seconds - within[0][0] < MIN_COVER * span:
             return False
         before, middle = within[0][1], within[len(within) // 2][1]
         # The levels' inner products; a * before + b * after is fitted to the middle one.
         bb, aa, ba = _dot(before, before), _dot(after, after), _dot(before, after)
-        if min(bb, aa) < FLAT**2 * after.size or ba > MOST_RELATED * math.sqrt(bb * aa):
+        if min(bb, aa) < FLAT**2 * after.size or ba > MAX_RELATED * math.sqrt(bb * aa):
             return False
         mm, bm, am = _dot(middle, middle), _dot(before, middle), _dot(after, middle)
         determinant = bb * aa - ba * ba
         a, b = (bm * aa - am * ba) / determinant, (am * bb - bm * ba) / determinant
         left_over = mm - a * bm - b * am
-        is_mixed = min(a, b) >= LEAST_PART and abs(a + b - 1) <= MOST_MISSING and left_over <= MOST_LEFT_OVER * mm
+        is_mixed = min(a, b) >= MIN_PART and abs(a + b - 1) <= MAX_MISSING and left_over <= MAX_LEFT_OVER * mm
         return is_mixed and _is_still(before, middle) and _is_still(middle, after)
 
 
@@ -92,4 +92,4 @@ def _dot(one: Levels, other: Levels) -> float:
 
 def _is_still(before: Levels, after: Levels) -> bool:
     across, down = camera_shift(before, after)
-    return abs(across) <= MOST_MOVED[0] and abs(down) <= MOST_MOVED[1]
+    return abs(across) <= MAX_MOVED[0] and abs(down) <= MAX_MOVED[1]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import FloatArray
-from stages.imaging.window import Gray
+from stages.imaging.patches import Gray
 
 __all__ = ["Movement", "follow"]
 
@@ -28,13 +28,13 @@ CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 12, 0.02)
 GRID = 4
 """Points across and down the face, over its middle four fifths: corners of a box show what is behind."""
 
-MOST_RETURN_ERROR = 0.8
+MAX_RETURN_ERROR = 0.8
 """Patch pixels, an eightieth of a face, by which a believed point may miss its start."""
 
-MOST_RESIDUAL = 1.0
+MAX_RESIDUAL = 1.0
 """Patch pixels by which an inlier may miss the fitted movement: faces are not rigid."""
 
-LEAST_POINTS = 6
+MIN_POINTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +81,22 @@ def follow(before: Gray, after: Gray, box_xyxy: FloatArray, landmarks: FloatArra
     end, found = _track(before, after, start, start)
     back, returned = _track(after, before, end, start)
     error = np.abs(back - start).max(axis=1)
-    is_good = (found & returned).view(bool).ravel() & (error <= MOST_RETURN_ERROR)
+    is_good = (found & returned).view(bool).ravel() & (error <= MAX_RETURN_ERROR)
     old, new = _complex(points)[is_good], _complex(end)[is_good] + (0.5 + 0.5j)
-    if len(old) < LEAST_POINTS:
+    if len(old) < MIN_POINTS:
         return Movement.unknown()
     turn, shift = _fit(old, new)
     is_inlier = np.ones(len(old), bool)
     for _ in range(2):
         residual = np.abs(turn * old + shift - new)
-        is_near = residual <= max(MOST_RESIDUAL, 2 * median(residual.tolist()))
-        if np.count_nonzero(is_near) < LEAST_POINTS:
+        is_near = residual <= max(MAX_RESIDUAL, 2 * median(residual.tolist()))
+        if np.count_nonzero(is_near) < MIN_POINTS:
             return Movement.unknown()
         if np.array_equal(is_near, is_inlier):
             break  # the fit would be the same
         is_inlier = is_near
         turn, shift = _fit(old[is_inlier], new[is_inlier])
-    agreeing = np.count_nonzero(np.abs(turn * old + shift - new) <= MOST_RESIDUAL)
+    agreeing = np.count_nonzero(np.abs(turn * old + shift - new) <= MAX_RESIDUAL)
     return Movement(turn, shift, agreeing / len(points))
 
 

@@ -13,17 +13,17 @@ from dataclasses import replace
 import numpy as np
 
 from stages.frames import FloatArray, Frame
-from stages.imaging.window import FACE_SIDE, Luma, Window
+from stages.imaging.patches import FACE_SIDE, PatchReader, PatchWindow
 from stages.track.appearance import Appearance, appearance, appearances
 from stages.track.flow import Movement, follow
 from stages.track.track import SAME_RESEMBLANCE, Track, TrackState, View
 
-__all__ = ["LEAST_CONFIDENCE", "Camera", "Follower", "appearances_of", "views_of"]
+__all__ = ["MIN_CONFIDENCE", "Camera", "Follower", "appearances_of", "views_of"]
 
 Camera = Callable[[], tuple[float, float]]
 """How far the whole picture has moved since the last frame, as parts of its width and height. Asked only if needed."""
 
-LEAST_CONFIDENCE = 0.4
+MIN_CONFIDENCE = 0.4
 """Share of points that have to agree before flow is believed."""
 
 BLINKED_SECONDS = 0.2
@@ -31,15 +31,15 @@ BLINKED_RESEMBLANCE = 0.85
 """So long a lost face is looked for where it should be, and so much it has to resemble itself there: after a flash it
 does, while somebody passes in front of it it does not."""
 
-LEAST_AIM = FACE_SIDE / 16
+MIN_AIM = FACE_SIDE / 16
 """Patch pixels: for less a patch is cut where the last one was, from which flow is exact."""
 
 
 class Follower:
     """Reads pixels around tracks."""
 
-    def __init__(self, luma: Luma) -> None:
-        self._luma = luma
+    def __init__(self, patch_reader: PatchReader) -> None:
+        self._patch_reader = patch_reader
 
     def advance(self, frame: Frame, tracks: Sequence[Track], camera: Camera) -> None:
         """Every track to this frame, but those that are there already."""
@@ -83,7 +83,7 @@ class Follower:
             return movement
         across, down = camera()
         window = _aim(track.view.window, across * frame.picture.width, down * frame.picture.height)
-        if _in_patch(window, window.left - view.window.left, window.top - view.window.top) < LEAST_AIM:
+        if _in_patch(window, window.left - view.window.left, window.top - view.window.top) < MIN_AIM:
             return None  # it was searched there already
         (view,) = self._see(frame, [window])
         return _move(track, track.view, view, frame.pts_seconds)
@@ -93,32 +93,32 @@ class Follower:
         strayed = [track for track in tracks if track.view and not track.view.window.holds(track.box_xyxy)]
         if strayed:
             boxes = np.stack([track.box_xyxy for track in strayed])
-            (views,) = views_of(self._luma, [frame], [boxes])
+            (views,) = views_of(self._patch_reader, [frame], [boxes])
             for track, view in zip(strayed, views, strict=True):
                 track.view = view
 
     def _judge(self, track: Track, frame: Frame) -> TrackState:
         """Whether a face that flow has lost is where it was guessed to be."""
         boxes = [track.box_xyxy[None]]
-        views = views_of(self._luma, [frame], boxes)
+        views = views_of(self._patch_reader, [frame], boxes)
         (track.view,) = views[0]
         ((found,),) = appearances_of(views, boxes)
         alike = track.resemblance_to(found)
         needed = SAME_RESEMBLANCE if track.state is TrackState.SEEN else BLINKED_RESEMBLANCE
         return TrackState.SEEN if alike is not None and alike >= needed else TrackState.LOST
 
-    def _see(self, frame: Frame, windows: Sequence[Window]) -> list[View]:
-        (patches,) = self._luma.patches([frame.picture], [windows])
+    def _see(self, frame: Frame, windows: Sequence[PatchWindow]) -> list[View]:
+        (patches,) = self._patch_reader.patches([frame.picture], [windows])
         return [View(window, patch) for window, patch in zip(windows, patches, strict=True)]
 
 
-def views_of(luma: Luma, frames: Sequence[Frame], boxes_xyxy: Sequence[FloatArray]) -> list[list[View]]:
+def views_of(patch_reader: PatchReader, frames: Sequence[Frame], boxes_xyxy: Sequence[FloatArray]) -> list[list[View]]:
     """What is to be seen of each frame's boxes, float32 (N, 4)."""
     windows = [
-        [Window.around(box, frame.picture.pixel_aspect) for box in boxes]
+        [PatchWindow.around(box, frame.picture.pixel_aspect) for box in boxes]
         for frame, boxes in zip(frames, boxes_xyxy, strict=True)
     ]
-    patches = luma.patches([frame.picture for frame in frames], windows)
+    patches = patch_reader.patches([frame.picture for frame in frames], windows)
     return [list(map(View, of_frame, shown)) for of_frame, shown in zip(windows, patches, strict=True)]
 
 
@@ -140,7 +140,7 @@ def _move(track: Track, before: View, after: View, seconds: float) -> Movement |
     points = before.window.to_patch(points)
     box, landmarks = points[:2].ravel(), None if track.landmarks is None else points[2:]
     movement = follow(before.patch, after.patch, box, landmarks)
-    if movement.confidence < LEAST_CONFIDENCE:
+    if movement.confidence < MIN_CONFIDENCE:
         return None
     moved = _move_box(box, movement)
     alike = track.resemblance_to(appearance(after.patch, moved.ravel()))
@@ -152,14 +152,14 @@ def _move(track: Track, before: View, after: View, seconds: float) -> Movement |
     return movement
 
 
-def _aim(window: Window, across: float, down: float) -> Window:
+def _aim(window: PatchWindow, across: float, down: float) -> PatchWindow:
     """The window moved by so many pixels of the frame; the same if that is little."""
-    if _in_patch(window, across, down) < LEAST_AIM:
+    if _in_patch(window, across, down) < MIN_AIM:
         return window
     return replace(window, left=window.left + across, top=window.top + down)
 
 
-def _in_patch(window: Window, across: float, down: float) -> float:
+def _in_patch(window: PatchWindow, across: float, down: float) -> float:
     """The longer part of a way in the frame, in pixels of the window's patch."""
     return max(abs(across) / window.step_x, abs(down) / window.step_y)
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from stages.embed.align import ARCFACE_112
 from stages.frames import FloatArray
-from stages.imaging.window import FACE_SIDE, PATCH_SIDE, Gray
+from stages.imaging.patches import FACE_SIDE, PATCH_SIDE, Gray
 
 __all__ = ["pose", "quality", "sharpness"]
 

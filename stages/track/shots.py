@@ -9,18 +9,18 @@ from dataclasses import dataclass
 
 __all__ = ["BestShots", "Shot"]
 
-MOST_SHOTS = 5
+MAX_SHOTS = 5
 """Kept a track. A mean over more changes little."""
 
 APART_SECONDS = 0.5
 """Shots closer than this show the same: only the better one is kept."""
 
-LEAST_GAIN = 1.05
+MIN_GAIN = 1.05
 """A shot replaces another one only if it is better by this factor: each costs an embedding."""
 
 
 class BestShots:
-    """Of one track: at most `MOST_SHOTS`, no two of them closer than `APART_SECONDS`."""
+    """Of one track: at most `MAX_SHOTS`, no two of them closer than `APART_SECONDS`."""
 
     def __init__(self) -> None:
         self._shots: list[Shot] = []
@@ -38,11 +38,11 @@ class BestShots:
         near = [kept for kept in self._shots if abs(kept.pts_seconds - shot.pts_seconds) < APART_SECONDS]
         if near:
             replaced = near  # it stands for their moment
-        elif len(self._shots) < MOST_SHOTS:
+        elif len(self._shots) < MAX_SHOTS:
             replaced = []
         else:
             replaced = [min(self._shots, key=lambda kept: kept.quality)]
-        if replaced and shot.quality < LEAST_GAIN * max(kept.quality for kept in replaced):
+        if replaced and shot.quality < MIN_GAIN * max(kept.quality for kept in replaced):
             return False
         self._shots = [kept for kept in self._shots if kept not in replaced] + [shot]
         return True

@@ -1,6 +1,6 @@
 """Frames in, observations with tracks out: around detection, because tracking decides what is worth looking at.
 
-A frame marked `look` is looked at, and so is the first of every shot, of every connection to a camera and of every size
+A frame marked `detect` is looked at, and so is the first of every shot, of every connection to a camera and of every size
 of the picture; the rest is followed. With `adaptive` the tracks' own state asks for more looks. All that is decided
 from the source's own frames in their order, never from what shares a batch: results do not depend on timing. What is
 known before (marks, cuts) goes to the detector in one call; what only following shows is looked at by itself.
@@ -15,13 +15,13 @@ import numpy as np
 
 from stages.contract import Stage
 from stages.frames import Faces, Frame, Observation
-from stages.imaging.window import Gray, Luma
+from stages.imaging.patches import Gray, PatchReader
 from stages.track.appearance import Appearance
 from stages.track.camera import camera_shift
-from stages.track.cuts import SceneWatch
-from stages.track.dissolves import DissolveWatch
+from stages.track.dissolves import DissolveDetector
 from stages.track.following import appearances_of, views_of
-from stages.track.looking import Looking
+from stages.track.scheduling import DetectionScheduler
+from stages.track.shot_boundaries import ShotBoundaryDetector
 from stages.track.track import Track, View
 from stages.track.tracker import Tracker
 
@@ -29,13 +29,13 @@ __all__ = ["TrackStage"]
 
 
 class TrackStage:
-    """Gives every face a track. Owns the detecting stage and the luma; state per source ends with `flush`."""
+    """Gives every face a track. Owns the detecting stage and the patch_reader; state per source ends with `flush`."""
 
     def __init__(
         self,
         detect: Stage[Frame, Observation],
         *,
-        luma: Luma,
+        patch_reader: PatchReader,
         follows: bool = False,
         adaptive: bool = False,
         chooses: bool = False,
@@ -44,14 +44,14 @@ class TrackStage:
         """
         Args:
             detect: finds faces and leaves the frames their pixels.
-            luma: reads the pictures.
-            follows: frames that are not marked `look` will come.
+            patch_reader: reads the pictures.
+            follows: frames that are not marked `detect` will come.
             adaptive: look at more than the marked ones; needs `follows`.
             chooses: mark the best shots as worth an embedding; otherwise every detected face is.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
         """
         self._detect = detect
-        self._luma = luma
+        self._patch_reader = patch_reader
         self._follows = follows
         self._adaptive = adaptive
         self._chooses = chooses
@@ -66,11 +66,11 @@ class TrackStage:
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
         """Look or follow; results are in the batch's order."""
         sources = [self._source(frame.source_id) for frame in batch]
-        thumbnails = self._luma.thumbnails([frame.picture for frame in batch])
+        thumbnails = self._patch_reader.thumbnails([frame.picture for frame in batch])
         glances = [
             source.glance(frame, thumbnail) for source, frame, thumbnail in zip(sources, batch, thumbnails, strict=True)
         ]
-        rows = [row for row, frame in enumerate(batch) if frame.look or glances[row].is_cut or not self._follows]
+        rows = [row for row, frame in enumerate(batch) if frame.detect or glances[row].is_cut or not self._follows]
         found = dict(zip(rows, self._look([batch[row] for row in rows]), strict=True))
         results = [self._handle(frame, sources[row], glances[row], found.get(row)) for row, frame in enumerate(batch)]
         if self._release_pixels:
@@ -84,11 +84,11 @@ class TrackStage:
         return self._detect.flush(source_id)
 
     def close(self) -> None:
-        """Close the detecting stage and the luma."""
+        """Close the detecting stage and the patch_reader."""
         try:
             self._detect.close()
         finally:
-            self._luma.close()
+            self._patch_reader.close()
 
     def _handle(self, frame: Frame, source: _Source, glance: _Glance, found: _Found | None) -> Observation:
         tracker = source.tracker
@@ -96,12 +96,12 @@ class TrackStage:
         if found is None:
             faces, gone = tracker.follow(frame, glance.camera)
             if not self._adaptive or not source.wants_look(frame, glance.thumbnail):
-                return Observation(frame, faces, ended + gone, looked_at=False)
+                return Observation(frame, faces, ended + gone, detected=False)
             ended += gone
             (found,) = self._look([frame])
-        faces, gone = tracker.look(frame, found.faces, found.views, found.appearances, glance.camera)
+        faces, gone = tracker.observe(frame, found.faces, found.views, found.appearances, glance.camera)
         if self._adaptive:
-            source.looked(frame, glance.thumbnail)
+            source.detected(frame, glance.thumbnail)
         return Observation(frame, faces, ended + gone)
 
     def _look(self, frames: Sequence[Frame]) -> list[_Found]:
@@ -109,13 +109,13 @@ class TrackStage:
             return []
         faces = [observation.faces for observation in self._detect.process(frames)]
         boxes = [some.boxes_xyxy for some in faces]
-        views = views_of(self._luma, frames, boxes)
+        views = views_of(self._patch_reader, frames, boxes)
         return list(map(_Found, faces, views, appearances_of(views, boxes)))
 
     def _source(self, source_id: str) -> _Source:
         source = self._sources.get(source_id)
         if source is None:
-            tracker = Tracker(self._luma, follows=self._follows, chooses=self._chooses)
+            tracker = Tracker(self._patch_reader, follows=self._follows, chooses=self._chooses)
             source = self._sources[source_id] = _Source(tracker)
         return source
 
@@ -149,9 +149,9 @@ class _Source:
     """What is kept of one source."""
 
     tracker: Tracker
-    scene: SceneWatch = field(default_factory=SceneWatch)
-    dissolves: DissolveWatch = field(default_factory=DissolveWatch)
-    looking: Looking = field(default_factory=Looking)
+    scene: ShotBoundaryDetector = field(default_factory=ShotBoundaryDetector)
+    dissolves: DissolveDetector = field(default_factory=DissolveDetector)
+    scheduler: DetectionScheduler = field(default_factory=DetectionScheduler)
     thumbnail: Gray | None = None
     connection: int | None = None
     size: tuple[int, int] | None = None
@@ -176,8 +176,8 @@ class _Source:
         def change(tracks: Sequence[Track]) -> float:
             return self.scene.change(thumbnail, [track.box_xyxy / size for track in tracks])
 
-        return self.looking.wants(frame.index, self.tracker.tracks, change)
+        return self.scheduler.wants(frame.index, self.tracker.tracks, change)
 
-    def looked(self, frame: Frame, thumbnail: Gray) -> None:
-        self.looking.looked(frame.index, self.tracker.tracks)
-        self.scene.looked(thumbnail)
+    def detected(self, frame: Frame, thumbnail: Gray) -> None:
+        self.scheduler.detected(frame.index, self.tracker.tracks)
+        self.scene.detected(thumbnail)

@@ -17,7 +17,7 @@ from enum import Enum
 import numpy as np
 
 from stages.frames import FloatArray
-from stages.imaging.window import Gray, Window
+from stages.imaging.patches import Gray, PatchWindow
 from stages.track.appearance import Appearance
 from stages.track.shots import BestShots
 
@@ -52,7 +52,7 @@ class TrackState(Enum):
 class View:
     """What a window showed of a face in the last frame; the next frame is compared with it."""
 
-    window: Window
+    window: PatchWindow
     patch: Gray
 
 

@@ -3,7 +3,7 @@
 Invariant: ids grow from 1 and are never used again; a face has at most one track and a track one face. A looked-at
 frame's faces stay as the detector found them. Followed faces move by optical flow from the middle between where flow
 had brought them and where they were detected, so that a detector's jitter is smoothed without lag. Where flow fails,
-the last movement carries a face for as long as what is there resembles it. State is bounded: at most `MOST_TRACKS`,
+the last movement carries a face for as long as what is there resembles it. State is bounded: at most `MAX_TRACKS`,
 each forgotten when it has been out of sight for about two seconds.
 """
 
@@ -15,10 +15,10 @@ from dataclasses import replace
 import numpy as np
 
 from stages.frames import Faces, FloatArray, Frame
-from stages.imaging.window import Luma
+from stages.imaging.patches import PatchReader
 from stages.track.appearance import Appearance
 from stages.track.association import associate
-from stages.track.following import LEAST_CONFIDENCE, Camera, Follower
+from stages.track.following import MIN_CONFIDENCE, Camera, Follower
 from stages.track.quality import quality, sharpness
 from stages.track.recognition import candidates, recognise
 from stages.track.shots import Shot
@@ -32,7 +32,7 @@ detector since too much of it is hidden. The time until the next look is added."
 SURVIVED_LOOKS = 2.5
 """And at least so many intervals between looks."""
 
-MOST_TRACKS = 128
+MAX_TRACKS = 128
 """Of one source; the longest unseen go first."""
 
 DETECTION_GAIN = 0.5
@@ -46,14 +46,14 @@ def _still() -> tuple[float, float]:
 class Tracker:
     """State of one source, used by one thread."""
 
-    def __init__(self, luma: Luma, *, follows: bool, chooses: bool) -> None:
+    def __init__(self, patch_reader: PatchReader, *, follows: bool, chooses: bool) -> None:
         """
         Args:
-            luma: reads the pictures.
+            patch_reader: reads the pictures.
             follows: frames between looks will be asked for.
             chooses: mark the faces worth an embedding; otherwise all detected ones are.
         """
-        self._follower = Follower(luma)
+        self._follower = Follower(patch_reader)
         self._follows = follows
         self._chooses = chooses
         self._tracks: list[Track] = []
@@ -76,7 +76,7 @@ class Tracker:
         self._looked_seconds = None
         return ended
 
-    def look(
+    def observe(
         self,
         frame: Frame,
         faces: Faces,
@@ -153,9 +153,9 @@ class Tracker:
     def _end(self, seconds: float) -> tuple[int, ...]:
         patience = max(SURVIVAL_SECONDS + self._look_interval, SURVIVED_LOOKS * self._look_interval)
         kept = [track for track in self._tracks if seconds - track.seen_seconds <= patience]
-        if len(kept) > MOST_TRACKS:
+        if len(kept) > MAX_TRACKS:
             kept.sort(key=lambda track: -track.seen_seconds)
-            del kept[MOST_TRACKS:]
+            del kept[MAX_TRACKS:]
         ended = _ids([track for track in self._tracks if track not in kept])
         self._tracks = kept
         return ended
@@ -180,7 +180,7 @@ class Tracker:
                 is_chosen[row] = track.shots.offer(Shot(float(qualities[row]), frame.pts_seconds))
             box = faces.boxes_xyxy[row]
             landmarks = None if faces.landmarks is None else faces.landmarks[row]
-            if track.seconds == frame.pts_seconds and track.confidence >= LEAST_CONFIDENCE:  # flow has brought it here
+            if track.seconds == frame.pts_seconds and track.confidence >= MIN_CONFIDENCE:  # flow has brought it here
                 box, landmarks = _fuse(track, box, landmarks)
             last_seen = track.seen_seconds
             track.find(box, landmarks, frame.pts_seconds)

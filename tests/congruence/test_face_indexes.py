@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from stages.frames import FloatArray
-from stages.identify.edge import EdgeIndex
-from stages.identify.errors import IndexInUse, IndexMismatch, IndexUnavailable
-from stages.identify.index import Condition, FaceIndex, IndexPoint
-from stages.identify.memory import MemoryIndex
-from stages.identify.server import ServerIndex
 from tests.congruence.qdrant_stand_in import QdrantStandIn
 from tests.runtime.latches import BOUND_SECONDS, Background
+from visage.people.index.base import Condition, FaceIndex, IndexPoint
+from visage.people.index.edge import EdgeIndex
+from visage.people.index.errors import IndexInUse, IndexMismatch, IndexUnavailable
+from visage.people.index.memory import MemoryIndex
+from visage.people.index.server import ServerIndex
 
 DIMENSION = 16
 KEYS: dict[str, type] = {"person": int, "source": str, "at": float}
@@ -173,8 +173,8 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     first = EdgeIndex(tmp_path / "edge", DIMENSION, keys=KEYS)
     first.upsert(points(unit(5)))
     script = (
-        "import sys; from pathlib import Path; from stages.identify.edge import EdgeIndex\n"
-        "from stages.identify.errors import IndexInUse\n"
+        "import sys; from pathlib import Path; from visage.people.index.edge import EdgeIndex\n"
+        "from visage.people.index.errors import IndexInUse\n"
         "try: EdgeIndex(Path(sys.argv[1]), 16, keys={})\n"
         "except IndexInUse as error: print(error)"
     )
@@ -192,7 +192,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_briefly_away_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.identify.server.FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("visage.people.index.server.FIRST_PAUSE_SECONDS", 0.001)
     with QdrantStandIn() as stand_in:
         index = ServerIndex(stand_in.url, "faces", DIMENSION, keys=KEYS)
         stand_in.failures = 2
@@ -247,7 +247,7 @@ def test_what_a_broken_start_left_out_of_the_collection_is_made() -> None:
 
 @pytest.mark.parametrize("api_key", [None, "wrong"])
 def test_a_server_that_refuses_or_is_gone_is_named(api_key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.identify.server.FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("visage.people.index.server.FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("warnings.warn", lambda *args, **kwargs: None)  # an API key over plain HTTP, on loopback
     with QdrantStandIn(api_key="right") as stand_in:
         index = ServerIndex(stand_in.url, "faces", DIMENSION, keys=KEYS, api_key=api_key)

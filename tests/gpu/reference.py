@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.imaging.device.picture import SurfaceLayout
 from stages.imaging.letterbox import DetectorInput
-from stages.imaging.surface import SurfaceLayout
 
 __all__ = ["Detection", "Planes", "crop_reference", "greedy", "letterbox_reference"]
 

@@ -12,8 +12,8 @@ from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray, PinnedArray
 from stages.imaging.colour import Encoding, Matrix, YuvSamples
+from stages.imaging.device.picture import DevicePicture, SurfaceLayout
 from stages.imaging.orientation import Orientation
-from stages.imaging.surface import DevicePicture, SurfaceLayout
 from tests.gpu.reference import Planes
 
 __all__ = ["NV12", "P010", "Surfaces", "layout_of"]

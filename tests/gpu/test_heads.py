@@ -16,10 +16,10 @@ from stages.buffers import HostStream
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray, PinnedArray
-from stages.detect.heads.device_readback import ReadbackHead
-from stages.detect.heads.device_records import FIRST_RECORDS
-from stages.detect.heads.device_yolo import DeviceYoloHead
-from stages.detect.heads.device_yunet import DeviceYuNetHead
+from stages.detect.heads.device.readback import ReadbackHead
+from stages.detect.heads.device.records import FIRST_RECORDS
+from stages.detect.heads.device.yolo import DeviceYoloHead
+from stages.detect.heads.device.yunet import DeviceYuNetHead
 from stages.detect.heads.families import head_family
 from stages.detect.heads.yunet import YuNetHead
 from stages.errors import ModelMismatch

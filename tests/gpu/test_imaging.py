@@ -11,7 +11,7 @@ from stages.buffers import HostStream
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import CudaStream
 from stages.errors import PoolClosed
-from stages.imaging.device import DeviceImaging
+from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.letterbox import DetectorInput
 from tests.gpu.surfaces import Surfaces, layout_of
 

@@ -18,10 +18,10 @@ from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.frames import FloatArray
 from stages.imaging.colour import Matrix
-from stages.imaging.device import DeviceImaging
+from stages.imaging.device.imaging import DeviceImaging
+from stages.imaging.device.picture import SurfaceLayout
+from stages.imaging.device.tensor import TensorFormat
 from stages.imaging.letterbox import DetectorInput
-from stages.imaging.surface import SurfaceLayout
-from stages.imaging.tensor import TensorFormat
 from tests.gpu.reference import crop_reference, letterbox_reference
 from tests.gpu.surfaces import NV12, P010, Surfaces, layout_of
 

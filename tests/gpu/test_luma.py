@@ -1,4 +1,4 @@
-"""`DeviceLuma` against float64 arithmetic on noise, and against `HostLuma`, which tracking was made with, on textures.
+"""`DevicePatchReader` against float64 arithmetic on noise, and against `HostPatchReader`, which tracking was made with, on textures.
 
 Tolerances: on noise, a byte is the reference rounded, give or take 0.1 levels, as for the other kernels; of deep
 samples it is their high byte, so a level may be missing. OpenCV rounds twice, and before version 5 places its samples
@@ -19,14 +19,14 @@ from stages.buffers import BufferPool
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import CudaStream
 from stages.errors import PoolClosed
-from stages.imaging.admission import HostAdmission
 from stages.imaging.colour import YuvSamples
-from stages.imaging.device_luma import MOST_PATCHES, MOST_THUMBNAILS, DeviceLuma
+from stages.imaging.device.patches import MAX_PATCHES, MAX_THUMBNAILS, DevicePatchReader
+from stages.imaging.device.picture import DevicePicture, SurfaceLayout
+from stages.imaging.host.admission import HostAdmission
+from stages.imaging.host.patches import HostPatchReader
+from stages.imaging.host.picture import HostPicture
 from stages.imaging.letterbox import DetectorInput
-from stages.imaging.luma import HostLuma
-from stages.imaging.picture import HostPicture
-from stages.imaging.surface import DevicePicture, SurfaceLayout
-from stages.imaging.window import PATCH_SIDE, THUMBNAIL_SIZE, Window
+from stages.imaging.patches import PATCH_SIDE, THUMBNAIL_SIZE, PatchWindow
 from tests.gpu.reference import Planes
 from tests.gpu.surfaces import NV12, P010, Surfaces, layout_of
 from tests.unit.stages.pictures import tagged_frame
@@ -63,13 +63,13 @@ PLACES = {
 
 
 @pytest.fixture(scope="module")
-def luma(device: CudaDevice) -> Iterator[DeviceLuma]:
-    luma = DeviceLuma(device)
+def luma(device: CudaDevice) -> Iterator[DevicePatchReader]:
+    luma = DevicePatchReader(device)
     yield luma
     luma.close()
 
 
-def windows_on(layout: SurfaceLayout) -> list[Window]:
+def windows_on(layout: SurfaceLayout) -> list[PatchWindow]:
     width, height = layout.orientation.upright_size(layout.width, layout.height)
     boxes = np.array(
         [
@@ -78,10 +78,10 @@ def windows_on(layout: SurfaceLayout) -> list[Window]:
         ],
         np.float32,
     )
-    return [Window.around(box, layout.orientation.upright_pixel_aspect) for box in boxes]
+    return [PatchWindow.around(box, layout.orientation.upright_pixel_aspect) for box in boxes]
 
 
-def patch_reference(planes: Planes, window: Window) -> NDArray[np.float64]:
+def patch_reference(planes: Planes, window: PatchWindow) -> NDArray[np.float64]:
     """Code values. Shrinking by a whole factor starts at the region's corner, which its own margins decide."""
     column, row = np.meshgrid(np.arange(PATCH_SIDE), np.arange(PATCH_SIDE))
     across = np.asarray(window.left + (column + 0.5) * window.step_x - 0.5, np.float64)
@@ -150,7 +150,7 @@ def assert_bytes(actual: NDArray[np.uint8], codes: NDArray[np.float64], samples:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_a_patch_is_what_its_window_shows(layout: SurfaceLayout, luma: DeviceLuma, surfaces: Surfaces) -> None:
+def test_a_patch_is_what_its_window_shows(layout: SurfaceLayout, luma: DevicePatchReader, surfaces: Surfaces) -> None:
     picture, planes = surfaces.random(layout)
     windows = windows_on(layout)
     (patches,) = luma.patches([picture], [windows])
@@ -160,7 +160,9 @@ def test_a_patch_is_what_its_window_shows(layout: SurfaceLayout, luma: DeviceLum
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_a_thumbnail_is_the_upright_picture_s_mean(layout: SurfaceLayout, luma: DeviceLuma, surfaces: Surfaces) -> None:
+def test_a_thumbnail_is_the_upright_picture_s_mean(
+    layout: SurfaceLayout, luma: DevicePatchReader, surfaces: Surfaces
+) -> None:
     picture, planes = surfaces.random(layout)
     (thumbnail,) = luma.thumbnails([picture])
     assert thumbnail.shape == THUMBNAIL_SIZE[::-1]
@@ -177,44 +179,44 @@ def admitted(planes: Planes) -> HostPicture:
     for plane, codes in zip(frame.planes, (planes.luma, chroma), strict=True):
         stored = np.frombuffer(memoryview(plane), layout.samples.dtype).reshape(plane.height, -1)
         stored[:, : codes.shape[1]] = codes * 2**layout.samples.shift
-    picture = HostAdmission(DetectorInput(64), capacity=1).admit(frame, layout.orientation, look=False)
+    picture = HostAdmission(DetectorInput(64), capacity=1).admit(frame, layout.orientation, detect=False)
     assert picture is not None
     return picture
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_host_and_card_show_the_same(layout: SurfaceLayout, luma: DeviceLuma, surfaces: Surfaces) -> None:
+def test_host_and_card_show_the_same(layout: SurfaceLayout, luma: DevicePatchReader, surfaces: Surfaces) -> None:
     shown = texture(3, layout.height, layout.width).astype(float) * 2 ** (layout.samples.bits - 8)
     on_card, planes = surfaces.showing(layout, shown)
     on_host = admitted(planes)
     windows = windows_on(layout)
-    (ours,), (theirs,) = luma.patches([on_card], [windows]), HostLuma().patches([on_host], [windows])
+    (ours,), (theirs,) = luma.patches([on_card], [windows]), HostPatchReader().patches([on_host], [windows])
     for place, one, other in zip(PLACES, ours, theirs, strict=True):
         difference = np.abs(one.astype(int) - other.astype(int))
         # A picture's edge is a step of up to 255 levels, and a 32nd of it is 8; with OpenCV 5 it is 1.
         assert difference.max() <= 8, place
         assert difference.mean() < 0.5, place
-    (one,), (other,) = luma.thumbnails([on_card]), HostLuma().thumbnails([on_host])
+    (one,), (other,) = luma.thumbnails([on_card]), HostPatchReader().thumbnails([on_host])
     assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
 
 
-def test_a_batch_mixes_sizes_depths_and_rotations(luma: DeviceLuma, surfaces: Surfaces) -> None:
+def test_a_batch_mixes_sizes_depths_and_rotations(luma: DevicePatchReader, surfaces: Surfaces) -> None:
     """More of both than one launch takes."""
     layouts = [layout_of(320, 180), layout_of(160, 90, samples=P010), layout_of(181, 321, rotation=90)]
     made = [surfaces.random(layout) for layout in layouts]
-    rows = [row % len(made) for row in range(MOST_THUMBNAILS + 3)]
+    rows = [row % len(made) for row in range(MAX_THUMBNAILS + 3)]
     pictures = [made[row][0] for row in rows]
     for row, thumbnail in zip(rows, luma.thumbnails(pictures), strict=True):
         assert_bytes(thumbnail, thumbnail_reference(made[row][1]), layouts[row].samples)
     windows = [windows_on(layouts[row])[: number % 4] for number, row in enumerate(rows)]
     patches = luma.patches(pictures, windows)
-    assert sum(map(len, patches)) > MOST_PATCHES
+    assert sum(map(len, patches)) > MAX_PATCHES
     for row, some, shown in zip(rows, windows, patches, strict=True):
         for window, patch in zip(some, shown, strict=True):
             assert_bytes(patch, patch_reference(made[row][1], window), layouts[row].samples)
 
 
-def test_what_was_read_stays_as_it_was(luma: DeviceLuma, surfaces: Surfaces) -> None:
+def test_what_was_read_stays_as_it_was(luma: DevicePatchReader, surfaces: Surfaces) -> None:
     """Tracks compare a patch with one of seconds ago."""
     layout = layout_of(320, 180)
     first, second = (surfaces.random(layout)[0] for _ in range(2))
@@ -228,7 +230,7 @@ def test_what_was_read_stays_as_it_was(luma: DeviceLuma, surfaces: Surfaces) -> 
     assert patch.base is None
 
 
-def test_the_steady_state_allocates_nothing(device: CudaDevice, luma: DeviceLuma, surfaces: Surfaces) -> None:
+def test_the_steady_state_allocates_nothing(device: CudaDevice, luma: DevicePatchReader, surfaces: Surfaces) -> None:
     layout = layout_of(320, 180)
     pictures = [surfaces.random(layout)[0] for _ in range(3)]
     before = device.statistics()
@@ -242,7 +244,7 @@ def test_the_steady_state_allocates_nothing(device: CudaDevice, luma: DeviceLuma
 
 
 def test_where_there_is_nothing_to_read_the_card_is_not_asked(
-    device: CudaDevice, luma: DeviceLuma, surfaces: Surfaces
+    device: CudaDevice, luma: DevicePatchReader, surfaces: Surfaces
 ) -> None:
     picture, _ = surfaces.random(layout_of(64, 38))
     before, last_use = device.statistics(), picture.last_use
@@ -255,7 +257,7 @@ def test_where_there_is_nothing_to_read_the_card_is_not_asked(
 
 @pytest.mark.parametrize("what", ["thumbnails", "patches"])
 def test_reading_waits_for_who_wrote_the_picture_and_is_over_when_the_call_returns(
-    what: str, device: CudaDevice, luma: DeviceLuma, surfaces: Surfaces, stream: CudaStream
+    what: str, device: CudaDevice, luma: DevicePatchReader, surfaces: Surfaces, stream: CudaStream
 ) -> None:
     """The write is queued behind long work. Afterwards the owner releases, and decode may overwrite at once."""
     layout = layout_of(320, 180)
@@ -277,7 +279,7 @@ def test_reading_waits_for_who_wrote_the_picture_and_is_over_when_the_call_retur
     device.free(ballast)
 
 
-def test_a_released_picture_can_not_be_read(luma: DeviceLuma, surfaces: Surfaces) -> None:
+def test_a_released_picture_can_not_be_read(luma: DevicePatchReader, surfaces: Surfaces) -> None:
     layout = layout_of(64, 38)
     picture, _ = surfaces.random(layout)
     picture.release()
@@ -287,7 +289,7 @@ def test_a_released_picture_can_not_be_read(luma: DeviceLuma, surfaces: Surfaces
         luma.patches([picture], [windows_on(layout)])
 
 
-def test_pictures_of_another_memory_are_refused(luma: DeviceLuma) -> None:
+def test_pictures_of_another_memory_are_refused(luma: DevicePatchReader) -> None:
     with pytest.raises(TypeError, match="not on the card"):
         luma.thumbnails([tagged_frame(1).picture])
 
@@ -295,7 +297,7 @@ def test_pictures_of_another_memory_are_refused(luma: DeviceLuma) -> None:
 def test_closing_gives_all_memory_back(device: CudaDevice, surfaces: Surfaces) -> None:
     picture, _ = surfaces.random(layout_of(64, 38))
     before = device.statistics().bytes_allocated
-    luma = DeviceLuma(device)
+    luma = DevicePatchReader(device)
     luma.thumbnails([picture])
     luma.close()
     luma.close()

@@ -17,11 +17,11 @@ from stages.decode.nvdec import NvdecSource
 from stages.decode.video import VideoSource
 from stages.errors import SourceBroken
 from stages.frames import Frame
-from stages.imaging.admission import HostAdmission
-from stages.imaging.device_admission import DeviceAdmission
+from stages.imaging.device.admission import DeviceAdmission
+from stages.imaging.device.picture import DevicePicture
+from stages.imaging.host.admission import HostAdmission
+from stages.imaging.host.picture import HostPicture
 from stages.imaging.letterbox import DetectorInput
-from stages.imaging.picture import HostPicture
-from stages.imaging.surface import DevicePicture
 from tests.clips import picture, write_clip
 
 CAPACITY = 4

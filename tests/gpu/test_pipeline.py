@@ -119,8 +119,8 @@ def test_faces_are_followed_as_on_the_cpu(
     ours, theirs = (by_track(frames) for frames in (on_card, on_cpu))
     assert {number for _, number in ours} == {number for _, number in theirs} == {1, 2}
     if frameskip == 8:
-        assert [frame.looked_at for frame in on_card] == [index % 8 == 0 for index in range(FRAMES)]
-    assert sum(frame.looked_at for frame in on_card) <= FRAMES / 4
+        assert [frame.detected for frame in on_card] == [index % 8 == 0 for index in range(FRAMES)]
+    assert sum(frame.detected for frame in on_card) <= FRAMES / 4
     assert len(ours.keys() & theirs.keys()) >= 0.97 * len(theirs) >= 0.97 * 2 * FRAMES * 0.95
     both = [(ours[key], theirs[key]) for key in sorted(ours.keys() & theirs.keys())]
     assert np.mean([overlap(*pair) >= 0.9 for pair in both]) >= 0.99
@@ -133,7 +133,7 @@ def test_a_cut_is_seen_as_on_the_cpu(device: CudaDevice, clip_with_cut: Path, mo
     on_card, on_cpu = tracked(clip_with_cut, models, 16)
     looks = [0, 16, FRAMES // 2, 32, 48]
     for frames in (on_card, on_cpu):
-        assert [frame.index for frame in frames if frame.looked_at] == looks
+        assert [frame.index for frame in frames if frame.detected] == looks
         before, after = (
             {face.track_id for frame in shot for face in frame.faces}
             for shot in (frames[: FRAMES // 2], frames[FRAMES // 2 :])

@@ -71,9 +71,9 @@ def test_embeddings_tell_people_apart(media: Media, settings: Settings, one: str
 def test_a_clip_is_seen_frame_by_frame(media: Media, settings: Settings) -> None:
     frames = list(visage.analyze(media.path("WolfgangLanger_Pexels.mp4"), settings, frameskip=10))
     assert [frame.index for frame in frames] == list(range(472))
-    assert [frame.index for frame in frames if frame.looked_at] == list(range(0, 472, 10))
+    assert [frame.index for frame in frames if frame.detected] == list(range(0, 472, 10))
     assert {face.track_id for frame in frames for face in frame.faces} == {1}
-    assert all(len(frame.faces) == 1 for frame in frames if frame.looked_at)
+    assert all(len(frame.faces) == 1 for frame in frames if frame.detected)
     assert sum(len(frame.faces) for frame in frames) >= 0.97 * len(frames)
     assert np.all(np.diff([frame.pts_seconds for frame in frames]) > 0)
 

@@ -121,7 +121,7 @@ def test_half_precision_is_made_the_same_way(model_dir: Path, media: Media) -> N
 
 
 def test_what_loses_too_much_is_not_kept(model_dir: Path, media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cost, "MOST_LOST", -1.0)
+    monkeypatch.setattr(cost, "MAX_LOST", -1.0)
 
     assert "Not kept" in quantize("yunet", model_dir, media)
     assert not (model_dir / "catalog.toml").exists()

@@ -10,7 +10,7 @@ import pytest
 from stages.decode.demux import InputOptions
 from stages.decode.video import VideoSource
 from stages.errors import SourceError
-from stages.imaging.admission import HostAdmission
+from stages.imaging.host.admission import HostAdmission
 from stages.imaging.letterbox import DetectorInput
 from tests.servers.rtsp import RtspServer, rtsp_missing
 from visage.config.service import CameraConfig

@@ -10,7 +10,7 @@ import numpy as np
 
 from stages.buffers import BufferPool, Lease
 from stages.frames import Faces, Frame, Observation, Picture
-from stages.imaging.window import PATCH_SIDE, THUMBNAIL_SIZE, Gray, Window
+from stages.imaging.patches import PATCH_SIDE, THUMBNAIL_SIZE, Gray, PatchWindow
 from stages.sources import SourceEnded, VideoInfo
 from tests.runtime.latches import BOUND_SECONDS
 
@@ -110,11 +110,11 @@ class ScriptedDetect:
 
 
 class ScriptedLuma:
-    """Sees nothing but black. Implements `stages.imaging.window.Luma`."""
+    """Sees nothing but black. Implements `stages.imaging.patches.PatchReader`."""
 
     closed_on: str | None = None
 
-    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[Window]]) -> list[list[Gray]]:
+    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[PatchWindow]]) -> list[list[Gray]]:
         return [[np.zeros((PATCH_SIDE, PATCH_SIDE), np.uint8) for _ in some] for some in windows]
 
     def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:

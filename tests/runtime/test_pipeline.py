@@ -79,7 +79,7 @@ def test_every_frame_reaches_its_own_sink_in_order(rig: Rig) -> None:
 
 def test_statistics_tell_of_tracks_and_how_long_they_lasted(rig: Rig) -> None:
     rig.detect.gate.set()
-    rig.tracked = TrackStage(rig.detect, luma=ScriptedLuma())
+    rig.tracked = TrackStage(rig.detect, patch_reader=ScriptedLuma())
     with rig.build() as pipeline:
         pipeline.add("a", rig.source("a", 30))
         pipeline.start()
@@ -204,7 +204,7 @@ def test_abort_while_draining_drops_what_was_read(rig: Rig) -> None:
 def test_an_aborted_detector_keeps_its_luma_until_it_is_through(rig: Rig) -> None:
     """Detect is held; abort(); all else has stopped, and still only detect's own thread closes what it reads with."""
     luma = ScriptedLuma()
-    rig.tracked = TrackStage(rig.detect, luma=luma)
+    rig.tracked = TrackStage(rig.detect, patch_reader=luma)
     with rig.build() as pipeline:
         pipeline.add("a", rig.source("a", 0, endless=True))
         pipeline.start()
@@ -391,7 +391,7 @@ def test_what_was_read_of_a_source_that_hangs_is_whole_after_a_drain(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, policy: OverflowPolicy
 ) -> None:
     """Its server falls silent after three frames; drain(); they are written; then one more comes, for nobody."""
-    monkeypatch.setattr("visage.runtime.stragglers.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("visage.runtime.stuck_decoders.ANSWER_SECONDS", 0.05)
     is_silent, answers = threading.Event(), threading.Event()
 
     class Silent(ScriptedSource):
@@ -425,7 +425,7 @@ def test_a_source_that_is_held_up_by_the_detector_is_not_given_up_in_a_drain(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Detect is held with frame 0, four wait, the source waits with frame 5; drain(); long after, detect goes on."""
-    monkeypatch.setattr("visage.runtime.stragglers.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("visage.runtime.stuck_decoders.ANSWER_SECONDS", 0.05)
     rounds = threading.Semaphore(0)
     unsettled = SourceTable.unsettled
 

@@ -28,7 +28,7 @@ from visage.service.daemon import Daemon
 from visage.service.errors import RestartNeeded
 from visage.service.port import DaemonPort
 from visage.web.errors import Conflict, NotFound
-from visage.web.ports import Event, NewSource
+from visage.web.ports import FeedEvent, NewSource
 
 
 class TrackingDetect(ScriptedDetect):
@@ -53,7 +53,7 @@ class ScriptedPlatform:
         self.detect = TrackingDetect()
         self.detect.gate.set()
 
-    def open_luma(self) -> ScriptedLuma:
+    def open_patch_reader(self) -> ScriptedLuma:
         return ScriptedLuma()
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
@@ -83,7 +83,7 @@ class Served:
         self.folder = folder
         self.daemon = Daemon(self.load(), load=self.load, platform=platform)
         self.port = DaemonPort(self.daemon)
-        self.events: list[Event] = []
+        self.events: list[FeedEvent] = []
         self._changed = threading.Condition()
         self.port.subscribe(self._hear)
         self._running = threading.Event()
@@ -125,7 +125,7 @@ class Served:
         self.port.restore()
         self._running.set()
 
-    def _hear(self, event: Event) -> None:
+    def _hear(self, event: FeedEvent) -> None:
         with self._changed:
             self.events.append(event)
             self._changed.notify_all()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from visage.assembly.build import build, build_service
 from visage.assembly.choice import choose_platform
 from visage.assembly.description import describe_run
+from visage.assembly.launch import build_run
 from visage.assembly.plan import ModelPlan
 from visage.assembly.platform import Pictures, Platform
-from visage.assembly.run import build_run
 
 __all__ = [
     "ModelPlan",

@@ -11,10 +11,9 @@ from stages.frames import Observation
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly.choice import choose_platform
-from visage.assembly.identification import KnownPeople, embedding_stage
 from visage.assembly.plan import ModelPlan
 from visage.assembly.platform import Pictures, Platform
-from visage.assembly.tracking import detecting_stage
+from visage.assembly.stages import KnownPeople, detecting_stage, embedding_stage
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models import Progress
@@ -23,7 +22,7 @@ from visage.runtime import Outcome, OverflowPolicy, Pipeline, PipelineLimits
 
 __all__ = ["OpenSinksWith", "build", "build_service"]
 
-MOST_SERVICE_SOURCES = 256
+MAX_SERVICE_SOURCES = 256
 """Sources decoded at once by the daemon, which itself says how many of them are files."""
 
 LIVE_DEADLINE_SECONDS = 0.01
@@ -94,7 +93,7 @@ def build_service(
     hide: Stage[Observation, Observation] | None = None,
     keep_pixels: bool = False,
     hooks: Sequence[Hook] = (),
-    concurrent: int = MOST_SERVICE_SOURCES,
+    concurrent: int = MAX_SERVICE_SOURCES,
     people: KnownPeople | None = None,
 ) -> Pipeline:
     """A pipeline without sources, which takes them as they come until it is drained. It closes the platform.

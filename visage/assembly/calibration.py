@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stages.buffers import HostStream
 from stages.frames import Frame
-from stages.imaging.host import HostImaging
+from stages.imaging.host.imaging import HostImaging
 from visage.assembly.host import HostPlatform
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings

@@ -23,19 +23,19 @@ from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
 from stages.decode.demux import InputOptions
 from stages.decode.nvdec import NvdecSource
-from stages.detect.heads.device_readback import ReadbackHead
-from stages.detect.heads.device_yolo import DeviceYoloHead
-from stages.detect.heads.device_yunet import DeviceYuNetHead
+from stages.detect.heads.device.readback import ReadbackHead
+from stages.detect.heads.device.yolo import DeviceYoloHead
+from stages.detect.heads.device.yunet import DeviceYuNetHead
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
 from stages.embed.stage import EmbedStage
 from stages.errors import BackendError
 from stages.frames import Frame, Observation, Picture
-from stages.imaging.device import DeviceImaging
-from stages.imaging.device_admission import DeviceAdmission
-from stages.imaging.device_luma import DeviceLuma
-from visage.assembly.looking import delivers_all, look_every
+from stages.imaging.device.admission import DeviceAdmission
+from stages.imaging.device.imaging import DeviceImaging
+from stages.imaging.device.patches import DevicePatchReader
 from visage.assembly.plan import ModelPlan
+from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models.engines import EngineCache
@@ -106,8 +106,8 @@ class CudaPlatform:
     def description(self) -> str:
         return f"{self._api.name} {self._precision} on {self._device.name}"
 
-    def open_luma(self) -> DeviceLuma:
-        return DeviceLuma(self._device, kernel_cache=self._kernels)
+    def open_patch_reader(self) -> DevicePatchReader:
+        return DevicePatchReader(self._device, kernel_cache=self._kernels)
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         plan, device = self._plan, self._device
@@ -183,7 +183,7 @@ class CudaPlatform:
                     "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels
                 ),
             ),
-            frameskip=look_every(settings),
+            frameskip=detection_interval(settings),
             delivers_all=delivers_all(settings),
             start_seconds=settings.start_seconds,
             end_seconds=settings.end_seconds,

@@ -20,11 +20,11 @@ from stages.detect.stage import DetectStage
 from stages.embed.stage import EmbedStage, host_readback
 from stages.errors import BackendError, BackendUnavailable
 from stages.frames import Frame, Observation, Picture
-from stages.imaging.admission import HostAdmission
-from stages.imaging.host import HostImaging
-from stages.imaging.luma import HostLuma
-from visage.assembly.looking import delivers_all, look_every
+from stages.imaging.host.admission import HostAdmission
+from stages.imaging.host.imaging import HostImaging
+from stages.imaging.host.patches import HostPatchReader
 from visage.assembly.plan import ModelPlan
+from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.runtime.inboxes import OverflowPolicy
@@ -70,8 +70,8 @@ class HostPlatform:
     def description(self) -> str:
         return ", ".join(dict.fromkeys(backend.name for backend in (self._detector, self._embedder) if backend))
 
-    def open_luma(self) -> HostLuma:
-        return HostLuma()
+    def open_patch_reader(self) -> HostPatchReader:
+        return HostPatchReader()
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
         plan = self._plan
@@ -105,7 +105,7 @@ class HostPlatform:
             source_id=spec.source_id,
             uri=spec.uri,
             admission=HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live),
-            frameskip=look_every(settings),
+            frameskip=detection_interval(settings),
             delivers_all=delivers_all(settings),
             start_seconds=settings.start_seconds,
             end_seconds=settings.end_seconds,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stages.contract import FrameSource, Stage
 from stages.frames import Frame, Observation, Picture
-from stages.imaging.window import Luma
+from stages.imaging.patches import PatchReader
 from visage.config.sources import SourceSpec
 
 __all__ = ["Pictures", "Platform"]
@@ -53,7 +53,7 @@ class Platform(Pictures, Protocol):
     def concurrent_files(self) -> int:
         """How many files it pays to decode at once."""
 
-    def open_luma(self) -> Luma:
+    def open_patch_reader(self) -> PatchReader:
         """What tracking reads pictures with; its owner closes it."""
 
     def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:

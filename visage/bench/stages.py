@@ -20,8 +20,8 @@ from stages.buffers import HostStream
 from stages.contract import Stage
 from stages.decode.pyav import as_fraction
 from stages.frames import Frame, Observation
-from stages.imaging.admission import HostAdmission
-from stages.imaging.host import HostImaging
+from stages.imaging.host.admission import HostAdmission
+from stages.imaging.host.imaging import HostImaging
 from stages.imaging.orientation import Orientation
 from stages.sources import SourceEnded
 from visage.assembly import ModelPlan, choose_platform

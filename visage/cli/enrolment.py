@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES
 from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, open_with
 from visage.cli.options import ModelDirOption
 from visage.cli.reporting import report
-from visage.suffixes import PHOTOGRAPH_SUFFIXES
 
 if TYPE_CHECKING:
     from visage.people import FaceReader, Gallery

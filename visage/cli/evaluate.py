@@ -45,9 +45,9 @@ def detection(
     """
     import numpy as np  # noqa: PLC0415
 
+    from visage.evaluation.analysis import faces_of  # noqa: PLC0415
     from visage.evaluation.detection import evaluate_detection  # noqa: PLC0415
     from visage.evaluation.layouts import read_detection  # noqa: PLC0415
-    from visage.evaluation.looking import faces_of  # noqa: PLC0415
     from visage.models import detector_spec  # noqa: PLC0415
 
     settings = _settings(detector=detector, device=device, model_dir=model_dir, detector_size=detector_size)
@@ -89,8 +89,8 @@ def verification(
     """
     import numpy as np  # noqa: PLC0415
 
+    from visage.evaluation.analysis import embed_templates  # noqa: PLC0415
     from visage.evaluation.layouts import read_verification  # noqa: PLC0415
-    from visage.evaluation.looking import embed_templates  # noqa: PLC0415
     from visage.evaluation.verification import evaluate_verification  # noqa: PLC0415
 
     settings = _settings(detector=detector, embedder=embedder, device=device, model_dir=model_dir)
@@ -129,9 +129,9 @@ def identification(
     """
     import numpy as np  # noqa: PLC0415
 
+    from visage.evaluation.analysis import embed_templates  # noqa: PLC0415
     from visage.evaluation.identification import evaluate_identification  # noqa: PLC0415
     from visage.evaluation.layouts import read_identification  # noqa: PLC0415
-    from visage.evaluation.looking import embed_templates  # noqa: PLC0415
     from visage.models import embedder_spec  # noqa: PLC0415
 
     settings = _settings(detector=detector, embedder=embedder, device=device, model_dir=model_dir)
@@ -151,7 +151,7 @@ def identification(
 
 
 def _settings(**flags: object) -> Settings:
-    from visage.cli.session import make_settings  # noqa: PLC0415
+    from visage.cli.run_session import make_settings  # noqa: PLC0415
 
     return make_settings({**flags, "track": False})
 

@@ -14,11 +14,11 @@ from visage.cli.options import parse_output
 if TYPE_CHECKING:
     from visage.people import FaceReader, Gallery
 
-__all__ = ["HERE", "MOST_LISTED", "GalleryKeyOption", "GalleryOption", "count", "open_with"]
+__all__ = ["HERE", "MAX_LISTED", "GalleryKeyOption", "GalleryOption", "count", "open_with"]
 
 HERE = Path("people")
 
-MOST_LISTED = 1_000_000
+MAX_LISTED = 1_000_000
 """Nobody reads more; what searches and counts has limits of its own."""
 
 GalleryOption: TypeAlias = Annotated[
@@ -40,7 +40,7 @@ def open_with(
 
     The index is where the environment says (`VISAGE_INDEX_URL`), as for a run. Raises PeopleError.
     """
-    from visage.cli.session import make_settings  # noqa: PLC0415
+    from visage.cli.run_session import make_settings  # noqa: PLC0415
     from visage.people import FaceReader, gallery_of  # noqa: PLC0415
 
     settings = make_settings({"gallery": gallery, "gallery_key": key_file, "model_dir": model_dir})

@@ -14,12 +14,12 @@ ForceOption: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace a
 
 def checked_name(text: str, model_dir: Path, *, replace: bool) -> str:
     """The text as a model's name. Raises typer.BadParameter if another model is called so; CatalogDamaged."""
-    from visage.models.errors import NameTaken  # noqa: PLC0415
+    from visage.models.errors import ModelNameTaken  # noqa: PLC0415
     from visage.models.own import as_name, check_name  # noqa: PLC0415
 
     name = as_name(text)
     try:
         check_name(name, model_dir, replace=replace)
-    except NameTaken as error:
+    except ModelNameTaken as error:
         raise typer.BadParameter(str(error)) from error
     return name

@@ -45,8 +45,8 @@ def quantize(
     import onnx  # noqa: PLC0415
 
     from visage.assembly.calibration import collect  # noqa: PLC0415
-    from visage.cli.session import make_settings  # noqa: PLC0415
-    from visage.evaluation.cost import MOST_LOST  # noqa: PLC0415
+    from visage.cli.run_session import make_settings  # noqa: PLC0415
+    from visage.evaluation.cost import MAX_LOST  # noqa: PLC0415
     from visage.models import DetectorSpec, ModelStore, UnknownModel  # noqa: PLC0415
     from visage.models.errors import CalibrationFailed  # noqa: PLC0415
     from visage.models.own import add_model, derived  # noqa: PLC0415
@@ -82,7 +82,7 @@ def quantize(
         for line in cost.describe(what):
             print(line)
         if not cost.is_acceptable and not keep_anyway:
-            print(f"Not kept: more than {100 * MOST_LOST:.1f}% is lost. --keep-anyway keeps it.")
+            print(f"Not kept: more than {100 * MAX_LOST:.1f}% is lost. --keep-anyway keeps it.")
             raise typer.Exit(1)
         small = derived(spec, path, name, notes="; ".join(cost.describe(what)))
         add_model(small, path, store.model_dir, replace=force)

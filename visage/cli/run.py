@@ -176,7 +176,7 @@ def run(
     configure_logging(log_level, log_format)
     warn_of_untried()
     from visage.cli.outputs import OutputOptions  # noqa: PLC0415
-    from visage.cli.session import Session, make_settings  # noqa: PLC0415
+    from visage.cli.run_session import Session, make_settings  # noqa: PLC0415
 
     settings = make_settings(
         {

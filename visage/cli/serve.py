@@ -52,7 +52,7 @@ def serve(
         if check:
             _print_review(config, loaded)
             return
-        from visage.service.host import serve_daemon  # noqa: PLC0415
+        from visage.service.assembly import serve_daemon  # noqa: PLC0415
 
         anyio.run(serve_daemon, loaded, load)
     except ConfigError as error:  # also from the daemon: a secret that is not there

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from visage.cli.gallery import HERE, MOST_LISTED, GalleryKeyOption, GalleryOption, count, open_with
+from visage.cli.gallery import HERE, MAX_LISTED, GalleryKeyOption, GalleryOption, count, open_with
 from visage.cli.options import ModelDirOption
 
 __all__ = ["audit", "export_people", "import_people", "key", "prune", "reindex"]
@@ -27,7 +27,7 @@ def prune(
 def audit(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="At most so many entries.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="At most so many entries.")] = 50,
 ) -> None:
     """Who enrolled, looked, named and forgot."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
@@ -76,6 +76,6 @@ def reindex(
 
 def key(file: Annotated[Path, typer.Argument(help="Where to write it; keep it apart from the gallery.")]) -> None:
     """Make a key for an encrypted gallery."""
-    from visage.people.sealing import make_key  # noqa: PLC0415
+    from visage.people.cipher import make_key  # noqa: PLC0415
 
     make_key(file)

@@ -18,6 +18,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from stages.addresses import host_and_port
+from stages.decode.suffixes import VIDEO_SUFFIXES
 from visage.config.paths import AbsolutePath
 from visage.config.secrets import Credentials, Secret
 from visage.config.settings import Settings
@@ -25,7 +26,6 @@ from visage.config.sources import WHOLE_ADDRESS, redact_text
 from visage.config.timetable import Timetable
 from visage.config.web import WebSettings
 from visage.config.yaml_file import ConfigError, KeyPath, YamlFile
-from visage.suffixes import VIDEO_SUFFIXES
 
 __all__ = [
     "CameraConfig",

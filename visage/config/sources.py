@@ -20,8 +20,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from stages.addresses import ADDRESS, is_address, redact_credentials
+from stages.decode.suffixes import VIDEO_SUFFIXES, is_left_out
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
-from visage.suffixes import VIDEO_SUFFIXES, is_left_out
 
 __all__ = [
     "SourceSpec",

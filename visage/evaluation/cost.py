@@ -20,12 +20,12 @@ from stages.imaging.letterbox import Letterbox
 from visage.evaluation.detection import TrueFaces, evaluate_detection
 from visage.models import DetectorSpec, EmbedderSpec
 
-__all__ = ["MOST_LOST", "Cost", "detector_cost", "embedder_cost"]
+__all__ = ["MAX_LOST", "Cost", "detector_cost", "embedder_cost"]
 
-MOST_LOST = 0.005
+MAX_LOST = 0.005
 """Of recall, or of decisions about pairs: what a network may cost and still be kept."""
 
-LEAST_GAIN = 1.05  # less is within what measuring errs
+MIN_GAIN = 1.05  # less is within what measuring errs
 ROUNDS = 5  # the best of them counts: other programs only ever make it slower
 TIMED_PICTURES = 16
 
@@ -49,13 +49,13 @@ class Cost:
 
     @property
     def is_acceptable(self) -> bool:
-        """Whether no more than `MOST_LOST` is lost."""
-        return self.lost <= MOST_LOST
+        """Whether no more than `MAX_LOST` is lost."""
+        return self.lost <= MAX_LOST
 
     @property
     def is_faster(self) -> bool:
         """On some backend."""
-        return any(before > LEAST_GAIN * after for before, after in self.speed.values())
+        return any(before > MIN_GAIN * after for before, after in self.speed.values())
 
     def describe(self, what: str) -> list[str]:
         """Lines for a person."""

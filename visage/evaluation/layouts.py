@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES
 from visage.evaluation.detection import TrueFaces
-from visage.suffixes import PHOTOGRAPH_SUFFIXES
 
 __all__ = ["LayoutError", "Template", "read_detection", "read_identification", "read_people", "read_verification"]
 

@@ -21,12 +21,12 @@ from stages.contract import Stage
 from stages.frames import Observation
 from stages.sources import SourceEnded
 from visage.config.sources import SourceSpec
-from visage.fleet.crew import Crew
 from visage.fleet.merge import merged_queues, merged_stages
 from visage.fleet.messages import Built, Ready, Report, Stop, StopMode, Task
 from visage.fleet.process import EXIT_SECONDS, WorkerLost, WorkerProcess
 from visage.fleet.remote import RemoteSource
-from visage.fleet.wire import Parcel, Unpacker
+from visage.fleet.wire import ItemBatch, Unpacker
+from visage.fleet.worker_pool import WorkerPool
 from visage.models.engines import OnBuild
 from visage.runtime.errors import QueueAborted, QueueClosed, StageFailed
 from visage.runtime.queue import BoundedQueue
@@ -71,7 +71,7 @@ class Fleet:
         self._on_build = on_build
         self._state = State(PipelineState.NEW)
         self._sources = {spec.source_id: RemoteSource(spec) for spec in sources}
-        self._crew = Crew(sources)
+        self._crew = WorkerPool(sources)
         self._unpackers: dict[WorkerProcess, Unpacker] = {}
         for number, task in enumerate(tasks):
             name = f"worker-{number} on {task.settings.device}"
@@ -190,7 +190,7 @@ class Fleet:
         self.close()
 
     def _hear(self, process: WorkerProcess, report: Report) -> None:
-        if isinstance(report, Parcel):
+        if isinstance(report, ItemBatch):
             self._receive(process, report)
         elif isinstance(report, PipelineStatistics):
             self._crew.keep(process, report)
@@ -202,7 +202,7 @@ class Fleet:
         elif isinstance(report, Built) and self._on_build is not None:
             self._on_build(report.name, report.progress)
 
-    def _receive(self, process: WorkerProcess, parcel: Parcel) -> None:
+    def _receive(self, process: WorkerProcess, parcel: ItemBatch) -> None:
         items = self._unpackers[process].unpack(parcel)
         ended = {item.source_id for item in items if isinstance(item, SourceEnded)}
         if any(isinstance(item, SourceEnded) and isinstance(item.error, StageFailed) for item in items):

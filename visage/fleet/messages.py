@@ -10,7 +10,7 @@ from typing import TypeAlias
 from stages.backends.tensorrt_builder import BuildProgress
 from visage.config import Settings
 from visage.config.sources import SourceSpec
-from visage.fleet.wire import Parcel
+from visage.fleet.wire import ItemBatch
 from visage.runtime.statistics import PipelineStatistics
 
 __all__ = [
@@ -101,5 +101,5 @@ class Built:
     progress: BuildProgress
 
 
-Report: TypeAlias = Parcel | PipelineStatistics | Ready | Built | logging.LogRecord | Failed | Stopped
+Report: TypeAlias = ItemBatch | PipelineStatistics | Ready | Built | logging.LogRecord | Failed | Stopped
 """Everything that a worker sends."""

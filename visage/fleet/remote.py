@@ -8,8 +8,8 @@ from stages.frames import Observation
 from visage.config.sources import SourceSpec
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.source import Outcome, SourceStatistics
+from visage.runtime.source_counters import SourceCounters
 from visage.runtime.state import SourceState
-from visage.runtime.tally import Tally
 
 __all__ = ["RemoteSource"]
 
@@ -26,7 +26,7 @@ class RemoteSource:
     def __init__(self, spec: SourceSpec) -> None:
         self.spec = spec
         self.outcome: Outcome | None = None
-        self._tally = Tally()
+        self._tally = SourceCounters()
         self._told: SourceStatistics | None = None
         self._began_at: float | None = None
         self._ended_at: float | None = None

@@ -17,7 +17,7 @@ from stages.frames import Faces, Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
 from visage.runtime.sinks import SinkItem
 
-__all__ = ["Parcel", "Unpacker"]
+__all__ = ["ItemBatch", "Unpacker"]
 
 FIELDS = ("boxes_xyxy", "scores", "landmarks", "embeddings", "track_ids", "quality", "propagated", "to_embed")
 """Of `Faces`; people are named where the gallery is, which is not in a worker."""
@@ -26,14 +26,14 @@ Entry: TypeAlias = "_Row | SourceStarted | SourceEnded"
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class ItemBatch:
     """Some items, fit for pickling: what is not arrays in their order, and the arrays of all joined, by field."""
 
     entries: tuple[Entry, ...]
     columns: dict[str, NDArray[Any]]
 
     @classmethod
-    def of(cls, items: Sequence[SinkItem]) -> Parcel:
+    def of(cls, items: Sequence[SinkItem]) -> ItemBatch:
         """Pack these, in their order."""
         columns: dict[str, list[NDArray[Any]]] = {name: [] for name in FIELDS}
         entries: list[Entry] = []
@@ -57,7 +57,7 @@ class Unpacker:
     def __init__(self) -> None:
         self._pictures: dict[str, _NoPixels] = {}
 
-    def unpack(self, parcel: Parcel) -> list[SinkItem]:
+    def unpack(self, parcel: ItemBatch) -> list[SinkItem]:
         """The items that were packed; their frames have no pixels to give back."""
         return list(self._items(parcel.entries, parcel.columns))
 
@@ -78,9 +78,9 @@ class Unpacker:
                 arrays[name] = columns[name][start:end]
             picture = self._pictures[row.source_id]
             frame = Frame(
-                row.source_id, row.number, row.pts_seconds, picture, row.captured_at, row.look, row.connection
+                row.source_id, row.number, row.pts_seconds, picture, row.captured_at, row.detect, row.connection
             )
-            yield Observation(frame, Faces(**arrays), row.ended_tracks, row.looked_at)
+            yield Observation(frame, Faces(**arrays), row.ended_tracks, row.is_detected)
 
 
 class _Row(NamedTuple):
@@ -90,9 +90,9 @@ class _Row(NamedTuple):
     number: int
     pts_seconds: float
     captured_at: float
-    look: bool
+    detect: bool
     connection: int
-    looked_at: bool
+    is_detected: bool
     ended_tracks: tuple[int, ...]
     faces: int
     fields: tuple[str, ...]
@@ -105,9 +105,9 @@ class _Row(NamedTuple):
             frame.index,
             frame.pts_seconds,
             frame.captured_at,
-            frame.look,
+            frame.detect,
             frame.connection,
-            item.looked_at,
+            item.detected,
             item.ended_tracks,
             len(item.faces),
             fields,

@@ -36,7 +36,7 @@ from visage.fleet.messages import (
     Stopped,
     Task,
 )
-from visage.fleet.wire import Parcel
+from visage.fleet.wire import ItemBatch
 from visage.models.engines import OnBuild
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import OverflowPolicy
@@ -156,7 +156,7 @@ class Worker:
         try:
             while True:
                 items = self._outbox.get_batch(PARCEL)
-                self._send(Parcel.of(items))
+                self._send(ItemBatch.of(items))
                 for item in items:
                     if isinstance(item, SourceEnded):
                         self._forget(pipeline, item.source_id)
@@ -199,7 +199,7 @@ class Assembly:
 
 
 class Assemble(Protocol):
-    """Makes the pipeline of a task; `visage.assembly.worker` has the one there is."""
+    """Makes the pipeline of a task; `visage.assembly.worker_main` has the one there is."""
 
     def __call__(
         self, task: Task, *, open_sinks: OpenSinks, on_ended: Callable[[Outcome], None], on_build: OnBuild

@@ -21,10 +21,10 @@ import onnx
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.backends.tensorrt_builder import BuildProgress, EngineBuilder, ShapeRange
 from stages.imaging.letterbox import DetectorInput
-from visage.file_lock import file_lock
 from visage.models.errors import ModelUnavailable
 from visage.models.precision import to_half
-from visage.whole_file import write_whole
+from visage.storage.atomic_write import atomic_write
+from visage.storage.file_lock import file_lock
 
 __all__ = ["EngineCache", "EngineRequest", "OnBuild", "detector_shapes", "embedder_shapes"]
 
@@ -105,9 +105,9 @@ class EngineCache:
             on_progress=None if on_build is None else lambda progress: on_build(request.name, progress),
         )
         if built.timing_cache:
-            write_whole(timing, built.timing_cache, mode=READABLE)
+            atomic_write(timing, built.timing_cache, mode=READABLE)
         path = self._folder / f"{stem}-{_digest(built.plan)}.engine"
-        write_whole(path, built.plan, mode=READABLE)
+        atomic_write(path, built.plan, mode=READABLE)
         return path
 
     def _network(self, request: EngineRequest) -> bytes:

@@ -6,7 +6,7 @@
     │   └── OriginFailed    one origin failed; the next is tried
     ├── LicenceNotAccepted  also PermissionError: the weights are not free for every use, and nobody has agreed yet
     ├── CatalogDamaged      also ValueError: the user's own catalogue can't be read
-    ├── NameTaken           also ValueError: a model is called so already
+    ├── ModelNameTaken           also ValueError: a model is called so already
     ├── CalibrationFailed   also ValueError: the pictures given show too little
     └── ModelDamaged        also ValueError: the bytes are not those the catalogue promises
 
@@ -21,8 +21,8 @@ __all__ = [
     "LicenceNotAccepted",
     "ModelDamaged",
     "ModelError",
+    "ModelNameTaken",
     "ModelUnavailable",
-    "NameTaken",
     "OriginFailed",
     "UnknownModel",
 ]
@@ -55,7 +55,7 @@ class CatalogDamaged(ModelError, ValueError):
     """The user's own catalogue is no TOML, or has a mistake in an entry."""
 
 
-class NameTaken(ModelError, ValueError):
+class ModelNameTaken(ModelError, ValueError):
     """A model of this name exists, and is not to be replaced."""
 
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from visage.file_lock import file_lock
 from visage.models.errors import ModelDamaged, ModelError, ModelUnavailable
 from visage.models.pins import digest_of
+from visage.storage.file_lock import file_lock
 
 __all__ = ["ModelFolder"]
 

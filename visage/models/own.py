@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from visage.models.errors import NameTaken
+from visage.models.errors import ModelNameTaken
 from visage.models.folder import ModelFolder
 from visage.models.inspect import Proposal, inspect_network
 from visage.models.pins import digest_of
@@ -53,11 +53,11 @@ def as_name(text: str) -> str:
 
 
 def check_name(name: str, model_dir: Path, *, replace: bool = False) -> None:
-    """Raises NameTaken, unless the name is free, or `replace` is given and the model of this name is the user's."""
+    """Raises ModelNameTaken, unless the name is free, or `replace` is given and the model of this name is the user's."""
     if name in load_catalog():
-        raise NameTaken(f"Visage has a model {name!r} of its own; choose another --name")
+        raise ModelNameTaken(f"Visage has a model {name!r} of its own; choose another --name")
     if name in load_catalog(model_dir) and not replace:
-        raise NameTaken(f"there is a model {name!r} already; choose another --name, or --force to replace it")
+        raise ModelNameTaken(f"there is a model {name!r} already; choose another --name, or --force to replace it")
 
 
 def add_model(spec: ModelSpec, path: Path, model_dir: Path, *, replace: bool = False) -> None:
@@ -68,7 +68,7 @@ def add_model(spec: ModelSpec, path: Path, model_dir: Path, *, replace: bool = F
 
     Raises:
         ModelUnavailable: the folder can't be written.
-        NameTaken: by another model.
+        ModelNameTaken: by another model.
     """
     folder = _folder(model_dir)
     with folder.exclusive():

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from stages.track.log import TrackStatistics
+from stages.tracks.log import TrackStatistics
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.state import SourceState
 from visage.runtime.statistics import PipelineStatistics, SourceTotals

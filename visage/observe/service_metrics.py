@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from stages.frames import Observation
 from stages.sources import SourceEnded, VideoInfo
 
-__all__ = ["CAMERA_STATES", "CameraCounts", "ServiceMetrics", "ServiceReading", "TallySink", "process_registry"]
+__all__ = ["CAMERA_STATES", "CameraCounts", "ServiceMetrics", "ServiceStatus", "TallySink", "process_registry"]
 
 LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 
@@ -47,7 +47,7 @@ class CameraCounts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceReading:
+class ServiceStatus:
     """The daemon at one moment.
 
     Attributes:
@@ -77,7 +77,7 @@ class ServiceMetrics(Collector):
     def __init__(self, registry: CollectorRegistry) -> None:
         self.embeddings = 0
         self.identified = 0
-        self._read: Callable[[], ServiceReading] | None = None
+        self._read: Callable[[], ServiceStatus] | None = None
         self._latency = Histogram(
             "visage_latency_seconds",
             "From a frame's capture until its faces have reached the sinks and its events are published.",
@@ -87,7 +87,7 @@ class ServiceMetrics(Collector):
         )
         registry.register(self)
 
-    def watch(self, read: Callable[[], ServiceReading]) -> None:
+    def watch(self, read: Callable[[], ServiceStatus]) -> None:
         """Report what this gives from now on."""
         self._read = read
 

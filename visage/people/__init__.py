@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from visage.people.gallery import Gallery, open_gallery
-from visage.people.reader import FaceReader, ReadFace, choose_face
+from visage.people.gallery_session import GallerySession, gallery_of
+from visage.people.reader import FaceReader, PortraitFace, choose_face
 from visage.people.recorder import SightingRecorder
-from visage.people.session import GallerySession, gallery_of
 from visage.people.sink import SightingSink
 
 __all__ = [
     "FaceReader",
     "Gallery",
     "GallerySession",
-    "ReadFace",
+    "PortraitFace",
     "SightingRecorder",
     "SightingSink",
     "choose_face",

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from visage.people.errors import GalleryBroken
-from visage.transaction import transaction
+from visage.storage.transaction import transaction
 
 __all__ = ["Database", "Row", "Value"]
 

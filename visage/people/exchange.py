@@ -18,7 +18,7 @@ import numpy as np
 
 from visage.people.errors import GalleryBroken, OtherModel, PeopleError, PictureRefused
 from visage.people.gallery import Gallery
-from visage.people.reader import ReadFace
+from visage.people.reader import PortraitFace
 
 __all__ = ["export_gallery", "exported_model", "import_gallery"]
 
@@ -88,12 +88,12 @@ def _write(gallery: Gallery, archive: zipfile.ZipFile) -> int:
     return count
 
 
-def _face(gallery: Gallery, archive: zipfile.ZipFile, picture: Mapping[str, Any]) -> ReadFace:
+def _face(gallery: Gallery, archive: zipfile.ZipFile, picture: Mapping[str, Any]) -> PortraitFace:
     embedding = np.frombuffer(base64.b64decode(picture["embedding"]), "<f4").astype(np.float32)
     if embedding.shape != (gallery.dimension,) or not np.isfinite(embedding).all() or not embedding.any():
         raise GalleryBroken(f"{archive.filename}: holds an embedding that is none")
     crop = archive.read(picture["crop"]) if picture["crop"] else b""
-    return ReadFace(np.zeros(4, np.float32), 1.0, float(picture["quality"]), embedding, crop)
+    return PortraitFace(np.zeros(4, np.float32), 1.0, float(picture["quality"]), embedding, crop)
 
 
 @contextlib.contextmanager

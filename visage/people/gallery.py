@@ -16,25 +16,25 @@ from typing_extensions import Self
 
 from stages.frames import FloatArray
 from stages.identify.roster import Roster
-from visage.people.belonging import Belonging
+from visage.people.binding import GalleryBinding
 from visage.people.database import Database
 from visage.people.errors import GalleryBroken, NoSuchPerson
 from visage.people.foundation import open_bound
 from visage.people.index_home import IndexHome
 from visage.people.names import clean_name
-from visage.people.reader import ReadFace
+from visage.people.person_store import PersonStore, number_of
+from visage.people.reader import PortraitFace
 from visage.people.records import (
     AuditEntry,
     Enrolled,
     Forgotten,
-    PersonRecord,
     PictureRecord,
     Sighting,
     SightingMatch,
-    UnknownRecord,
+    StoredPerson,
+    StoredUnknown,
 )
 from visage.people.removal import Removal
-from visage.people.roll import Roll, number_of
 from visage.people.roster_cache import RosterCache
 from visage.people.sightings import SightingQuery, Sightings
 from visage.people.unknowns import Unknowns
@@ -62,8 +62,8 @@ class Gallery:
     ) -> None:
         """See `open_gallery`."""
 
-        def bind(database: Database) -> tuple[Belonging, IndexHome]:
-            own = Belonging.of(database, folder, model=model, model_dir=model_dir, key_file=key_file)
+        def bind(database: Database) -> tuple[GalleryBinding, IndexHome]:
+            own = GalleryBinding.of(database, folder, model=model, model_dir=model_dir, key_file=key_file)
             return own, IndexHome(folder, database, own, url=index_url, grpc_port=index_grpc_port, api_key=api_key)
 
         self.folder = folder
@@ -72,12 +72,12 @@ class Gallery:
         self.dimension = own.dimension
         self.threshold = own.threshold
         self.margin = own.margin
-        self._sealing = own.sealing
-        self._codec = VectorCodec(own.dimension, own.sealing)
-        self.roll = Roll(self.database, self._codec, own.sealing)
+        self._cipher = own.cipher
+        self._codec = VectorCodec(own.dimension, own.cipher)
+        self.roll = PersonStore(self.database, self._codec, own.cipher)
         self.unknown_store = Unknowns(self.database, self._codec, threshold=own.threshold)
         self.sighting_store = Sightings(
-            self.database, self._codec, own.sealing, open_index=home.open, volatile=home.is_volatile
+            self.database, self._codec, own.cipher, open_index=home.open, volatile=home.is_volatile
         )
         self._roster = RosterCache(self.database, self.roll, own.dimension)
         self._removal = Removal(self.database, self._codec, self.roll, self.unknown_store, self.sighting_store)
@@ -96,11 +96,11 @@ class Gallery:
 
     # -- people ------------------------------------------------------------------------------------------------------
 
-    def people(self) -> list[PersonRecord]:
+    def people(self) -> list[StoredPerson]:
         """Everybody, by name."""
         return self.roll.people()
 
-    def person(self, who: str) -> PersonRecord:
+    def person(self, who: str) -> StoredPerson:
         """By name or id. Raises NoSuchPerson."""
         return self.roll.person(who)
 
@@ -113,7 +113,7 @@ class Gallery:
         """A person's enrolled pictures. Raises NoSuchPerson."""
         return self.roll.pictures(who)
 
-    def add(self, name: str, face: ReadFace, *, origin: str, content: bytes) -> Enrolled:
+    def add(self, name: str, face: PortraitFace, *, origin: str, content: bytes) -> Enrolled:
         """Enrol a face from `visage.people.FaceReader`. `content`: the picture's bytes, to notice it again.
 
         Raises PictureRefused for a picture that is there already.
@@ -139,11 +139,11 @@ class Gallery:
 
     # -- unknowns ----------------------------------------------------------------------------------------------------
 
-    def unknowns(self, *, all_of_them: bool = False) -> list[UnknownRecord]:
+    def unknowns(self, *, all_of_them: bool = False) -> list[StoredUnknown]:
         """Those seen long enough to be worth a name, longest first; or all."""
         return self.unknown_store.listed(all_of_them=all_of_them)
 
-    def name_unknown(self, who: str, name: str) -> PersonRecord:
+    def name_unknown(self, who: str, name: str) -> StoredPerson:
         """Give an unknown a name, or to the person who has it: all past sightings, and by their best ones all future.
 
         Raises NoSuchPerson, NameRefused.
@@ -158,7 +158,7 @@ class Gallery:
                 [number, BEST_SIGHTINGS],
             )
             for sighting in best:
-                crop = None if sighting["crop"] is None else self._sealing.open(sighting["crop"])
+                crop = None if sighting["crop"] is None else self._cipher.decrypt(sighting["crop"])
                 vector = self._codec.decode(sighting["embedding"])
                 self.roll.add_embedding(
                     key, vector, origin=f"sighting s{sighting['id']}", quality=sighting["quality"], crop=crop

@@ -8,14 +8,14 @@ import shutil
 import uuid
 from pathlib import Path
 
-from stages.identify.edge import EdgeIndex
-from stages.identify.errors import FaceIndexError, IndexFull, IndexInUse, IndexMismatch
-from stages.identify.index import FaceIndex
-from stages.identify.memory import MemoryIndex
-from stages.identify.server import ServerIndex
-from visage.people.belonging import Belonging
+from visage.people.binding import GalleryBinding
 from visage.people.database import Database
 from visage.people.errors import GalleryLocked
+from visage.people.index.base import FaceIndex
+from visage.people.index.edge import EdgeIndex
+from visage.people.index.errors import FaceIndexError, IndexFull, IndexInUse, IndexMismatch
+from visage.people.index.memory import MemoryIndex
+from visage.people.index.server import ServerIndex
 from visage.people.sightings import KEYS
 
 __all__ = ["IndexHome"]
@@ -30,14 +30,14 @@ class IndexHome:
         self,
         folder: Path,
         database: Database,
-        belonging: Belonging,
+        belonging: GalleryBinding,
         *,
         url: str | None,
         grpc_port: int | None,
         api_key: str | None,
     ) -> None:
         """Raises GalleryLocked for an encrypted gallery and a server, which would hold its embeddings readable."""
-        if url is not None and belonging.sealing.is_sealed:
+        if url is not None and belonging.cipher.is_encrypted:
             raise GalleryLocked(f"{folder}: is encrypted, and a Qdrant server would hold its embeddings readable")
         self._folder = folder / "sightings"
         self._database = database
@@ -49,7 +49,7 @@ class IndexHome:
     @property
     def is_volatile(self) -> bool:
         """Whether the index forgets everything when it is closed."""
-        return self._belonging.sealing.is_sealed
+        return self._belonging.cipher.is_encrypted
 
     def open(self) -> FaceIndex:
         """The index, which is the caller's to close. Raises FaceIndexError, such as IndexInUse."""

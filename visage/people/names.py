@@ -9,7 +9,7 @@ from visage.people.errors import NameRefused
 
 __all__ = ["clean_name", "tidy"]
 
-MOST_CHARACTERS = 200
+MAX_CHARACTERS = 200
 TAKEN = re.compile(r"all|unknown|unknown \d+|[pusi]\d+", re.IGNORECASE)
 """Ids, unknowns, and the words of `--blur`."""
 
@@ -27,8 +27,8 @@ def clean_name(text: str) -> str:
     name = tidy(text)
     if not name:
         raise NameRefused("a name can't be empty")
-    if len(name) > MOST_CHARACTERS:
-        raise NameRefused(f"a name has at most {MOST_CHARACTERS} characters, not {len(name)}")
+    if len(name) > MAX_CHARACTERS:
+        raise NameRefused(f"a name has at most {MAX_CHARACTERS} characters, not {len(name)}")
     if any(unicodedata.category(sign) in ("Cc", "Cs") or sign in DIRECTIONS for sign in name):
         raise NameRefused(f"the name {name!r} holds control characters")
     if TAKEN.fullmatch(name):

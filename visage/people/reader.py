@@ -23,7 +23,7 @@ from typing_extensions import Self
 
 from stages.errors import SourceError
 from stages.frames import FloatArray, Frame
-from stages.imaging.window import Window
+from stages.imaging.patches import PatchWindow
 from stages.track.quality import quality, sharpness
 from visage.assembly import ModelPlan, choose_platform
 from visage.config import Settings
@@ -32,7 +32,7 @@ from visage.models import Progress
 from visage.people.errors import PictureRefused
 from visage.people.memory_file import memory_file
 
-__all__ = ["FaceReader", "ReadFace", "choose_face", "crop_around"]
+__all__ = ["FaceReader", "PortraitFace", "choose_face", "crop_around"]
 
 CROP_SIDE = 256
 CROP_MARGIN = 0.4  # of the box on each side: a detector finds the face in its own crop again
@@ -40,8 +40,8 @@ CLOSER_MARGIN = 1.0
 SAME_FACE = 0.4
 """Least overlap (IoU) of a face and itself seen closer."""
 
-LEAST_QUALITY = 0.08
-LEAST_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
+MIN_QUALITY = 0.08
+MIN_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
 
 
 class FaceReader:
@@ -69,13 +69,13 @@ class FaceReader:
             stack.callback(self._detect.close)
             self._embed = self._platform.embed_stage(release_pixels=False)
             stack.callback(self._embed.close)
-            self._luma = self._platform.open_luma()
+            self._luma = self._platform.open_patch_reader()
             stack.callback(self._luma.close)
             self._detect.open()
             self._embed.open()
             self._stack = stack.pop_all()
 
-    def read(self, path: Path | str) -> list[ReadFace]:
+    def read(self, path: Path | str) -> list[PortraitFace]:
         """The faces of a photograph, largest first. Raises SourceError for what can't be read as a picture."""
         spec = SourceSpec(source_id=Path(path).stem or "picture", uri=str(path))
         with self._lock:
@@ -94,7 +94,7 @@ class FaceReader:
     ) -> None:
         self.close()
 
-    def _look(self, spec: SourceSpec) -> tuple[NDArray[np.uint8], list[ReadFace]]:
+    def _look(self, spec: SourceSpec) -> tuple[NDArray[np.uint8], list[PortraitFace]]:
         """The picture, uint8 (H, W, 3), BGR, and its faces."""
         source = self._platform.frame_source(spec, concurrent=1)
         with contextlib.closing(source):
@@ -104,19 +104,19 @@ class FaceReader:
                 return np.empty((0, 0, 3), np.uint8), []
             return self._faces(frame)
 
-    def _faces(self, frame: Frame) -> tuple[NDArray[np.uint8], list[ReadFace]]:
+    def _faces(self, frame: Frame) -> tuple[NDArray[np.uint8], list[PortraitFace]]:
         try:
             (observation,) = self._embed.process(self._detect.process([frame]))
             image = self._platform.to_bgr(frame.picture)
             faces = observation.faces
-            windows = [Window.around(box, 1.0) for box in faces.boxes_xyxy]
+            windows = [PatchWindow.around(box, 1.0) for box in faces.boxes_xyxy]
             (patches,) = self._luma.patches([frame.picture], [windows])
         finally:
             frame.release()
         assert faces.embeddings is not None
         landmarks = [None] * len(faces) if faces.landmarks is None else list(faces.landmarks)
         return image, [
-            ReadFace(
+            PortraitFace(
                 box,
                 float(score),
                 quality(box, float(score), points, sharpness(patch)),
@@ -128,7 +128,7 @@ class FaceReader:
             )
         ]
 
-    def _closer(self, image: NDArray[np.uint8], face: ReadFace) -> ReadFace:
+    def _closer(self, image: NDArray[np.uint8], face: PortraitFace) -> PortraitFace:
         """The face as it is seen in its own part of the picture; as it was, where there it is not found again."""
         left, top, right, bottom = _around(face.box_xyxy, CLOSER_MARGIN, image)
         if 2 * (right - left) * (bottom - top) > image.shape[0] * image.shape[1]:
@@ -145,7 +145,7 @@ class FaceReader:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReadFace:
+class PortraitFace:
     """A face of a photograph; see `stages.frames.Faces`.
 
     Attributes:
@@ -166,7 +166,7 @@ class ReadFace:
         return float((self.box_xyxy[2:] - self.box_xyxy[:2]).min())
 
 
-def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bool = False) -> ReadFace:
+def choose_face(faces: list[PortraitFace], *, number: int | None = None, largest: bool = False) -> PortraitFace:
     """The one face to take of a picture's.
 
     Args:
@@ -177,7 +177,7 @@ def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bo
     """
     if not faces:
         raise PictureRefused(
-            f"no face found; choose a picture that shows one upright and at least {LEAST_SIDE} pixels large"
+            f"no face found; choose a picture that shows one upright and at least {MIN_SIDE} pixels large"
         )
     if number is not None:
         if not 1 <= number <= len(faces):
@@ -189,11 +189,11 @@ def choose_face(faces: list[ReadFace], *, number: int | None = None, largest: bo
         )
     else:
         face = faces[0]
-    if face.side < LEAST_SIDE:
-        raise PictureRefused(f"the face is only {face.side:.0f} pixels large; at least {LEAST_SIDE} are needed")
-    if face.quality < LEAST_QUALITY:
+    if face.side < MIN_SIDE:
+        raise PictureRefused(f"the face is only {face.side:.0f} pixels large; at least {MIN_SIDE} are needed")
+    if face.quality < MIN_QUALITY:
         raise PictureRefused(
-            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {LEAST_QUALITY}); "
+            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {MIN_QUALITY}); "
             "choose a sharper one that looks at the camera"
         )
     return face

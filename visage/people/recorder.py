@@ -17,11 +17,11 @@ import threading
 import time
 from dataclasses import dataclass
 
-from stages.identify.errors import FaceIndexError
 from stages.identify.roster import Roster
 from stages.identify.rule import NamingRule
-from stages.track.summary import TrackSummary
+from stages.tracks.summary import TrackSummary
 from visage.people.gallery import Gallery
+from visage.people.index.errors import FaceIndexError
 
 __all__ = ["RecorderStatistics", "SightingRecorder"]
 
@@ -34,7 +34,7 @@ INDEX_SECONDS = 2.0
 PRUNE_SECONDS = 3600.0
 """Between two looks for what is too old."""
 
-LEAST_WEIGHT = 0.05
+MIN_WEIGHT = 0.05
 """Of quality and of seconds: a track of one poor frame still moves its cluster a little."""
 
 logger = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class SightingRecorder:
             unknown = None
             if person is None and track.embedding is not None:
                 seconds = track.end_seconds - track.start_seconds
-                weight = max(track.best_quality, LEAST_WEIGHT) * max(seconds, LEAST_WEIGHT)
+                weight = max(track.best_quality, MIN_WEIGHT) * max(seconds, MIN_WEIGHT)
                 unknown = gallery.unknown_store.assign(track.embedding, weight)
             gallery.sighting_store.add(
                 track,
@@ -177,7 +177,7 @@ class SightingRecorder:
         found = roster.closest(track.embedding[None])
         similarity, runner_up = float(found.similarity[0]), float(found.runner_up[0])
         rule = NamingRule(self._gallery.threshold, self._gallery.margin)
-        if not rule.names(similarity, runner_up, looks=track.embeddings):
+        if not rule.names(similarity, runner_up, samples=track.embeddings):
             return None, None
         person_id = roster.people[found.best[0]].person_id
         return (int(person_id[1:]), similarity) if person_id is not None and self._exists(person_id) else (None, None)

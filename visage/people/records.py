@@ -11,16 +11,16 @@ __all__ = [
     "AuditEntry",
     "Enrolled",
     "Forgotten",
-    "PersonRecord",
     "PictureRecord",
     "Sighting",
     "SightingMatch",
-    "UnknownRecord",
+    "StoredPerson",
+    "StoredUnknown",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class PersonRecord:
+class StoredPerson:
     """Somebody with a name. `seen_seconds`: how long all their sightings lasted together."""
 
     person_id: str
@@ -43,7 +43,7 @@ class PictureRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownRecord:
+class StoredUnknown:
     """Somebody without a name. `offered`: seen long enough to be worth one."""
 
     unknown_id: str

@@ -10,11 +10,11 @@ import time
 
 from stages.addresses import is_address
 from stages.frames import FloatArray
-from stages.identify.errors import IndexFull, IndexInUse, IndexUnavailable
 from visage.people.database import Database
 from visage.people.errors import NoSuchPerson
+from visage.people.index.errors import IndexFull, IndexInUse, IndexUnavailable
+from visage.people.person_store import PersonStore
 from visage.people.records import Forgotten
-from visage.people.roll import Roll
 from visage.people.sightings import Sightings
 from visage.people.unknowns import Unknowns
 from visage.people.vectors import VectorCodec
@@ -29,7 +29,7 @@ class Removal:
     """Of one gallery."""
 
     def __init__(
-        self, database: Database, codec: VectorCodec, roll: Roll, unknowns: Unknowns, sightings: Sightings
+        self, database: Database, codec: VectorCodec, roll: PersonStore, unknowns: Unknowns, sightings: Sightings
     ) -> None:
         self._database = database
         self._codec = codec

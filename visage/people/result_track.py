@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 
 from stages.errors import SourceError
 from visage.people.errors import OtherModel, PictureRefused
-from visage.people.reader import ReadFace
+from visage.people.reader import PortraitFace
 
 __all__ = ["read_track"]
 
 
-def read_track(folder: Path, track_id: int, *, model: str) -> ReadFace:
+def read_track(folder: Path, track_id: int, *, model: str) -> PortraitFace:
     """The face of a track in a folder that `visage --dst` wrote.
 
     Raises SourceError for a folder without results, PictureRefused for a track that is not there or has no embedding,
@@ -38,4 +38,4 @@ def read_track(folder: Path, track_id: int, *, model: str) -> ReadFace:
     if row.get("embedding") is None:
         raise PictureRefused(f"track {track_id} was not embedded; choose a longer one, or leave out --no-embed")
     box = np.array([row[side] for side in ("x1", "y1", "x2", "y2")], np.float32)
-    return ReadFace(box, 1.0, float(row["best_quality"]), np.array(row["embedding"], np.float32), b"")
+    return PortraitFace(box, 1.0, float(row["best_quality"]), np.array(row["embedding"], np.float32), b"")

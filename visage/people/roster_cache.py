@@ -8,7 +8,7 @@ import numpy as np
 
 from stages.identify.roster import Person, Roster
 from visage.people.database import Database
-from visage.people.roll import Roll
+from visage.people.person_store import PersonStore
 
 __all__ = ["ROSTER_SECONDS", "RosterCache"]
 
@@ -19,7 +19,7 @@ ROSTER_SECONDS = 0.5
 class RosterCache:
     """One gallery's. Two threads that ask at once load it twice at worst."""
 
-    def __init__(self, database: Database, roll: Roll, dimension: int) -> None:
+    def __init__(self, database: Database, roll: PersonStore, dimension: int) -> None:
         self._database = database
         self._roll = roll
         self._roster = Roster.empty(dimension)

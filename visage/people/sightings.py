@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stages.frames import FloatArray
-from stages.identify.index import Condition, FaceIndex, IndexPoint
-from stages.track.summary import TrackSummary
+from stages.tracks.summary import TrackSummary
+from visage.people.cipher import Cipher
 from visage.people.database import Database, Row, Value
+from visage.people.index.base import Condition, FaceIndex, IndexPoint
 from visage.people.records import Sighting, SightingMatch
-from visage.people.sealing import Sealing
 from visage.people.vectors import VectorCodec
 
 __all__ = ["KEYS", "SightingQuery", "Sightings"]
@@ -43,7 +43,7 @@ class Sightings:
         self,
         database: Database,
         codec: VectorCodec,
-        sealing: Sealing,
+        cipher: Cipher,
         *,
         open_index: Callable[[], FaceIndex],
         volatile: bool,
@@ -55,7 +55,7 @@ class Sightings:
         """
         self._database = database
         self._codec = codec
-        self._sealing = sealing
+        self._cipher = cipher
         self._open_index = open_index
         self._volatile = volatile
         self._index: FaceIndex | None = None
@@ -78,7 +78,14 @@ class Sightings:
         embedding = None if track.embedding is None else self._codec.encode(track.embedding)
         values: list[Value] = [track.source_id, uri, track.track_id, track.started_at, track.start_seconds]
         values += [track.end_seconds, track.frames, track.best_frame, track.best_seconds, track.best_quality]
-        values += [person, unknown, similarity, embedding, None if crop is None else self._sealing.seal(crop), is_live]
+        values += [
+            person,
+            unknown,
+            similarity,
+            embedding,
+            None if crop is None else self._cipher.encrypt(crop),
+            is_live,
+        ]
         return self._database.write(
             "INSERT INTO sightings (source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame,"
             " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop, is_live)"
@@ -133,7 +140,7 @@ class Sightings:
     def crop(self, number: int) -> bytes | None:
         """JPEG of a sighting's best shot, where crops are kept."""
         row = self._database.row("SELECT crop FROM sightings WHERE id = ?", [number])
-        return None if row is None or row["crop"] is None else self._sealing.open(row["crop"])
+        return None if row is None or row["crop"] is None else self._cipher.decrypt(row["crop"])
 
     def best_crop(self, query: SightingQuery) -> bytes | None:
         """JPEG of the best of these sightings that has one."""
@@ -141,7 +148,7 @@ class Sightings:
         row = self._database.row(
             f"SELECT crop FROM sightings WHERE {where} AND crop IS NOT NULL ORDER BY quality DESC LIMIT 1", values
         )
-        return None if row is None else self._sealing.open(row["crop"])
+        return None if row is None else self._cipher.decrypt(row["crop"])
 
     def remove(self, where: str, values: Sequence[Value]) -> tuple[int, int, int]:
         """Delete rows, within the caller's transaction; how many sightings, embeddings and crops that were.

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from stages.addresses import is_address
 from stages.frames import Frame, Observation, Picture
 from stages.sources import SourceEnded, VideoInfo
-from stages.track.log import TrackLog
-from stages.track.summary import TrackSummary
+from stages.tracks.log import TrackLog
+from stages.tracks.summary import TrackSummary
 from visage.people.reader import crop_around
 from visage.people.recorder import SightingRecorder
 

@@ -14,8 +14,8 @@ import numpy as np
 from stages.frames import FloatArray
 from visage.people.database import Database, Row
 from visage.people.errors import NoSuchPerson
-from visage.people.records import UnknownRecord
-from visage.people.roll import number_of
+from visage.people.person_store import number_of
+from visage.people.records import StoredUnknown
 from visage.people.vectors import VectorCodec
 
 __all__ = ["OFFERED_SECONDS", "Unknowns"]
@@ -25,7 +25,7 @@ OFFERED_SECONDS = 1.0
 
 SPLIT_STEP = 0.02
 HARDEST_SPLIT = 0.98
-LEAST_QUALITY = 0.05  # a face of none still counts a little
+MIN_QUALITY = 0.05  # a face of none still counts a little
 
 LISTED = """
 SELECT unknown_id AS id, count(*) AS sightings, sum(end_seconds - start_seconds) AS seen_seconds,
@@ -48,7 +48,7 @@ class Unknowns:
         self._centroids: FloatArray = np.empty((0, codec.dimension), np.float32)
         self._weights: list[float] = []
 
-    def listed(self, *, all_of_them: bool = False) -> list[UnknownRecord]:
+    def listed(self, *, all_of_them: bool = False) -> list[StoredUnknown]:
         """Those offered for naming, longest seen first; or all."""
         rows = self._database.rows(f"{LISTED} GROUP BY unknown_id ORDER BY seen_seconds DESC, unknown_id")
         records = [_record(row) for row in rows]
@@ -124,7 +124,7 @@ class Unknowns:
                     if place == 0
                     else self._database.write("INSERT INTO unknowns (centroid, weight) VALUES (?, 0)", [centroid])
                 )
-                weight = sum(max(float(rows[row]["quality"]), LEAST_QUALITY) for row in group)
+                weight = sum(max(float(rows[row]["quality"]), MIN_QUALITY) for row in group)
                 self._database.write(
                     "UPDATE unknowns SET centroid = ?, weight = ? WHERE id = ?", [centroid, weight, part]
                 )
@@ -176,8 +176,8 @@ def _connected(vectors: FloatArray, threshold: float) -> list[list[int]]:
     return groups
 
 
-def _record(row: Row) -> UnknownRecord:
-    return UnknownRecord(
+def _record(row: Row) -> StoredUnknown:
+    return StoredUnknown(
         f"u{row['id']}",
         f"Unknown {row['id']}",
         row["sightings"],

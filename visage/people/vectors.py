@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stages.frames import FloatArray
-from visage.people.sealing import Sealing
+from visage.people.cipher import Cipher
 
 __all__ = ["VectorCodec"]
 
@@ -15,13 +15,13 @@ __all__ = ["VectorCodec"]
 class VectorCodec:
     """From vectors of one length to bytes and back."""
 
-    def __init__(self, dimension: int, sealing: Sealing) -> None:
+    def __init__(self, dimension: int, cipher: Cipher) -> None:
         self.dimension = dimension
-        self._sealing = sealing
+        self._cipher = cipher
 
     def encode(self, vector: FloatArray) -> bytes:
         """`vector`: (D,), brought to norm 1."""
-        return self._sealing.seal(self.normalised(vector).astype("<f4").tobytes())
+        return self._cipher.encrypt(self.normalised(vector).astype("<f4").tobytes())
 
     @staticmethod
     def normalised(vector: FloatArray) -> FloatArray:
@@ -30,9 +30,9 @@ class VectorCodec:
 
     def decode(self, stored: bytes) -> FloatArray:
         """float32 (D,)."""
-        return np.frombuffer(self._sealing.open(stored), "<f4").astype(np.float32, copy=False)
+        return np.frombuffer(self._cipher.decrypt(stored), "<f4").astype(np.float32, copy=False)
 
     def decode_all(self, stored: Sequence[bytes]) -> FloatArray:
         """float32 (N, D)."""
-        plain = b"".join(stored) if not self._sealing.is_sealed else b"".join(map(self._sealing.open, stored))
+        plain = b"".join(stored) if not self._cipher.is_encrypted else b"".join(map(self._cipher.decrypt, stored))
         return np.frombuffer(plain, "<f4").reshape(-1, self.dimension)

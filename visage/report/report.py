@@ -20,17 +20,17 @@ import numpy as np
 from visage.people import Gallery
 from visage.people.records import Sighting
 from visage.report.timeline import SourceTimeline, clock, seen_together, timelines
-from visage.whole_file import write_whole
+from visage.storage.atomic_write import atomic_write
 
 __all__ = ["Report", "Somebody", "write_report"]
 
-MOST_SIGHTINGS = 50_000
-MOST_PORTRAITS = 6
+MAX_SIGHTINGS = 50_000
+MAX_PORTRAITS = 6
 LONG_CAST = 60
 """Beyond so many people each has one portrait: a page of hundreds has to open, too."""
 PORTRAIT_SIDE = 128
 """Pixels; twice what the page shows of the large ones."""
-MOST_PAIRS = 50
+MAX_PAIRS = 50
 COLOURS = ("#2f6f9f", "#b3541e", "#3d7a3d", "#8a3d7a", "#9a7b16", "#2a7f7f", "#a33a3a", "#5a5aa8")
 
 
@@ -49,8 +49,8 @@ class Report:
     @classmethod
     def of(cls, gallery: Gallery) -> Report:
         """Everything in a gallery."""
-        found = gallery.sightings(limit=MOST_SIGHTINGS + 1)
-        sightings = found[:MOST_SIGHTINGS]
+        found = gallery.sightings(limit=MAX_SIGHTINGS + 1)
+        sightings = found[:MAX_SIGHTINGS]
         offered = {one.unknown_id for one in gallery.unknowns()}
         everybody: dict[str, Somebody] = {}
         briefly = 0
@@ -64,7 +64,7 @@ class Report:
             one.seconds += seen.end_seconds - seen.start_seconds
         for place, one in enumerate(sorted(everybody.values(), key=lambda one: (not one.is_known, -one.seconds))):
             one.colour = COLOURS[place % len(COLOURS)]
-        most = MOST_PORTRAITS if len(everybody) <= LONG_CAST else 1
+        most = MAX_PORTRAITS if len(everybody) <= LONG_CAST else 1
         for key, one in everybody.items():
             one.portraits = _portraits(gallery, key, one, most)
         ranked = sorted(everybody.values(), key=lambda one: -one.seconds)
@@ -74,9 +74,9 @@ class Report:
             people=[one for one in ranked if one.is_known],
             unknowns=[one for one in ranked if not one.is_known],
             timelines=timelines([(one.name, one.colour, one.sightings) for one in ranked]),
-            together=seen_together([(one.name, one.sightings) for one in ranked], MOST_PAIRS),
+            together=seen_together([(one.name, one.sightings) for one in ranked], MAX_PAIRS),
             briefly=briefly,
-            is_cut=len(found) > MOST_SIGHTINGS,
+            is_cut=len(found) > MAX_SIGHTINGS,
         )
 
 
@@ -104,7 +104,7 @@ def write_report(gallery: Gallery, folder: Path) -> Path:
     environment.filters["clock"] = clock
     page = environment.get_template("report.html").render(report=Report.of(gallery))
     target = folder / "report.html"
-    write_whole(target, page.encode())
+    atomic_write(target, page.encode())
     return target
 
 

@@ -19,7 +19,7 @@ from visage.people.records import Sighting
 
 __all__ = ["Appearance", "Lane", "SourceTimeline", "clock", "seen_together", "timelines"]
 
-LEAST_WIDTH = 0.4
+MIN_WIDTH = 0.4
 """Percent of a lane that a bar has at least, to be seen."""
 
 Key = tuple[str, str, str]
@@ -137,7 +137,7 @@ def _ends(key: Key, spans: Sequence[_Span]) -> tuple[float, float]:
 def _bar(key: Key, span: _Span, begin: float, end: float) -> Appearance:
     return Appearance(
         left=100 * (span.start - begin) / (end - begin),
-        width=max(LEAST_WIDTH, 100 * (span.end - span.start) / (end - begin)),
+        width=max(MIN_WIDTH, 100 * (span.end - span.start) / (end - begin)),
         title=f"{span.seen.name}, {_moment(key, span.start)} to {_moment(key, span.end)}",
         href=_link(span.seen),
     )

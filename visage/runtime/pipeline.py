@@ -27,7 +27,7 @@ from visage.runtime.source import Outcome, RunningSource, SourceItem
 from visage.runtime.source_table import SourceTable
 from visage.runtime.state import PipelineState, SourceState, State
 from visage.runtime.statistics import PipelineStatistics
-from visage.runtime.stragglers import Stragglers
+from visage.runtime.stuck_decoders import StuckDecoders
 from visage.runtime.worker import StageWorker
 
 __all__ = ["Pipeline"]
@@ -68,7 +68,7 @@ class Pipeline:
         self._failure: StageFailed | None = None
         self._give_up_at: float | None = None  # after a failure all decoders may be stuck in the driver that failed
         self._stopped = threading.Event()
-        self._stragglers = Stragglers(self._sources, self._stopped)
+        self._stragglers = StuckDecoders(self._sources, self._stopped)
         self._on_stopped: list[Callable[[], None]] = []
         self._inboxes: Inboxes[SourceItem] = Inboxes()
         names = ("sink",) if embed is None else ("embed", "sink")

@@ -11,12 +11,12 @@ from typing import TypeAlias
 from stages.contract import FrameSource
 from stages.frames import Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
-from stages.track.log import TrackStatistics
+from stages.tracks.log import TrackStatistics
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import Inbox
 from visage.runtime.queue import QueueStatistics
+from visage.runtime.source_counters import SourceCounters
 from visage.runtime.state import SourceState, State
-from visage.runtime.tally import Tally
 
 __all__ = ["Outcome", "RunningSource", "SourceItem", "SourceStatistics"]
 
@@ -44,7 +44,7 @@ class RunningSource:
         self._is_interrupted = threading.Event()
         self._started_at = 0.0
         self._ended_at: float | None = None
-        self._tally = Tally()
+        self._tally = SourceCounters()
 
     def __repr__(self) -> str:
         return repr(self.statistics())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stages.track.log import TrackStatistics
+from stages.tracks.log import TrackStatistics
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.source import SourceStatistics
 from visage.runtime.state import PipelineState

@@ -14,7 +14,7 @@ from visage.runtime import SourceStatistics
 from visage.service.backoff import Backoff
 from visage.service.cameras import CameraSource, CameraState, CameraStatus
 
-__all__ = ["CameraReading", "CameraRecord"]
+__all__ = ["CameraRecord", "CameraReport"]
 
 FPS_SAMPLES = 6
 
@@ -26,7 +26,7 @@ ANSWER_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class CameraReading:
+class CameraReport:
     """A camera at one moment; `state` is one of `visage.observe.service_metrics.CAMERA_STATES`."""
 
     source_id: str
@@ -127,13 +127,13 @@ class CameraRecord:
             return ("waiting", "") if is_stopped else (status.state.value, status.reason)
         return ("failed", self.failure) if self.failure else ("waiting", "")
 
-    def reading(self, name: str, statistics: SourceStatistics | None, now: datetime) -> CameraReading:
+    def reading(self, name: str, statistics: SourceStatistics | None, now: datetime) -> CameraReport:
         """Everything of it now; `statistics` of its stay in the pipeline, if it has one."""
         state, reason = self.state(now)
         counts = replace(self.before)
         if statistics is not None and self.source is not None:
             counts.add(statistics, self.source.status)
-        return CameraReading(
+        return CameraReport(
             source_id=name,
             state=state,
             reason=reason,

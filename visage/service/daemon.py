@@ -26,19 +26,20 @@ from stages.frames import Picture
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly import ModelPlan, Pictures, Platform, build_service, choose_platform, describe_run
-from visage.assembly.identification import KnownPeople
+from visage.assembly.stages import KnownPeople
 from visage.config.service import CameraConfig, ServiceConfig
 from visage.config.sources import SourceSpec
 from visage.observe.fields import about
 from visage.observe.metrics import PipelineMetrics
 from visage.observe.service_metrics import ServiceMetrics, process_registry
 from visage.runtime import Outcome
-from visage.service.camera_desk import CameraDesk
+from visage.service.camera_manager import CameraManager
 from visage.service.errors import RestartNeeded
-from visage.service.event_desk import EventDesk
-from visage.service.file_desk import FileDesk
-from visage.service.folder_desk import FolderDesk
+from visage.service.event_dispatcher import EventDispatcher
+from visage.service.folder_manager import FolderManager
 from visage.service.health import Health
+from visage.service.job_dispatcher import JobDispatcher
+from visage.service.job_outcomes import Stored
 from visage.service.ledger import Ledger
 from visage.service.reading import read_service
 from visage.service.recovery import recover
@@ -49,7 +50,6 @@ from visage.service.state_dir import StateDir
 from visage.service.supervision import keep_running
 from visage.service.systemd import Notifier
 from visage.service.trial import Trial
-from visage.service.verdicts import Stored
 
 __all__ = ["Daemon", "ExtraSinks", "WebService"]
 
@@ -107,7 +107,7 @@ class Daemon:
             owned.callback(self.ledger.close)
             recover(self._state_dir, self.ledger)
             self._metrics = ServiceMetrics(self.registry)
-            self.events = EventDesk(
+            self.events = EventDispatcher(
                 config.events, config.state_dir, on_latency=partial(self._metrics.observe_latency, "camera")
             )
             owned.callback(self.events.close)
@@ -128,13 +128,13 @@ class Daemon:
             owned.callback(self._close_pipeline)
             self._health = Health(self.pipeline)
             pipeline_metrics.watch(self.pipeline)
-            self.cameras = CameraDesk(
+            self.cameras = CameraManager(
                 self.pipeline,
                 self._frame_source,
                 on_state=self.events.camera_state,
                 on_config=self._camera_config,
             )
-            self.files = FileDesk(
+            self.files = JobDispatcher(
                 self.pipeline,
                 self.ledger,
                 self._frame_source,
@@ -147,7 +147,7 @@ class Daemon:
                 stored=stored,
             )
             after_pipeline.callback(self.files.close)
-            self.folders = FolderDesk(self.files, config.folders)
+            self.folders = FolderManager(self.files, config.folders)
             self._metrics.watch(lambda: read_service(self.cameras, self.ledger, self.events, self.platform))
             self._owned = owned.pop_all()
 

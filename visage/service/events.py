@@ -27,7 +27,7 @@ from typing import Literal, TypeAlias, get_args
 from pydantic import JsonValue
 
 from stages.frames import Identity, Observation
-from stages.track.summary import TrackSummary
+from stages.tracks.summary import TrackSummary
 from visage.config.service import EventType
 
 __all__ = ["EVENT_TYPES", "REMOVED", "EventFactory", "EventType", "ServiceEvent"]

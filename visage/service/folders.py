@@ -25,11 +25,11 @@ import anyio
 import anyio.to_thread
 from watchfiles import Change, awatch
 
+from stages.decode.suffixes import is_left_out
 from visage.config.service import FolderConfig
 from visage.observe.fields import about
 from visage.service.results import RESULTS_SUFFIX
 from visage.service.supervision import leaves
-from visage.suffixes import is_left_out
 
 __all__ = ["FolderState", "FoundFile", "WatchedFolder"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 __all__ = ["Journal"]
 
-MOST_BYTES = 256 << 20
+MAX_BYTES = 256 << 20
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class Journal:
     """Appends lines; safe from any thread."""
 
-    def __init__(self, path: Path, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, path: Path, *, most_bytes: int = MAX_BYTES) -> None:
         """Raises OSError where it can't be written."""
         self._path = path
         self._most_bytes = most_bytes

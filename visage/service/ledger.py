@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visage.service.job import FIELDS, Job, JobState
-from visage.transaction import opened, transaction
+from visage.storage.transaction import opened, transaction
 
 __all__ = ["Job", "JobState", "Ledger"]
 

@@ -27,10 +27,10 @@ import anyio.to_thread
 
 from visage.config.service import MqttConfig
 from visage.observe.fields import about
+from visage.runtime.wake import Wake
 from visage.service.backoff import Backoff
 from visage.service.events import REMOVED, ServiceEvent
 from visage.service.outbox import Outbox
-from visage.wake import Wake
 
 __all__ = ["MqttPublisher"]
 

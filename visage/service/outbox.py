@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from visage.transaction import opened, transaction
+from visage.storage.transaction import opened, transaction
 
 __all__ = ["Letter", "Outbox"]
 

@@ -17,17 +17,17 @@ from pathlib import Path
 from visage.config.service import CameraConfig, MqttConfig
 from visage.config.yaml_file import ConfigError
 from visage.observe.fields import about
-from visage.service.camera_desk import CameraDesk
+from visage.service.camera_manager import CameraManager
 from visage.service.daemon import Daemon
 from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
-from visage.service.file_desk import source_name
-from visage.service.folder_desk import FolderDesk
+from visage.service.folder_manager import FolderManager
 from visage.service.folders import FoundFile
+from visage.service.job_dispatcher import source_name
 from visage.service.ledger import JobState
+from visage.storage.atomic_write import atomic_write
 from visage.web.errors import AddressRefused, Conflict, NotFound
-from visage.web.ports import Event, NewSource, OnEvent, Readiness, SourceStatus
+from visage.web.ports import FeedEvent, NewSource, OnEvent, Readiness, SourceStatus
 from visage.web.rules import check_address
-from visage.whole_file import write_whole
 
 __all__ = ["DaemonPort"]
 
@@ -146,10 +146,10 @@ class DaemonPort:
 
     def subscribe(self, on_event: OnEvent) -> Callable[[], None]:
         return self._daemon.events.bus.subscribe(
-            lambda event: on_event(Event(event.event_id, event.type, event.record()))
+            lambda event: on_event(FeedEvent(event.event_id, event.type, event.record()))
         )
 
-    def _desk_of(self, source_id: str) -> FolderDesk | CameraDesk:
+    def _desk_of(self, source_id: str) -> FolderManager | CameraManager:
         """Who knows the source, or says that there is none."""
         return self._daemon.folders if source_id in self._daemon.folders else self._daemon.cameras
 
@@ -195,7 +195,7 @@ class DaemonPort:
         )
 
     def _keep(self, added: dict[str, str]) -> None:
-        write_whole(self._path, json.dumps(added, indent=1).encode())
+        atomic_write(self._path, json.dumps(added, indent=1).encode())
 
 
 @contextlib.contextmanager

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from visage.assembly import Platform
-from visage.observe.service_metrics import ServiceReading
-from visage.service.camera_desk import CameraDesk
-from visage.service.event_desk import EventDesk
+from visage.observe.service_metrics import ServiceStatus
+from visage.service.camera_manager import CameraManager
+from visage.service.event_dispatcher import EventDispatcher
 from visage.service.ledger import Ledger
 
 __all__ = ["read_service"]
 
 
-def read_service(cameras: CameraDesk, ledger: Ledger, events: EventDesk, platform: Platform) -> ServiceReading:
+def read_service(cameras: CameraManager, ledger: Ledger, events: EventDispatcher, platform: Platform) -> ServiceStatus:
     """From any thread."""
-    return ServiceReading(
+    return ServiceStatus(
         cameras=cameras.readings(),
         files={state.value: count for state, count in ledger.counts().items()},
         events={str(kind): count for kind, count in events.bus.counts().items()},

@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 
 from visage.config.service import ServiceConfig
 from visage.config.yaml_file import ConfigError
-from visage.service.camera_desk import CameraDesk
+from visage.service.camera_manager import CameraManager
 from visage.service.errors import SourceTaken, SourceUnknown
-from visage.service.folder_desk import FolderDesk
+from visage.service.folder_manager import FolderManager
 
 __all__ = ["adopt", "apply_config"]
 
@@ -20,7 +20,7 @@ RESTART_SECTIONS = ("state_dir", "analysis", "files", "events", "web", "drain_se
 """What a running daemon can't change."""
 
 
-def apply_config(old: ServiceConfig, new: ServiceConfig, cameras: CameraDesk, folders: FolderDesk) -> list[str]:
+def apply_config(old: ServiceConfig, new: ServiceConfig, cameras: CameraManager, folders: FolderManager) -> list[str]:
     """Do what changed; returns it, one line each. From any thread.
 
     Raises ConfigError, and nothing has changed: a folder has the name of a camera that a caller added.
@@ -37,7 +37,7 @@ def adopt(old: ServiceConfig, new: ServiceConfig) -> tuple[ServiceConfig, list[s
     return new.model_copy(update={name: getattr(old, name) for name in RESTART_SECTIONS}), needing
 
 
-def _apply_cameras(old: ServiceConfig, new: ServiceConfig, cameras: CameraDesk) -> list[str]:
+def _apply_cameras(old: ServiceConfig, new: ServiceConfig, cameras: CameraManager) -> list[str]:
     done = []
     for name in sorted(old.cameras.keys() - new.cameras.keys()):
         try:
@@ -60,7 +60,7 @@ def _apply_cameras(old: ServiceConfig, new: ServiceConfig, cameras: CameraDesk) 
     return done
 
 
-def _apply_folders(old: ServiceConfig, new: ServiceConfig, folders: FolderDesk) -> list[str]:
+def _apply_folders(old: ServiceConfig, new: ServiceConfig, folders: FolderManager) -> list[str]:
     changed = [name for name in new.folders if new.folders[name] != old.folders.get(name)]
     for name in old.folders.keys() - new.folders.keys():
         folders.set(name, None)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from stages.frames import Observation
 from stages.sources import SourceEnded, VideoInfo
-from stages.track.log import TrackLog
+from stages.tracks.log import TrackLog
 from visage.service.events import EventFactory, ServiceEvent
 
 __all__ = ["TrackEventSink"]

@@ -22,9 +22,9 @@ import httpx
 
 from visage.config.service import WebhookConfig
 from visage.observe.fields import about
+from visage.runtime.wake import Wake
 from visage.service.backoff import Backoff
 from visage.service.outbox import Letter, Outbox
-from visage.wake import Wake
 
 __all__ = ["WebhookSender", "signature"]
 

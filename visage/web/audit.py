@@ -18,13 +18,13 @@ from visage.web.errors import Unavailable
 
 __all__ = ["AuditLog"]
 
-MOST_BYTES = 32 << 20
+MAX_BYTES = 32 << 20
 
 
 class AuditLog:
     """Appends to one file. Safe from any thread."""
 
-    def __init__(self, path: Path, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, path: Path, *, most_bytes: int = MAX_BYTES) -> None:
         self.path = path
         self._most_bytes = most_bytes
         self._lock = threading.Lock()

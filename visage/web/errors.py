@@ -8,11 +8,11 @@
     │   ├── NotFound                there is no such source, person, ...
     │   ├── Conflict                it exists already, or is not in a state for this
     │   ├── AddressRefused          no rule allows this path or address
-    │   ├── PictureRefused          a picture without a usable face
+    │   ├── UnusablePicture          a picture without a usable face
     │   └── TooMany                 too many requests or viewers
     └── Unavailable                 a part of the daemon that this needs is not there
 
-Ports raise `NotFound`, `Conflict`, `PictureRefused` and `Unavailable`; the app turns every one into an answer of the
+Ports raise `NotFound`, `Conflict`, `UnusablePicture` and `Unavailable`; the app turns every one into an answer of the
 same shape, `{"error": "..."}`. The text is one line for a person, without credentials.
 """
 
@@ -23,12 +23,12 @@ __all__ = [
     "BindRefused",
     "Conflict",
     "NotFound",
-    "PictureRefused",
     "Refused",
     "TokenNameTaken",
     "TokenStoreError",
     "TooMany",
     "Unavailable",
+    "UnusablePicture",
     "WebError",
 ]
 
@@ -73,7 +73,7 @@ class AddressRefused(Refused):
     status = 403
 
 
-class PictureRefused(Refused, ValueError):
+class UnusablePicture(Refused, ValueError):
     """A picture that can't be used: not a picture, no face, several faces, a face too poor."""
 
     status = 422

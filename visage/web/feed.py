@@ -1,7 +1,7 @@
 """Events on their way to whoever listens: a bounded queue a listener, and a short memory for those who come back.
 
 `publish` never blocks. A listener who reads too slowly loses its oldest events and is told how many, so that it can
-read the state again. The last events are kept: `Last-Event-ID` goes on where a connection broke.
+read the state again. The last events are kept: `Last-FeedEvent-ID` goes on where a connection broke.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
-from visage.wake import Wake
+from visage.runtime.wake import Wake
 from visage.web.errors import TooMany
-from visage.web.ports import Event
+from visage.web.ports import FeedEvent
 
 __all__ = ["EventFeed", "Listener"]
 
@@ -32,11 +32,11 @@ class EventFeed:
     def __init__(self, *, most_listeners: int) -> None:
         self._most_listeners = most_listeners
         self._lock = threading.Lock()
-        self._recent: deque[Event] = deque(maxlen=REMEMBERED)
+        self._recent: deque[FeedEvent] = deque(maxlen=REMEMBERED)
         self._listeners: set[Listener] = set()
         self._is_closed = False
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: FeedEvent) -> None:
         """Tell everybody, and remember it."""
         with self._lock:
             self._recent.append(event)
@@ -58,7 +58,7 @@ class EventFeed:
             self._recent.clear()
             self._recent.extend(events)
 
-    def recent(self, limit: int) -> list[Event]:
+    def recent(self, limit: int) -> list[FeedEvent]:
         """The newest events, newest first."""
         with self._lock:
             return list(self._recent)[: -limit - 1 : -1]
@@ -136,7 +136,7 @@ class Listener:
                 yield ": still here\n\n"
 
 
-def _without_others(event: Event, known: Collection[str]) -> Event:
+def _without_others(event: FeedEvent, known: Collection[str]) -> FeedEvent:
     person = event.record.get("person")
     person_id = person.get("id") if isinstance(person, dict) else None
     return event if person_id is None or person_id in known else replace(event, record={**event.record, "person": None})

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 
 from stages.errors import SourceError
-from stages.identify.errors import FaceIndexError
-from visage.people import FaceReader, Gallery, ReadFace, choose_face, records
+from visage.people import FaceReader, Gallery, PortraitFace, choose_face, records
 from visage.people import errors as people_errors
+from visage.people.index.errors import FaceIndexError
 from visage.people.memory_file import memory_file
-from visage.web.errors import Conflict, NotFound, PictureRefused, Unavailable
-from visage.web.ports import Match, Person, Sighting, SightingQuery, Unknown
+from visage.web.errors import Conflict, NotFound, Unavailable, UnusablePicture
+from visage.web.ports import Match, PersonView, SightingFilter, SightingView, Unknown
 
 __all__ = ["GalleryPeople"]
 
@@ -32,14 +32,14 @@ class GalleryPeople:
         self._reader: FaceReader | None = None
         self._lock = threading.Lock()
 
-    def people(self) -> Sequence[Person]:
+    def people(self) -> Sequence[PersonView]:
         return [self._person(record) for record in self._gallery.people()]
 
-    def person(self, person_id: str) -> Person:
+    def person(self, person_id: str) -> PersonView:
         with _answered():
             return self._person(self._gallery.person(person_id))
 
-    def add_person(self, name: str, pictures: Sequence[bytes]) -> Person:
+    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonView:
         with _answered():
             # All are read before one is kept: a refused picture leaves nothing half done.
             faces = [self._read(picture) for picture in pictures]
@@ -47,12 +47,12 @@ class GalleryPeople:
                 self._gallery.add(name, face, origin="upload", content=picture)
             return self._person(self._gallery.person(name))
 
-    def rename_person(self, person_id: str, name: str) -> Person:
+    def rename_person(self, person_id: str, name: str) -> PersonView:
         with _answered():
             self._gallery.rename(person_id, name)
             return self._person(self._gallery.person(person_id))
 
-    def merge_people(self, kept_id: str, merged_id: str) -> Person:
+    def merge_people(self, kept_id: str, merged_id: str) -> PersonView:
         if kept_id == merged_id:
             raise Conflict("a person can't be merged with himself or herself")
         with _answered():
@@ -88,11 +88,11 @@ class GalleryPeople:
             for record in self._gallery.unknowns()
         ]
 
-    def name_unknown(self, unknown_id: str, name: str) -> Person:
+    def name_unknown(self, unknown_id: str, name: str) -> PersonView:
         with _answered():
             return self._person(self._gallery.name_unknown(unknown_id, name))
 
-    def sightings(self, query: SightingQuery) -> Sequence[Sighting]:
+    def sightings(self, query: SightingFilter) -> Sequence[SightingView]:
         with _answered():
             found = self._gallery.sightings(
                 person=query.person_id,
@@ -103,7 +103,7 @@ class GalleryPeople:
             )
         return [_sighting(record) for record in found]
 
-    def search(self, picture: bytes, query: SightingQuery) -> Sequence[Match]:
+    def search(self, picture: bytes, query: SightingFilter) -> Sequence[Match]:
         with _answered():
             found = self._gallery.search(
                 self._read(picture).embedding,
@@ -123,8 +123,8 @@ class GalleryPeople:
         if reader is not None:
             reader.close()
 
-    def _read(self, picture: bytes) -> ReadFace:
-        """The one face of a picture. Raises PictureRefused, the web's or that of people."""
+    def _read(self, picture: bytes) -> PortraitFace:
+        """The one face of a picture. Raises UnusablePicture, the web's or that of people."""
         with self._lock:
             if self._reader is None:
                 self._reader = self._open_reader()
@@ -133,13 +133,13 @@ class GalleryPeople:
             try:
                 faces = reader.read(path)
             except SourceError as error:
-                raise PictureRefused(str(error).replace(path, "the picture")) from error
+                raise UnusablePicture(str(error).replace(path, "the picture")) from error
         if len(faces) > 1:
-            raise PictureRefused(f"{len(faces)} faces found; cut the picture to the one that you mean")
+            raise UnusablePicture(f"{len(faces)} faces found; cut the picture to the one that you mean")
         return choose_face(faces)
 
-    def _person(self, record: records.PersonRecord) -> Person:
-        return Person(
+    def _person(self, record: records.StoredPerson) -> PersonView:
+        return PersonView(
             person_id=record.person_id,
             name=record.name,
             pictures=record.pictures,
@@ -162,14 +162,14 @@ def _answered() -> Iterator[None]:
     except (people_errors.NameTaken, people_errors.NameRefused) as error:
         raise Conflict(str(error)) from error
     except people_errors.PictureRefused as error:
-        raise PictureRefused(str(error)) from error
+        raise UnusablePicture(str(error)) from error
     except FaceIndexError as error:
         raise Unavailable(str(error)) from error
 
 
-def _sighting(record: records.Sighting) -> Sighting:
+def _sighting(record: records.Sighting) -> SightingView:
     """`started_at` of a sighting is its first frame's wall-clock time; its length is the source's own time."""
-    return Sighting(
+    return SightingView(
         sighting_id=record.sighting_id,
         source_id=record.source,
         started_at=_moment(record.started_at),

@@ -15,7 +15,7 @@ from visage.web.errors import TooMany
 
 __all__ = ["RateLimiter"]
 
-MOST_CLIENTS = 4096
+MAX_CLIENTS = 4096
 
 
 class RateLimiter:
@@ -43,7 +43,7 @@ class RateLimiter:
             left = min(self._burst, left + (now - seen) * self._rate)
             refused = left < 1.0
             self._buckets[client] = (left if refused else left - amount, now)
-            if len(self._buckets) > MOST_CLIENTS:
+            if len(self._buckets) > MAX_CLIENTS:
                 self._buckets.popitem(last=False)
         if refused:
             wait = (1.0 - left) / self._rate

@@ -24,14 +24,14 @@ from stages.sink.drawing import draw_faces
 from stages.sink.preview import Preview, PreviewSink
 from visage.config.web import WebSettings
 from visage.observe.fields import about
-from visage.wake import Wake
+from visage.runtime.wake import Wake
 from visage.web.errors import TooMany, Unavailable
 
 __all__ = ["LiveHub", "LivePicture", "Viewer"]
 
 JPEG_QUALITY = 80
 IDLE_SECONDS = 10.0
-MOST_SOURCES = 1024
+MAX_SOURCES = 1024
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class LiveHub:
         with self._condition:
             if now < self._due_at.get(source_id, 0.0) or not any(viewer.sees(source_id) for viewer in self._viewers):
                 return False
-            if len(self._due_at) > MOST_SOURCES:  # files come and go for months
+            if len(self._due_at) > MAX_SOURCES:  # files come and go for months
                 self._due_at.clear()
             self._due_at[source_id] = now + self._interval_seconds
             self._counts["wanted"] += 1

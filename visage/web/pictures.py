@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import struct
 
-from visage.web.errors import PictureRefused
+from visage.web.errors import UnusablePicture
 
-__all__ = ["MOST_PIXELS", "check_picture", "picture_size"]
+__all__ = ["MAX_PIXELS", "check_picture", "picture_size"]
 
-MOST_PIXELS = 50_000_000
+MAX_PIXELS = 50_000_000
 MARKER = 0xFF
 FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # those three are tables and reserved
 
 
 def check_picture(data: bytes, name: str = "the picture") -> bytes:
-    """The same bytes. Raises PictureRefused, which says what is wrong."""
+    """The same bytes. Raises UnusablePicture, which says what is wrong."""
     size = picture_size(data)
     if size is None:
-        raise PictureRefused(f"{name} is not a JPEG, PNG or WebP file")
+        raise UnusablePicture(f"{name} is not a JPEG, PNG or WebP file")
     width, height = size
-    if not 0 < width * height <= MOST_PIXELS:
-        raise PictureRefused(f"{name} is {width}x{height}; at most {MOST_PIXELS // 1_000_000} megapixels are taken")
+    if not 0 < width * height <= MAX_PIXELS:
+        raise UnusablePicture(f"{name} is {width}x{height}; at most {MAX_PIXELS // 1_000_000} megapixels are taken")
     return data
 
 

@@ -15,16 +15,16 @@ from typing import Literal, Protocol, TypeAlias
 from pydantic import JsonValue
 
 __all__ = [
-    "Event",
+    "FeedEvent",
     "Match",
     "NewSource",
     "OnEvent",
     "PeoplePort",
-    "Person",
+    "PersonView",
     "Readiness",
     "ServicePort",
-    "Sighting",
-    "SightingQuery",
+    "SightingFilter",
+    "SightingView",
     "SourceStatus",
     "Unknown",
     "Unsubscribe",
@@ -79,7 +79,7 @@ class NewSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class FeedEvent:
     """Something that happened.
 
     Attributes:
@@ -93,7 +93,7 @@ class Event:
     record: dict[str, JsonValue]
 
 
-OnEvent: TypeAlias = Callable[[Event], None]
+OnEvent: TypeAlias = Callable[[FeedEvent], None]
 Unsubscribe: TypeAlias = Callable[[], None]
 
 
@@ -126,7 +126,7 @@ class ServicePort(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class PersonView:
     """Somebody with a name."""
 
     person_id: str
@@ -151,7 +151,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class SightingView:
     """One track of somebody, stored."""
 
     sighting_id: str
@@ -170,12 +170,12 @@ class Sighting:
 class Match:
     """A sighting found by a picture; `similarity` is the cosine, in [-1, 1]."""
 
-    sighting: Sighting
+    sighting: SightingView
     similarity: float
 
 
 @dataclass(frozen=True, slots=True)
-class SightingQuery:
+class SightingFilter:
     """Which sightings: all conditions together. `source` may be a pattern such as `cam-*`."""
 
     person_id: str | None = None
@@ -188,19 +188,19 @@ class SightingQuery:
 class PeoplePort(Protocol):
     """The gallery, the unknowns and the sightings as the web sees them. Pictures are encoded: JPEG, PNG or WebP."""
 
-    def people(self) -> Sequence[Person]:
+    def people(self) -> Sequence[PersonView]:
         """Everybody with a name."""
 
-    def person(self, person_id: str) -> Person:
+    def person(self, person_id: str) -> PersonView:
         """Raises NotFound."""
 
-    def add_person(self, name: str, pictures: Sequence[bytes]) -> Person:
+    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonView:
         """Enrol from pictures with one face each. Raises PictureRefused, Conflict."""
 
-    def rename_person(self, person_id: str, name: str) -> Person:
+    def rename_person(self, person_id: str, name: str) -> PersonView:
         """Raises NotFound, Conflict where another has the name."""
 
-    def merge_people(self, kept_id: str, merged_id: str) -> Person:
+    def merge_people(self, kept_id: str, merged_id: str) -> PersonView:
         """Make two people one, who keeps the first one's name. Raises NotFound."""
 
     def forget_person(self, person_id: str) -> dict[str, int]:
@@ -212,11 +212,11 @@ class PeoplePort(Protocol):
     def unknowns(self) -> Sequence[Unknown]:
         """Those worth a name, longest seen first."""
 
-    def name_unknown(self, unknown_id: str, name: str) -> Person:
+    def name_unknown(self, unknown_id: str, name: str) -> PersonView:
         """Give an unknown a name, or add it to the person who has that name. Raises NotFound, Conflict."""
 
-    def sightings(self, query: SightingQuery) -> Sequence[Sighting]:
+    def sightings(self, query: SightingFilter) -> Sequence[SightingView]:
         """Newest first."""
 
-    def search(self, picture: bytes, query: SightingQuery) -> Sequence[Match]:
+    def search(self, picture: bytes, query: SightingFilter) -> Sequence[Match]:
         """The sightings most like the face in the picture, best first. Raises NotFound, PictureRefused, Unavailable."""

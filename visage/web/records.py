@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from visage.web.ports import Match, Person, Sighting, SourceStatus, Unknown
+from visage.web.ports import Match, PersonView, SightingView, SourceStatus, Unknown
 
 __all__ = [
     "ErrorRecord",
@@ -84,7 +84,7 @@ class PersonRecord(BaseModel):
     has_portrait: bool
 
     @classmethod
-    def of(cls, person: Person) -> PersonRecord:
+    def of(cls, person: PersonView) -> PersonRecord:
         return cls(**asdict(person))
 
 
@@ -138,7 +138,7 @@ class SightingRecord(BaseModel):
     end_seconds: float
 
     @classmethod
-    def of(cls, sighting: Sighting) -> SightingRecord:
+    def of(cls, sighting: SightingView) -> SightingRecord:
         return cls(**asdict(sighting))
 
 

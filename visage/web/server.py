@@ -27,7 +27,7 @@ from visage.web.tokens import check_listening
 __all__ = ["WebServer"]
 
 FINISH_SECONDS = 3
-MOST_CONNECTIONS = 512
+MAX_CONNECTIONS = 512
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class WebServer:
                 server_header=False,
                 lifespan="off",
                 timeout_graceful_shutdown=FINISH_SECONDS,
-                limit_concurrency=MOST_CONNECTIONS,
+                limit_concurrency=MAX_CONNECTIONS,
                 proxy_headers=False,
             )
         )

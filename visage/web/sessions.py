@@ -16,7 +16,7 @@ from collections.abc import Callable
 __all__ = ["SESSION_SECONDS", "Sessions"]
 
 SESSION_SECONDS = 12 * 3600
-MOST_SESSIONS = 1024
+MAX_SESSIONS = 1024
 
 
 class Sessions:
@@ -32,7 +32,7 @@ class Sessions:
         value = secrets.token_urlsafe(32)
         with self._lock:
             self._sessions[_key(value)] = (token_id, self._clock() + SESSION_SECONDS)
-            while len(self._sessions) > MOST_SESSIONS:
+            while len(self._sessions) > MAX_SESSIONS:
                 self._sessions.popitem(last=False)
         return value
 

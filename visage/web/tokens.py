@@ -21,9 +21,9 @@ from enum import IntEnum
 from pathlib import Path
 
 from visage.config.web import WebSettings, is_loopback
-from visage.file_lock import file_lock
+from visage.storage.atomic_write import atomic_write
+from visage.storage.file_lock import file_lock
 from visage.web.errors import BindRefused, TokenNameTaken, TokenStoreError
-from visage.whole_file import write_whole
 
 __all__ = ["Role", "Token", "TokenStore", "check_listening"]
 
@@ -117,7 +117,7 @@ class TokenStore:
 
     def _write(self, tokens: dict[str, Token]) -> None:
         text = json.dumps({"tokens": [asdict(token) for token in tokens.values()]}, indent=1)
-        write_whole(self.path, text.encode())
+        atomic_write(self.path, text.encode())
         self._stamp = None
 
 

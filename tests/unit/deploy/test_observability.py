@@ -15,9 +15,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 
 from tests.unit.visage.observe.test_metrics import Counters, source
 from visage.observe.metrics import PipelineMetrics
-from visage.observe.service_metrics import ServiceMetrics, ServiceReading
+from visage.observe.service_metrics import ServiceMetrics, ServiceStatus
 from visage.runtime.state import SourceState
-from visage.service.camera_record import CameraReading
+from visage.service.camera_record import CameraReport
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 PROMTOOL = shutil.which("promtool")
@@ -34,8 +34,8 @@ def exposition() -> str:
     pipeline.watch(Counters((source("door", SourceState.RUNNING, 100),)))
     service.observe_latency("camera", 0.2)
     service.watch(
-        lambda: ServiceReading(
-            cameras=[CameraReading("door", "running", "", "rtsp://door/main", 9.8, 98, 0, 7, 1, 2)],
+        lambda: ServiceStatus(
+            cameras=[CameraReport("door", "running", "", "rtsp://door/main", 9.8, 98, 0, 7, 1, 2)],
             files={"done": 3},
             events={"track_started": 1},
             outbox={"mqtt": 1},

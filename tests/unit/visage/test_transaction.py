@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from visage.transaction import opened, transaction
+from visage.storage.transaction import opened, transaction
 
 
 @pytest.fixture

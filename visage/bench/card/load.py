@@ -15,7 +15,7 @@ from stages.frames import Observation
 from stages.sources import SourceEnded, VideoInfo
 from visage.assembly import ModelPlan, build
 from visage.assembly.cuda import CudaPlatform
-from visage.bench.card.window import FrameCounter, MeasurementFailed, Window, measure_window
+from visage.bench.card.steady_work import CardMeasurementFailed, FrameCounter, SteadyWork, measure_window
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.runtime import PipelineStatistics
@@ -29,7 +29,7 @@ MakePlatform = Callable[[Settings, ModelPlan], CudaPlatform]
 
 def measure_decoders(
     settings: Settings, clip: Path, *, sources: int, seconds: float, on_warm: Callable[[], object] = lambda: None
-) -> Window:
+) -> SteadyWork:
     """Decode on the card and copy every surface into our pool, as the pipeline does, then let it go.
 
     Args:
@@ -57,7 +57,7 @@ def measure_pipeline(
     sources: int,
     seconds: float,
     make_platform: MakePlatform | None = None,
-) -> Window:
+) -> SteadyWork:
     """Every frame detected, every face embedded; what comes out is counted.
 
     Args:
@@ -104,7 +104,7 @@ class CountingSinks:
         return [self._sinks[info.source_id]]
 
 
-def _waiting(before: PipelineStatistics, after: PipelineStatistics, window: Window) -> dict[str, float]:
+def _waiting(before: PipelineStatistics, after: PipelineStatistics, window: SteadyWork) -> dict[str, float]:
     """Shares of the time between two moments in which stages did nothing of their own."""
     decoded = zip(before.sources, after.sources, strict=True)
     held_back = sum(new.inbox.seconds_waiting_to_put - old.inbox.seconds_waiting_to_put for old, new in decoded)
@@ -152,7 +152,7 @@ class _Decoder:
         self._source.interrupt()
         self._thread.join(JOIN_SECONDS)
         if self._thread.is_alive():
-            raise MeasurementFailed(f"a decoder did not stop in {JOIN_SECONDS:.0f} s")
+            raise CardMeasurementFailed(f"a decoder did not stop in {JOIN_SECONDS:.0f} s")
 
     def _run(self) -> None:
         try:

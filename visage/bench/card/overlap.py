@@ -21,7 +21,7 @@ from visage.assembly import ModelPlan
 from visage.assembly.cuda import CudaPlatform
 from visage.bench.card.load import measure_decoders, measure_pipeline
 from visage.bench.card.networks import measure_networks
-from visage.bench.card.window import MeasurementFailed
+from visage.bench.card.steady_work import CardMeasurementFailed
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models.registry import DetectorSpec, ModelSpec
@@ -107,7 +107,7 @@ def _sequential(platform: CudaPlatform, clip: Path, seconds: float) -> float:
         for frame in batch:
             frame.release()
         if batches <= WARM_BATCHES:
-            raise MeasurementFailed(f"the clip ended after {batches} batches of {BATCH} frames; use a longer one")
+            raise CardMeasurementFailed(f"the clip ended after {batches} batches of {BATCH} frames; use a longer one")
         return BATCH * (batches - WARM_BATCHES) / (time.monotonic() - began)
 
 

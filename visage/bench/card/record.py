@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
+from visage.bench.card.steady_work import SteadyWork
 from visage.bench.card.suite import CardResults, Width
-from visage.bench.card.window import Window
 from visage.bench.table import print_table
 from visage.config import Settings
 from visage.observe.machine import describe_machine
@@ -90,7 +90,7 @@ def _rates(width: Width) -> tuple[str, ...]:
     )
 
 
-def _costs(codec: str, window: Window, stages: Sequence[str]) -> tuple[str, ...]:
+def _costs(codec: str, window: SteadyWork, stages: Sequence[str]) -> tuple[str, ...]:
     own = (
         window.owner_microseconds_per_frame,
         window.bytes_to_host_per_frame,

@@ -15,7 +15,7 @@ import psutil
 
 from visage.assembly import build_run
 from visage.bench.card.load import CountingSinks, measure_decoders, specs_of
-from visage.bench.card.window import MeasurementFailed, Window, measure_window
+from visage.bench.card.steady_work import CardMeasurementFailed, SteadyWork, measure_window
 from visage.config import Settings
 from visage.fleet import Fleet, Task
 
@@ -24,7 +24,7 @@ __all__ = ["measure_decoders_apart", "measure_fleet"]
 WARM_SECONDS = 120.0
 
 
-def measure_decoders_apart(tasks: Sequence[Task], clip: Path, *, sources: int, seconds: float) -> Window:
+def measure_decoders_apart(tasks: Sequence[Task], clip: Path, *, sources: int, seconds: float) -> SteadyWork:
     """The decoders alone, spread over processes as the tasks are. All are measured over the same time."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(len(tasks))
@@ -46,12 +46,12 @@ def measure_decoders_apart(tasks: Sequence[Task], clip: Path, *, sources: int, s
     )
 
 
-def measure_fleet(settings: Settings, clip: Path, *, sources: int, seconds: float) -> Window:
+def measure_fleet(settings: Settings, clip: Path, *, sources: int, seconds: float) -> SteadyWork:
     """Every frame detected, every face embedded, in the processes that the settings ask for."""
     sinks = CountingSinks(sources)
     fleet = build_run(settings, specs_of(clip, sources), open_sinks=sinks.open)
     if not isinstance(fleet, Fleet):
-        raise MeasurementFailed("these settings ask for one process")
+        raise CardMeasurementFailed("these settings ask for one process")
     own: list[float] = []
     with fleet:
         fleet.start()
@@ -60,7 +60,7 @@ def measure_fleet(settings: Settings, clip: Path, *, sources: int, seconds: floa
             window = measure_window(
                 sinks.counters, meter, seconds=seconds, on_warm=lambda: own.append(time.process_time())
             )
-        except MeasurementFailed as failed:
+        except CardMeasurementFailed as failed:
             raise fleet.failure or failed from None
         own.append(time.process_time())
     if fleet.failure is not None:
@@ -97,7 +97,7 @@ def _share(barrier: Barrier) -> None:
     _barrier = barrier
 
 
-def _measure(settings: Settings, clip: Path, sources: int, seconds: float) -> Window:
+def _measure(settings: Settings, clip: Path, sources: int, seconds: float) -> SteadyWork:
     assert _barrier is not None
     barrier = _barrier
     try:
@@ -105,6 +105,6 @@ def _measure(settings: Settings, clip: Path, sources: int, seconds: float) -> Wi
             settings, clip, sources=sources, seconds=seconds, on_warm=lambda: barrier.wait(WARM_SECONDS)
         )
     except BrokenBarrierError:
-        raise MeasurementFailed("the decoders of another process failed") from None
+        raise CardMeasurementFailed("the decoders of another process failed") from None
     finally:
         barrier.abort()  # the others are past it, or wait for one that will not come

@@ -12,7 +12,7 @@ from visage.bench.card.load import measure_decoders, measure_pipeline, specs_of
 from visage.bench.card.networks import NetworkRates, measure_networks
 from visage.bench.card.overlap import Overlap, measure_overlap
 from visage.bench.card.spread import measure_decoders_apart, measure_fleet
-from visage.bench.card.window import Window
+from visage.bench.card.steady_work import SteadyWork
 from visage.config import Settings
 
 __all__ = ["CardResults", "CardSuite", "Width"]
@@ -26,8 +26,8 @@ class Width:
     """So many copies of one clip at once."""
 
     codec: str
-    decoders: Window
-    pipeline: Window
+    decoders: SteadyWork
+    pipeline: SteadyWork
 
     @property
     def share(self) -> float:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from visage.web.api.callers import ERRORS, Parts
 from visage.web.auth import Principal, allow
-from visage.web.ports import SightingQuery
+from visage.web.ports import SightingFilter
 from visage.web.records import SightingRecord
 from visage.web.tokens import Role
 
@@ -39,12 +39,12 @@ def wanted_sightings(
     since: Moment = None,
     until: Moment = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> SightingQuery:
+) -> SightingFilter:
     """The query's parameters."""
-    return SightingQuery(person_id=person_id, source=source, since=since, until=until, limit=limit)
+    return SightingFilter(person_id=person_id, source=source, since=since, until=until, limit=limit)
 
 
-Wanted = Annotated[SightingQuery, Depends(wanted_sightings)]
+Wanted = Annotated[SightingFilter, Depends(wanted_sightings)]
 
 
 @router.get("")

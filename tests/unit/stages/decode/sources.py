@@ -8,8 +8,8 @@ import av
 import pytest
 
 from stages.decode.video import VideoSource
-from stages.imaging.admission import HostAdmission
-from stages.imaging.host import HostImaging
+from stages.imaging.host.admission import HostAdmission
+from stages.imaging.host.imaging import HostImaging
 from stages.imaging.letterbox import DetectorInput
 from stages.sources import VideoInfo
 from tests.clips import read_number

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from stages.errors import NotAVideo, SourceBroken
-from stages.imaging.host import HostImaging
+from stages.imaging.host.imaging import HostImaging
 from tests.clips import read_number, write_clip
 from tests.unit.stages.decode.sources import seen, source, take_all
 

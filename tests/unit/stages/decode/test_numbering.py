@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.decode.numbering import MOST_READ_AHEAD, PacketNumbering, VideoPacket
+from stages.decode.numbering import MAX_READ_AHEAD, PacketNumbering, VideoPacket
 
 
 def packets(stamps: list[tuple[int | None, int | None]]) -> Iterator[VideoPacket]:
@@ -60,7 +60,7 @@ def test_numbering_stops_for_good_where_time_stamps_fail(broken: tuple[int | Non
 
 
 def test_read_ahead_is_bounded() -> None:
-    stamps: list[tuple[int | None, int | None]] = [(10**6 + k, k) for k in range(MOST_READ_AHEAD + 10)]
+    stamps: list[tuple[int | None, int | None]] = [(10**6 + k, k) for k in range(MAX_READ_AHEAD + 10)]
     assert numbers(stamps) == [None] * len(stamps)
 
 
@@ -71,7 +71,7 @@ def test_stamps_of_a_stream_that_reorders_are_believed_once_one_goes_back() -> N
     assert numbering.is_exact
 
 
-@pytest.mark.parametrize("count", [3, MOST_READ_AHEAD + 10])
+@pytest.mark.parametrize("count", [3, MAX_READ_AHEAD + 10])
 def test_stamps_of_a_stream_that_reorders_but_never_go_back_are_of_decoding(count: int) -> None:
     numbering = PacketNumbering(reorders=True)
     found = [number for _, number in numbering.number(packets([(place, place) for place in range(count)]))]

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from stages.imaging.host import HostImaging
+from stages.imaging.host.imaging import HostImaging
 from stages.sink.audio import AudioCopy
 from tests.unit.stages.decode.sources import run, source
 

@@ -16,8 +16,8 @@ from stages.decode.demux import Demuxer
 from stages.decode.video import VideoSource
 from stages.errors import NotAVideo
 from stages.frames import Frame
-from stages.imaging.admission import HostAdmission
-from stages.imaging.host import HostImaging
+from stages.imaging.host.admission import HostAdmission
+from stages.imaging.host.imaging import HostImaging
 from stages.imaging.letterbox import DetectorInput
 from stages.sources import VideoInfo
 from tests.clips import picture, read_number, write_clip
@@ -300,7 +300,7 @@ def test_what_lies_between_key_frame_and_start_is_not_all_held(
     """It is decoded instead where it is too much: frames keep their numbers and times."""
     path = write_clip(tmp_path / "clip.mkv", frames=FRAMES, options=options)
     whole = run(path, start_seconds=2.0)
-    monkeypatch.setattr(decoder, "MOST_HELD_BYTES", 200, raising=False)
+    monkeypatch.setattr(decoder, "MAX_HELD_BYTES", 200, raising=False)
     assert run(path, start_seconds=2.0) == whole
     assert [(index, number) for index, number, _ in whole[1]] == [(index, index) for index in range(48, FRAMES)]
     demuxer = Demuxer(str(path))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stages.frames import Faces, FloatArray, Frame, Identity, Observation
-from stages.identify.evidence import Candidate, Look, TrackEvidence
+from stages.identify.evidence import Candidate, TrackEvidence, TrackSample
 from stages.identify.roster import Person, Roster
 from stages.identify.rule import NamingRule
 from stages.identify.stage import IdentifyStage
@@ -160,8 +160,8 @@ def test_many_looks_tell_what_one_does_not() -> None:
 
 def test_one_look_has_to_be_more_alike_than_the_mean_of_many() -> None:
     rule = NamingRule(0.4, 0.05)
-    assert [rule.names(0.41, 0.0, looks=looks) for looks in (1, 3, 4, 100)] == [False, False, True, True]
-    assert not rule.names(0.9, 0.86, looks=100)
+    assert [rule.names(0.41, 0.0, samples=looks) for looks in (1, 3, 4, 100)] == [False, False, True, True]
+    assert not rule.names(0.9, 0.86, samples=100)
 
 
 def decided(cases: Sequence[tuple[float, float]]) -> list[str]:
@@ -169,7 +169,9 @@ def decided(cases: Sequence[tuple[float, float]]) -> list[str]:
     evidence, rule = TrackEvidence(), NamingRule(0.4, 0.05)
     return [
         evidence.decide(
-            Look(ADA, ADA, 1.0, 100 + number, float(number)), Candidate(Person("p1", "Ada"), mean, 0.0, alike), rule
+            TrackSample(ADA, ADA, 1.0, 100 + number, float(number)),
+            Candidate(Person("p1", "Ada"), mean, 0.0, alike),
+            rule,
         ).name
         for number, (mean, alike) in enumerate(cases)
     ]

@@ -10,7 +10,7 @@ from stages.buffers.device import DeviceArray
 from stages.errors import PoolClosed
 from stages.frames import FloatArray
 from stages.imaging.colour import NV12, P010, Encoding, Matrix, YuvSamples
-from stages.imaging.descriptors import (
+from stages.imaging.device.descriptors import (
     CROP,
     LETTERBOX,
     PATCH,
@@ -22,10 +22,10 @@ from stages.imaging.descriptors import (
     picture_records,
     thumbnail_records,
 )
+from stages.imaging.device.picture import DevicePicture, SurfaceLayout
 from stages.imaging.letterbox import DetectorInput
 from stages.imaging.orientation import Orientation
-from stages.imaging.surface import DevicePicture, SurfaceLayout
-from stages.imaging.window import Window
+from stages.imaging.patches import PatchWindow
 
 ADDRESS = 0x7000_0000
 
@@ -116,7 +116,7 @@ def test_a_letterbox_takes_enough_samples_to_miss_none_down_to_an_eighth(longest
 def test_a_patch_tells_which_part_of_its_picture_is_shrunken_and_sampled() -> None:
     """A window of 2.5 pixels a step: shrunken by two, with a margin of four pixels for the sampling."""
     pictures = [picture_of(layout_of(640, 360)), picture_of(layout_of(360, 640, rotation=270))]
-    window = Window(left=100, top=20, step_x=2.5, step_y=2.5)
+    window = PatchWindow(left=100, top=20, step_x=2.5, step_y=2.5)
     upright, turned = patch_records(pictures, [(0, window), (1, window)])
     assert (upright["picture"], turned["picture"]) == (0, 1)
     assert (upright["factor"], turned["factor"]) == (2, 2)

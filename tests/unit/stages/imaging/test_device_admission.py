@@ -8,7 +8,7 @@ import pytest
 
 from stages.buffers import HOST_EVENT, Event
 from stages.buffers.device import DeviceArray, PinnedArray
-from stages.imaging.device_admission import FEWEST_PICTURES, DeviceAdmission
+from stages.imaging.device.admission import FEWEST_PICTURES, DeviceAdmission
 from stages.imaging.orientation import Orientation
 
 CAPACITY = 40

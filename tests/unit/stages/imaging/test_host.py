@@ -11,11 +11,11 @@ import pytest
 
 from stages.buffers import HostStream
 from stages.errors import PoolClosed
-from stages.imaging.admission import HostAdmission
-from stages.imaging.host import HostImaging
+from stages.imaging.host.admission import HostAdmission
+from stages.imaging.host.imaging import HostImaging
+from stages.imaging.host.picture import HostPicture
 from stages.imaging.letterbox import DetectorInput
 from stages.imaging.orientation import Orientation
-from stages.imaging.picture import HostPicture
 from tests.clips import Image, picture, read_number
 from tests.unit.stages.imaging import reference
 from tests.unit.stages.imaging.frames import smooth_planes, yuv_frame

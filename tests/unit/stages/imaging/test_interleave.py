@@ -11,9 +11,9 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from stages.imaging.colour import NV12, P010, Encoding
-from stages.imaging.interleave import interleave
+from stages.imaging.device.interleave import interleave
+from stages.imaging.device.picture import SurfaceLayout
 from stages.imaging.orientation import Orientation
-from stages.imaging.surface import SurfaceLayout
 from tests.clips import write_clip
 from tests.unit.stages.imaging.frames import smooth_planes, yuv_frame
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stages.imaging.colour import NV12
-from stages.imaging.nvdec_surface import chroma_row, surface_samples
+from stages.imaging.device.nvdec_surface import chroma_row, surface_samples
 
 
 def plane(pitch: int, *, address: int = 0x10000, width: int = 64, height: int = 36) -> Any:

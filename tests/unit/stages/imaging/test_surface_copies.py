@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from stages.imaging.colour import NV12, Encoding, Matrix
+from stages.imaging.device.picture import SurfaceLayout
+from stages.imaging.device.surface_copies import copy_surface
 from stages.imaging.orientation import Orientation
-from stages.imaging.surface import SurfaceLayout
-from stages.imaging.surface_copies import copy_surface
 
 LUMA, CHROMA, TARGET = 0x10000, 0x20000, 0x50000
 WIDTH, HEIGHT, PITCH = 64, 32, 256

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.detect.heads.device_records import FIRST_RECORDS
+from stages.detect.heads.device.records import FIRST_RECORDS
 from stages.errors import BackendError
-from stages.imaging.tensor import UINT8_BGR, TensorFormat
+from stages.imaging.device.tensor import UINT8_BGR, TensorFormat
 from stages.kernels import compiler
 from stages.kernels.compiler import SOURCES, compile_cubin
 

@@ -182,7 +182,7 @@ def followed() -> Observation:
         quality=np.array([0.75, 0.5], np.float32),
         propagated=np.array([False, True]),
     )
-    return replace(seen, faces=faces, looked_at=False)
+    return replace(seen, faces=faces, detected=False)
 
 
 def test_tracks_have_columns_of_their_own_at_the_end(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from stages.sink.folder import FolderSink
 from stages.sink.tracks import ROW_GROUP_ROWS, TracksCsv, TracksParquet
-from stages.track.summary import TrackSummary
+from stages.tracks.summary import TrackSummary
 from tests.unit.stages.sink.scenes import DIMENSION, RUN, ended, observation, video
 
 
@@ -66,7 +66,7 @@ def test_a_folder_tells_its_tracks_and_counts_what_was_looked_at(tmp_path: Path)
             quality=np.array([0.5], np.float32),
             propagated=np.array([index % 2 == 1]),
         )
-        sink.write(replace(seen, faces=faces, looked_at=index % 2 == 0, ended_tracks=(1,) if index == 2 else ()))
+        sink.write(replace(seen, faces=faces, detected=index % 2 == 0, ended_tracks=(1,) if index == 2 else ()))
     sink.close(ended(frames=4))
     with (tmp_path / "out" / "tracks.csv").open() as file:
         rows = list(csv.DictReader(file))

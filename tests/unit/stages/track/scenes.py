@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import Faces, FloatArray, Frame, Picture
-from stages.imaging.window import PATCH_SIDE, THUMBNAIL_SIZE, Gray, Window
+from stages.imaging.patches import PATCH_SIDE, THUMBNAIL_SIZE, Gray, PatchWindow
 
 __all__ = ["FPS", "GrayLuma", "GrayPicture", "detected", "frame", "paint", "texture"]
 
@@ -31,9 +31,9 @@ class GrayPicture:
 
 
 class GrayLuma:
-    """Implements `stages.imaging.window.Luma` for GrayPicture."""
+    """Implements `stages.imaging.patches.PatchReader` for GrayPicture."""
 
-    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[Window]]) -> list[list[Gray]]:
+    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[PatchWindow]]) -> list[list[Gray]]:
         return [
             [_cut(_samples(picture), window) for window in some]
             for picture, some in zip(pictures, windows, strict=True)
@@ -89,8 +89,8 @@ def detected(faces: Sequence[tuple[float, float]], *, side: float = 80) -> Faces
     )
 
 
-def frame(index: int, image: Gray, *, look: bool = True, source_id: str = "clip") -> Frame:
-    return Frame(source_id, index, index / FPS, GrayPicture(image), look=look)
+def frame(index: int, image: Gray, *, detect: bool = True, source_id: str = "clip") -> Frame:
+    return Frame(source_id, index, index / FPS, GrayPicture(image), detect=detect)
 
 
 def _samples(picture: Picture) -> Gray:
@@ -103,7 +103,7 @@ def _landmarks(x: float, y: float, side: float) -> FloatArray:
     return np.asarray(offsets * side + (x, y), np.float32)
 
 
-def _cut(samples: Gray, window: Window) -> NDArray[np.uint8]:
+def _cut(samples: Gray, window: PatchWindow) -> NDArray[np.uint8]:
     step_x, step_y = window.step_x, window.step_y
     matrix = np.array(
         [[step_x, 0, window.left + step_x / 2 - 0.5], [0, step_y, window.top + step_y / 2 - 0.5]], np.float64

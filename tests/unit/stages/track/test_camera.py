@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stages.imaging.window import Gray
+from stages.imaging.patches import Gray
 from stages.track.camera import camera_shift
 from tests.unit.stages.track.scenes import GrayLuma, GrayPicture, texture
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from stages.imaging.window import Gray
-from stages.track.dissolves import DissolveWatch
+from stages.imaging.patches import Gray
+from stages.track.dissolves import DissolveDetector
 from tests.unit.stages.track.scenes import FPS, GrayLuma, GrayPicture, texture
 
 
 def found(pictures: Sequence[Gray], *, every: int = 1) -> list[int]:
     """The frames at which a dissolve was seen to be over."""
-    watch = DissolveWatch()
+    watch = DissolveDetector()
     thumbnails = GrayLuma().thumbnails([GrayPicture(image) for image in pictures])
     return [index for index, seen in list(enumerate(thumbnails))[::every] if watch.is_over(seen, index / FPS)]
 

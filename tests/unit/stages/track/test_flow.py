@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.imaging.window import PATCH_SIDE, Gray
+from stages.imaging.patches import PATCH_SIDE, Gray
 from stages.track.flow import Movement, follow
 from tests.unit.stages.track.scenes import detected, texture
 

@@ -6,7 +6,7 @@ import pytest
 
 from stages.embed.align import ARCFACE_112
 from stages.frames import FloatArray
-from stages.imaging.window import PATCH_SIDE
+from stages.imaging.patches import PATCH_SIDE
 from stages.track.quality import pose, quality, sharpness
 from tests.unit.stages.track.scenes import texture
 

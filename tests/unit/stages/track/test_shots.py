@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.track.shots import APART_SECONDS, MOST_SHOTS, BestShots, Shot
+from stages.track.shots import APART_SECONDS, MAX_SHOTS, BestShots, Shot
 
 
 def test_the_first_face_is_a_shot_and_a_better_one_takes_its_place() -> None:
@@ -18,7 +18,7 @@ def test_the_first_face_is_a_shot_and_a_better_one_takes_its_place() -> None:
 
 def test_later_moments_have_shots_of_their_own_until_there_are_enough() -> None:
     shots = BestShots()
-    for number in range(MOST_SHOTS):
+    for number in range(MAX_SHOTS):
         assert shots.offer(Shot(0.5 + 0.02 * number, float(number)))
     assert not shots.offer(Shot(0.5, 100.0))
     assert shots.offer(Shot(0.9, 101.0))
@@ -31,7 +31,7 @@ def test_shots_are_few_apart_and_hold_the_best(offers: list[tuple[float, float]]
     for quality, seconds in offers:
         shots.offer(Shot(quality, seconds))
     kept = shots.shots
-    assert len(kept) <= MOST_SHOTS
+    assert len(kept) <= MAX_SHOTS
     times = sorted(shot.pts_seconds for shot in kept)
     assert all(later - earlier >= APART_SECONDS for earlier, later in itertools.pairwise(times))
     if offers:

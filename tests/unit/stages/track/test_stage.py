@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stages.frames import Frame, Observation, Picture
-from stages.imaging.window import Gray, Window
+from stages.imaging.patches import Gray, PatchWindow
 from stages.track.stage import TrackStage
 from tests.unit.stages.track.scenes import GrayLuma, GrayPicture, detected, frame, paint, texture
 
@@ -39,20 +39,22 @@ class Finding:
 
 def film(count: int, *, every: int = 8, source_id: str = "clip", start: int = 0) -> list[Frame]:
     return [
-        frame(index, paint([(1, 100.0 + 3 * index, 150)]), look=index % every == 0, source_id=source_id)
+        frame(index, paint([(1, 100.0 + 3 * index, 150)]), detect=index % every == 0, source_id=source_id)
         for index in range(start, start + count)
     ]
 
 
 def make(detect: Finding, *, follows: bool = True, adaptive: bool = False, release_pixels: bool = False) -> TrackStage:
-    return TrackStage(detect, luma=GrayLuma(), follows=follows, adaptive=adaptive, release_pixels=release_pixels)
+    return TrackStage(
+        detect, patch_reader=GrayLuma(), follows=follows, adaptive=adaptive, release_pixels=release_pixels
+    )
 
 
 def test_marked_frames_are_looked_at_in_one_call_and_the_rest_followed() -> None:
     detect = Finding()
     found = make(detect).process(film(17))
     assert detect.calls == [[0, 8, 16]]
-    assert [item.looked_at for item in found] == [index % 8 == 0 for index in range(17)]
+    assert [item.detected for item in found] == [index % 8 == 0 for index in range(17)]
     for item in found:
         middle = (item.faces.boxes_xyxy[0, 0] + item.faces.boxes_xyxy[0, 2]) / 2
         assert middle == pytest.approx(100 + 3 * item.frame.index, abs=1)
@@ -66,7 +68,7 @@ class CountingLuma(GrayLuma):
         self.patch_calls: list[list[int]] = []
         self.is_closed = False
 
-    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[Window]]) -> list[list[Gray]]:
+    def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[PatchWindow]]) -> list[list[Gray]]:
         self.patch_calls.append([len(some) for some in windows])
         return super().patches(pictures, windows)
 
@@ -81,7 +83,7 @@ class CountingLuma(GrayLuma):
 def test_what_a_batch_needs_is_read_in_one_call() -> None:
     """A card is waited for once a call: thumbnails of all frames, and the faces of all that are looked at."""
     luma = CountingLuma()
-    stage = TrackStage(Finding(), luma=luma)
+    stage = TrackStage(Finding(), patch_reader=luma)
     stage.process(film(6))
     assert luma.thumbnail_calls == [6]
     assert luma.patch_calls == [[1] * 6]
@@ -89,7 +91,7 @@ def test_what_a_batch_needs_is_read_in_one_call() -> None:
 
 def test_following_reads_once_a_frame() -> None:
     luma = CountingLuma()
-    stage = TrackStage(Finding(), luma=luma, follows=True)
+    stage = TrackStage(Finding(), patch_reader=luma, follows=True)
     stage.process(film(8))
     assert luma.thumbnail_calls == [8]
     at_once, *one_by_one = luma.patch_calls
@@ -111,7 +113,7 @@ def test_results_do_not_depend_on_batches() -> None:
         parted += [item for item in stage.process(mixed) if item.source_id == "clip"]
     assert len(parted) == 20
     for one, same in zip(whole, parted, strict=True):
-        assert one.looked_at == same.looked_at
+        assert one.detected == same.detected
         np.testing.assert_array_equal(one.faces.boxes_xyxy, same.faces.boxes_xyxy)
         np.testing.assert_array_equal(one.faces.track_ids, same.faces.track_ids)
 
@@ -195,7 +197,7 @@ def test_without_following_every_frame_that_comes_is_looked_at() -> None:
     detect = Finding()
     found = make(detect, follows=False).process(film(4))
     assert detect.calls == [[0, 1, 2, 3]]
-    assert all(item.looked_at for item in found)
+    assert all(item.detected for item in found)
 
 
 def test_a_source_that_ends_is_forgotten() -> None:
@@ -235,5 +237,5 @@ def test_the_luma_is_closed_even_if_the_detector_can_not_be() -> None:
 
     luma = CountingLuma()
     with pytest.raises(OSError, match="gone"):
-        TrackStage(Stuck(), luma=luma).close()
+        TrackStage(Stuck(), patch_reader=luma).close()
     assert luma.is_closed

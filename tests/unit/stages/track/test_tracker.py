@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from stages.frames import Faces, FloatArray, Frame
-from stages.imaging.window import Gray
+from stages.imaging.patches import Gray
 from stages.track.following import appearances_of, views_of
-from stages.track.tracker import MOST_TRACKS, Tracker
+from stages.track.tracker import MAX_TRACKS, Tracker
 from tests.unit.stages.track.scenes import FPS, GrayLuma, detected, frame, paint, texture
 
 Place = tuple[int, float, float]  # seed, x, y
@@ -25,7 +25,7 @@ def look_at(tracker: Tracker, seen: Frame, faces: Faces) -> tuple[Faces, tuple[i
     boxes = [faces.boxes_xyxy]
     views = views_of(GrayLuma(), [seen], boxes)
     (appearances,) = appearances_of(views, boxes)
-    return tracker.look(seen, faces, views[0], appearances)
+    return tracker.observe(seen, faces, views[0], appearances)
 
 
 def look(
@@ -45,7 +45,7 @@ def look(
 
 
 def follow(tracker: Tracker, index: int, places: Sequence[Place]) -> Faces:
-    faces, _ = tracker.follow(frame(index, paint(places), look=False))
+    faces, _ = tracker.follow(frame(index, paint(places), detect=False))
     return faces
 
 
@@ -108,7 +108,7 @@ def test_a_face_is_followed_through_a_pan_that_carries_it_out_of_its_patch(speed
     look_at(tracker, frame(0, wide[:, start : start + 640]), detected([(700.0 - start, 150)]))
     for index in range(1, 8):
         left = start + speed * index
-        faces, _ = tracker.follow(frame(index, wide[:, left : left + 640], look=False), camera)
+        faces, _ = tracker.follow(frame(index, wide[:, left : left + 640], detect=False), camera)
         np.testing.assert_allclose(middles(faces), [[700 - left, 150]], atol=1)
     assert asked == 1
 
@@ -156,7 +156,7 @@ def test_a_face_is_followed_on_after_a_flash() -> None:
     look(tracker, 0, [(1, 200, 180)])
     for index in range(1, 4):
         follow(tracker, index, [(1, 200, 180)])
-    burnt, _ = tracker.follow(frame(4, np.full_like(paint([]), 250), look=False))
+    burnt, _ = tracker.follow(frame(4, np.full_like(paint([]), 250), detect=False))
     assert len(burnt) == 0
     for index in range(5, 8):
         faces = follow(tracker, index, [(1, 200, 180)])
@@ -212,7 +212,7 @@ def test_two_behind_a_post_keep_their_numbers_or_have_none(follows: bool, turn_b
             tracks = look(tracker, index, places, seen=seen, post=(280, 360))
             assert all(track in (0, numbers[seed]) for seed, track in tracks.items())
         else:
-            tracker.follow(frame(index, behind(paint(places), (280, 360)), look=False))
+            tracker.follow(frame(index, behind(paint(places), (280, 360)), detect=False))
     assert tracks == numbers
 
 
@@ -270,7 +270,7 @@ def test_detectors_without_landmarks_are_followed_as_well() -> None:
 def test_the_number_of_tracks_is_bounded() -> None:
     tracker = make()
     for index in range(4):
-        boxes = [(1000.0 * number, 5000.0 * index) for number in range(MOST_TRACKS)]
+        boxes = [(1000.0 * number, 5000.0 * index) for number in range(MAX_TRACKS)]
         look_at(tracker, frame(index, paint([])), detected(boxes))
     look_at(tracker, frame(4, paint([])), detected([]))
-    assert len(tracker.tracks) == MOST_TRACKS
+    assert len(tracker.tracks) == MAX_TRACKS

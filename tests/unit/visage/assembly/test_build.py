@@ -22,7 +22,7 @@ class Failing(ScriptedPlatform):
         self.luma = ScriptedLuma()
         self._part = part
 
-    def open_luma(self) -> ScriptedLuma:
+    def open_patch_reader(self) -> ScriptedLuma:
         if self._part == "luma":
             raise BackendError("the GPU is out of memory")
         return self.luma

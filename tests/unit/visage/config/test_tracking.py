@@ -5,7 +5,7 @@ from __future__ import annotations
 import pydantic
 import pytest
 
-from visage.assembly.looking import delivers_all, look_every
+from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 
 
@@ -43,7 +43,7 @@ def test_frames_between_looks_are_delivered_where_faces_are_followed(
     given: dict[str, object], every: int, all_frames: bool
 ) -> None:
     settings = Settings.model_validate(given)
-    assert (look_every(settings), delivers_all(settings)) == (every, all_frames)
+    assert (detection_interval(settings), delivers_all(settings)) == (every, all_frames)
 
 
 @pytest.mark.parametrize(

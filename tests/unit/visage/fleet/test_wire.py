@@ -11,7 +11,7 @@ import pytest
 from stages.errors import NotAVideo, SourceBroken, SourceUnreadable
 from stages.frames import Faces, Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
-from visage.fleet.wire import Parcel, Unpacker
+from visage.fleet.wire import ItemBatch, Unpacker
 from visage.runtime.errors import StageFailed
 from visage.runtime.sinks import SinkItem
 
@@ -26,8 +26,8 @@ class Pixels:
 
 
 def observation(source_id: str, index: int, faces: Faces) -> Observation:
-    frame = Frame(source_id, index, index / 25, Pixels(), 1000.0 + index, look=index % 2 == 0, connection=index)
-    return Observation(frame, faces, ended_tracks=(index,), looked_at=index % 2 == 0)
+    frame = Frame(source_id, index, index / 25, Pixels(), 1000.0 + index, detect=index % 2 == 0, connection=index)
+    return Observation(frame, faces, ended_tracks=(index,), detected=index % 2 == 0)
 
 
 def faces(count: int, *, everything: bool) -> Faces:
@@ -47,7 +47,7 @@ def faces(count: int, *, everything: bool) -> Faces:
 
 
 def through(items: list[SinkItem], unpacker: Unpacker | None = None) -> list[SinkItem]:
-    return (unpacker or Unpacker()).unpack(pickle.loads(pickle.dumps(Parcel.of(items))))
+    return (unpacker or Unpacker()).unpack(pickle.loads(pickle.dumps(ItemBatch.of(items))))
 
 
 def started(source_id: str) -> SourceStarted:
@@ -76,9 +76,9 @@ def test_observations_of_two_sources_arrive_whole_and_in_order() -> None:
             sent.frame.pts_seconds,
         )
         assert got.frame.connection == sent.frame.connection
-        assert (got.frame.look, got.looked_at, got.ended_tracks, got.frame.captured_at) == (
-            sent.frame.look,
-            sent.looked_at,
+        assert (got.frame.detect, got.detected, got.ended_tracks, got.frame.captured_at) == (
+            sent.frame.detect,
+            sent.detected,
             sent.ended_tracks,
             sent.frame.captured_at,
         )

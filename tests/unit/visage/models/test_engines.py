@@ -13,10 +13,10 @@ from stages.backends.tensorrt_api import TensorRTApi
 from stages.backends.tensorrt_builder import BuildProgress
 from stages.imaging.letterbox import DetectorInput
 from tests.unit.stages.backends.test_tensorrt_builder import SHAPES, convolution
-from visage.file_lock import file_lock
 from visage.models import ModelUnavailable
 from visage.models.engines import EngineCache, EngineRequest, detector_shapes, embedder_shapes
 from visage.models.precision import to_half
+from visage.storage.file_lock import file_lock
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from visage.models import (
     detector_spec,
     load_catalog,
 )
-from visage.models.errors import CatalogDamaged, LicenceNotAccepted, NameTaken
+from visage.models.errors import CatalogDamaged, LicenceNotAccepted, ModelNameTaken
 from visage.models.own import add_model, own_model, propose, to_toml
 from visage.models.registry import ModelFile
 
@@ -91,7 +91,7 @@ def test_a_name_is_taken_once_and_replaced_where_it_stands_alone(tmp_path: Path)
     other = network(tmp_path / "other.onnx", (32,))
     again = propose(other, folder, name="a").spec
 
-    with pytest.raises(NameTaken, match="there is a model 'a' already; choose another --name, or --force"):
+    with pytest.raises(ModelNameTaken, match="there is a model 'a' already; choose another --name, or --force"):
         add_model(again, other, folder)
     add_model(again, other, folder, replace=True)
 
@@ -100,7 +100,7 @@ def test_a_name_is_taken_once_and_replaced_where_it_stands_alone(tmp_path: Path)
     assert "# mine" in catalog.read_text()
     assert "# renamed" in catalog.read_text()
     assert ModelStore(folder).verify("a").is_ok
-    with pytest.raises(NameTaken, match="of its own"):
+    with pytest.raises(ModelNameTaken, match="of its own"):
         add_model(propose(other, folder, name="yunet").spec, other, folder, replace=True)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from stages.track.log import TrackStatistics
+from stages.tracks.log import TrackStatistics
 from visage.observe.metrics import PipelineMetrics
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.source import SourceStatistics

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from stages.frames import FloatArray, Identity
-from stages.track.summary import TrackSummary
-from visage.people import Gallery, ReadFace, open_gallery
+from stages.tracks.summary import TrackSummary
+from visage.people import Gallery, PortraitFace, open_gallery
 
 __all__ = ["DIMENSION", "add", "face", "gallery", "near", "person", "track"]
 
@@ -29,8 +29,8 @@ def near(vector: FloatArray, seed: int, cosine: float = 0.8) -> FloatArray:
     return np.asarray(mixed, np.float32)
 
 
-def face(embedding: FloatArray) -> ReadFace:
-    return ReadFace(np.array([0, 0, 100, 100], np.float32), 0.9, 0.8, embedding, b"jpeg")
+def face(embedding: FloatArray) -> PortraitFace:
+    return PortraitFace(np.array([0, 0, 100, 100], np.float32), 0.9, 0.8, embedding, b"jpeg")
 
 
 def gallery(folder: Path, key_file: Path | None = None) -> Gallery:

@@ -12,11 +12,11 @@ import pytest
 
 from tests.unit.visage.people.scenes import add, gallery, person
 from visage.models.errors import UnknownModel
+from visage.people.cipher import make_key
 from visage.people.database import Database
 from visage.people.errors import GalleryBroken, GalleryLocked
 from visage.people.foundation import open_bound
 from visage.people.gallery import open_gallery
-from visage.people.sealing import make_key
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 120
 OPEN = """
 import sys
 from pathlib import Path
-from stages.identify.errors import IndexFull
+from visage.people.index.errors import IndexFull
 from tests.unit.visage.people.scenes import add, gallery, person
 from visage.people import SightingRecorder
 with gallery(Path(sys.argv[1])) as opened:

@@ -19,10 +19,10 @@ from stages.sink.tracks import TracksParquet
 from tests.unit.visage.people.scenes import DIMENSION, add, face, gallery, near, person, track
 from visage.cli.main import main
 from visage.people import SightingRecorder, choose_face
+from visage.people.cipher import make_key
 from visage.people.errors import GalleryBroken, GalleryLocked, NameTaken, NoSuchPerson, OtherModel, PictureRefused
 from visage.people.exchange import export_gallery, import_gallery
 from visage.people.gallery import Gallery, open_gallery
-from visage.people.sealing import make_key
 
 ADA, BOB = person(1), person(2)
 

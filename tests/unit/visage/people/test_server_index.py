@@ -11,8 +11,8 @@ from tests.unit.visage.people.scenes import add, near, person, track
 from visage.cli.main import main
 from visage.config import Settings
 from visage.people import SightingRecorder, gallery_of
+from visage.people.cipher import make_key
 from visage.people.errors import GalleryLocked
-from visage.people.sealing import make_key
 
 ADA = person(1)
 

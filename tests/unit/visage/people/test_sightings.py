@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from stages.frames import Identity
-from stages.identify.errors import IndexUnavailable
-from stages.identify.index import IndexPoint
-from stages.identify.memory import MemoryIndex
-from stages.track.summary import TrackSummary
+from stages.tracks.summary import TrackSummary
 from tests.unit.visage.people.scenes import DIMENSION, add, gallery, near, person, track
 from visage.people import SightingRecorder
 from visage.people.gallery import Gallery
+from visage.people.index.base import IndexPoint
+from visage.people.index.errors import IndexUnavailable
+from visage.people.index.memory import MemoryIndex
 from visage.people.sightings import Sightings
 
 ADA, BOB, EVE = person(1), person(2), person(3)

@@ -51,7 +51,7 @@ def test_many_people_have_small_portraits_and_a_cut_page_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, large = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8))
-    monkeypatch.setattr("visage.report.report.MOST_SIGHTINGS", 3)
+    monkeypatch.setattr("visage.report.report.MAX_SIGHTINGS", 3)
     with gallery(tmp_path / "people") as opened:
         opened.keeps_crops = True
         recorder = SightingRecorder(opened)

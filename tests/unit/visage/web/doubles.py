@@ -14,16 +14,16 @@ from pydantic import JsonValue
 
 from stages.addresses import redact_credentials
 from visage.service.events import EventType, ServiceEvent
-from visage.web.errors import Conflict, NotFound, PictureRefused
+from visage.web.errors import Conflict, NotFound, UnusablePicture
 from visage.web.ports import (
-    Event,
+    FeedEvent,
     Match,
     NewSource,
     OnEvent,
-    Person,
+    PersonView,
     Readiness,
-    Sighting,
-    SightingQuery,
+    SightingFilter,
+    SightingView,
     SourceStatus,
     Unknown,
     Unsubscribe,
@@ -102,7 +102,7 @@ class MemoryService:
     ) -> None:
         """Tell those who subscribed of what a camera saw."""
         record = ServiceEvent(event_id, event_type, at, source_id, "camera", data).record()
-        event = Event(event_id, event_type, record)
+        event = FeedEvent(event_id, event_type, record)
         for listener in list(self._listeners):
             listener(event)
 
@@ -117,10 +117,10 @@ class MemoryPeople:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._people: dict[str, Person] = {}
+        self._people: dict[str, PersonView] = {}
         self._unknowns: dict[str, Unknown] = {}
         self._portraits: dict[str, bytes] = {}
-        self._sightings: list[tuple[Sighting, float]] = []
+        self._sightings: list[tuple[SightingView, float]] = []
         self._number = 0
 
     def see(self, name: str, source_id: str, shade: float, *, minutes_ago: int = 0, unknown: bool = False) -> None:
@@ -135,7 +135,7 @@ class MemoryPeople:
         else:
             person = self._people[identifier]
             self._people[identifier] = replace(person, sightings=person.sightings + 1, last_seen=at)
-        sighting = Sighting(
+        sighting = SightingView(
             sighting_id=f"s-{len(self._sightings)}",
             source_id=source_id,
             started_at=at,
@@ -163,15 +163,15 @@ class MemoryPeople:
                 return
         raise NotFound(name)
 
-    def people(self) -> list[Person]:
+    def people(self) -> list[PersonView]:
         return list(self._people.values())
 
-    def person(self, person_id: str) -> Person:
+    def person(self, person_id: str) -> PersonView:
         if person_id not in self._people:
             raise NotFound(f"there is no person {person_id!r}")
         return self._people[person_id]
 
-    def add_person(self, name: str, pictures: Sequence[bytes]) -> Person:
+    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonView:
         for picture in pictures:
             _shade(picture)
         identifier = self._identifier(name, unknown=False)
@@ -179,14 +179,14 @@ class MemoryPeople:
         self._people[identifier] = replace(person, pictures=person.pictures + len(pictures))
         return self._people[identifier]
 
-    def rename_person(self, person_id: str, name: str) -> Person:
+    def rename_person(self, person_id: str, name: str) -> PersonView:
         person = self.person(person_id)
         if any(other.name == name and other.person_id != person_id for other in self._people.values()):
             raise Conflict(f"there is a person {name!r} already; merge them instead")
         self._people[person_id] = replace(person, name=name)
         return self._people[person_id]
 
-    def merge_people(self, kept_id: str, merged_id: str) -> Person:
+    def merge_people(self, kept_id: str, merged_id: str) -> PersonView:
         kept, merged = self.person(kept_id), self.person(merged_id)
         del self._people[merged_id]
         self._people[kept_id] = replace(
@@ -209,7 +209,7 @@ class MemoryPeople:
     def unknowns(self) -> list[Unknown]:
         return list(self._unknowns.values())
 
-    def name_unknown(self, unknown_id: str, name: str) -> Person:
+    def name_unknown(self, unknown_id: str, name: str) -> PersonView:
         if unknown_id not in self._unknowns:
             raise NotFound(f"there is no unknown {unknown_id!r}")
         unknown = self._unknowns.pop(unknown_id)
@@ -226,15 +226,15 @@ class MemoryPeople:
         )
         return self._people[identifier]
 
-    def sightings(self, query: SightingQuery) -> list[Sighting]:
+    def sightings(self, query: SightingFilter) -> list[SightingView]:
         return [sighting for sighting, _ in self._matching(query)][: query.limit]
 
-    def search(self, picture: bytes, query: SightingQuery) -> list[Match]:
+    def search(self, picture: bytes, query: SightingFilter) -> list[Match]:
         shade = _shade(picture)
         matches = [Match(sighting, 1 - abs(seen - shade) / 255) for sighting, seen in self._matching(query)]
         return sorted(matches, key=lambda match: -match.similarity)[: query.limit]
 
-    def _matching(self, query: SightingQuery) -> list[tuple[Sighting, float]]:
+    def _matching(self, query: SightingFilter) -> list[tuple[SightingView, float]]:
         return [
             (sighting, shade)
             for sighting, shade in sorted(self._sightings, key=lambda pair: pair[0].started_at, reverse=True)
@@ -257,14 +257,14 @@ class MemoryPeople:
             if unknown:
                 self._unknowns[identifier] = Unknown(identifier, name, 0)
             else:
-                self._people[identifier] = Person(identifier, name)
+                self._people[identifier] = PersonView(identifier, name)
             return identifier
 
 
 def _shade(picture: bytes) -> float:
     image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise PictureRefused("the picture can't be decoded")
+        raise UnusablePicture("the picture can't be decoded")
     if image.mean() < 10:
-        raise PictureRefused("no face found; is the picture upright and bright enough?")
+        raise UnusablePicture("no face found; is the picture upright and bright enough?")
     return float(image.mean())

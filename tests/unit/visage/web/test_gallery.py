@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from stages.track.summary import TrackSummary
+from stages.tracks.summary import TrackSummary
 from tests.media import Media
 from tests.unit.visage.web.doubles import MemoryService, jpeg
 from tests.unit.visage.web.serving import serving

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from visage.cli.token import app
-from visage.file_lock import file_lock
+from visage.storage.file_lock import file_lock
 from visage.web.errors import TokenStoreError, TooMany
 from visage.web.limits import RateLimiter
 from visage.web.pictures import picture_size

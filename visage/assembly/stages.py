@@ -1,0 +1,84 @@
+"""The stages of a run as its settings want them: detection with tracking around it, embedding with naming behind it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Protocol
+
+from stages.chain import Chain
+from stages.contract import Stage
+from stages.frames import Frame, Observation
+from stages.identify.roster import Roster
+from stages.identify.stage import IdentifyStage
+from stages.track.scheduling import LONGEST
+from stages.track.stage import TrackStage
+from visage.assembly.platform import Platform
+from visage.config import Settings
+
+__all__ = [
+    "KnownPeople",
+    "delivers_all",
+    "detecting_stage",
+    "detection_interval",
+    "embedding_stage",
+    "identifying_stage",
+]
+
+
+class KnownPeople(Protocol):
+    """The people that faces are compared with; `visage.people.Gallery` is one."""
+
+    @property
+    def threshold(self) -> float:
+        """Lowest cosine similarity at which a face gets a person's name."""
+
+    @property
+    def margin(self) -> float:
+        """How much more similar than the next person the best one has to be."""
+
+    def roster(self) -> Roster:
+        """Return the people of this moment; quick, called from the stage's thread."""
+
+
+def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: bool) -> Stage[Frame, Observation]:
+    """Return the detection stage, inside a tracking stage unless the settings turn tracking off."""
+    if not settings.track:
+        return platform.detect_stage(release_pixels=release_pixels)
+    detect = platform.detect_stage(release_pixels=False)
+    with ExitStack() as on_failure:
+        on_failure.callback(detect.close)
+        patch_reader = platform.open_patch_reader()
+        on_failure.pop_all()
+    return TrackStage(
+        detect,
+        patch_reader=patch_reader,
+        follows=delivers_all(settings),
+        adaptive=settings.frameskip == "auto",
+        chooses=settings.embed == "best",
+        release_pixels=release_pixels,
+    )
+
+
+def embedding_stage(
+    platform: Platform, people: KnownPeople | None, *, release_pixels: bool
+) -> Stage[Observation, Observation]:
+    """Return the embedding stage, followed by identification where there are people to compare with."""
+    embed = platform.embed_stage(release_pixels=release_pixels)
+    if people is None:
+        return embed
+    return Chain(embed, identifying_stage(people))
+
+
+def identifying_stage(people: KnownPeople) -> IdentifyStage:
+    """Return the stage that names faces by their embeddings."""
+    return IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin)
+
+
+def detection_interval(settings: Settings) -> int:
+    """Return the frames from one detection to the next; with `auto` the tracks may ask for more in between."""
+    return LONGEST if settings.frameskip == "auto" else settings.frameskip
+
+
+def delivers_all(settings: Settings) -> bool:
+    """Return whether frames between detections are decoded too, to follow faces through them."""
+    return settings.track and settings.propagate and settings.frameskip != 1

@@ -1,0 +1,116 @@
+"""Which worker reads which sources, and what each last said; one lock over all of it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from visage.config.sources import SourceSpec
+from visage.fleet.messages import Add, Command, Interrupt
+from visage.fleet.process import WorkerProcess
+from visage.runtime.statistics import PipelineStatistics
+
+__all__ = ["WorkerPool"]
+
+
+class WorkerPool:
+    """A fleet's workers, and the sources that wait for one. Used by any thread."""
+
+    def __init__(self, waiting: Iterable[SourceSpec]) -> None:
+        self._lock = threading.Lock()
+        self._members: dict[WorkerProcess, _Member] = {}
+        self._waiting = deque(waiting)
+        self._gives_out = True
+
+    @property
+    def processes(self) -> list[WorkerProcess]:
+        return list(self._members)
+
+    def add(self, process: WorkerProcess, capacity: int) -> None:
+        """A worker that reads so many sources at once; before any is started."""
+        self._members[process] = _Member(capacity)
+
+    def give_out(self) -> list[str]:
+        """Tell the workers with most room of waiting sources; returns their ids."""
+        given = []
+        with self._lock:
+            while self._waiting and self._gives_out:
+                process, member = max(self._members.items(), key=lambda item: item[1].room)
+                if member.room <= 0:
+                    break
+                spec = self._waiting.popleft()
+                member.reading.add(spec.source_id)
+                given.append(spec.source_id)
+                # With the lock held: no source may follow the word to stop.
+                process.tell(Add(spec))
+        return given
+
+    def mark_ready(self, process: WorkerProcess) -> None:
+        """Its networks are loaded."""
+        with self._lock:
+            self._members[process].is_ready = True
+
+    def retire(self, process: WorkerProcess) -> None:
+        """Give it nothing more: a stage of its has failed, and it is about to leave."""
+        with self._lock:
+            self._members[process].is_ready = False
+
+    def mark_read(self, process: WorkerProcess, source_ids: set[str]) -> None:
+        """It has no more to send of these."""
+        with self._lock:
+            self._members[process].reading -= source_ids
+
+    def keep(self, process: WorkerProcess, statistics: PipelineStatistics) -> None:
+        """Remember what it counts."""
+        with self._lock:
+            self._members[process].statistics = statistics
+
+    def lose(self, process: WorkerProcess) -> tuple[list[str], list[str]]:
+        """It has gone. Returns ids of the sources that it was reading, and, if it was the last, of those that wait."""
+        with self._lock:
+            member = self._members[process]
+            member.is_gone = True
+            orphans, member.reading = list(member.reading), set()
+            left: list[str] = []
+            if all(other.is_gone for other in self._members.values()):
+                left = [spec.source_id for spec in self._waiting]
+                self._waiting.clear()
+        return orphans, left
+
+    def interrupt(self, source_id: str) -> None:
+        """Let whoever reads it read no more of it."""
+        with self._lock:
+            for process, member in self._members.items():
+                if source_id in member.reading:
+                    process.tell(Interrupt(source_id))
+
+    def stop(self, command: Command) -> list[str]:
+        """Tell all to stop, and give out no more; returns the ids of the sources that will never begin."""
+        with self._lock:
+            self._gives_out = False
+            never_begun = [spec.source_id for spec in self._waiting]
+            self._waiting.clear()
+            for process in self._members:
+                process.tell(command)
+        return never_begun
+
+    def statistics(self) -> Sequence[PipelineStatistics]:
+        """Of each that has said anything, the last."""
+        with self._lock:
+            return [member.statistics for member in self._members.values() if member.statistics is not None]
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    capacity: int
+    reading: set[str] = field(default_factory=set)
+    is_ready: bool = False
+    is_gone: bool = False
+    statistics: PipelineStatistics | None = None
+
+    @property
+    def room(self) -> int:
+        """Sources that it can begin now."""
+        return self.capacity - len(self.reading) if self.is_ready and not self.is_gone else 0

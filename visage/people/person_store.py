@@ -1,0 +1,253 @@
+"""People and their pictures: who is called what. Every change is one transaction with its line in the audit trail.
+
+Changing anybody changes the gallery's revision, which tells every process that identifies to load the people again.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.frames import FloatArray
+from visage.people.cipher import Cipher
+from visage.people.database import Database, Row, Value
+from visage.people.errors import NameTaken, NoSuchPerson, PictureRefused
+from visage.people.names import clean_name, tidy
+from visage.people.reader import PortraitFace
+from visage.people.records import Enrolled, PictureRecord, StoredPerson
+from visage.people.vectors import VectorCodec
+
+__all__ = ["PersonStore", "number_of"]
+
+SAME_PICTURE = 0.995
+"""Two pictures this alike (cosine) are one picture, resized or encoded again."""
+
+MAX_DIGITS = 18
+"""Of an id: 64 bits hold any such number."""
+
+LISTED = """
+SELECT people.id, people.name,
+    (SELECT count(*) FROM pictures WHERE person_id = people.id) AS pictures,
+    count(sightings.id) AS sightings, coalesce(sum(end_seconds - start_seconds), 0) AS seen_seconds,
+    max(started_at + end_seconds - start_seconds) AS last_seen
+FROM people LEFT JOIN sightings ON sightings.person_id = people.id
+"""
+
+
+class PersonStore:
+    """The people of one gallery."""
+
+    def __init__(self, database: Database, codec: VectorCodec, cipher: Cipher) -> None:
+        self._database = database
+        self._codec = codec
+        self._cipher = cipher
+        self._copy: tuple[Value, FloatArray, NDArray[np.intp]] | None = None
+
+    def people(self) -> list[StoredPerson]:
+        """Everybody, by name."""
+        return [_person(row) for row in self._database.rows(f"{LISTED} GROUP BY people.id ORDER BY people.name")]
+
+    def person(self, who: str) -> StoredPerson:
+        """By name or id ("p7"). Raises NoSuchPerson."""
+        who = tidy(who)
+        number = number_of(who, "p")
+        row = self._database.row(
+            f"{LISTED} WHERE people.name = ? OR people.id = ? GROUP BY people.id ORDER BY people.name = ? DESC",
+            [who, -1 if number is None else number, who],
+        )
+        if row is None:
+            raise NoSuchPerson(f"nobody is called {who!r}; `visage people list` shows everybody")
+        return _person(row)
+
+    def pictures(self, who: str) -> list[PictureRecord]:
+        """A person's pictures, oldest first. Raises NoSuchPerson."""
+        rows = self._database.rows("SELECT * FROM pictures WHERE person_id = ? ORDER BY id", [self.key(who)])
+        return [
+            PictureRecord(
+                f"i{row['id']}",
+                row["origin"],
+                row["quality"],
+                row["added_at"],
+                None if row["crop"] is None else self._cipher.decrypt(row["crop"]),
+            )
+            for row in rows
+        ]
+
+    def best_crop(self, key: int) -> bytes | None:
+        """JPEG of a person's best picture that has one."""
+        row = self._database.row(
+            "SELECT crop FROM pictures WHERE person_id = ? AND crop IS NOT NULL ORDER BY quality DESC LIMIT 1", [key]
+        )
+        return None if row is None else self._cipher.decrypt(row["crop"])
+
+    def key(self, who: str) -> int:
+        """The number in a person's id. Raises NoSuchPerson."""
+        return int(self.person(who).person_id[1:])
+
+    def create(self, name: str) -> int:
+        """A person without pictures. Raises NameTaken, NameRefused."""
+        name = self._free_name(name)
+        return self._database.write("INSERT INTO people (name, created_at) VALUES (?, ?)", [name, time.time()])
+
+    def add_picture(self, name: str, face: PortraitFace, *, origin: str, digest: str, keep_crop: bool) -> Enrolled:
+        """Enrol a face; makes the person where nobody has the name.
+
+        Raises NameRefused; PictureRefused for a picture that is there already.
+        """
+        name = clean_name(name)
+        with self._database.transaction():
+            everybody, owners = self.vectors()
+            similarities = everybody @ face.embedding
+            row = self._database.row("SELECT id FROM people WHERE name = ?", [name])
+            key = self.create(name) if row is None else int(row["id"])
+            own = similarities[owners == key]
+            same = self._database.row("SELECT id FROM pictures WHERE person_id = ? AND digest = ?", [key, digest])
+            if same is not None or own.max(initial=-1.0) >= SAME_PICTURE:
+                raise PictureRefused(f"{name} has this picture already")
+            picture = self._insert(
+                key, face.embedding, origin, digest, face.quality, face.crop if keep_crop and face.crop else None
+            )
+            self._database.audit("enrol", f"p{key}", f"i{picture}")
+            self._database.people_changed()
+            self._add_to_copy((everybody, owners), face.embedding, key)
+        others = np.where(owners == key, -1.0, similarities)
+        note = ""
+        if len(others) and others.max() >= SAME_PICTURE:
+            note = f"this is also a picture of {self.person(f'p{owners[others.argmax()]}').name}: merge or remove one"
+        return Enrolled(f"p{key}", f"i{picture}", face.quality, note)
+
+    def add_embedding(
+        self, key: int, embedding: FloatArray, *, origin: str, quality: float, crop: bytes | None
+    ) -> None:
+        """Let a person be recognised by a track as well; within the caller's transaction."""
+        self._insert(key, embedding, origin, origin, quality, crop)
+        self._database.people_changed()
+
+    def rename(self, who: str, name: str) -> None:
+        """Raises NoSuchPerson, NameTaken, NameRefused."""
+        with self._database.transaction():
+            key = self.key(who)
+            self._database.write("UPDATE people SET name = ? WHERE id = ?", [self._free_name(name, key), key])
+            self._database.audit("rename", f"p{key}")
+            self._database.people_changed()
+
+    def merge(self, kept: str, merged: str) -> None:
+        """Give the first one all that the second has, who is gone then. Raises NoSuchPerson."""
+        with self._database.transaction():
+            target, source = self.key(kept), self.key(merged)
+            if target == source:
+                raise NoSuchPerson(f"{kept} and {merged} are one person already")
+            self._database.write("UPDATE pictures SET person_id = ? WHERE person_id = ?", [target, source])
+            self._database.write(
+                "UPDATE sightings SET person_id = ?, is_indexed = 0 WHERE person_id = ?", [target, source]
+            )
+            self._database.write("DELETE FROM people WHERE id = ?", [source])
+            self._database.audit("merge", f"p{target}", f"p{source}")
+            self._database.people_changed()
+
+    def split(self, who: str, name: str, pictures: list[str]) -> None:
+        """Give these pictures to a new person of that name, and the sightings that are more like them.
+
+        Raises NoSuchPerson, NameTaken, PictureRefused.
+        """
+        with self._database.transaction():
+            key = self.key(who)
+            numbers = [self._own_picture(key, picture) for picture in pictures]
+            new = self.create(name)
+            for number in numbers:
+                self._database.write("UPDATE pictures SET person_id = ? WHERE id = ?", [new, number])
+            self._move_sightings(key, new)
+            self._database.audit("split", f"p{key}", f"p{new}")
+            self._database.people_changed()
+
+    def remove_picture(self, who: str, picture: str) -> None:
+        """Raises NoSuchPerson, PictureRefused where the person has no such picture."""
+        with self._database.transaction():
+            key = self.key(who)
+            self._database.write("DELETE FROM pictures WHERE id = ?", [self._own_picture(key, picture)])
+            self._database.audit("remove-image", f"p{key}", picture)
+            self._database.people_changed()
+
+    def embeddings(self, who: str) -> FloatArray:
+        """A person's embeddings, float32 (N, D), in the order of `pictures`. Raises NoSuchPerson."""
+        rows = self._database.rows("SELECT embedding FROM pictures WHERE person_id = ? ORDER BY id", [self.key(who)])
+        return self._codec.decode_all([row["embedding"] for row in rows])
+
+    def vectors(self) -> tuple[FloatArray, NDArray[np.intp]]:
+        """All embeddings, float32 (M, D), and the number of the person each belongs to, int (M,).
+
+        Read again only when anybody was changed: enrolling many people would take time in their square.
+        """
+        revision, copy = self._database.meta("revision"), self._copy
+        if copy is None or copy[0] != revision or revision is None:
+            rows = self._database.rows("SELECT person_id, embedding FROM pictures")
+            owners = np.array([row["person_id"] for row in rows], np.intp)
+            copy = self._copy = (revision, self._codec.decode_all([row["embedding"] for row in rows]), owners)
+        return copy[1], copy[2]
+
+    def _add_to_copy(self, before: tuple[FloatArray, NDArray[np.intp]], embedding: FloatArray, key: int) -> None:
+        """Within the transaction that enrolled somebody, after `people_changed`."""
+        vectors, owners = before
+        stored = self._codec.normalised(embedding)
+        self._copy = (self._database.meta("revision"), np.concatenate([vectors, stored[None]]), np.append(owners, key))
+
+    def _move_sightings(self, key: int, new: int) -> None:
+        """Those of a person that are more like the pictures of another one."""
+        rows = self._database.rows(
+            "SELECT id, embedding FROM sightings WHERE person_id = ? AND embedding IS NOT NULL", [key]
+        )
+        kept, moved = self.embeddings(f"p{key}"), self.embeddings(f"p{new}")
+        if not rows or not len(kept) or not len(moved):
+            return
+        seen = self._codec.decode_all([row["embedding"] for row in rows])
+        is_other = (seen @ moved.T).max(axis=1) > (seen @ kept.T).max(axis=1)
+        self._database.write_many(
+            "UPDATE sightings SET person_id = ?, is_indexed = 0 WHERE id = ?",
+            [(new, row["id"]) for row, is_moved in zip(rows, is_other.tolist(), strict=True) if is_moved],
+        )
+
+    def _insert(
+        self, key: int, embedding: FloatArray, origin: str, digest: str, quality: float, crop: bytes | None
+    ) -> int:
+        return self._database.write(
+            "INSERT INTO pictures (person_id, origin, digest, quality, added_at, embedding, crop) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                key,
+                origin,
+                digest,
+                quality,
+                time.time(),
+                self._codec.encode(embedding),
+                None if crop is None else self._cipher.encrypt(crop),
+            ],
+        )
+
+    def _own_picture(self, key: int, picture: str) -> int:
+        number = number_of(picture, "i")
+        row = self._database.row("SELECT id FROM pictures WHERE id = ? AND person_id = ?", [number, key])
+        if row is None:
+            raise PictureRefused(f"there is no picture {picture}; `visage people show` lists them")
+        return int(row["id"])
+
+    def _free_name(self, name: str, key: int | None = None) -> str:
+        name = clean_name(name)
+        row = self._database.row("SELECT id FROM people WHERE name = ?", [name])
+        if row is not None and row["id"] != key:
+            raise NameTaken(f"there is a {name} already; merge the two, or choose another name")
+        return name
+
+
+def number_of(identifier: str, kind: str) -> int | None:
+    """The number in an id of that kind ("p7" is 7); None for any other text, and for more than SQLite can count to."""
+    digits = identifier[len(kind) :]
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
+    return int(digits) if identifier.startswith(kind) and is_number else None
+
+
+def _person(row: Row) -> StoredPerson:
+    return StoredPerson(
+        f"p{row['id']}", row["name"], row["pictures"], row["sightings"], row["seen_seconds"], row["last_seen"]
+    )

@@ -1,0 +1,126 @@
+"""What happens, told to everybody who wants it: owns the journal, the outbox, the bus and what sends over a network.
+
+Sinks for every source come from here, and the states of cameras go through here. Nothing in this waits for a receiver:
+whoever is away finds the events in the outbox.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from pathlib import Path
+
+import anyio
+
+from stages.sink.base import Sink
+from visage.config.service import EventsConfig
+from visage.service.bus import EventBus
+from visage.service.events import REMOVED, EventFactory
+from visage.service.journal import Journal
+from visage.service.ledger import Job
+from visage.service.mqtt import MqttPublisher
+from visage.service.outbox import Outbox
+from visage.service.supervision import keep_running
+from visage.service.track_events import TrackEventSink
+from visage.service.webhooks import WebhookSender
+
+__all__ = ["EventDispatcher"]
+
+MQTT = "mqtt"
+LATENCIES = 50
+
+
+class EventDispatcher:
+    """Safe from any thread, apart from `senders` and `flush`, which are tasks."""
+
+    def __init__(self, config: EventsConfig, state_dir: Path, *, on_latency: Callable[[float], None]) -> None:
+        """
+        Args:
+            on_latency: told for each frame of a camera how many seconds passed from its capture to its events.
+
+        Raises ConfigError where a secret is not there, OSError where a file can't be written.
+        """
+        self._on_latency = on_latency
+        self._boot = str(uuid.uuid4())
+        self._factories: dict[str, EventFactory] = {}
+        self._latencies: dict[str, deque[float]] = {}
+        with ExitStack() as owned:
+            self.outbox = Outbox(state_dir / "outbox.sqlite", limit=config.queue_limit)
+            owned.callback(self.outbox.close)
+            journal = None
+            if config.jsonl is not None:
+                journal = Journal(config.jsonl)
+                owned.callback(journal.close)
+            receivers: dict[str, frozenset[str] | None] = {
+                f"webhook/{name}": frozenset(hook.kinds) or None for name, hook in config.webhooks.items()
+            }
+            self._webhooks = {
+                name: WebhookSender(name, hook, self.outbox, receiver=f"webhook/{name}")
+                for name, hook in config.webhooks.items()
+            }
+            self._mqtt = None
+            if config.mqtt is not None:
+                receivers[MQTT] = None
+                self._mqtt = MqttPublisher(config.mqtt, self.outbox, receiver=MQTT)
+            self.outbox.forget(known=receivers)
+            self.bus = EventBus(journal=journal, outbox=self.outbox, receivers=receivers)
+            if self._mqtt is not None:
+                self.bus.subscribe(self._mqtt.note)
+            self._owned = owned.pop_all()
+
+    def close(self) -> None:
+        """Bring everything to disk."""
+        self._owned.close()
+
+    def senders(self) -> list[Callable[[], Coroutine[object, object, None]]]:
+        """Tasks that empty the outbox until they are cancelled."""
+        tasks: dict[str, Callable[[], Coroutine[object, object, None]]] = {
+            f"webhook {name}": sender.run for name, sender in self._webhooks.items()
+        }
+        if self._mqtt is not None:
+            tasks[MQTT] = self._mqtt.run
+        return [keep_running(name, task, after=(sqlite3.Error,)) for name, task in tasks.items()]
+
+    async def flush(self, seconds: float) -> None:
+        """Let receivers that are there have the last events; the rest waits on disk."""
+        with anyio.move_on_after(seconds):
+            while any(self.outbox.depths().values()):  # noqa: ASYNC110  # bounded, and nothing tells of the last one
+                await anyio.sleep(0.05)
+
+    def camera_sink(self, name: str) -> Sink:
+        """For one stay of a camera in the pipeline."""
+        # Each stay counts its tracks from 1: its events need ids of their own.
+        stay = EventFactory(name, "camera", str(uuid.uuid4()))
+        return TrackEventSink(stay, self.bus.publish, on_latency=lambda seconds: self._note_latency(name, seconds))
+
+    def file_sink(self, name: str, job: Job) -> Sink:
+        """For a file: its events have the same ids when it is worked on again."""
+        return TrackEventSink(EventFactory(name, "file", f"{job.content}/{job.settings}"), self.bus.publish)
+
+    def camera_state(self, name: str, state: str, reason: str) -> None:
+        """Tell of a camera's new state."""
+        factory = self._factories.setdefault(name, EventFactory(name, "camera", self._boot))
+        self.bus.publish(factory.source_state(state, reason, time.time()))
+
+    def camera_gone(self, name: str) -> None:
+        """A camera is watched no more."""
+        self.camera_state(name, REMOVED, "")
+        self._factories.pop(name, None)
+        self._latencies.pop(name, None)
+
+    def latency_seconds(self, name: str) -> float | None:
+        """From capture to event, mean of the last frames of a camera; None before the first."""
+        recent = list(self._latencies.get(name, ()))
+        return sum(recent) / len(recent) if recent else None
+
+    def rejected(self) -> dict[str, int]:
+        """Events that webhooks refused for good, by name."""
+        return {name: sender.rejected for name, sender in self._webhooks.items()}
+
+    def _note_latency(self, name: str, seconds: float) -> None:
+        self._latencies.setdefault(name, deque(maxlen=LATENCIES)).append(seconds)
+        self._on_latency(seconds)

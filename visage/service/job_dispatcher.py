@@ -1,0 +1,311 @@
+"""Files from the ledger into the pipeline, as many at once as the device has decoders for.
+
+A file's job is claimed, its outputs are staged beside their places, and when the pipeline says that they are durable
+it is decided what becomes of the job (see `visage.service.job_outcomes`). Between those two a crash repeats the work, and
+the same outputs replace the same: whole or not at all. An interrupted file leaves nothing and is queued again. A
+suspect (see the ledger) is tried in a process of its own first, and one that crashed the process once works alone from
+then on.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+from typing_extensions import TypeVarTuple, Unpack
+
+from stages.contract import FrameSource
+from stages.errors import OutputFailed
+from stages.sink.base import Sink
+from stages.sink.folder import FolderSink, remove_outputs
+from stages.sink.metadata import RunDescription
+from visage.config import Settings
+from visage.config.service import FilesConfig
+from visage.config.sources import SourceSpec
+from visage.observe.fields import about
+from visage.runtime import Outcome, Pipeline, QueueClosed, SourceState
+from visage.runtime.wake import Wake
+from visage.service.content import content_key
+from visage.service.folders import FoundFile
+from visage.service.job_outcomes import JobOutcomes, NotStored, Stored, has_changed
+from visage.service.ledger import Job, JobState, Ledger
+from visage.service.quarantine import Quarantine
+from visage.service.settings_key import settings_key
+from visage.service.trial import Trial
+from visage.service.whole_only import WholeOnly
+
+__all__ = ["JobDispatcher", "JobStatus", "source_name"]
+
+IDLE_SECONDS = 60.0
+
+OWED_SECONDS = 1.0
+"""Until what was seen in a file is asked for again."""
+
+LOOK_SECONDS = 30.0
+"""For a look at a file. On a mount that hangs it is begun without, and hangs by itself."""
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+logger = logging.getLogger(__name__)
+
+
+class JobDispatcher:
+    """Owns the files in work. `dispatch` is one task; the rest is safe from any thread."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        ledger: Ledger,
+        open_file: Callable[[SourceSpec], FrameSource],
+        *,
+        settings: Settings,
+        config: FilesConfig,
+        run: RunDescription,
+        concurrent: int,
+        place: Callable[[Job], Path],
+        trial: Trial,
+        stored: Stored = lambda _: None,
+    ) -> None:
+        """
+        Args:
+            concurrent: most files at once.
+            place: the folder for a job's results.
+            stored: asked for every file before it is done.
+        """
+        self._pipeline = pipeline
+        self._ledger = ledger
+        self._open_file = open_file
+        self._settings_key = settings_key(settings)
+        self._run = run
+        self._concurrent = config.concurrent or concurrent
+        self._place = place
+        self._verdicts = JobOutcomes(ledger, config, stored=stored)
+        self._lock = threading.Lock()
+        self._running: dict[str, Job] = {}
+        self._ended: deque[tuple[Job, Outcome]] = deque()
+        self._held: set[str] = set()
+        self._is_alone = False
+        self._wake = Wake()
+        self._suspects = Quarantine(trial, self._verdicts, self._wake)
+        # Threads of its own: folders on a mount that hangs may hold all of the event loop's.
+        self._threads = anyio.CapacityLimiter(2)
+
+    def hold(self, folder: str, *, held: bool) -> None:
+        """Take no new files of a folder, or take them again."""
+        with self._lock:
+            (self._held.add if held else self._held.discard)(folder)
+        self._wake.set()
+
+    def found(self, file: FoundFile, *, folder: str, priority: int) -> Job:
+        """Note a file that has settled; queue it if it is new. Reads it. Raises OSError."""
+        before = self._ledger.last_content(file.path)
+        content = self._ledger.known_content(file.path, file.size, file.modified_ns) or content_key(file.path)
+        job = self._ledger.enqueue(
+            file.path,
+            size=file.size,
+            modified_ns=file.modified_ns,
+            content=content,
+            settings=self._settings_key,
+            folder=folder,
+            priority=priority,
+        )
+        if job.state is JobState.QUEUED:
+            self._wake.set()
+        elif job.path != file.path:
+            logger.info(
+                "%s holds the same as %s, which is %s",
+                file.path,
+                job.path,
+                job.state.value,
+                extra=about("file.repeated", job.folder),
+            )
+            if before not in (None, content):
+                self._remove_results(replace(job, path=file.path, folder=folder))
+        return job
+
+    async def dispatch(self) -> None:
+        """Start files as there is room, and settle those that have ended, until cancelled. Raises sqlite3.Error."""
+        async with anyio.create_task_group() as group:
+            while True:
+                is_settled = await self._settle()
+                job = await self._at_disk(self._next)
+                if job is None:
+                    # None is queued, or what is queued has to wait for room: `ended` and `found` wake this.
+                    due_seconds = await self._at_disk(self._ledger.seconds_until_due, self._settings_key)
+                    await self._wake.wait(
+                        min(IDLE_SECONDS, due_seconds or IDLE_SECONDS) if is_settled else OWED_SECONDS
+                    )
+                elif job.is_suspect:
+                    self._suspects.is_trying = True
+                    group.start_soon(self._suspects.try_one, job, source_name(job))
+                else:
+                    await self._begin(job)
+
+    def job_of(self, source_id: str) -> Job | None:
+        """The job of a source in the pipeline; None for one that is no file of ours."""
+        with self._lock:
+            return self._running.get(source_id)
+
+    def sink_for(self, job: Job) -> Sink:
+        """Where a job's results go; not yet opened."""
+        return WholeOnly(FolderSink(self._place(job), self._run, force=True))
+
+    def ended(self, outcome: Outcome) -> bool:
+        """The pipeline has settled a source; says whether it is one of these. Called on the pipeline's threads."""
+        job = self._leave(outcome.source_id)
+        if job is None:
+            return False
+        self._pipeline.forget(outcome.source_id)
+        self._ended.append((job, outcome))
+        self._wake.set()
+        return True
+
+    def close(self) -> None:
+        """Settle what ended since `dispatch` did. What the ledger does not take is a suspect at the next start."""
+        while self._ended:
+            job, outcome = self._ended.popleft()
+            self._verdicts.end(job, outcome)
+        try:
+            self._verdicts.write()
+        except (sqlite3.Error, NotStored) as error:
+            logger.error("files that have ended can't be noted: %s", error, extra=about("file.unrecorded"))
+
+    def readings(self) -> list[JobStatus]:
+        """The files in work."""
+        statistics = {source.source_id: source for source in self._pipeline.statistics().sources}
+        with self._lock:
+            running = list(self._running.items())
+        return [
+            JobStatus(
+                source_id,
+                job.path,
+                statistics[source_id].state.value,
+                statistics[source_id].fps,
+                statistics[source_id].frames_done,
+                statistics[source_id].faces,
+            )
+            for source_id, job in running
+            if source_id in statistics
+        ]
+
+    def _next(self) -> Job | None:
+        with self._lock:
+            if len(self._running) >= self._concurrent or self._is_alone:
+                return None
+            held = frozenset(self._held)
+        return self._ledger.claim(self._settings_key, except_folders=held, except_suspects=self._suspects.is_trying)
+
+    async def _settle(self) -> bool:
+        """Say what becomes of the files that have ended; returns whether it is written."""
+        while self._ended:
+            job, outcome = self._ended[0]
+            if outcome.state is SourceState.DONE and await self._has_changed(job):
+                self._verdicts.drop(job)
+                # Its new content has another job, or is known already from another file: then nothing replaces them.
+                await self._at_disk(self._remove_results, job)
+            else:
+                self._verdicts.end(job, outcome)
+            self._ended.popleft()
+        try:
+            await self._at_disk(self._verdicts.write)
+        except NotStored:
+            return False
+        return True
+
+    async def _begin(self, job: Job) -> None:
+        source_id = source_name(job)
+        try:
+            if job.faults:
+                await self._until_alone()
+            if await self._has_changed(job):
+                self._verdicts.drop(job)
+                self._leave(source_id)
+            else:
+                await self._at_disk(self._start, job)
+        except BaseException:  # cancelled: its turn comes after the restart
+            self._leave(source_id)
+            self._verdicts.release(job)
+            raise
+
+    async def _has_changed(self, job: Job) -> bool:
+        """Whether it is not the file any more that was queued."""
+        changed = False
+        with anyio.move_on_after(LOOK_SECONDS):
+            changed = await anyio.to_thread.run_sync(
+                has_changed, job, self._ledger, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
+            )
+        return changed
+
+    async def _at_disk(self, call: Callable[[Unpack[Arguments]], T], *arguments: Unpack[Arguments]) -> T:
+        """On a worker thread, as the ledger waits for the disk; not cancelled, so that no claimed job is lost."""
+        with anyio.CancelScope(shield=True):
+            answer = await anyio.to_thread.run_sync(call, *arguments, limiter=self._threads)
+        return answer
+
+    async def _until_alone(self) -> None:
+        while True:
+            with self._lock:
+                if not self._running:
+                    self._is_alone = True
+                    return
+            is_settled = await self._settle()
+            await self._wake.wait(IDLE_SECONDS if is_settled else OWED_SECONDS)
+
+    def _start(self, job: Job) -> None:
+        source_id = source_name(job)
+        with self._lock:
+            self._running[source_id] = job
+        try:
+            frames = self._open_file(SourceSpec(uri=str(job.path), source_id=source_id))
+            self._pipeline.add(source_id, frames)
+        except Exception as error:  # concerns this file alone
+            self._leave(source_id)
+            if isinstance(error, QueueClosed):  # the pipeline is stopping
+                self._verdicts.release(job)
+            else:
+                self._ended.append((job, Outcome(source_id, SourceState.FAILED, 0, 0, 0, error)))
+
+    def _remove_results(self, job: Job) -> None:
+        """Those of what the file held before: half of it, where it was taken while it was being copied."""
+        folder = self._place(job)
+        try:
+            if remove_outputs(folder):
+                logger.info("%s: removed, the file has changed", folder, extra=about("file.changed", job.folder))
+        except OutputFailed as error:
+            logger.warning("%s; it holds results of before the file changed", error, extra=about("file.changed"))
+
+    def _leave(self, source_id: str) -> Job | None:
+        """It is not in work any more; returns its job if it was."""
+        with self._lock:
+            job = self._running.pop(source_id, None)
+            if not self._running:
+                self._is_alone = False
+        return job
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """A file that is being worked on."""
+
+    source_id: str
+    path: Path
+    state: str
+    fps: float
+    frames: int
+    faces: int
+
+
+def source_name(job: Job) -> str:
+    """What a file is called as a source: in events, metrics and logs."""
+    stem = re.sub(r"[^\w.+-]+", "_", job.path.stem).strip("._-")[:80] or "file"
+    return f"{stem}-{job.content[:8]}"

@@ -1,0 +1,57 @@
+"""Quarantine: files that were in work when the process died. Each is tried in a process of its own, one at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from visage.observe.fields import about
+from visage.runtime.wake import Wake
+from visage.service.job import Job
+from visage.service.job_outcomes import JobOutcomes
+from visage.service.trial import Trial
+
+__all__ = ["Quarantine"]
+
+logger = logging.getLogger(__name__)
+
+
+class Quarantine:
+    """Tries them.
+
+    Attributes:
+        is_trying: one is being tried; set by whoever begins it, so that no second one is claimed meanwhile.
+    """
+
+    def __init__(self, trial: Trial, verdicts: JobOutcomes, wake: Wake) -> None:
+        """`wake` is set when a trial is over."""
+        self.is_trying = False
+        self._trial = trial
+        self._verdicts = verdicts
+        self._wake = wake
+
+    async def try_one(self, job: Job, source_id: str) -> None:
+        """Queue it as any other file, or set it aside. Everything else goes on meanwhile."""
+        verdict: Callable[[Job], None] = self._verdicts.release
+        try:
+            logger.warning(
+                "%s was in work when the process died; trying it in a process of its own",
+                job.path,
+                extra=about("file.suspect", source_id),
+            )
+            death = await self._trial.death_of(job.path)
+            if death is None:
+                verdict = self._verdicts.acquit
+            else:
+                verdict = partial(self._verdicts.set_aside, death=death)
+                logger.error(
+                    "%s brought a process down again (%s); it is set aside",
+                    job.path,
+                    death,
+                    extra=about("file.set_aside", source_id),
+                )
+        finally:
+            verdict(job)
+            self.is_trying = False
+            self._wake.set()

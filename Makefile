@@ -4,15 +4,35 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
-.PHONY: demo test lint format bench clean
+# Versions that were tried on every supported Python; renewed by `make lock`.
+LOCK := requirements.lock
+
+.PHONY: demo test lint format bench clean matrix lock next system
 
 ## demo: find the faces in a real clip; the first time it downloads libraries, models and the clip
 demo: $(VENV)/.installed
 	$(BIN)/visage demo
 
-## test: every test that this machine can run
-test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+## test: every test; installs what they need, Debian's packages as well where it may (root, apt-get)
+test: $(VENV)/.installed-dev system
+	@$(BIN)/python -m pytest
+
+## matrix: the main job and the smoke tests on every Python that is here, with the newest and the lowest libraries
+matrix:
+	@$(PYTHON) .ci/matrix.py
+
+## lock: pin the newest versions that pyproject.toml allows, for every supported Python
+lock: $(BIN)/python
+	@$(PIP) uv
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.10 --extra dev --extra serve --extra show --extra qdrant --extra encryption --no-emit-index-url \
+		--no-header --no-annotate pyproject.toml -o $(LOCK)
+
+## next: which dependencies have wheels for the Pythons that are to come
+next: $(BIN)/python
+	@$(BIN)/python .ci/resolve_next.py
+
+system:
+	@.ci/system-packages
 
 ## lint: style, formatting and types
 lint: $(VENV)/.installed-dev
@@ -33,14 +53,14 @@ clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis visage-demo bench.json
 	find stages visage tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
+$(VENV)/.installed: pyproject.toml $(LOCK) | $(BIN)/python
 	@echo "Installing Visage and its libraries into $(VENV) ..."
-	@$(PIP) --editable .
+	@$(PIP) --constraint $(LOCK) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+$(VENV)/.installed-dev: pyproject.toml $(LOCK) | $(BIN)/python
 	@echo "Installing Visage, its libraries and its test tools into $(VENV) ..."
-	@$(PIP) --editable '.[dev]'
+	@$(PIP) --constraint $(LOCK) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
 $(BIN)/python:

@@ -1,7 +1,8 @@
 """Two stages as one, on one thread: what the first returns goes straight into the second.
 
 For a pair whose second stage is too light to deserve a thread and a queue of its own, such as identification behind
-embedding. The chain owns both: whatever goes wrong, each is closed once.
+embedding. The chain owns both: whatever goes wrong, each is closed once. Each is counted under its own name; the chain
+itself costs nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextlib import ExitStack
 from typing import Generic, TypeVar
 
 from stages.contract import Stage
+from stages.meter import metered
 
 __all__ = ["Chain"]
 
@@ -23,9 +25,10 @@ class Chain(Generic[In, Middle, Out]):
     """Implements `stages.contract.Stage` with a Stage[In, Middle] and a Stage[Middle, Out]. Chains may be chained."""
 
     def __init__(self, first: Stage[In, Middle], second: Stage[Middle, Out]) -> None:
-        self._first = first
-        self._second = second
-        self.name = first.name  # the runtime knows the pair by it
+        self._first = metered(first)
+        self._second = metered(second)
+        self.name = f"{first.name}+{second.name}"
+        self.counters = (*self._first.counters, *self._second.counters)
 
     def open(self) -> None:
         """Open both, in order. A failure leaves closing to the owner, as with every stage."""
@@ -36,11 +39,10 @@ class Chain(Generic[In, Middle, Out]):
         """One result an item, in the batch's order."""
         return self._second.process(self._first.process(batch))
 
-    def flush(self, source_id: str) -> Sequence[Out]:
-        """What the first held back goes through the second before that forgets the source."""
-        held = self._first.flush(source_id)
-        passed = list(self._second.process(held)) if held else []
-        return [*passed, *self._second.flush(source_id)]
+    def end_source(self, source_id: str) -> None:
+        """Both forget the source, in order."""
+        self._first.end_source(source_id)
+        self._second.end_source(source_id)
 
     def close(self) -> None:
         """Close both, in order; the second also if the first fails."""

@@ -1,7 +1,8 @@
 """What a stage is: something that turns a batch into a batch, in order, on one thread.
 
-A stage is opened, used and closed by one thread. It keeps no reference to what it returned. If `process` raises, the
-stage is broken and its owner closes it: what can go wrong with one source alone goes wrong in its `FrameSource`.
+A stage is opened, used and closed by one thread. It keeps no reference to what it returned. If `process` or
+`end_source` raises, the stage is broken and its owner closes it: what can go wrong with one source alone goes wrong in
+its `FrameSource`. No frame is lost with it: see `Stage.process`.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ class Stage(Protocol[In_contra, Out_co]):
     def process(self, batch: Sequence[In_contra]) -> Sequence[Out_co]:
         """Handle a batch that may mix sources. One result an item, in the batch's order.
 
-        The stage owns the batch's frames from the call on and passes that ownership on with its results.
+        Returning hands the batch's frames over to the results; the stage may have released their pixels, if it is the
+        last that needs them. If it raises, the frames stay the caller's, who releases all of them: releasing twice is
+        harmless, so the stage need not say how far it came.
         """
 
-    def flush(self, source_id: str) -> Sequence[Out_co]:
-        """Forget a source that has ended; return what was held back for it."""
+    def end_source(self, source_id: str) -> None:
+        """Forget a source that has ended. A stage holds no results back: it has returned all of the source's."""
 
     def close(self) -> None:
         """Free everything. Called once, also after a failure."""

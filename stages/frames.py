@@ -7,13 +7,15 @@ right, y down, (0, 0) the outer corner of the first pixel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Faces", "FloatArray", "Frame", "Identity", "Observation", "Picture"]
+__all__ = ["FACE_ARRAYS", "Faces", "FloatArray", "Frame", "Identity", "Observation", "Picture"]
 
 FloatArray = NDArray[np.float32]
 
@@ -83,6 +85,10 @@ class Identity:
     decided_at_seconds: float
 
 
+_REST = "shape after the number of faces"
+"""Key of a field's metadata; an embedding's length depends on the network."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
     """The faces of one frame, N of them, best score first.
@@ -102,14 +108,14 @@ class Faces:
         identities: who each face is, None for one nobody has been compared with. None without identification.
     """
 
-    boxes_xyxy: FloatArray
-    scores: FloatArray
-    landmarks: FloatArray | None = None
+    boxes_xyxy: FloatArray = field(metadata={_REST: (4,)})
+    scores: FloatArray = field(metadata={_REST: ()})
+    landmarks: FloatArray | None = field(default=None, metadata={_REST: (LANDMARK_COUNT, 2)})
     embeddings: FloatArray | None = None
-    track_ids: NDArray[np.int64] | None = None
-    quality: FloatArray | None = None
-    propagated: NDArray[np.bool_] | None = None
-    to_embed: NDArray[np.bool_] | None = None
+    track_ids: NDArray[np.int64] | None = field(default=None, metadata={_REST: ()})
+    quality: FloatArray | None = field(default=None, metadata={_REST: ()})
+    propagated: NDArray[np.bool_] | None = field(default=None, metadata={_REST: ()})
+    to_embed: NDArray[np.bool_] | None = field(default=None, metadata={_REST: ()})
     identities: tuple[Identity | None, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -146,18 +152,12 @@ class Faces:
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Faces:
         """The faces at these rows (a mask or indices), in that order."""
-        chosen = np.arange(len(self))[rows]
-        return Faces(
-            boxes_xyxy=self.boxes_xyxy[rows],
-            scores=self.scores[rows],
-            landmarks=None if self.landmarks is None else self.landmarks[rows],
-            embeddings=None if self.embeddings is None else self.embeddings[rows],
-            track_ids=None if self.track_ids is None else self.track_ids[rows],
-            quality=None if self.quality is None else self.quality[rows],
-            propagated=None if self.propagated is None else self.propagated[rows],
-            to_embed=None if self.to_embed is None else self.to_embed[rows],
-            identities=None if self.identities is None else tuple(self.identities[row] for row in chosen),
-        )
+        arrays: list[Any] = [None if array is None else array[rows] for array in _arrays(self)]
+        identities = self.identities
+        if identities is not None:
+            identities = tuple(identities[row] for row in np.arange(len(self))[rows])
+        values: list[Any] = [*arrays, identities]
+        return Faces(*values)
 
     @property
     def worth_embedding(self) -> NDArray[np.intp]:
@@ -168,29 +168,17 @@ class Faces:
 
     def with_embeddings(self, embeddings: FloatArray) -> Faces:
         """The same faces with embeddings, float32 (N, D)."""
-        return Faces(  # `dataclasses.replace` takes four times as long, for every frame
-            self.boxes_xyxy,
-            self.scores,
-            self.landmarks,
-            embeddings,
-            self.track_ids,
-            self.quality,
-            self.propagated,
-            self.to_embed,
-            self.identities,
-        )
+        arrays: list[Any] = list(_arrays(self))  # `dataclasses.replace` takes four times as long, for every frame
+        arrays[_EMBEDDINGS] = embeddings
+        return Faces(*[*arrays, self.identities])
 
 
-_SHAPES: tuple[tuple[str, tuple[int, ...]], ...] = (
-    ("boxes_xyxy", (4,)),
-    ("scores", ()),
-    ("landmarks", (LANDMARK_COUNT, 2)),
-    ("track_ids", ()),
-    ("quality", ()),
-    ("propagated", ()),
-    ("to_embed", ()),
-)
-"""Of the arrays of `Faces`, what follows the number of faces; that of embeddings is the network's affair."""
+FACE_ARRAYS = tuple(item.name for item in fields(Faces) if item.name != "identities")
+"""The fields of `Faces` that are arrays with a row a face, in the order of its constructor."""
+
+_arrays: Callable[[Faces], tuple[NDArray[Any] | None, ...]] = attrgetter(*FACE_ARRAYS)
+_EMBEDDINGS = FACE_ARRAYS.index("embeddings")
+_SHAPES = tuple((item.name, item.metadata[_REST]) for item in fields(Faces) if _REST in item.metadata)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

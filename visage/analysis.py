@@ -150,8 +150,6 @@ def _raise_failure(run: Run) -> None:
 class _ResultSink:
     """Hands observations to the caller's thread."""
 
-    wants_pixels = False
-
     def __init__(self, results: BoundedQueue[AnalyzedFrame]) -> None:
         self._results = results
 

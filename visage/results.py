@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 
 from stages.frames import Faces, FloatArray, Identity, Observation
@@ -45,7 +46,7 @@ class AnalyzedFrame:
         index: 0-based number of the frame in its source.
         pts_seconds: its time from the source's start.
         width, height: pixels of the upright frame.
-        detected: the detector has seen it; otherwise faces were followed here from an earlier frame.
+        detected: the detector has seen this frame; otherwise its faces were followed here from an earlier one.
     """
 
     source_id: str
@@ -56,9 +57,15 @@ class AnalyzedFrame:
     faces: tuple[Face, ...]
     detected: bool = True
 
+    @property
+    def looked_at(self) -> bool:
+        """The old name of `detected`, until version 0.3."""
+        warnings.warn("AnalyzedFrame.looked_at is now called `detected`", DeprecationWarning, stacklevel=2)
+        return self.detected
+
     @classmethod
     def of(cls, observation: Observation) -> AnalyzedFrame:
-        """The record of an observation; copies nothing but the boxes."""
+        """Return the record of an observation; only the boxes are copied."""
         frame, faces = observation.frame, observation.faces
         return cls(
             source_id=frame.source_id,

@@ -78,7 +78,7 @@ class Rig:
                 tracks += log.add(item)
                 looks += item.detected
                 embedded += _embedded(item.faces.embeddings)
-        self._detect.flush(source)
+        self._detect.end_source(source)
         seconds = time.process_time() - started
         admission.close()
         return Run(faces, looks, embedded, seconds, tracks + log.close())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from stages.backends.telemetry import import_onnxruntime
+from stages.installing import install_command
 
 __all__ = ["Availability", "Gpu", "list_gpus", "nvidia_status", "onnxruntime_status", "tensorrt_status"]
 
@@ -26,7 +27,6 @@ _TURING = (7, 5)
 # TensorRT for RTX 1.7 builds for these (its enum ComputeCapability) and refuses a data-centre card such as (9, 0).
 _RTX_CARDS = {(7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1)}
 _CUDA_12 = 12000
-_INSTALL = "pip install 'visage[tensorrt]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,10 @@ def tensorrt_status(ordinal: int = 0) -> Availability:
     if not card.ok:
         return card
     if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
-        return Availability(False, "CUDA for Python is not installed", _INSTALL)
+        return Availability(False, "CUDA for Python is not installed", install_command("tensorrt"))
     module = next((name for name in _TENSORRT if importlib.util.find_spec(name) is not None), None)
     if module is None:
-        return Availability(False, f"TensorRT is not installed; {card.detail}", _INSTALL)
+        return Availability(False, f"TensorRT is not installed; {card.detail}", install_command("tensorrt"))
     version = _version_of(module)
     title = f"{'TensorRT' if module == 'tensorrt' else 'TensorRT for RTX'} {version or '(unknown version)'}"
     refusal = _refusal(module, version, list_gpus()[ordinal].capability)
@@ -180,7 +180,7 @@ def _version_of(module: str) -> str:
 def _refusal(module: str, version: str, capability: tuple[int, int]) -> str:
     """What to install instead, where this TensorRT does not support the card; else nothing."""
     if module != "tensorrt":
-        return "" if capability in _RTX_CARDS else _INSTALL
+        return "" if capability in _RTX_CARDS else install_command("tensorrt")
     major, _, rest = version.partition(".")
     if not major.isdigit():
         return ""

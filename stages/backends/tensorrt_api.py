@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from stages.errors import BackendUnavailable, ModelMismatch
+from stages.installing import install_command
 
 __all__ = ["MODULES", "TensorRTApi"]
 
@@ -65,7 +66,7 @@ class TensorRTApi:
             except (ImportError, OSError) as exc:
                 reasons.append(f"{name}: {exc}")
         detail = "; ".join(reasons) or "it is not installed"
-        raise BackendUnavailable(f"TensorRT can't be used ({detail}): pip install 'visage[tensorrt]'")
+        raise BackendUnavailable(f"TensorRT can't be used ({detail}): {install_command('tensorrt')}")
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from stages.errors import BackendError, BackendUnavailable
+from stages.installing import install_command
 
 try:
     from cuda.bindings import driver
@@ -15,7 +16,7 @@ try:
     # cuda.core exports its one exception nowhere else.
     from cuda.core._utils.cuda_utils import CUDAError
 except ImportError as missing:
-    raise BackendUnavailable("CUDA for Python is not installed: pip install 'visage[tensorrt]'") from missing
+    raise BackendUnavailable(f"CUDA for Python is not installed: {install_command('tensorrt')}") from missing
 
 __all__ = ["CUDAError", "check", "fail"]
 

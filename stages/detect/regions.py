@@ -102,9 +102,8 @@ class RegionStage:
         """The observations with the faces that may be looked at."""
         return [self._filtered(observation) for observation in batch]
 
-    def flush(self, source_id: str) -> list[Observation]:
-        """Nothing is held back."""
-        return []
+    def end_source(self, source_id: str) -> None:
+        """Nothing is kept of a source."""
 
     def close(self) -> None:
         """Nothing to free."""

@@ -80,9 +80,8 @@ class DetectStage(Generic[TensorT]):
                 frame.release()
         return [Observation(frame, faces[row]) for row, frame in enumerate(batch)]
 
-    def flush(self, source_id: str) -> list[Observation]:
-        """Nothing is held back."""
-        return []
+    def end_source(self, source_id: str) -> None:
+        """Nothing is kept of a source."""
 
     def close(self) -> None:
         """Free the backend and what the collaborators hold."""

@@ -88,9 +88,8 @@ class EmbedStage(Generic[TensorT]):
                 item.release()
         return results
 
-    def flush(self, source_id: str) -> list[Observation]:
-        """Nothing is held back."""
-        return []
+    def end_source(self, source_id: str) -> None:
+        """Nothing is kept of a source."""
 
     def close(self) -> None:
         """Free the backend and what the collaborators hold."""

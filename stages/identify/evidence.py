@@ -1,7 +1,7 @@
-"""What is known of one track: the mean of its embeddings, how many speak for whom, and who it was decided to be.
+"""The evidence for the identity of one track: the mean of its embeddings, how many support whom, and the decision.
 
-A sample is one embedding of the track. Looks count by quality, and fade, so that a track which went over to somebody else
-can change its mind; where a few samples in a row leave no doubt of that, those before count no more.
+A sample is one embedding of the track. Samples are weighted by quality and fade, so that a track that has passed to
+another person can change its name. Where several samples in a row leave no doubt of that, earlier ones are dropped.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SOMEBODY_ELSE = 0.2
 
 PARTING_SAMPLES = 3
 ONE_PERSON = 0.5
-"""So many such samples in a row are another person's if they are like each other: bad samples are bad in their own way."""
+"""That many such samples in a row belong to another person if they resemble each other; bad samples differ."""
 
 
 class TrackEvidence:
-    """Of one track."""
+    """Collects the samples of one track and decides whose face it is."""
 
     def __init__(self) -> None:
         self._sum: FloatArray | None = None
@@ -77,7 +77,7 @@ class TrackEvidence:
         return list(self._last)
 
     def decide(self, sample: TrackSample, candidate: Candidate | None, rule: NamingRule) -> Identity:
-        """Say who it is, sample by sample in their order; no candidate where there is nobody."""
+        """Decide the identity, sample by sample in their order; `candidate` is None where the gallery is empty."""
         if sample.is_another:
             self._forget_decision()
         share = self._share(sample, candidate, rule)
@@ -101,7 +101,7 @@ class TrackEvidence:
         self._weight, self._agreeing, self._decided, self._identity = 0.0, {}, None, None
 
     def _goes_over(self, embedding: FloatArray, weight: float) -> bool:
-        """Note a sample that is nothing like the others; begin with somebody else if it is the last of several."""
+        """Note a sample unlike the others; begin with another person if it is the last of several."""
         self._others.append(embedding.copy())
         is_one = all(float(embedding @ other) >= ONE_PERSON for other in self._others)
         if not is_one or len(self._others) < PARTING_SAMPLES:
@@ -130,7 +130,7 @@ class TrackEvidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackSample:
-    """One sample at a track.
+    """One embedding of a track.
 
     Attributes:
         embedding: float32 (D,), L2 norm 1, of this sample.

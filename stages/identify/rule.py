@@ -1,9 +1,9 @@
-"""When somebody is who they sample like: one rule for the pipeline's tracks, for stills, and for tracks that are stored.
+"""When a face gets a name: one rule for the pipeline's tracks, for stills, and for stored tracks.
 
-Compared is the mean of a track's embeddings. Each sample is off in its own way, above all where a face is small or
-moves, so that the mean of many is closer to the person and further from others than most of them. It also gathers what
-two people have in common, so that more than half of the samples, by quality, have to agree by themselves. Chosen by what
-docs/people.md measures.
+The rule compares the mean of a track's embeddings. Each sample errs in its own way, above all where a face is small or
+moves, so the mean of many is closer to the person and further from others than most of them. The mean also gathers
+what two people have in common, so more than half of the samples, weighted by quality, must agree by themselves. The
+numbers were chosen by the measurements in docs/people.md.
 """
 
 from __future__ import annotations

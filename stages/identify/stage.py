@@ -1,8 +1,8 @@
 """Embedded faces in, faces with identities out. Runs behind the embedder on its thread; one matrix product a batch.
 
-A track's samples are taken together (see `stages.identify.rule`); without tracks every face is decided by itself. A face
-that was not embedded (it was followed, or not worth it) gets what its track was decided to be. When the people change
-(enrolled, named, forgotten), the tracks in view are decided anew. Memory: the last samples of each track in view.
+A track's samples are judged together (see `stages.identify.rule`); without tracks every face is judged by itself. A
+face that was not embedded (it was followed, or not worth it) gets its track's identity. When the people change
+(enrolled, named, forgotten), the tracks in view are judged anew. Memory: the last samples of each track in view.
 """
 
 from __future__ import annotations
@@ -61,10 +61,9 @@ class IdentifyStage:
             results.append(replace(item, faces=replace(item.faces, identities=tuple(identities))))
         return results
 
-    def flush(self, source_id: str) -> list[Observation]:
+    def end_source(self, source_id: str) -> None:
         """Forget the source's tracks."""
         self._tracks.pop(source_id, None)
-        return []
 
     def close(self) -> None:
         """Forget all tracks."""

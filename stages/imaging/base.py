@@ -51,5 +51,12 @@ class Imaging(Protocol[TensorT_co]):
         Returns uint8 (sum of n, size, size, 3), BGR, in the pictures' order, valid until the next call.
         """
 
-    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
-        """The upright picture as uint8 (H, W, 3), BGR, in host memory. For people's eyes; slow."""
+    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
+        """The upright picture in host memory, for people's eyes; slow.
+
+        Args:
+            max_width: None gives every pixel as it is. A number gives square pixels and at most so many columns, each
+                pixel the mean of what it covers; no more bytes than that leave a card.
+
+        Returns uint8 (H, W, 3), BGR, the caller's own.
+        """

@@ -13,7 +13,7 @@ import numpy as np
 
 from stages.frames import FloatArray
 
-__all__ = ["DetectorInput", "Letterbox"]
+__all__ = ["DetectorInput", "Letterbox", "shrunk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class Letterbox:
         scale = np.tile(np.array([self.scale_x, self.scale_y], np.float32), pairs)
         result: FloatArray = (points - offset) / scale
         return result
+
+
+def shrunk(width: int, height: int, pixel_aspect: float, max_width: int) -> Letterbox:
+    """An upright frame of this size with square pixels, at most `max_width` of them across; nothing around it."""
+    shown_width = width * pixel_aspect
+    columns = max(1, min(max_width, round(shown_width)))
+    rows = max(1, round(columns * height / shown_width))
+    return Letterbox(columns / width, rows / height, 0, 0, columns, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ from pathlib import Path
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_calls import CUDAError
 from stages.errors import BackendError, BackendUnavailable
+from stages.installing import install_command
 
 try:
     from cuda.bindings import nvrtc
     from cuda.core import Kernel, ObjectCode, Program, ProgramOptions
 except ImportError as missing:
-    raise BackendUnavailable("CUDA for Python is not installed: pip install 'visage[tensorrt]'") from missing
+    raise BackendUnavailable(f"CUDA for Python is not installed: {install_command('tensorrt')}") from missing
 
 __all__ = ["SOURCES", "Kernel", "compile_cubin", "load_kernel"]
 

@@ -51,8 +51,6 @@ MPEG4_OPTIONS = {"qscale": "3", "flags": "+qscale", "global_quality": "354"}  # 
 class AnnotatedVideoSink:
     """Writes one source as an annotated video. Implements `stages.sink.base.Sink`."""
 
-    wants_pixels = True
-
     def __init__(
         self,
         path: Path,

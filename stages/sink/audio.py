@@ -62,7 +62,7 @@ class AudioCopy:
     def until(self, seconds: float) -> Iterator[Packet[AudioStream]]:
         """The packets that begin before this time of the output and were not given yet; none before `start`."""
         packet = self._waiting or next(self._packets, None)
-        while packet is not None and packet.pts is not None and packet.pts * packet.time_base < seconds:
+        while packet is not None and packet.pts is not None and float(packet.pts * packet.time_base) < seconds:
             yield packet
             packet = next(self._packets, None)
         self._waiting = packet
@@ -88,7 +88,7 @@ class AudioCopy:
                     self.has_gone_back = True
                     continue
                 last_dts = packet.dts
-                shift = round(self._origin_seconds / packet.time_base)
+                shift = round(self._origin_seconds / float(packet.time_base))
                 packet.pts -= shift
                 packet.dts -= shift
                 if packet.pts >= 0:

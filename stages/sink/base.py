@@ -3,7 +3,8 @@
 A sink serves one source and is opened, used and closed by one thread. Its output is staged while rows arrive and
 becomes visible, whole and durable, in `close`. Every method may raise SinkError; its caller then calls `abandon` and
 goes on with the other sources. Under pressure a sink is simply slow: the bounded queue before it holds back the
-pipeline.
+pipeline. Whether pictures still have their pixels is settled for the whole run before there is a sink: whoever
+makes sinks that read them says so to `visage.assembly` (`keep_pixels`).
 """
 
 from __future__ import annotations
@@ -18,10 +19,6 @@ __all__ = ["Sink"]
 
 class Sink(Protocol):
     """One output of one source."""
-
-    @property
-    def wants_pixels(self) -> bool:
-        """Whether `write` reads the picture; otherwise the pixels may be given back before."""
 
     def open(self, info: VideoInfo) -> None:
         """Stage the output. Raises OutputExists, OutputFailed."""

@@ -39,8 +39,6 @@ class FolderSink:
     Implements `stages.sink.base.Sink`.
     """
 
-    wants_pixels = False
-
     def __init__(self, folder: Path, run: RunDescription, *, force: bool = False) -> None:
         """`force` replaces the outputs that a folder has already."""
         self._folder = folder

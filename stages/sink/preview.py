@@ -1,7 +1,8 @@
 """Small pictures of what is being seen, for somebody who may be watching.
 
-Costs a question a frame while nobody watches. Otherwise a frame that the gate wants is scaled on the sink's thread, and
-what encodes and sends it works on the copy, on other threads: viewers never hold back the pipeline.
+Costs a question a frame while nobody watches. Otherwise a frame that the gate wants is made small where its pixels are
+(on the card, or on the sink's thread), and what encodes and sends it works on that, on other threads: viewers never
+hold back the pipeline.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,12 +23,10 @@ __all__ = ["Preview", "PreviewGate", "PreviewSink"]
 class PreviewSink:
     """Offers one source's frames. Implements `stages.sink.base.Sink`; leaves nothing behind."""
 
-    wants_pixels = True
-
-    def __init__(self, gate: PreviewGate, *, to_bgr: Callable[[Picture], NDArray[np.uint8]], width: int) -> None:
+    def __init__(self, gate: PreviewGate, *, to_bgr: Callable[[Picture, int], NDArray[np.uint8]], width: int) -> None:
         """
         Args:
-            to_bgr: gives the upright picture as uint8 (H, W, 3).
+            to_bgr: gives the upright picture as uint8 (H, W, 3), with square pixels and at most so many columns.
             width: of the previews, pixels; smaller pictures keep their size.
         """
         self._gate = gate
@@ -43,18 +41,13 @@ class PreviewSink:
         if not self._gate.wants(observation.source_id):
             return
         frame = observation.frame
-        picture = self._to_bgr(frame.picture)
-        rows, columns = picture.shape[:2]
-        shown_width = columns * frame.picture.pixel_aspect
-        width = min(self._width, round(shown_width))
-        height = max(1, round(width * rows / shown_width))
-        image = np.empty((height, width, 3), np.uint8)
-        cv2.resize(picture, (width, height), dst=image, interpolation=cv2.INTER_AREA)
+        image = self._to_bgr(frame.picture, self._width)
+        rows, columns = image.shape[:2]
         self._gate.offer(
             Preview(
                 source_id=frame.source_id,
                 image=image,
-                faces=_scaled(observation.faces, width / columns, height / rows),
+                faces=_scaled(observation.faces, columns / frame.picture.width, rows / frame.picture.height),
                 frame_index=frame.index,
                 pts_seconds=frame.pts_seconds,
                 captured_at=frame.captured_at,

@@ -70,8 +70,6 @@ class SharedTable:
 class TableSink:
     """One source's rows of a shared table. Implements `stages.sink.base.Sink`."""
 
-    wants_pixels = False
-
     def __init__(self, shared: SharedTable) -> None:
         self._shared = shared
 

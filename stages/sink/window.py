@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from stages.errors import DisplayUnavailable
 from stages.frames import Observation, Picture
+from stages.installing import install_command
 from stages.sink.drawing import draw_faces
 from stages.sources import SourceEnded, VideoInfo
 
@@ -38,8 +39,6 @@ SCREEN_SHARE = 0.9  # leaves room for the window's frame and a task bar
 
 class WindowSink:
     """Shows one source. Implements `stages.sink.base.Sink`; `closed` says whether a person has had enough."""
-
-    wants_pixels = True
 
     def __init__(self, *, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> None:
         """`to_bgr` gives the upright picture as uint8 (H, W, 3)."""
@@ -140,7 +139,7 @@ def load_pygame() -> ModuleType:
     try:
         import pygame  # noqa: PLC0415  # an extra, slow to import
     except ImportError as exc:
-        raise DisplayUnavailable(f"--show needs pygame-ce: pip install 'visage[show]'; or {INSTEAD}") from exc
+        raise DisplayUnavailable(f"--show needs pygame-ce: {install_command('show')}; or {INSTEAD}") from exc
     module: ModuleType = pygame
     return module
 

@@ -36,11 +36,12 @@ class DetectionScheduler:
         self._was_seen: frozenset[int] = frozenset()
 
     def wants(self, index: int, tracks: Sequence[Track], change: Callable[[Sequence[Track]], float]) -> bool:
-        """Whether the frame, to which the tracks were followed already, deserves a look.
+        """Return whether the detector should see this frame, to which the tracks were already followed.
 
         Args:
             index: of the frame.
-            change: how much the picture changed since the last look, but for these tracks: `ShotBoundaryDetector.change`.
+            change: how much the picture changed since the last detection, apart from these tracks:
+                `ShotBoundaryDetector.change`.
         """
         if self._last_look is None:
             return True

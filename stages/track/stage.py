@@ -1,9 +1,10 @@
 """Frames in, observations with tracks out: around detection, because tracking decides what is worth looking at.
 
-A frame marked `detect` is looked at, and so is the first of every shot, of every connection to a camera and of every size
-of the picture; the rest is followed. With `adaptive` the tracks' own state asks for more looks. All that is decided
-from the source's own frames in their order, never from what shares a batch: results do not depend on timing. What is
-known before (marks, cuts) goes to the detector in one call; what only following shows is looked at by itself.
+The detector sees every frame marked `detect`, and the first of every shot, of every connection to a camera and of every
+size of the picture; through the rest, faces are followed. With `adaptive` the tracks' state asks for more detections.
+All that is decided from the source's own frames in their order, never from what shares a batch: results do not depend
+on timing. Frames known beforehand (marks, cuts) go to the detector in one call; those that only following asks for, one
+by one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from stages.contract import Stage
 from stages.frames import Faces, Frame, Observation
 from stages.imaging.patches import Gray, PatchReader
+from stages.meter import metered
 from stages.track.appearance import Appearance
 from stages.track.camera import camera_shift
 from stages.track.dissolves import DissolveDetector
@@ -29,7 +31,10 @@ __all__ = ["TrackStage"]
 
 
 class TrackStage:
-    """Gives every face a track. Owns the detecting stage and the patch_reader; state per source ends with `flush`."""
+    """Gives every face a track. Owns the detecting stage and the patch reader; a source's state ends with
+    `end_source`."""
+
+    name = "track"
 
     def __init__(
         self,
@@ -50,14 +55,14 @@ class TrackStage:
             chooses: mark the best shots as worth an embedding; otherwise every detected face is.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
         """
-        self._detect = detect
+        self._detect = metered(detect)
         self._patch_reader = patch_reader
         self._follows = follows
         self._adaptive = adaptive
         self._chooses = chooses
         self._release_pixels = release_pixels
         self._sources: dict[str, _Source] = {}
-        self.name = detect.name  # the runtime knows both by it
+        self.inner_counters = self._detect.counters
 
     def open(self) -> None:
         """Open the detecting stage."""
@@ -78,10 +83,10 @@ class TrackStage:
                 frame.release()
         return results
 
-    def flush(self, source_id: str) -> Sequence[Observation]:
+    def end_source(self, source_id: str) -> None:
         """Forget the source's tracks."""
         self._sources.pop(source_id, None)
-        return self._detect.flush(source_id)
+        self._detect.end_source(source_id)
 
     def close(self) -> None:
         """Close the detecting stage and the patch_reader."""

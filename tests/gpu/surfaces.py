@@ -71,10 +71,14 @@ class Surfaces:
         """A picture of noise. Its rows' padding holds noise too."""
         return self._upload(layout, self._noise(layout))
 
-    def showing(self, layout: SurfaceLayout, luma: NDArray[np.float64]) -> tuple[DevicePicture, Planes]:
-        """A picture with this luma, code values (h, w), in colours of noise."""
+    def showing(
+        self, layout: SurfaceLayout, luma: NDArray[np.float64], *, is_gray: bool = False
+    ) -> tuple[DevicePicture, Planes]:
+        """A picture with this luma, code values (h, w), gray or in colours of noise."""
         codes = self._noise(layout)
         codes[: layout.height, : layout.width] = luma
+        if is_gray:
+            codes[layout.height :] = 1 << (layout.samples.bits - 1)
         return self._upload(layout, codes)
 
     def _noise(self, layout: SurfaceLayout) -> NDArray[np.int64]:

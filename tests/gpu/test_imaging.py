@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 import pytest
 
@@ -94,6 +95,26 @@ def test_a_preview_survives_the_next_one(imaging: DeviceImaging, surfaces: Surfa
     copy = shown.copy()
     assert imaging.to_bgr(larger).shape == (76, 128, 3)
     np.testing.assert_array_equal(shown, copy)
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_a_preview_is_the_mean_of_the_picture_and_crosses_the_bus_small(
+    device: CudaDevice, imaging: DeviceImaging, surfaces: Surfaces, rotation: int
+) -> None:
+    """The host's twin is OpenCV's area mean of the whole picture; rounding before or after it costs two levels."""
+    layout = layout_of(1920, 1080, rotation=rotation)
+    down, across = np.mgrid[0:1080, 0:1920]
+    picture, _ = surfaces.showing(layout, 128 + 60 * np.sin(across / 40) + 40 * np.cos(down / 25), is_gray=True)
+    before = device.statistics().bytes_to_host
+    whole = imaging.to_bgr(picture)
+    between = device.statistics().bytes_to_host
+    small = imaging.to_bgr(picture, 640 if rotation == 0 else 360)
+    after = device.statistics().bytes_to_host
+    assert small.shape == ((360, 640, 3) if rotation == 0 else (640, 360, 3))
+    assert 8 * (after - between) <= between - before
+    expected = cv2.resize(whole, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(small.astype(int) - expected).max() <= 2
+    np.testing.assert_array_equal(imaging.to_bgr(picture, 4096), whole)
 
 
 def test_requests_beyond_what_was_announced_are_refused(

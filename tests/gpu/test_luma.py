@@ -1,4 +1,4 @@
-"""`DevicePatchReader` against float64 arithmetic on noise, and against `HostPatchReader`, which tracking was made with, on textures.
+"""`DevicePatchReader` against float64 arithmetic on noise, and against `HostPatchReader` on textures.
 
 Tolerances: on noise, a byte is the reference rounded, give or take 0.1 levels, as for the other kernels; of deep
 samples it is their high byte, so a level may be missing. OpenCV rounds twice, and before version 5 places its samples

@@ -177,8 +177,6 @@ def compare(found: Sequence[AnalyzedFrame], expected: Sequence[AnalyzedFrame]) -
 class Counter:
     """A sink that counts frames and faces."""
 
-    wants_pixels = False
-
     def __init__(self) -> None:
         self.frames = 0
         self.faces = 0

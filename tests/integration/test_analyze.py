@@ -61,6 +61,7 @@ def test_every_face_of_a_photograph_is_found(media: Media, settings: Settings, n
         ("obama.jpg", "biden.jpg", False),
     ],
 )
+@pytest.mark.smoke
 def test_embeddings_tell_people_apart(media: Media, settings: Settings, one: str, other: str, same: bool) -> None:
     a, b = (only_face(media.path(name), settings).embedding for name in (one, other))
     assert a is not None
@@ -189,6 +190,7 @@ def test_a_missing_file_and_a_wrong_setting_are_named(settings: Settings, tmp_pa
         visage.analyze(tmp_path / "nowhere.mp4", settings, frameskip=0)
 
 
+@pytest.mark.smoke
 def test_both_cpu_backends_see_the_same(media: Media, settings: Settings, tmp_path: Path) -> None:
     shutil.copy(media.path("multi_face.jpg"), tmp_path)
     (one,) = visage.analyze(tmp_path / "multi_face.jpg", settings, backend="openvino", precision="fp32")

@@ -39,8 +39,6 @@ BOUND_SECONDS = 60.0
 class Recorder:
     """A sink of every source that remembers what came; `act` is called with each observation first."""
 
-    wants_pixels = False
-
     def __init__(self, act: Callable[[Observation], object] = lambda _: None) -> None:
         self.rows: dict[str, list[int]] = {}
         self.ended: dict[str, SourceEnded] = {}

@@ -89,6 +89,7 @@ class ScriptedDetect:
     name: str = "detect"
     batches: list[list[tuple[str, int]]] = field(default_factory=list)
     is_closed: bool = False
+    end_error: Exception | None = None
 
     def open(self) -> None:
         pass
@@ -102,8 +103,9 @@ class ScriptedDetect:
         face = Faces(np.zeros((1, 4), np.float32), np.ones(1, np.float32))
         return [Observation(frame, face) for frame in batch]
 
-    def flush(self, source_id: str) -> list[Observation]:
-        return []
+    def end_source(self, source_id: str) -> None:
+        if self.end_error is not None:
+            raise self.end_error
 
     def close(self) -> None:
         self.is_closed = True
@@ -133,6 +135,7 @@ class ScriptedEmbed:
     keeps_pixels: bool = False
     name: str = "embed"
     batches: int = 0
+    end_error: Exception | None = None
 
     def open(self) -> None:
         pass
@@ -146,8 +149,9 @@ class ScriptedEmbed:
                 item.release()
         return list(batch)
 
-    def flush(self, source_id: str) -> list[Observation]:
-        return []
+    def end_source(self, source_id: str) -> None:
+        if self.end_error is not None:
+            raise self.end_error
 
     def close(self) -> None:
         pass
@@ -162,7 +166,6 @@ class RecordingSink:
     rows: list[int] = field(default_factory=list)
     ended: SourceEnded | None = None
     was_abandoned: bool = False
-    wants_pixels: bool = False
 
     def open(self, info: VideoInfo) -> None:
         pass

@@ -48,6 +48,8 @@ class Rig:
         self.opened: list[str] = []
         self.configs: list[tuple[str, bool]] = []
         self.states: list[tuple[str, str]] = []
+        self.on_gone: Callable[[], None] | None = None
+        self.told_gone = threading.Event()
         self._changed = threading.Condition()
         self.pipeline = Pipeline(
             detect=self.detect,
@@ -91,6 +93,8 @@ class Rig:
 
     def _config(self, name: str, config: CameraConfig | None) -> None:
         self.configs.append((name, config is not None))
+        if config is None and self.on_gone is not None:
+            self.on_gone()
 
 
 @pytest.fixture
@@ -140,6 +144,30 @@ def test_a_removed_camera_is_forgotten_and_its_name_is_free(rig: Rig) -> None:
     rig.wait(lambda: rig.configs == [("a", True), ("a", False)])
     rig.manager.add("a", CONFIG)
     rig.wait(lambda: rig.states.count(("a", "running")) == 2)
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_what_is_told_of_a_removed_camera_holds_no_one_up(rig: Rig, is_running: bool) -> None:
+    """Whoever is told that a camera is gone writes to disk: another thread asks the desk meanwhile, and is answered."""
+    answered: list[list[str]] = []
+    was_held: list[bool] = []
+
+    def ask() -> None:
+        asking = threading.Thread(target=lambda: answered.append(rig.manager.names()))
+        asking.start()
+        asking.join(BOUND_SECONDS / 10)  # runs out only where the desk holds its lock
+        was_held.append(asking.is_alive())
+        rig.told_gone.set()
+
+    rig.on_gone = ask
+    if not is_running:
+        rig.manager.close()
+    rig.manager.add("a", CONFIG)
+    if is_running:
+        rig.wait(lambda: ("a", "running") in rig.states)
+    rig.manager.remove("a")
+    assert rig.told_gone.wait(BOUND_SECONDS)
+    assert (was_held, answered) == ([False], [[]])
 
 
 def test_a_camera_that_is_on_its_way_out_can_be_added_again(rig: Rig) -> None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from stages.buffers import BufferPool
 from stages.errors import NotAVideo, OutputFailed, SourceBroken
-from stages.frames import Frame, Observation
+from stages.frames import Frame, Observation, Picture
+from stages.imaging.patches import Gray
 from stages.sources import VideoInfo
 from stages.track.stage import TrackStage
 from tests.runtime.latches import BOUND_SECONDS, Background, announce_wait
@@ -214,6 +215,30 @@ def test_an_aborted_detector_keeps_its_luma_until_it_is_through(rig: Rig) -> Non
         assert luma.closed_on is None
         rig.detect.gate.set()
     assert luma.closed_on == "detect"
+
+
+def test_tracking_has_a_row_of_its_own_and_its_failure_stops_the_right_queues(rig: Rig) -> None:
+    """Tracking fails on detect's thread; the frames before it are written, and the failure has tracking's name."""
+
+    class Blind(ScriptedLuma):
+        batches = 0
+
+        def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
+            self.batches += 1
+            if self.batches > 2:
+                raise RuntimeError("lost the device")
+            return super().thumbnails(pictures)
+
+    rig.detect.gate.set()
+    rig.tracked = TrackStage(rig.detect, patch_reader=Blind())
+    with rig.build() as pipeline:
+        pipeline.add("a", rig.source("a", 0, endless=True))
+        pipeline.start()
+        assert pipeline.wait(BOUND_SECONDS)
+        statistics = pipeline.statistics()
+    assert str(pipeline.failure) == "the track stage failed: lost the device"
+    assert [(stage.name, stage.batches) for stage in statistics.stages][:2] == [("detect", 2), ("track", 2)]
+    assert len(rig.sinks["a"].rows) == statistics.stages[1].items
 
 
 def test_sources_beyond_the_limit_wait_their_turn(rig: Rig) -> None:

@@ -68,7 +68,7 @@ class ScriptedPlatform:
     def memory_bytes(self) -> tuple[int, int] | None:
         return None
 
-    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
+    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
         return np.zeros((1, 1, 3), np.uint8)
 
     def close(self) -> None:

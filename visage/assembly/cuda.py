@@ -194,13 +194,13 @@ class CudaPlatform:
     def memory_bytes(self) -> tuple[int, int] | None:
         return self._device.memory_bytes()
 
-    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
+    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
         self._device.make_current()  # the sinks' thread comes here first
         if self._preview is None:
             self._preview = DeviceImaging(
                 self._device, detector_input=self._plan.detector_input, max_batch=1, kernel_cache=self._kernels
             )
-        return self._preview.to_bgr(picture)
+        return self._preview.to_bgr(picture, max_width)
 
     def close(self) -> None:
         preview, self._preview = self._preview, None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from stages.sink.metadata import RunDescription
+from visage import __version__
 from visage.config import Settings
 from visage.models import embedder_spec
 from visage.observe.machine import library_versions
@@ -22,6 +21,6 @@ def describe_run(settings: Settings) -> RunDescription:
         frameskip=settings.frameskip,
         tracks=settings.track,
         is_whole=settings.start_seconds == 0 and settings.end_seconds is None,
-        versions={"visage": version("visage"), **library_versions()},
+        versions={"visage": __version__, **library_versions()},
         settings=settings.model_dump(mode="json", exclude={"model_dir"}),
     )

@@ -118,8 +118,8 @@ class HostPlatform:
         """There is no card."""
         return None
 
-    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
-        return self._imaging.to_bgr(picture)
+    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
+        return self._imaging.to_bgr(picture, max_width)
 
     def close(self) -> None:
         """Nothing of its own."""

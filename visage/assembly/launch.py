@@ -69,6 +69,6 @@ def build_run(
 class _Elsewhere:
     """Pictures that are in other processes. Implements `visage.assembly.platform.Pictures`."""
 
-    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
-        """Raises ValueError: nobody is to ask."""
+    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
+        """Raise ValueError: the pixels are in another process, which draws them."""
         raise ValueError("this picture is in another process")

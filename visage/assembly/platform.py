@@ -18,8 +18,8 @@ __all__ = ["Pictures", "Platform"]
 class Pictures(Protocol):
     """Brings pictures to the host."""
 
-    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
-        """The upright picture as uint8 (H, W, 3), BGR, in host memory."""
+    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
+        """The upright picture as uint8 (H, W, 3), BGR, in host memory. See `stages.imaging.base.Imaging.to_bgr`."""
 
 
 class Platform(Pictures, Protocol):

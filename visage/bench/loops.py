@@ -16,6 +16,7 @@ import numpy as np
 
 from stages.backends.base import Backend, HostTensor
 from stages.backends.openvino import OpenVINOBackend
+from stages.backends.telemetry import import_openvino
 from stages.buffers import Stream
 from stages.sources import SourceEnded
 from visage.assembly import ModelPlan
@@ -90,8 +91,7 @@ class _LatencyNetwork:
     """A network as OpenVINO's documentation runs it where the next result matters, not the sum of all."""
 
     def __init__(self, onnx_path: Path, *, threads: int, precision: str) -> None:
-        import openvino  # type: ignore[import-untyped]  # noqa: PLC0415 - optional
-
+        openvino = import_openvino()
         core = openvino.Core()
         model = core.read_model(onnx_path)
         self._names = [port.get_any_name() for port in model.outputs]

@@ -36,8 +36,6 @@ def run_pipeline(settings: Settings, clip: Path, meter: Meter, output: Path) -> 
 class _MeterSink:
     """Comes after the tables: a frame that gets here is written."""
 
-    wants_pixels = False
-
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
 

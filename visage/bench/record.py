@@ -8,10 +8,10 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from visage import __version__
 from visage.bench.clip import Clip
 from visage.bench.suite import Results
 from visage.config import Settings
@@ -65,7 +65,7 @@ def make_record(settings: Settings, clip: Clip, results: Results) -> Record:
             "usable_cores": machine.usable_cores,
             "memory_bytes": machine.memory_bytes,
         },
-        "versions": {"python": machine.python, "visage": version("visage"), **machine.libraries},
+        "versions": {"python": machine.python, "visage": __version__, **machine.libraries},
         "models": {"backend": results.costs[0].backend, **_models(settings)},
         "settings": settings.model_dump(mode="json", exclude={"model_dir"}),
         "clip": {

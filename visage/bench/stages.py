@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
 from stages.imaging.orientation import Orientation
 from stages.sources import SourceEnded
+from stages.track.stage import TrackStage
 from visage.assembly import ModelPlan, choose_platform
 from visage.bench.measurement import StageCost, StageCosts, steady_range
 from visage.bench.outputs import open_sinks
@@ -66,6 +67,8 @@ class _StageBench:
         self._batch = self._platform.detect_batch
         self._admission = HostAdmission(self._plan.detector_input, capacity=GROUP)
         self._detect = self._platform.detect_stage(release_pixels=False)
+        self._found = _Found()
+        self._track = self._tracking(settings) if settings.track else None
         self._embed = self._platform.embed_stage(release_pixels=False) if settings.embed else None
         self._imaging = HostImaging(max_batch=self._platform.embed_batch)
         self._spec = expand_sources([str(clip)])[0]
@@ -93,7 +96,11 @@ class _StageBench:
             del decoded
             with self._timing("detect", count):
                 seen = [item for batch in _batches(pictures, self._batch) for item in self._detect.process(batch)]
-            faces = sum(len(item.faces) for item in seen)
+            if self._track is not None:
+                self._found.observations = seen
+                with self._timing("track", count):
+                    seen = self._track.process([item.frame for item in seen])
+            faces = sum(len(item.faces.worth_embedding) for item in seen)
             if self._embed is not None:
                 with self._timing("align", faces):
                     self._align(seen)
@@ -103,7 +110,7 @@ class _StageBench:
                 for item in seen:
                     for sink in self._sinks:
                         sink.write(item)
-            self.timers["faces"].items += faces
+            self.timers["faces"].items += sum(len(item.faces) for item in seen)
             for item in seen:
                 item.release()
 
@@ -135,10 +142,19 @@ class _StageBench:
             sink.abandon()
         self._container.close()
         self._admission.close()
-        stages: list[Stage[Frame, Observation] | Stage[Observation, Observation] | None] = [self._detect, self._embed]
+        stages: list[Stage[Frame, Observation] | Stage[Observation, Observation] | None] = [
+            self._detect,
+            self._track,
+            self._embed,
+        ]
         for stage in stages:
             if stage is not None:
                 stage.close()
+
+    def _tracking(self, settings: Settings) -> TrackStage:
+        return TrackStage(
+            self._found, patch_reader=self._platform.open_patch_reader(), chooses=settings.embed == "best"
+        )
 
     @contextmanager
     def _timing(self, name: str, items: int) -> Iterator[None]:
@@ -155,9 +171,31 @@ class _StageBench:
     def _align(self, seen: list[Observation]) -> None:
         size = self._plan.embedder.input.size if self._plan.embedder else 0
         for item in seen:
-            if len(item.faces):
-                transforms = self._plan.crop_transforms(item)
+            if len(item.faces.worth_embedding):
+                chosen = item.with_faces(item.faces.select(item.faces.worth_embedding))
+                transforms = self._plan.crop_transforms(chosen)
                 self._imaging.crop([item.frame.picture], [transforms], size, stream=HostStream())
+
+
+class _Found:
+    """Plays the detector, whose cost is a row of its own: returns what it has found. Implements `Stage`."""
+
+    name = "found"
+
+    def __init__(self) -> None:
+        self.observations: list[Observation] = []
+
+    def open(self) -> None:
+        pass
+
+    def process(self, batch: Sequence[Frame]) -> Sequence[Observation]:
+        return self.observations
+
+    def end_source(self, source_id: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass(slots=True)

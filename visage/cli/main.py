@@ -10,7 +10,6 @@ SIGTERM.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from visage import __version__
 from visage.cli import evaluate, models, people, token
 from visage.cli.bench import bench
 from visage.cli.demo import demo
@@ -62,7 +62,7 @@ app.add_typer(token.app, name="token")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"visage {importlib.metadata.version('visage')}")
+        print(f"visage {__version__}")
         raise typer.Exit
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from visage.home import expand_home
 from visage.observe.levels import LogFormat, LogLevel
 
 __all__ = ["LogFormatOption", "LogLevelOption", "ModelDirOption", "parse_output", "parse_seconds"]
@@ -32,7 +33,7 @@ def parse_output(text: str) -> Path:
     """Where to write. Raises typer.BadParameter for an empty name, such as a shell variable that is not set."""
     if not text:
         raise typer.BadParameter("the name is empty; name a folder or a file")
-    return Path(text).expanduser()
+    return expand_home(text)
 
 
 def parse_seconds(text: str) -> float:

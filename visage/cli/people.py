@@ -95,7 +95,7 @@ def rename(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Call somebody otherwise."""
+    """Rename a person."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.rename(who, name)
 

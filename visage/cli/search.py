@@ -32,7 +32,7 @@ def search(
     source: Annotated[str | None, typer.Option(help="Only this source, or a pattern: 'cam-*'.")] = None,
     since: Annotated[float | None, typer.Option(parser=parse_when, metavar="WHEN", help="2h (ago) or a date.")] = None,
     until: Annotated[float | None, typer.Option(parser=parse_when, metavar="WHEN", help="As --since.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="Maximum number of results.")] = 20,
     least: Annotated[
         float | None, typer.Option(help="Least cosine similarity.", show_default="the model's threshold")
     ] = None,

@@ -42,7 +42,9 @@ def serve(
     warn_of_untried()
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise typer.BadParameter(f"the daemon needs {', '.join(missing)}: pip install 'visage[serve]'")
+        from stages.installing import install_command  # noqa: PLC0415
+
+        raise typer.BadParameter(f"the daemon needs {', '.join(missing)}: {install_command('serve')}")
     from visage.config.service import load_service_config  # noqa: PLC0415
     from visage.config.yaml_file import ConfigError  # noqa: PLC0415
 

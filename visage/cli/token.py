@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from visage.home import expand_home
+
 __all__ = ["app"]
 
 DEFAULT_FILE = Path("~/.visage/tokens.json")
@@ -34,7 +36,7 @@ def create(
 
     if role.upper() not in Role.__members__:
         raise typer.BadParameter(f"there is no role {role!r}; there is: viewer, operator, admin")
-    print(TokenStore(tokens.expanduser()).create(name, Role[role.upper()]))
+    print(TokenStore(expand_home(tokens)).create(name, Role[role.upper()]))
 
 
 @app.command("list")
@@ -43,7 +45,7 @@ def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
     from visage.web.errors import TokenStoreError  # noqa: PLC0415
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
-    file = tokens.expanduser()
+    file = expand_home(tokens)
     found = TokenStore(file).tokens()
     if not found and not file.exists():
         raise TokenStoreError(f"{file}: no tokens are there; `visage token create NAME` makes one")
@@ -56,6 +58,6 @@ def revoke(name: Name, tokens: TokensOption = DEFAULT_FILE) -> None:
     """Make a token worthless, from its next request on; its streams end."""
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
-    if not TokenStore(tokens.expanduser()).revoke(name):
+    if not TokenStore(expand_home(tokens)).revoke(name):
         raise typer.BadParameter(f"there is no token named {name!r}")
     print(f"{name}: revoked")

@@ -27,7 +27,7 @@ def prune(
 def audit(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="At most so many entries.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="Maximum number of entries.")] = 50,
 ) -> None:
     """Who enrolled, looked, named and forgot."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):

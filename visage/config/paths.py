@@ -11,6 +11,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator
 
+from visage.home import lacks_home
+
 __all__ = ["AbsolutePath", "NamedPath"]
 
 
@@ -29,5 +31,12 @@ def _expand_home(path: Path) -> Path:
 
 NamedPath: TypeAlias = Annotated[Path, BeforeValidator(_refuse_no_path), AfterValidator(_expand_home)]
 
-AbsolutePath: TypeAlias = Annotated[NamedPath, AfterValidator(Path.absolute)]
+
+def _make_absolute(path: Path) -> Path:
+    if lacks_home(path):
+        raise ValueError(f"{path}: this user has no home folder; set HOME, or name the path without ~")
+    return path.absolute()
+
+
+AbsolutePath: TypeAlias = Annotated[NamedPath, AfterValidator(_make_absolute)]
 """For a daemon, whose working directory nobody remembers."""

@@ -147,7 +147,7 @@ class WebhookConfig(Section):
         except ValueError:
             host = None
         if not host:  # the text is not repeated: it may hold a password
-            raise ValueError("has no host, or a port that is none (1 to 65535): write http(s)://host:port/path")
+            raise ValueError("has no host or an invalid port (valid: 1 to 65535): write http(s)://host:port/path")
         return url
 
 
@@ -187,7 +187,9 @@ class ServiceConfig(Section):
     def _check_names(cls, named: dict[str, Section]) -> dict[str, Section]:
         for name in named:
             if not NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is no name: letters, digits, dots, dashes and underscores, 64 at most")
+                raise ValueError(
+                    f"{name!r} is not a valid name: use up to 64 letters, digits, dots, dashes, underscores"
+                )
         return named
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stages.addresses import ADDRESS, is_address, redact_credentials
 from stages.decode.suffixes import VIDEO_SUFFIXES, is_left_out
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
+from visage.home import expand_home
 
 __all__ = [
     "SourceSpec",
@@ -119,7 +120,7 @@ def _uris(argument: str, report: Report) -> Iterator[str]:
         else:
             yield argument
         return
-    path = Path(argument).expanduser()
+    path = expand_home(argument)
     if os.path.isdir(path):  # Path's own raises where a folder above may not be entered
         videos = _videos(path, report)
         if not videos:

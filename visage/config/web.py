@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from visage.config.paths import NamedPath
+from visage.home import lacks_home
 
 __all__ = ["AddRules", "WebSettings", "is_loopback"]
 
@@ -59,6 +60,13 @@ class WebSettings(BaseModel):
     viewers: int = Field(32, ge=1, description="Live views and event streams at once, each.")
     live_fps: float = Field(8.0, gt=0, le=30, description="Most pictures a second of a live view.")
     live_width: int = Field(640, ge=160, le=1920, description="Width of live pictures, pixels.")
+
+    @model_validator(mode="after")
+    def _check_home(self) -> WebSettings:
+        for name in ("token_file", "audit_file"):
+            if self.enabled and lacks_home(getattr(self, name)):
+                raise ValueError(f"{name}: this user has no home folder; set HOME, or name the path without ~")
+        return self
 
 
 def is_loopback(host: str) -> bool:

@@ -91,9 +91,10 @@ class Fleet:
             self._stages = [
                 StageWorker(
                     identify,
+                    name="identify",
                     take=lambda: self._received.get_batch(IDENTIFY_BATCH),
                     output=self._queues["sink"],
-                    on_failure=self._fail,
+                    on_failure=lambda failure: self._fail(failure, fed_by=[self._received]),
                 )
             ]
         self._sink = SinkWorker(
@@ -103,7 +104,7 @@ class Fleet:
             on_source_failed=self._fail_source,
             on_source_ended=self._settle,
             end_early=self._end_early,
-            on_failure=self._fail,
+            on_failure=lambda failure: self._fail(failure, fed_by=list(self._queues.values())),
             on_stopped=self._settle_the_rest,
         )
 
@@ -177,7 +178,7 @@ class Fleet:
         return PipelineStatistics(
             state=self._state.current,
             sources=tuple(source.statistics() for source in self._sources.values()),
-            stages=(*merged_stages(told), *(stage.statistics() for stage in self._stages)),
+            stages=(*merged_stages(told), *(counted for stage in self._stages for counted in stage.statistics())),
             queues={**merged_queues(told), **{name: queue.statistics() for name, queue in self._queues.items()}},
         )
 
@@ -246,14 +247,12 @@ class Fleet:
         self._sink_errors[source_id] = error
         self._crew.interrupt(source_id)
 
-    def _fail(self, failure: StageFailed) -> None:
+    def _fail(self, failure: StageFailed, *, fed_by: Sequence[BoundedQueue[SinkItem]]) -> None:
+        """Stop, because a thread has failed. `fed_by`: the queues up to it; those after it are still worked off."""
         self._failure = self._failure or failure
         self._stop_workers()
-        # A stage after the failed one still gets what is on its way to it.
-        for name, queue in self._queues.items():
+        for queue in fed_by:
             queue.abort()
-            if name == failure.stage:
-                break
 
     def _end_early(self, source_id: str) -> SourceEnded:
         error = self._failure

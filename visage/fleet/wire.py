@@ -1,7 +1,8 @@
 """Observations as bytes, on their way from a worker process to the one that writes them. Pixels stay behind.
 
 One array a field carries the faces of all frames of a message: pickling many small arrays, and making them again, would
-cost the receiving interpreter more than all else it does for a frame.
+cost the receiving interpreter more than all else it does for a frame. Identities stay behind too: people are named
+where the gallery is, which is not in a worker.
 """
 
 from __future__ import annotations
@@ -13,14 +14,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.frames import Faces, Frame, Observation
+from stages.frames import FACE_ARRAYS, Faces, Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
 from visage.runtime.sinks import SinkItem
 
 __all__ = ["ItemBatch", "Unpacker"]
-
-FIELDS = ("boxes_xyxy", "scores", "landmarks", "embeddings", "track_ids", "quality", "propagated", "to_embed")
-"""Of `Faces`; people are named where the gallery is, which is not in a worker."""
 
 Entry: TypeAlias = "_Row | SourceStarted | SourceEnded"
 
@@ -35,14 +33,14 @@ class ItemBatch:
     @classmethod
     def of(cls, items: Sequence[SinkItem]) -> ItemBatch:
         """Pack these, in their order."""
-        columns: dict[str, list[NDArray[Any]]] = {name: [] for name in FIELDS}
+        columns: dict[str, list[NDArray[Any]]] = {name: [] for name in FACE_ARRAYS}
         entries: list[Entry] = []
         for item in items:
             if not isinstance(item, Observation):
                 entries.append(item)
                 continue
             present = []
-            for name in FIELDS:
+            for name in FACE_ARRAYS:
                 array = getattr(item.faces, name)
                 if array is not None:
                     columns[name].append(array)
@@ -52,17 +50,17 @@ class ItemBatch:
 
 
 class Unpacker:
-    """Makes items of parcels again. Used by one thread; remembers the size of each source's pictures."""
+    """Makes items of batches again. Used by one thread; remembers the size of each source's pictures."""
 
     def __init__(self) -> None:
         self._pictures: dict[str, _NoPixels] = {}
 
-    def unpack(self, parcel: ItemBatch) -> list[SinkItem]:
+    def unpack(self, batch: ItemBatch) -> list[SinkItem]:
         """The items that were packed; their frames have no pixels to give back."""
-        return list(self._items(parcel.entries, parcel.columns))
+        return list(self._items(batch.entries, batch.columns))
 
     def _items(self, entries: Sequence[Entry], columns: dict[str, NDArray[Any]]) -> Iterator[SinkItem]:
-        starts = dict.fromkeys(FIELDS, 0)
+        starts = dict.fromkeys(FACE_ARRAYS, 0)
         for row in entries:
             if isinstance(row, SourceStarted):
                 self._pictures[row.source_id] = _NoPixels.of(row.info)

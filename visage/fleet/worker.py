@@ -209,8 +209,6 @@ class Assemble(Protocol):
 class _WayBack:
     """Implements `Sink` with a queue of what is to be sent."""
 
-    wants_pixels = False
-
     def __init__(self, outbox: BoundedQueue[SinkItem]) -> None:
         self._outbox = outbox
 

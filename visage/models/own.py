@@ -53,7 +53,7 @@ def as_name(text: str) -> str:
 
 
 def check_name(name: str, model_dir: Path, *, replace: bool = False) -> None:
-    """Raises ModelNameTaken, unless the name is free, or `replace` is given and the model of this name is the user's."""
+    """Raise ModelNameTaken unless the name is free, or `replace` is set and the model of that name is the user's."""
     if name in load_catalog():
         raise ModelNameTaken(f"Visage has a model {name!r} of its own; choose another --name")
     if name in load_catalog(model_dir) and not replace:

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from visage.home import expand_home
 from visage.models.convert import NetworkFormat
 from visage.models.errors import CatalogDamaged
 
@@ -172,7 +173,7 @@ def load_catalog(model_dir: Path | None = None) -> Mapping[str, ModelSpec]:
     """
     if model_dir is None:
         return _published()
-    own = model_dir.expanduser() / USER_CATALOG
+    own = expand_home(model_dir) / USER_CATALOG
     try:
         return MappingProxyType({**_entries(own.read_text(encoding="utf-8")), **_published()})
     except (FileNotFoundError, NotADirectoryError):

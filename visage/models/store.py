@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from visage.home import expand_home
 from visage.models.errors import LicenceNotAccepted, UnknownModel
 from visage.models.fetch import Progress, PublishedFiles
 from visage.models.folder import ModelFolder
@@ -35,7 +36,7 @@ class ModelStore:
             lock_timeout_seconds: how long to wait for another process that fetches into the same folder; the default
                 lets it load SFace at 20 kB/s.
         """
-        self.model_dir = model_dir.expanduser()
+        self.model_dir = expand_home(model_dir)
         self._given_catalog = catalog
         self._pins = Pins(self.model_dir)
         self._licences = AcceptedLicences(self.model_dir)

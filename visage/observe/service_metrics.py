@@ -10,7 +10,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from stages.frames import Observation
 from stages.sources import SourceEnded, VideoInfo
+from visage import __version__
 
 __all__ = ["CAMERA_STATES", "CameraCounts", "ServiceMetrics", "ServiceStatus", "TallySink", "process_registry"]
 
@@ -106,7 +106,7 @@ class ServiceMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """What a scrape gets besides the latency."""
         yield InfoMetricFamily(
-            "visage_build", "What runs here.", value={"version": version("visage"), "python": platform.python_version()}
+            "visage_build", "What runs here.", value={"version": __version__, "python": platform.python_version()}
         )
         yield CounterMetricFamily("visage_embeddings", "Faces embedded.", self.embeddings)
         yield CounterMetricFamily("visage_identities", "Faces with a decided identity.", self.identified)
@@ -134,8 +134,6 @@ class ServiceMetrics(Collector):
 
 class TallySink:
     """Implements `stages.sink.base.Sink`; keeps nothing."""
-
-    wants_pixels = False
 
     def __init__(self, metrics: ServiceMetrics) -> None:
         self._metrics = metrics

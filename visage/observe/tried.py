@@ -10,7 +10,7 @@ from importlib import metadata
 
 __all__ = ["DISTRIBUTION", "untried", "untried_line", "warn_of_untried"]
 
-DISTRIBUTION = "visage"
+DISTRIBUTION = "visage-video"
 
 
 def untried(requirements: Iterable[str] | None = None) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stages.errors import BackendUnavailable
+from stages.installing import install_command
 from visage.people.errors import GalleryLocked
 
 __all__ = ["AesCipher", "Cipher", "NoCipher", "make_key", "read_sealing"]
@@ -59,7 +60,7 @@ class AesCipher:
             module = importlib.import_module("cryptography.hazmat.primitives.ciphers.aead")
             self._invalid: type[Exception] = importlib.import_module("cryptography.exceptions").InvalidTag
         except ImportError as exc:
-            raise BackendUnavailable("encryption needs one more library: pip install 'visage[encryption]'") from exc
+            raise BackendUnavailable(f"encryption needs one more library: {install_command('encryption')}") from exc
         self._cipher = module.AESGCM(key)
 
     def __repr__(self) -> str:

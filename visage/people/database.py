@@ -27,7 +27,7 @@ Value: TypeAlias = "int | float | str | bytes | None"
 Row: TypeAlias = sqlite3.Row
 
 BUSY_SECONDS = 10.0
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE people (
@@ -45,8 +45,11 @@ CREATE TABLE sightings (
     best_frame INTEGER NOT NULL, best_seconds REAL NOT NULL, quality REAL NOT NULL,
     person_id INTEGER REFERENCES people, unknown_id INTEGER REFERENCES unknowns, similarity REAL,
     embedding BLOB, crop BLOB, is_indexed INTEGER NOT NULL DEFAULT 0, is_live INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX sightings_of_person ON sightings (person_id, started_at);
+CREATE INDEX sightings_of_person ON sightings (person_id, started_at, start_seconds, end_seconds);
 CREATE INDEX sightings_of_unknown ON sightings (unknown_id);
+CREATE INDEX pictures_with_crop ON pictures (person_id) WHERE crop IS NOT NULL;
+CREATE INDEX person_with_crop ON sightings (person_id) WHERE crop IS NOT NULL;
+CREATE INDEX unknown_with_crop ON sightings (unknown_id) WHERE crop IS NOT NULL;
 CREATE INDEX sightings_at ON sightings (started_at);
 CREATE INDEX sightings_indexed ON sightings (id) WHERE is_indexed = 1 AND embedding IS NOT NULL;
 CREATE INDEX sightings_waiting ON sightings (id) WHERE is_indexed = 0 AND embedding IS NOT NULL;
@@ -61,6 +64,18 @@ UPDATE sightings SET is_live = 1 WHERE uri GLOB '/dev/*'
     OR substr(uri, 1, instr(uri, '://') - 1) IN ('rtmp', 'rtmps', 'rtp', 'rtsp', 'rtsps', 'srt', 'udp');
 """
 """Cameras told by their addresses, as far as these tell."""
+
+FROM_VERSION_2 = """
+DROP INDEX IF EXISTS sightings_of_person;
+CREATE INDEX sightings_of_person ON sightings (person_id, started_at, start_seconds, end_seconds);
+CREATE INDEX pictures_with_crop ON pictures (person_id) WHERE crop IS NOT NULL;
+CREATE INDEX person_with_crop ON sightings (person_id) WHERE crop IS NOT NULL;
+CREATE INDEX unknown_with_crop ON sightings (unknown_id) WHERE crop IS NOT NULL;
+"""
+"""The list of people reads indexes alone: when each was seen, and whether there is a crop."""
+
+CHANGES = {0: SCHEMA, 1: FROM_VERSION_1 + FROM_VERSION_2, 2: FROM_VERSION_2}
+"""What brings a file of a version to the newest; 0 is a new file."""
 
 
 class Database:
@@ -129,6 +144,17 @@ class Database:
             finally:
                 self._depth -= 1
 
+    def version(self) -> tuple[int, int] | None:
+        """Changes with every change of the file, by this process or another one: what a copy in memory is of.
+
+        Returns None within a transaction, whose changes may still be rolled back.
+        """
+        with self._lock:
+            if self._connection.in_transaction:
+                return None
+            others = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+            return others, self._connection.total_changes
+
     def meta(self, key: str) -> Value:
         """A setting of the gallery; None where it was never set."""
         row = self.row("SELECT value FROM meta WHERE key = ?", [key])
@@ -170,7 +196,7 @@ class Database:
         if version > SCHEMA_VERSION:
             raise GalleryBroken(f"{self._path}: made by a newer Visage (version {version}); update this one")
         if version < SCHEMA_VERSION:
-            for statement in (FROM_VERSION_1 if version else SCHEMA).split(";"):
+            for statement in CHANGES[version].split(";"):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

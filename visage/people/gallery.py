@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -16,12 +17,14 @@ from typing_extensions import Self
 
 from stages.frames import FloatArray
 from stages.identify.roster import Roster
+from stages.tracks.summary import TrackSummary
+from visage.home import expand_home
+from visage.people.attribution import Attribution
 from visage.people.binding import GalleryBinding
 from visage.people.database import Database
 from visage.people.errors import GalleryBroken, NoSuchPerson
 from visage.people.foundation import open_bound
 from visage.people.index_home import IndexHome
-from visage.people.names import clean_name
 from visage.people.person_store import PersonStore, number_of
 from visage.people.reader import PortraitFace
 from visage.people.records import (
@@ -41,9 +44,6 @@ from visage.people.unknowns import Unknowns
 from visage.people.vectors import VectorCodec
 
 __all__ = ["Gallery", "open_gallery"]
-
-BEST_SIGHTINGS = 3
-"""An unknown who is named is recognised by so many of their best tracks."""
 
 
 class Gallery:
@@ -72,7 +72,6 @@ class Gallery:
         self.dimension = own.dimension
         self.threshold = own.threshold
         self.margin = own.margin
-        self._cipher = own.cipher
         self._codec = VectorCodec(own.dimension, own.cipher)
         self.roll = PersonStore(self.database, self._codec, own.cipher)
         self.unknown_store = Unknowns(self.database, self._codec, threshold=own.threshold)
@@ -80,6 +79,9 @@ class Gallery:
             self.database, self._codec, own.cipher, open_index=home.open, volatile=home.is_volatile
         )
         self._roster = RosterCache(self.database, self.roll, own.dimension)
+        self._attribution = Attribution(
+            self.database, self._codec, own, self.roll, self.unknown_store, self.sighting_store
+        )
         self._removal = Removal(self.database, self._codec, self.roll, self.unknown_store, self.sighting_store)
 
     def __repr__(self) -> str:
@@ -99,6 +101,10 @@ class Gallery:
     def people(self) -> list[StoredPerson]:
         """Everybody, by name."""
         return self.roll.people()
+
+    def person_ids(self) -> set[str]:
+        """Of everybody; one quick statement."""
+        return self.roll.person_ids()
 
     def person(self, who: str) -> StoredPerson:
         """By name or id. Raises NoSuchPerson."""
@@ -120,6 +126,14 @@ class Gallery:
         """
         digest = hashlib.sha256(content).hexdigest()
         return self.roll.add_picture(name, face, origin=origin, digest=digest, keep_crop=self.keeps_crops)
+
+    def add_all(self, name: str, pictures: Sequence[tuple[PortraitFace, bytes]], *, origin: str) -> list[Enrolled]:
+        """Enrol several faces of one person, each with its picture's bytes: all of them or, if one is refused, none.
+
+        Raises NameRefused, PictureRefused; then the gallery is as it was.
+        """
+        with self.database.transaction():
+            return [self.add(name, face, origin=origin, content=content) for face, content in pictures]
 
     def rename(self, who: str, name: str) -> None:
         """Raises NoSuchPerson, NameTaken."""
@@ -148,34 +162,33 @@ class Gallery:
 
         Raises NoSuchPerson, NameRefused.
         """
-        name = clean_name(name)
-        with self.database.transaction():
-            number = self.unknown_store.key(who)
-            row = self.database.row("SELECT id FROM people WHERE name = ?", [name])
-            key = self.roll.create(name) if row is None else int(row["id"])
-            best = self.database.rows(
-                "SELECT * FROM sightings WHERE unknown_id = ? AND embedding IS NOT NULL ORDER BY quality DESC LIMIT ?",
-                [number, BEST_SIGHTINGS],
-            )
-            for sighting in best:
-                crop = None if sighting["crop"] is None else self._cipher.decrypt(sighting["crop"])
-                vector = self._codec.decode(sighting["embedding"])
-                self.roll.add_embedding(
-                    key, vector, origin=f"sighting s{sighting['id']}", quality=sighting["quality"], crop=crop
-                )
-            self.database.write(
-                "UPDATE sightings SET person_id = ?, unknown_id = NULL, is_indexed = 0 WHERE unknown_id = ?",
-                [key, number],
-            )
-            self.unknown_store.remove(number)
-            self.database.audit("name", f"u{number}", f"p{key}")
-        return self.roll.person(f"p{key}")
+        return self._attribution.name_unknown(who, name)
 
     def split_unknown(self, who: str) -> list[str]:
         """Tell apart those taken for one; ids of all parts. Raises NoSuchPerson."""
         return [f"u{number}" for number in self.unknown_store.split(self.unknown_store.key(who))]
 
     # -- sightings ---------------------------------------------------------------------------------------------------
+
+    def record(self, track: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> None:
+        """Store a track that has ended as a sighting, of the person or unknown whom it shows.
+
+        Args:
+            uri: where the source came from, without credentials.
+            is_live: of a camera.
+            crop: JPEG of its best shot; None keeps none.
+
+        Raises sqlite3.Error for a disk that is full, say; then nothing is stored.
+        """
+        self._attribution.record(track, self.roster(), uri=uri, is_live=is_live, crop=crop)
+
+    def open_index(self) -> None:
+        """Open the index of sightings, if it is not yet. Raises FaceIndexError, such as IndexInUse."""
+        self.sighting_store.index()
+
+    def index_waiting(self) -> None:
+        """Bring the index up to what was recorded and removed. Raises FaceIndexError."""
+        self.sighting_store.index_waiting()
 
     def sightings(
         self,
@@ -286,7 +299,7 @@ def open_gallery(
         GalleryLocked: it is encrypted and the key is missing or wrong.
         GalleryBroken: the folder can't be used.
     """
-    folder = Path(path).expanduser()
+    folder = expand_home(path)
     if not create and not (folder / "gallery.sqlite").is_file():
         raise GalleryBroken(f"{folder}: no gallery is there; `visage people add NAME PICTURE` makes one")
     return Gallery(

@@ -31,7 +31,9 @@ LISTED = """
 SELECT people.id, people.name,
     (SELECT count(*) FROM pictures WHERE person_id = people.id) AS pictures,
     count(sightings.id) AS sightings, coalesce(sum(end_seconds - start_seconds), 0) AS seen_seconds,
-    max(started_at + end_seconds - start_seconds) AS last_seen
+    max(started_at + end_seconds - start_seconds) AS last_seen,
+    EXISTS (SELECT 1 FROM pictures WHERE person_id = people.id AND crop IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM sightings WHERE person_id = people.id AND crop IS NOT NULL) AS has_crop
 FROM people LEFT JOIN sightings ON sightings.person_id = people.id
 """
 
@@ -43,11 +45,22 @@ class PersonStore:
         self._database = database
         self._codec = codec
         self._cipher = cipher
+        self._listed: tuple[tuple[int, int] | None, list[StoredPerson]] | None = None
         self._copy: tuple[Value, FloatArray, NDArray[np.intp]] | None = None
 
     def people(self) -> list[StoredPerson]:
-        """Everybody, by name."""
-        return [_person(row) for row in self._database.rows(f"{LISTED} GROUP BY people.id ORDER BY people.name")]
+        """Everybody, by name. Read again only when anything in the file has changed: there may be thousands."""
+        # The version before the rows: they may be newer than it says, never older.
+        version, listed = self._database.version(), self._listed
+        if version is None or listed is None or listed[0] != version:
+            rows = self._database.rows(f"{LISTED} GROUP BY people.id ORDER BY people.name")
+            listed = (version, [_person(row) for row in rows])
+            self._listed = None if version is None else listed
+        return list(listed[1])
+
+    def person_ids(self) -> set[str]:
+        """Of everybody; quick, however many they are."""
+        return {f"p{row['id']}" for row in self._database.rows("SELECT id FROM people")}
 
     def person(self, who: str) -> StoredPerson:
         """By name or id ("p7"). Raises NoSuchPerson."""
@@ -249,5 +262,11 @@ def number_of(identifier: str, kind: str) -> int | None:
 
 def _person(row: Row) -> StoredPerson:
     return StoredPerson(
-        f"p{row['id']}", row["name"], row["pictures"], row["sightings"], row["seen_seconds"], row["last_seen"]
+        f"p{row['id']}",
+        row["name"],
+        row["pictures"],
+        row["sightings"],
+        row["seen_seconds"],
+        row["last_seen"],
+        bool(row["has_crop"]),
     )

@@ -17,8 +17,6 @@ import threading
 import time
 from dataclasses import dataclass
 
-from stages.identify.roster import Roster
-from stages.identify.rule import NamingRule
 from stages.tracks.summary import TrackSummary
 from visage.people.gallery import Gallery
 from visage.people.index.errors import FaceIndexError
@@ -34,9 +32,6 @@ INDEX_SECONDS = 2.0
 PRUNE_SECONDS = 3600.0
 """Between two looks for what is too old."""
 
-MIN_WEIGHT = 0.05
-"""Of quality and of seconds: a track of one poor frame still moves its cluster a little."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -50,7 +45,7 @@ class SightingRecorder:
         """
         self._gallery = gallery
         with contextlib.suppress(ConnectionError):  # a server that is away is caught up
-            gallery.sighting_store.index()
+            gallery.open_index()
         self._queue: queue.Queue[_Ended | _SeenAgain | None] = queue.Queue()  # `record` and `seen_again` bound it
         self._retention_seconds = retention_seconds
         self._capacity = capacity
@@ -134,11 +129,10 @@ class SightingRecorder:
                         item.source_id, item.uri, (item.first_seconds, item.last_seconds), before=item.before
                     )
                 else:
-                    self._store(item)
+                    self._gallery.record(item.track, uri=item.uri, is_live=item.is_live, crop=item.crop)
                     with self._lock:
                         self._recorded += 1
             except Exception as error:  # the thread's edge: a full disk must not end the recording of what comes later
-                self._gallery.unknown_store.reload()  # its clusters may hold what was rolled back
                 self._fail(item.source_id, error, is_track=isinstance(item, _Ended))
             with self._item_done:
                 self._done += 1
@@ -146,44 +140,6 @@ class SightingRecorder:
                     del self._newest[item.source_id]
                 self._item_done.notify_all()
             self._work.set()
-
-    def _store(self, item: _Ended) -> None:
-        gallery, track = self._gallery, item.track
-        roster = gallery.roster()
-        with gallery.database.transaction():
-            person, similarity = self._person(track, roster)
-            unknown = None
-            if person is None and track.embedding is not None:
-                seconds = track.end_seconds - track.start_seconds
-                weight = max(track.best_quality, MIN_WEIGHT) * max(seconds, MIN_WEIGHT)
-                unknown = gallery.unknown_store.assign(track.embedding, weight)
-            gallery.sighting_store.add(
-                track,
-                uri=item.uri,
-                is_live=item.is_live,
-                person=person,
-                unknown=unknown,
-                similarity=similarity,
-                crop=item.crop,
-            )
-
-    def _person(self, track: TrackSummary, roster: Roster) -> tuple[int | None, float | None]:
-        """Whom the pipeline took it for, if still there; where it did not ask, whom the whole track is like."""
-        identity = track.identity
-        if identity is not None and identity.person_id is not None and self._exists(identity.person_id):
-            return int(identity.person_id[1:]), identity.similarity
-        if track.embedding is None or (identity is not None and identity.person_id is None):
-            return None, None
-        found = roster.closest(track.embedding[None])
-        similarity, runner_up = float(found.similarity[0]), float(found.runner_up[0])
-        rule = NamingRule(self._gallery.threshold, self._gallery.margin)
-        if not rule.names(similarity, runner_up, samples=track.embeddings):
-            return None, None
-        person_id = roster.people[found.best[0]].person_id
-        return (int(person_id[1:]), similarity) if person_id is not None and self._exists(person_id) else (None, None)
-
-    def _exists(self, person_id: str) -> bool:
-        return self._gallery.database.row("SELECT 1 FROM people WHERE id = ?", [int(person_id[1:])]) is not None
 
     def _index(self) -> None:
         prune_at = time.monotonic()
@@ -196,7 +152,7 @@ class SightingRecorder:
                 if self._retention_seconds is not None and time.monotonic() >= prune_at:
                     prune_at = time.monotonic() + PRUNE_SECONDS
                     self._gallery.prune(older_than_seconds=self._retention_seconds)
-                self._gallery.sighting_store.index_waiting()
+                self._gallery.index_waiting()
             except FaceIndexError as error:
                 failure = str(error)
             except Exception as error:  # the thread's edge

@@ -21,7 +21,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class StoredPerson:
-    """Somebody with a name. `seen_seconds`: how long all their sightings lasted together."""
+    """A person with a name.
+
+    Attributes:
+        seen_seconds: how long all their sightings lasted together.
+        has_crop: some picture or sighting of theirs has a crop.
+    """
 
     person_id: str
     name: str
@@ -29,6 +34,7 @@ class StoredPerson:
     sightings: int = 0
     seen_seconds: float = 0.0
     last_seen: float | None = None
+    has_crop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,12 @@ class PictureRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredUnknown:
-    """Somebody without a name. `offered`: seen long enough to be worth one."""
+    """A person without a name.
+
+    Attributes:
+        offered: seen long enough to be worth one.
+        has_crop: some sighting of theirs has a crop.
+    """
 
     unknown_id: str
     name: str
@@ -54,6 +65,7 @@ class StoredUnknown:
     last_seen: float
     sources: tuple[str, ...]
     offered: bool
+    has_crop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

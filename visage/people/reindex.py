@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from visage.config import Settings
+from visage.home import expand_home
 from visage.people.errors import PictureRefused
 from visage.people.gallery import open_gallery
 from visage.people.reader import FaceReader, choose_face
@@ -25,7 +26,7 @@ def reindex_gallery(
 
     The old gallery stays beside it as `<folder>.old`. Raises PeopleError, FileExistsError where that is there already.
     """
-    folder = folder.expanduser()
+    folder = expand_home(folder)
     kept = folder.with_name(folder.name + ".old")
     if kept.exists():
         raise FileExistsError(f"{kept}: exists already; remove it first")

@@ -1,6 +1,6 @@
 """One source's tracks into the gallery: a sink that follows them and gives each that ends to the recorder.
 
-Wants pixels only where the gallery keeps crops; then it cuts the best shot so far of each track, one JPEG a track in
+Reads pictures only where the gallery keeps crops; then it cuts the best shot so far of each track, one JPEG a track in
 view, renewed when a clearly better one comes.
 """
 
@@ -41,10 +41,6 @@ class SightingSink:
         self._first: Frame | None = None
         self._last: Frame | None = None
         self._is_closed = False
-
-    @property
-    def wants_pixels(self) -> bool:
-        return self._to_bgr is not None
 
     def open(self, info: VideoInfo) -> None:
         self._info = info

@@ -30,7 +30,8 @@ MIN_QUALITY = 0.05  # a face of none still counts a little
 LISTED = """
 SELECT unknown_id AS id, count(*) AS sightings, sum(end_seconds - start_seconds) AS seen_seconds,
     min(started_at) AS first_seen, max(started_at + end_seconds - start_seconds) AS last_seen,
-    group_concat(DISTINCT source) AS sources
+    group_concat(DISTINCT source) AS sources,
+    EXISTS (SELECT 1 FROM sightings AS own WHERE own.unknown_id = sightings.unknown_id AND crop IS NOT NULL) AS has_crop
 FROM sightings WHERE unknown_id IS NOT NULL
 """
 
@@ -186,4 +187,5 @@ def _record(row: Row) -> StoredUnknown:
         row["last_seen"],
         tuple(sorted(row["sources"].split(","))),
         row["seen_seconds"] >= OFFERED_SECONDS,
+        bool(row["has_crop"]),
     )

@@ -75,11 +75,25 @@ class Pipeline:
         self._queues: dict[str, BoundedQueue[SinkItem]] = {name: BoundedQueue(limits.queue_capacity) for name in names}
         detected, finished = self._queues[names[0]], self._queues["sink"]
         self._workers: list[StageWorker[Frame] | StageWorker[Observation]] = [
-            StageWorker(detect, take=self._take_frames, output=detected, hooks=hooks, on_failure=self._fail)
+            StageWorker(
+                detect,
+                name="detect",
+                take=self._take_frames,
+                output=detected,
+                hooks=hooks,
+                on_failure=lambda failure: self._fail(failure, fed_by=()),
+            )
         ]
         if embed is not None:
             self._workers.append(
-                StageWorker(embed, take=self._take_observations, output=finished, hooks=hooks, on_failure=self._fail)
+                StageWorker(
+                    embed,
+                    name="embed",
+                    take=self._take_observations,
+                    output=finished,
+                    hooks=hooks,
+                    on_failure=lambda failure: self._fail(failure, fed_by=(detected,)),
+                )
             )
         self._sink = SinkWorker(
             inlet=finished,
@@ -88,7 +102,7 @@ class Pipeline:
             on_source_failed=self._fail_source,
             on_source_ended=self._settle,
             end_early=self._end_early,
-            on_failure=self._fail,
+            on_failure=lambda failure: self._fail(failure, fed_by=tuple(self._queues.values())),
             on_stopped=self._settle_the_rest,
         )
 
@@ -209,7 +223,7 @@ class Pipeline:
             state=self._state.current,
             forgotten=forgotten,
             sources=tuple(source.statistics() for source in sources),
-            stages=tuple(worker.statistics() for worker in self._workers),
+            stages=tuple(stage for worker in self._workers for stage in worker.statistics()),
             queues={name: queue.statistics() for name, queue in self._queues.items()},
         )
 
@@ -258,16 +272,15 @@ class Pipeline:
         if self._sources.is_done:
             self._inboxes.close()
 
-    def _fail(self, failure: StageFailed) -> None:
+    def _fail(self, failure: StageFailed, *, fed_by: Sequence[BoundedQueue[SinkItem]]) -> None:
+        """Stop, because a thread has failed. `fed_by`: the queues up to it; those after it are still worked off."""
         with self._lock:
             self._failure = self._failure or failure
             self._give_up_at = self._give_up_at or time.monotonic() + SETTLE_SECONDS
         self._interrupt_all()
         release_all(self._inboxes.abort())
-        # Stages after the failed one still get what is on its way to them.
-        names = list(self._queues)
-        for name in names[: names.index(failure.stage) + 1 if failure.stage in names else 0]:
-            release_all(self._queues[name].abort())
+        for queue in fed_by:
+            release_all(queue.abort())
 
     def _end_early(self, source_id: str) -> SourceEnded:
         decoded = self._sources[source_id].statistics().frames_decoded

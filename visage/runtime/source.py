@@ -141,7 +141,7 @@ class RunningSource:
         except (QueueClosed, QueueAborted):
             self._is_interrupted.set()
         except Exception as exc:  # the thread's edge: recorded as this source's failure
-            # Stopped while it was being opened, it may not even have seen a picture: that is no fault of its.
+            # A source stopped while it was opening may not have read a picture yet; that is not a failure.
             was_stopped = self._is_interrupted.is_set() and self._state.current is SourceState.OPENING
             error = None if was_stopped else exc
         # Otherwise it was given up meanwhile, and nobody waits for its end.

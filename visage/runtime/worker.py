@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from stages.contract import Hook, Stage
 from stages.frames import Frame, Observation
+from stages.meter import metered
 from stages.sources import SourceEnded, SourceStarted
 from visage.runtime.errors import QueueAborted, QueueClosed, StageFailed
 from visage.runtime.queue import BoundedQueue
@@ -26,6 +26,7 @@ class StageWorker(Generic[In]):
         self,
         stage: Stage[In, Observation],
         *,
+        name: str,
         take: Callable[[], Sequence[SourceStarted | In | SourceEnded]],
         output: BoundedQueue[SourceStarted | Observation | SourceEnded],
         hooks: Sequence[Hook] = (),
@@ -33,19 +34,18 @@ class StageWorker(Generic[In]):
     ) -> None:
         """
         Args:
+            name: the thread's.
             take: the next batch; raises QueueClosed at the end, QueueAborted when torn down.
             output: closed when the stage has passed on its last item, also when it failed.
             on_failure: called on this thread before the output is closed.
         """
-        self._stage = stage
+        self._stage = metered(stage)
         self._take = take
         self._output = output
-        self._hooks = hooks
+        for counter in self._stage.counters:
+            counter.hooks = hooks
         self._on_failure = on_failure
-        self._thread = threading.Thread(target=self._run, name=stage.name)
-        self._batches = 0
-        self._items = 0
-        self._seconds_busy = 0.0
+        self._thread = threading.Thread(target=self._run, name=name)
 
     def start(self) -> None:
         """Start the thread."""
@@ -61,9 +61,12 @@ class StageWorker(Generic[In]):
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
-    def statistics(self) -> StageStatistics:
-        """Counters at this moment."""
-        return StageStatistics(self._stage.name, self._batches, self._items, self._seconds_busy)
+    def statistics(self) -> tuple[StageStatistics, ...]:
+        """Counters of the stage and of each inside it at this moment, in the order in which a frame leaves them."""
+        return tuple(
+            StageStatistics(counter.name, counter.batches, counter.items, counter.seconds_busy)
+            for counter in self._stage.counters
+        )
 
     def _run(self) -> None:
         try:
@@ -76,7 +79,9 @@ class StageWorker(Generic[In]):
             finally:
                 self._stage.close()
         except Exception as exc:  # the thread's edge: the pipeline records it and stops
-            failure = StageFailed(self._stage.name, exc)
+            # The innermost that has raised; what went wrong between stages counts as the last one's.
+            failed = next((counter for counter in self._stage.counters if counter.has_failed), self._stage.counters[-1])
+            failure = StageFailed(failed.name, exc)
             failure.__cause__ = exc
             self._on_failure(failure)
         finally:
@@ -84,31 +89,21 @@ class StageWorker(Generic[In]):
 
     def _handle(self, batch: Sequence[SourceStarted | In | SourceEnded]) -> None:
         items = [item for item in batch if not isinstance(item, (SourceStarted, SourceEnded))]
-        try:
-            results = iter(self._process(items) if items else ())
-        except BaseException:
-            for unprocessed in items:
-                unprocessed.release()
-            raise
         outgoing: list[SourceStarted | Observation | SourceEnded] = []
-        for item in batch:
-            if isinstance(item, SourceEnded):
-                outgoing.extend(self._stage.flush(item.source_id))
-                outgoing.append(item)
-            else:
-                outgoing.append(item if isinstance(item, SourceStarted) else next(results))
+        try:
+            results = self._stage.process(items) if items else ()
+            if len(results) != len(items):
+                raise RuntimeError(f"{len(results)} results for a batch of {len(items)} frames")
+            rest = iter(results)
+            for item in batch:
+                if isinstance(item, SourceEnded):
+                    self._stage.end_source(item.source_id)
+                outgoing.append(item if isinstance(item, (SourceStarted, SourceEnded)) else next(rest))
+        except BaseException:
+            for item in items:  # their results hold the same frames
+                item.release()
+            raise
         self._pass_on(outgoing)
-
-    def _process(self, items: Sequence[In]) -> Sequence[Observation]:
-        started = time.perf_counter()
-        results = self._stage.process(items)
-        seconds = time.perf_counter() - started
-        self._batches += 1
-        self._items += len(items)
-        self._seconds_busy += seconds
-        for hook in self._hooks:
-            hook.on_batch(self._stage.name, len(items), seconds)
-        return results
 
     def _pass_on(self, outgoing: Sequence[SourceStarted | Observation | SourceEnded]) -> None:
         try:
@@ -127,7 +122,7 @@ class StageStatistics:
     Attributes:
         batches: calls of `process`.
         items: frames in them.
-        seconds_busy: time in `process`.
+        seconds_busy: time in `process`, without that of the stages inside.
     """
 
     name: str

@@ -34,7 +34,7 @@ async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig])
             source_id = info.source_id
             sinks = [] if people is None else people.sinks_for(info, pictures)
             if config.web.enabled:
-                sinks.append(live.sink(lambda picture: daemon.to_bgr(picture, source_id)))
+                sinks.append(live.sink(lambda picture, width: daemon.to_bgr(picture, source_id, max_width=width)))
             return sinks
 
         daemon = owned.enter_context(

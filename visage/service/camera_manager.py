@@ -52,7 +52,8 @@ class CameraManager:
         Args:
             open_camera: a source for one connection, not yet open.
             on_state: told a camera's name, new state and reason; quick.
-            on_config: told of every camera before it starts, and with None of one that is gone.
+            on_config: told of every camera before it starts, and with None of one that is gone. One call at a time,
+                outside the desk's lock.
         """
         self._pipeline = pipeline
         self._open_camera = open_camera
@@ -60,6 +61,7 @@ class CameraManager:
         self._on_config = on_config
         self._lock = threading.RLock()
         self._acting = threading.Lock()
+        self._announcing = threading.RLock()
         self._cameras: dict[str, CameraRecord] = {}
         self._told: dict[str, tuple[str, str]] = {}
         self._is_closed = False
@@ -90,7 +92,7 @@ class CameraManager:
                 leaving.timetable, leaving.next_config = Timetable.parse(config.schedule), config
             else:
                 raise SourceTaken(f"there is a source {name!r} already")
-        self._on_config(name, config)
+        self._announce(name)
         self.reconcile()
 
     def change(self, name: str, config: CameraConfig) -> None:
@@ -100,7 +102,7 @@ class CameraManager:
             camera.timetable = Timetable.parse(config.schedule)
             camera.next_config = config
             camera.forgive()
-        self._on_config(name, config)
+        self._announce(name)
         self.reconcile()
 
     def pause(self, name: str) -> None:
@@ -122,8 +124,11 @@ class CameraManager:
         with self._lock:
             camera = self._get(name)
             camera.is_removed = True
-            if camera.source is None:
+            is_gone = camera.source is None
+            if is_gone:
                 self._forget(name)
+        if is_gone:
+            self._announce(name)
         self.reconcile()
 
     def close(self) -> None:
@@ -151,8 +156,11 @@ class CameraManager:
                 camera.fail(redact_text(str(outcome.error)))
                 logger.error("%s: %s", name, camera.failure, extra=about("camera.failed", name, error=outcome.error))
             self._pipeline.forget(name)
-            if camera.is_removed:
+            is_gone = camera.is_removed
+            if is_gone:
                 self._forget(name)
+        if is_gone:
+            self._announce(name)
         return True
 
     def readings(self) -> list[CameraReport]:
@@ -196,7 +204,14 @@ class CameraManager:
     def _forget(self, name: str) -> None:
         del self._cameras[name]
         self._told.pop(name, None)
-        self._on_config(name, None)
+
+    def _announce(self, name: str) -> None:
+        """Call `on_config` with what is so by now: it may write to disk, so the desk's own lock is free meanwhile."""
+        with self._announcing:  # one at a time: the last call says how it is
+            with self._lock:
+                camera = self._cameras.get(name)
+                config = None if camera is None else camera.next_config or camera.config
+            self._on_config(name, config)
 
     def _should_start(self, name: str, now: datetime) -> bool:
         camera = self._cameras[name]

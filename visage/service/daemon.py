@@ -226,10 +226,10 @@ class Daemon:
         """Why frames do not go through; empty if they do."""
         return "stopping" if self._stopping.is_set() else self._health.problem()
 
-    def to_bgr(self, picture: Picture, source_id: str) -> NDArray[np.uint8]:
+    def to_bgr(self, picture: Picture, source_id: str, *, max_width: int | None = None) -> NDArray[np.uint8]:
         """A picture as it may be shown: privacy masks are black. For sinks, on their thread."""
         areas = self._regions.areas(source_id)
-        image = self.platform.to_bgr(picture)
+        image = self.platform.to_bgr(picture, max_width)
         return image if areas is None else areas.black_out(image)
 
     def _open_sinks(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:

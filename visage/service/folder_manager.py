@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ class FolderManager:
 
     def __init__(self, files: JobDispatcher, configs: Mapping[str, FolderConfig]) -> None:
         self._files = files
+        self._lock = threading.Lock()
         self._configs = dict(configs)
         self._running: dict[str, _Folder] = {}
         self._paused: set[str] = set()
@@ -51,12 +53,13 @@ class FolderManager:
 
     def set(self, name: str, config: FolderConfig | None) -> None:
         """Watch a folder, watch it in another way, or (None) no more. Its queued files stay queued."""
-        configs = dict(self._configs)
-        if config is None:
-            configs.pop(name, None)
-        else:
-            configs[name] = config
-        self._configs = configs
+        with self._lock:  # readers take the dictionary as it is: it is replaced, never changed
+            configs = dict(self._configs)
+            if config is None:
+                configs.pop(name, None)
+            else:
+                configs[name] = config
+            self._configs = configs
         self._wake.set()
 
     def pause(self, name: str) -> None:

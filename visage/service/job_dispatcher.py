@@ -1,10 +1,10 @@
 """Files from the ledger into the pipeline, as many at once as the device has decoders for.
 
 A file's job is claimed, its outputs are staged beside their places, and when the pipeline says that they are durable
-it is decided what becomes of the job (see `visage.service.job_outcomes`). Between those two a crash repeats the work, and
-the same outputs replace the same: whole or not at all. An interrupted file leaves nothing and is queued again. A
-suspect (see the ledger) is tried in a process of its own first, and one that crashed the process once works alone from
-then on.
+`visage.service.job_outcomes` decides what becomes of the job. A crash between those two repeats the work, and equal
+outputs replace each other: whole or not at all. An interrupted file leaves nothing behind and is queued again. A
+quarantined file (see the ledger) is first tried in a process of its own; one that crashed the process once is analysed
+alone from then on.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ OWED_SECONDS = 1.0
 """Until what was seen in a file is asked for again."""
 
 LOOK_SECONDS = 30.0
-"""For a look at a file. On a mount that hangs it is begun without, and hangs by itself."""
+"""Longest wait for a file's status. On a mount that hangs, the job starts without it and waits on its own thread."""
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")

@@ -20,8 +20,6 @@ __all__ = ["TrackEventSink"]
 class TrackEventSink:
     """Implements `stages.sink.base.Sink`."""
 
-    wants_pixels = False
-
     def __init__(
         self,
         factory: EventFactory,

@@ -13,7 +13,6 @@ class WholeOnly:
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self.wants_pixels = sink.wants_pixels
         self.open = sink.open
         self.write = sink.write
         self.abandon = sink.abandon

@@ -7,7 +7,6 @@ line for a person.
 from __future__ import annotations
 
 import logging
-from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import Depends, FastAPI, Request
@@ -18,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.routing import Router
 
+from visage import __version__
 from visage.config.web import WebSettings, is_loopback
 from visage.web.api import events, health, live, people, search, session, sightings, sources, system, unknowns
 from visage.web.audit import AuditLog
@@ -51,7 +51,7 @@ def create_app(settings: WebSettings, parts: WebParts) -> FastAPI:
     app = FastAPI(
         title="Visage",
         description=ABOUT,
-        version=version("visage"),
+        version=__version__,
         openapi_url="/api/openapi.json",
         docs_url=None,  # their scripts come from elsewhere, which the page's policy forbids
         redoc_url=None,

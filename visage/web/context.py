@@ -57,7 +57,7 @@ class Context:
     def remembered(self) -> EventFeed:
         """The feed, for who asks of the past; whoever was forgotten meanwhile, by any program, is no part of it."""
         if self.has_gallery:
-            self.feed.forget_others({person.person_id for person in self.people.people()})
+            self.feed.forget_others(self.people.person_ids())
         return self.feed
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import datetime, timezone
 
 from stages.errors import SourceError
@@ -33,7 +33,11 @@ class GalleryPeople:
         self._lock = threading.Lock()
 
     def people(self) -> Sequence[PersonView]:
-        return [self._person(record) for record in self._gallery.people()]
+        keeps_crops = self._gallery.keeps_crops
+        return [_person(record, keeps_crops) for record in self._gallery.people()]
+
+    def person_ids(self) -> Set[str]:
+        return self._gallery.person_ids()
 
     def person(self, person_id: str) -> PersonView:
         with _answered():
@@ -41,10 +45,9 @@ class GalleryPeople:
 
     def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonView:
         with _answered():
-            # All are read before one is kept: a refused picture leaves nothing half done.
+            # All are read before the one transaction begins: a refused picture leaves nothing, and no lock waits.
             faces = [self._read(picture) for picture in pictures]
-            for face, picture in zip(faces, pictures, strict=True):
-                self._gallery.add(name, face, origin="upload", content=picture)
+            self._gallery.add_all(name, list(zip(faces, pictures, strict=True)), origin="upload")
             return self._person(self._gallery.person(name))
 
     def rename_person(self, person_id: str, name: str) -> PersonView:
@@ -75,6 +78,7 @@ class GalleryPeople:
         return portrait
 
     def unknowns(self) -> Sequence[Unknown]:
+        keeps_crops = self._gallery.keeps_crops
         return [
             Unknown(
                 unknown_id=record.unknown_id,
@@ -83,7 +87,7 @@ class GalleryPeople:
                 first_seen=_moment(record.first_seen),
                 last_seen=_moment(record.last_seen),
                 sources=record.sources,
-                has_portrait=self._has_portrait(record.unknown_id),
+                has_portrait=keeps_crops and record.has_crop,
             )
             for record in self._gallery.unknowns()
         ]
@@ -139,17 +143,7 @@ class GalleryPeople:
         return choose_face(faces)
 
     def _person(self, record: records.StoredPerson) -> PersonView:
-        return PersonView(
-            person_id=record.person_id,
-            name=record.name,
-            pictures=record.pictures,
-            sightings=record.sightings,
-            last_seen=None if record.last_seen is None else _moment(record.last_seen),
-            has_portrait=self._has_portrait(record.person_id),
-        )
-
-    def _has_portrait(self, identifier: str) -> bool:
-        return self._gallery.keeps_crops and self._gallery.portrait(identifier) is not None
+        return _person(record, self._gallery.keeps_crops)
 
 
 @contextlib.contextmanager
@@ -165,6 +159,17 @@ def _answered() -> Iterator[None]:
         raise UnusablePicture(str(error)) from error
     except FaceIndexError as error:
         raise Unavailable(str(error)) from error
+
+
+def _person(record: records.StoredPerson, keeps_crops: bool) -> PersonView:
+    return PersonView(
+        person_id=record.person_id,
+        name=record.name,
+        pictures=record.pictures,
+        sightings=record.sightings,
+        last_seen=None if record.last_seen is None else _moment(record.last_seen),
+        has_portrait=keeps_crops and record.has_crop,
+    )
 
 
 def _sighting(record: records.Sighting) -> SightingView:

@@ -89,7 +89,7 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self._check_host() and not self._is_ours(host):
-            return _refuse(421, "this daemon is not called so; name it in `web.allowed_hosts`, or make a token")
+            return _refuse(421, "host name not allowed; add it to `web.allowed_hosts`, or make a token")
         if scope["path"].startswith("/api/") and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return _refuse(403, "another site's page may not use this API")
         origin = headers.get("origin")

@@ -54,7 +54,7 @@ class LiveHub:
     def __repr__(self) -> str:
         return f"<LiveHub {self.viewers} viewers, {dict(self._counts)}>"
 
-    def sink(self, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> PreviewSink:
+    def sink(self, to_bgr: Callable[[Picture, int], NDArray[np.uint8]]) -> PreviewSink:
         """One more sink for a source, which lets it be watched."""
         return PreviewSink(self, to_bgr=to_bgr, width=self._width)
 

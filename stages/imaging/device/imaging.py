@@ -23,7 +23,7 @@ from stages.frames import FloatArray, Picture
 from stages.imaging.device.descriptors import CROP, LETTERBOX, crop_records, letterbox_records, picture_records
 from stages.imaging.device.picture import DevicePicture, await_last_uses, mark_used
 from stages.imaging.device.tensor import UINT8_BGR, TensorFormat
-from stages.imaging.letterbox import DetectorInput, Letterbox
+from stages.imaging.letterbox import DetectorInput, Letterbox, shrunk
 from stages.kernels.compiler import Kernel, load_kernel
 
 __all__ = ["DeviceImaging"]
@@ -116,14 +116,18 @@ class DeviceImaging:
         mark_used(owned, stream)
         return tensor
 
-    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
+    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
         """See `Imaging.to_bgr`."""
         owned = DevicePicture.of(picture)
-        if self._preview is None or self._preview.capacity < 3 * owned.width * owned.height:
+        box = Letterbox(1.0, 1.0, 0, 0, owned.width, owned.height)
+        if max_width is not None:
+            box = shrunk(owned.width, owned.height, owned.pixel_aspect, max_width)
+        size = 3 * box.content_width * box.content_height
+        if self._preview is None or self._preview.capacity < size:
             if self._preview is not None:
                 self._preview.close()
-            self._preview = _Preview(self._device, 3 * owned.width * owned.height, self._kernel_cache)
-        return self._preview.show(owned)
+            self._preview = _Preview(self._device, size, self._kernel_cache)
+        return self._preview.show(owned, box)
 
     def close(self) -> None:
         """Give the card's memory back. Safe to call twice."""
@@ -145,11 +149,10 @@ class _Preview:
         self._buffer = device.allocate((capacity,))
         self._readback = Readback(device, capacity)
 
-    def show(self, picture: DevicePicture) -> NDArray[np.uint8]:
-        width, height = picture.width, picture.height
+    def show(self, picture: DevicePicture, box: Letterbox) -> NDArray[np.uint8]:
+        width, height = box.content_width, box.content_height
         await_last_uses([picture], self._stream)
-        unscaled = Letterbox(1.0, 1.0, 0, 0, width, height)
-        (record,) = self._uploads.send(letterbox_records([picture], [unscaled]), stream=self._stream)
+        (record,) = self._uploads.send(letterbox_records([picture], [box]), stream=self._stream)
         pixels = self._buffer.view((height, width, 3))
         _letterbox(self._stream, self._kernel, record, pixels, (1, height, width), 0)
         mark_used([picture], self._stream)

@@ -39,7 +39,7 @@ _BLOCK = (256, 1, 1)
 
 
 class DevicePatchReader:
-    """Implements `stages.imaging.patches.PatchReader` for pictures on one card. Used by one thread, on which it is current."""
+    """A `stages.imaging.patches.PatchReader` for pictures on one card; used by one thread, on which it is current."""
 
     def __init__(self, device: CudaDevice, *, kernel_cache: Path | None = None) -> None:
         """

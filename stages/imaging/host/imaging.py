@@ -18,6 +18,7 @@ from stages.frames import FloatArray, Picture
 from stages.imaging.base import MAX_SAMPLES
 from stages.imaging.host.picture import HostPicture
 from stages.imaging.host.planes import Plane, merge_to_bgr, packed_bgr
+from stages.imaging.letterbox import shrunk
 
 __all__ = ["HostImaging"]
 
@@ -54,11 +55,17 @@ class HostImaging:
                 row += 1
         return crops
 
-    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
+    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
         """See `Imaging.to_bgr`."""
         host = HostPicture.of(picture)
         coded = packed_bgr(VideoReformatter(), host.frame, host.encoding)
-        return np.ascontiguousarray(np.rot90(coded, -(host.orientation.rotation_degrees // 90)))
+        upright = np.ascontiguousarray(np.rot90(coded, -(host.orientation.rotation_degrees // 90)))
+        if max_width is None:
+            return upright
+        box = shrunk(host.width, host.height, host.pixel_aspect, max_width)
+        small = np.empty((box.content_height, box.content_width, 3), np.uint8)
+        cv2.resize(upright, (box.content_width, box.content_height), dst=small, interpolation=cv2.INTER_AREA)
+        return small
 
     def _workspace(self, count: int, height: int, width: int) -> NDArray[np.uint8]:
         rows = self._workspaces.get((height, width))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,6 +56,23 @@ def test_compose_points_the_daemon_at_its_index(monkeypatch: pytest.MonkeyPatch)
     index = urlsplit(str(ServiceConfig().analysis.index_url))
     assert f"127.0.0.1:{index.port}:{index.port}" in services["qdrant"]["ports"]
     assert services["visage"]["depends_on"] == ["qdrant"]
+
+
+def test_compose_pins_a_server_that_fits_the_client() -> None:
+    """Seen in 2026-11: client 1.20 beside server 1.15. The image installs the newest client; tests may run an older."""
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    major, minor, _ = services["qdrant"]["image"].rpartition(":v")[2].split(".")
+    client = version("qdrant-client").split(".")
+    assert client[0] == major
+    assert int(client[1]) - int(minor) <= 1, "raise the server's version in compose.yaml"
+
+
+def test_every_image_has_an_exact_version() -> None:
+    named = re.findall(r"^ *image: (\S+:\S+)", (DEPLOY / "compose.yaml").read_text(), re.MULTILINE)
+    for name in ("Dockerfile", "Dockerfile.cuda"):
+        named += re.findall(r"^FROM (\S+)", (DEPLOY / name).read_text(), re.MULTILINE)
+    assert len(named) == 7
+    assert [image for image in named if not re.search(r":v?\d+\.\d+\.\d+", image)] == []
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.cuda"])

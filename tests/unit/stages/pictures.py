@@ -49,7 +49,7 @@ class TaggedImaging:
             ]
         )
 
-    def to_bgr(self, picture: Picture) -> NDArray[np.uint8]:
+    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
         raise NotImplementedError
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
@@ -10,12 +10,11 @@ from stages.chain import Chain
 
 @dataclass
 class Adding:
-    """Adds `number` to what passes, notes what is done to it, holds `held` back until it is flushed."""
+    """Adds `number` to what passes and notes what is done to it."""
 
     name: str
     number: int
     calls: list[str]
-    held: list[int] = field(default_factory=list)
     error: Exception | None = None
 
     def open(self) -> None:
@@ -24,9 +23,8 @@ class Adding:
     def process(self, batch: Sequence[int]) -> list[int]:
         return [item + self.number for item in batch]
 
-    def flush(self, source_id: str) -> list[int]:
-        self.calls.append(f"flush {self.name} {source_id}")
-        return self.held
+    def end_source(self, source_id: str) -> None:
+        self.calls.append(f"end {source_id} in {self.name}")
 
     def close(self) -> None:
         self.calls.append(f"close {self.name}")
@@ -40,15 +38,15 @@ def test_a_batch_passes_both_in_order() -> None:
     chain.open()
     assert chain.process([1, 2]) == [12, 13]
     chain.close()
-    assert chain.name == "detect"
+    assert [(counter.name, counter.items) for counter in chain.counters] == [("detect", 2), ("track", 2)]
     assert calls == ["open detect", "open track", "close detect", "close track"]
 
 
-def test_what_the_first_held_back_passes_the_second_before_that_is_flushed() -> None:
+def test_a_source_ends_in_both_in_order() -> None:
     calls: list[str] = []
-    chain = Chain(Adding("detect", 1, calls, held=[5]), Adding("track", 10, calls, held=[7]))
-    assert chain.flush("door") == [15, 7]
-    assert calls == ["flush detect door", "flush track door"]
+    chain = Chain(Adding("detect", 1, calls), Adding("track", 10, calls))
+    chain.end_source("door")
+    assert calls == ["end door in detect", "end door in track"]
 
 
 def test_the_second_is_closed_though_the_first_fails() -> None:

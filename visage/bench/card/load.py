@@ -170,8 +170,6 @@ class _Decoder:
 class _CounterSink:
     """A sink that counts."""
 
-    wants_pixels = False
-
     def __init__(self) -> None:
         self.counter = FrameCounter()
 

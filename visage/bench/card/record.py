@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rich.console import Console
 
+from visage import __version__
 from visage.bench.card.steady_work import SteadyWork
 from visage.bench.card.suite import CardResults, Width
 from visage.bench.table import print_table
@@ -29,7 +29,7 @@ def make_card_record(settings: Settings, results: CardResults) -> dict[str, Any]
         "kind": "card",
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": {"system": machine.system, "cpu": machine.cpu, "gpus": [asdict(gpu) for gpu in machine.gpus]},
-        "versions": {"python": machine.python, "visage": _version(), **machine.libraries},
+        "versions": {"python": machine.python, "visage": __version__, **machine.libraries},
         "settings": settings.model_dump(mode="json", exclude={"model_dir"}),
         "networks": asdict(results.networks),
         "widths": [{**asdict(width), "share": width.share} for width in results.widths],
@@ -103,10 +103,3 @@ def _costs(codec: str, window: SteadyWork, stages: Sequence[str]) -> tuple[str, 
         *("-" if value is None else f"{value:.0f}" for value in own),
         *(f"{100 * window.waiting[name]:.0f}" if name in window.waiting else "-" for name in stages),
     )
-
-
-def _version() -> str:
-    try:
-        return version("visage")
-    except PackageNotFoundError:  # run from a checkout
-        return "unknown"

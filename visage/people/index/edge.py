@@ -139,7 +139,7 @@ class EdgeIndex:
         try:
             if (self._folder / "wal").is_dir():
                 with contextlib.suppress(FileNotFoundError):
-                    shutil.rmtree(self._folder / "segments")  # first: who is killed here does it again
+                    shutil.rmtree(self._folder / "segments")  # first: a process killed here starts over
                 shutil.rmtree(self._folder)
             if self._folder.is_dir() and any(self._folder.iterdir()):
                 shard = edge.EdgeShard.load(str(self._folder))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stages.errors import BackendUnavailable
 from stages.frames import FloatArray
+from stages.installing import install_command
 from visage.people.index.base import Condition, Hit, IndexPoint, check_vectors
 from visage.people.index.errors import IndexMismatch, IndexUnavailable
 
@@ -60,7 +61,7 @@ class ServerIndex:
         try:
             client_module = importlib.import_module("qdrant_client")
         except ImportError as exc:
-            raise BackendUnavailable("qdrant-client is not installed: pip install 'visage[qdrant]'") from exc
+            raise BackendUnavailable(f"qdrant-client is not installed: {install_command('qdrant')}") from exc
         self._models = importlib.import_module("qdrant_client.models")
         self.dimension = dimension
         self._url = url

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from visage import __version__
 from visage.web.api.callers import ERRORS, Parts, ViewerCaller
 from visage.web.auth import Principal, allow
 from visage.web.history import SAMPLE_SECONDS
@@ -40,7 +40,7 @@ def status(parts: Parts, _caller: ViewerCaller) -> StatusRecord:
     """Whether frames go through, and why not."""
     readiness = parts.service.readiness()
     return StatusRecord(
-        version=version("visage"), ready=readiness.ready, reason=readiness.reason, has_gallery=parts.has_gallery
+        version=__version__, ready=readiness.ready, reason=readiness.reason, has_gallery=parts.has_gallery
     )
 
 

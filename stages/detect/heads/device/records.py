@@ -62,7 +62,7 @@ class DeviceRecords:
             self._read_rest = Readback(device, rest_bytes)
             owned.callback(self._read_rest.close)
             self._owned = owned.pop_all()
-        # Records beyond a frame's count are copied too; let them be something.
+        # Records beyond a frame's count are copied too, so they must be initialised.
         stream = device.create_stream()
         stream.fill(self._first, 0)
         stream.synchronize()

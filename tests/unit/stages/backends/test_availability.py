@@ -43,7 +43,7 @@ def test_a_card_is_described_for_people() -> None:
         ((12, 0), "tensorrt", "10.7.0", False, "10.8"),
         ((12, 0), "tensorrt", "11.0.0", True, ""),
         ((12, 0), "tensorrt_rtx", "1.2.0", True, ""),
-        ((9, 0), "tensorrt_rtx_bindings", "1.7.1", False, "visage[tensorrt]"),
+        ((9, 0), "tensorrt_rtx_bindings", "1.7.1", False, "[tensorrt]"),
     ],
 )
 def test_a_tensorrt_that_does_not_support_the_card_is_told_before_it_is_loaded(

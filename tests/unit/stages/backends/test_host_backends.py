@@ -45,6 +45,7 @@ def means_of(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.smoke
 def test_every_batch_size_gives_each_row_its_own_result(make: Make, threads: int, tmp_path: Path) -> None:
     backend = make(write_channel_means(tmp_path / "n.onnx", side=8), max_batch=9, threads=threads)
 

@@ -117,6 +117,7 @@ def test_time_stamps_in_the_order_of_decoding_lose_no_frame(tmp_path: Path, suff
     assert decoded == 100
 
 
+@pytest.mark.smoke
 def test_what_the_container_says(clips: Path, tmp_path: Path) -> None:
     info = run(clips / "turned.mp4")[0]
     assert info == VideoInfo(
@@ -154,6 +155,7 @@ def test_the_shape_of_pixels_may_change_in_mid_stream(tmp_path: Path, frameskip:
     assert aspects == {index: 1.0 if index < 12 else 2.0 for index in range(0, 24, frameskip)}
 
 
+@pytest.mark.smoke
 def test_a_length_is_counted_from_the_first_frame(tmp_path: Path) -> None:
     """The second part of a recording whose times go on: FFmpeg's duration of Matroska counts from 0."""
     info, found, _ = run(write_clip(tmp_path / "part.mkv", frames=48, pts=range(2400, 2448)))
@@ -161,6 +163,7 @@ def test_a_length_is_counted_from_the_first_frame(tmp_path: Path) -> None:
     assert info.duration_seconds == pytest.approx(2, abs=0.05)
 
 
+@pytest.mark.smoke
 def test_a_time_base_is_not_taken_for_a_frame_rate(tmp_path: Path) -> None:
     images = (picture(number, 720, 576) for number in range(5))
     info, found, _ = run(write_clip(tmp_path / "tape.dv", images=images, codec="dvvideo", fps=25))
@@ -191,6 +194,7 @@ def test_what_a_recorder_dropped_counts_in_the_times_of_avi(
 
 
 @pytest.mark.parametrize("rotation_degrees", [0, 90, 180, 270])
+@pytest.mark.smoke
 def test_rotation_metadata_is_obeyed(tmp_path: Path, rotation_degrees: int) -> None:
     path = write_clip(tmp_path / "clip.mp4", frames=3, rotation_degrees=rotation_degrees)
     info, found, _ = run(path)
@@ -237,6 +241,7 @@ def test_a_change_of_size_in_the_middle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+@pytest.mark.smoke
 def test_stills(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"odd 100% {'%03d'}:name{suffix}"
     image = picture(77, 321, 181)

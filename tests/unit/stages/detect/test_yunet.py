@@ -75,6 +75,7 @@ def test_faces_are_those_of_the_formulas(seed: int) -> None:
         np.testing.assert_allclose(faces.landmarks.reshape(-1, 10), expected[:, 5:], atol=2e-4)
 
 
+@pytest.mark.smoke
 def test_a_frames_faces_do_not_depend_on_its_batch() -> None:
     head = YuNetHead(score_threshold=0.6, nms_iou=0.3)
     outputs = random_outputs(4)
@@ -85,6 +86,7 @@ def test_a_frames_faces_do_not_depend_on_its_batch() -> None:
         np.testing.assert_array_equal(single.boxes_xyxy, faces.boxes_xyxy)
 
 
+@pytest.mark.smoke
 def test_coordinates_go_back_through_the_letterbox() -> None:
     outputs = random_outputs(1)
     head = YuNetHead(score_threshold=0.6, nms_iou=0.3)

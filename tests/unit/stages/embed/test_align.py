@@ -46,6 +46,7 @@ def test_the_transform_is_umeyamas(
     np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3 * max(1.0, scale, *np.abs(shift)))
 
 
+@pytest.mark.smoke
 def test_unsquare_pixels_do_not_squeeze_the_face() -> None:
     aspect = 64 / 45
     upright = ARCFACE_112 * 2 + 100

@@ -111,7 +111,7 @@ def test_sources_and_ended_tracks_are_kept_apart() -> None:
     nothing = np.zeros(4, np.float32)
     later = [observation(1, [nothing], [1], ended=(1,)), observation(1, [nothing], [1], source="b")]
     assert names(tested.process(later)) == [[None], ["Bob"]]
-    tested.flush("b")
+    tested.end_source("b")
     assert names(tested.process([observation(2, [nothing], [1], source="b")])) == [[None]]
 
 

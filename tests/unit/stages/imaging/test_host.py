@@ -6,6 +6,7 @@ import threading
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -53,6 +54,18 @@ def test_every_view_of_a_picture_is_upright(rotation_degrees: int, pix_fmt: str)
     difference = np.abs(crop.astype(int) - upright[:, :180])
     assert np.median(difference) <= 3
     assert np.mean(difference) <= 5
+
+
+@pytest.mark.parametrize("rotation_degrees", [0, 90])
+def test_a_picture_is_shown_no_wider_than_asked_for(rotation_degrees: int) -> None:
+    upright = picture(613)
+    made = admitted(coded(upright, rotation_degrees, "yuv420p"), Orientation(rotation_degrees))
+    imaging = HostImaging(max_batch=1)
+    whole = imaging.to_bgr(made)
+    small = imaging.to_bgr(made, 160)
+    assert small.shape == (90, 160, 3)
+    np.testing.assert_array_equal(small, cv2.resize(whole, (160, 90), interpolation=cv2.INTER_AREA))
+    np.testing.assert_array_equal(imaging.to_bgr(made, 1920), whole)
 
 
 @pytest.mark.parametrize("pix_fmt", ["gray", "yuva420p", "gray10le", "rgb8"])

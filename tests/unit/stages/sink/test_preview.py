@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import Faces, Frame, Observation, Picture
+from stages.imaging.letterbox import shrunk
 from stages.sink.preview import Preview, PreviewSink
 
 
@@ -42,11 +43,12 @@ def observation() -> Observation:
     return Observation(Frame("door", 3, 0.3, Grey(), captured_at=5.0), faces)
 
 
-def grey(picture: Picture) -> NDArray[np.uint8]:
-    return np.full((picture.height, picture.width, 3), 90, np.uint8)
+def grey(picture: Picture, max_width: int) -> NDArray[np.uint8]:
+    box = shrunk(picture.width, picture.height, picture.pixel_aspect, max_width)
+    return np.full((box.content_height, box.content_width, 3), 90, np.uint8)
 
 
-def refuse(picture: Picture) -> NDArray[np.uint8]:
+def refuse(picture: Picture, max_width: int) -> NDArray[np.uint8]:
     raise AssertionError("nobody asked for these pixels")
 
 

@@ -56,6 +56,7 @@ def test_csv_begins_with_the_columns_of_the_cpp_visage(tmp_path: Path) -> None:
     assert header.endswith(tail)
 
 
+@pytest.mark.smoke
 def test_csv_rows_in_frame_order_best_face_first(tmp_path: Path) -> None:
     table = CsvTable(tmp_path / "a.csv")
     table.append(observation(0, 0), "")
@@ -104,6 +105,7 @@ def test_a_byte_of_a_name_that_is_no_utf8_is_spelled_out(tmp_path: Path, kind: s
     assert sources == [r"köln/caf\xe9.mp4", "other.mp4"]
 
 
+@pytest.mark.smoke
 def test_parquet_holds_every_column_with_its_type(tmp_path: Path) -> None:
     table = ParquetTable(tmp_path / "a.parquet", embedding_dimension=DIMENSION)
     table.append(observation(2, 2), "one")
@@ -139,6 +141,7 @@ def test_parquet_row_groups_are_bounded(tmp_path: Path) -> None:
     assert sizes == [ROW_GROUP_ROWS, ROW_GROUP_ROWS, 64]
 
 
+@pytest.mark.smoke
 def test_jsonl_has_a_line_for_every_frame_looked_at(tmp_path: Path) -> None:
     table = JsonLinesTable(tmp_path / "a.jsonl")
     table.append(observation(0, 0), "köln.mp4")
@@ -155,6 +158,7 @@ def test_jsonl_has_a_line_for_every_frame_looked_at(tmp_path: Path) -> None:
     assert set(bare["faces"][0]) == {"box", "confidence"}
 
 
+@pytest.mark.smoke
 def test_hdf5_rows_match_the_detections_across_blocks(tmp_path: Path) -> None:
     table = EmbeddingsFile(tmp_path / "a.hdf5", dimension=DIMENSION)
     counts = [0, 3, BLOCK_ROWS + 5, 2 * BLOCK_ROWS, 1]

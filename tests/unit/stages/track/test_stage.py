@@ -20,7 +20,7 @@ class Finding:
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
         self.is_open = False
-        self.flushed: list[str] = []
+        self.ended: list[str] = []
 
     def open(self) -> None:
         self.is_open = True
@@ -29,9 +29,8 @@ class Finding:
         self.calls.append([item.index for item in batch])
         return [Observation(item, detected([(100.0 + 3 * item.index, 150)])) for item in batch]
 
-    def flush(self, source_id: str) -> list[Observation]:
-        self.flushed.append(source_id)
-        return []
+    def end_source(self, source_id: str) -> None:
+        self.ended.append(source_id)
 
     def close(self) -> None:
         self.is_open = False
@@ -204,9 +203,9 @@ def test_a_source_that_ends_is_forgotten() -> None:
     detect = Finding()
     stage = make(detect)
     stage.process(film(3))
-    stage.flush("clip")
+    stage.end_source("clip")
     (found,) = stage.process(film(1))
-    assert detect.flushed == ["clip"]
+    assert detect.ended == ["clip"]
     assert found.faces.track_ids is not None
     assert found.faces.track_ids.tolist() == [1]
 
@@ -223,7 +222,6 @@ def test_pixels_are_kept_for_the_next_stage_unless_this_is_the_last() -> None:
 def test_the_detecting_stage_is_opened_and_closed_with_it() -> None:
     detect = Finding()
     stage = make(detect)
-    assert stage.name == "detect"
     stage.open()
     assert detect.is_open
     stage.close()

@@ -60,6 +60,7 @@ def middles(faces: Faces) -> FloatArray:
     return np.asarray((faces.boxes_xyxy[:, :2] + faces.boxes_xyxy[:, 2:]) / 2, np.float32)
 
 
+@pytest.mark.smoke
 def test_faces_keep_their_numbers_and_the_detectors_geometry() -> None:
     tracker = make()
     for index in range(10):
@@ -240,6 +241,7 @@ def test_a_face_that_comes_in_gets_a_number_of_its_own() -> None:
     assert look(tracker, 2, [(1, 200, 150), (2, 600, 250)]) == {1: 1, 2: 2}
 
 
+@pytest.mark.smoke
 def test_a_cut_ends_every_track() -> None:
     tracker = make()
     look(tracker, 0, [(1, 200, 150), (2, 450, 150)])

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from visage.cli.doctor import Verdict, examine
+from stages.installing import install_command
+from tests.models import Seed
+from visage.cli import trial
+from visage.cli.doctor import Verdict, choices, examine
+from visage.cli.trial import TrialFailed, try_clip
+from visage.config import Settings
+from visage.models import ModelStore
 from visage.observe.machine import Machine, describe_machine
+
+PROJECT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")
@@ -38,4 +49,43 @@ def test_a_display_without_sdl_says_what_to_install(machine: Machine, monkeypatc
     monkeypatch.setenv("DISPLAY", ":0")
     without = dataclasses.replace(machine, libraries={})
     (display,) = [finding for finding in examine(without) if finding.subject == "display"]
-    assert display.remedy == "pip install 'visage[show]'"
+    assert display.remedy == install_command("show")
+
+
+def test_without_models_it_says_how_to_get_them_and_tries_to_decode(tmp_path: Path) -> None:
+    models, tried = choices(Settings(model_dir=tmp_path))
+    assert (models.verdict, tried.verdict) == (Verdict.MISSING, Verdict.OK)
+    assert models.remedy.startswith("visage models fetch yunet sface")
+    assert "decoded 5 frames; finding faces was not tried" in tried.text
+
+
+@pytest.mark.parametrize("has_models", [True, False])
+def test_frames_that_do_not_come_through_are_told_with_the_cause(
+    models: ModelStore, tmp_path: Path, has_models: bool
+) -> None:
+    clip = tmp_path / "broken.mp4"
+    clip.write_bytes(b"no video")
+    with pytest.raises(TrialFailed, match=r"^[^\n]*broken\.mp4[^\n]*$"):
+        try_clip(Settings(model_dir=models.model_dir), has_models=has_models, has_gpu=False, clip=clip)
+
+
+def test_a_machine_that_decodes_nothing_is_not_called_fit(seed: Seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = seed("yunet", "sface")
+    monkeypatch.setattr(trial, "TIMEOUT_SECONDS", 0.01)  # a hang, as far as the doctor can tell
+    *_, tried = choices(Settings(model_dir=store.model_dir))
+    assert (tried.verdict, tried.subject) == (Verdict.MISSING, "trial")
+    assert "was not done within 0.01 s" in tried.text
+
+
+def test_the_doctor_leaves_no_trace_at_home(models: ModelStore, tmp_path: Path) -> None:
+    """Seen in 2026-11: its own import of ONNX Runtime kept a device id below ~/.cache."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from visage.cli.main import main; main()", "doctor"],
+        env={"HOME": str(tmp_path), "PYTHONPATH": str(PROJECT), "VISAGE_MODEL_DIR": str(models.model_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(tmp_path.rglob("*")) == []

@@ -72,6 +72,7 @@ def test_what_is_no_command_belongs_to_run(typed: list[str], meant: list[str]) -
     assert with_command(typed) == meant
 
 
+@pytest.mark.smoke
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main(["--help"])
@@ -143,6 +144,7 @@ def test_a_wrong_environment_variable_is_named(
     assert "visage: error: VISAGE_FRAMESKIP: " in capsys.readouterr().err
 
 
+@pytest.mark.smoke
 def test_nothing_to_analyse_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main([str(tmp_path), str(tmp_path / "*.mp4")])
@@ -187,6 +189,7 @@ def test_debug_logging_adds_the_traceback(tmp_path: Path) -> None:
     assert "NotAVideo" in result.stderr
 
 
+@pytest.mark.smoke
 def test_help_loads_nothing_heavy() -> None:
     """A program that takes a second to print its help feels broken."""
     code = f"import sys, visage.cli.main; print([name for name in {HEAVY!r} if name in sys.modules])"

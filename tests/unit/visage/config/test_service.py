@@ -39,7 +39,7 @@ def write(folder: Path, text: str) -> Path:
         ),
         ("cameras: [\n", "visage.yaml:2: "),
         ("- a\n", "visage.yaml:1: must hold keys"),
-        ("cameras:\n  a/b:\n    address: rtsp://x\n", "visage.yaml:1: cameras: 'a/b' is no name"),
+        ("cameras:\n  a/b:\n    address: rtsp://x\n", "visage.yaml:1: cameras: 'a/b' is not a valid name"),
         (
             "cameras:\n  a:\n    address: rtsp://x\n    schedule: [always]\n",
             "visage.yaml:4: cameras.a.schedule: 'always' is no time",
@@ -67,11 +67,11 @@ def write(folder: Path, text: str) -> Path:
         ),
         (
             "events:\n  webhooks:\n    a: {url: 'http://h:99999/'}\n",
-            "visage.yaml:3: events.webhooks.a.url: has no host, or",
+            "visage.yaml:3: events.webhooks.a.url: has no host or an invalid port",
         ),
         (
             "events:\n  webhooks:\n    a: {url: 'http://u:p@:80/'}\n",
-            "visage.yaml:3: events.webhooks.a.url: has no host, or",
+            "visage.yaml:3: events.webhooks.a.url: has no host or an invalid port",
         ),
         (
             "cameras:\n  a: {address: 'rtsp://u:p@h:99999/x'}\n",
@@ -96,7 +96,10 @@ def write(folder: Path, text: str) -> Path:
         ("web: {token_file: ''}\n", "visage.yaml:1: web.token_file: is empty"),
         ("web: {add_source: {folders: ['']}}\n", "visage.yaml:1: web.add_source.folders.0: is empty"),
         ("analysis: {gallery: ''}\n", "visage.yaml:1: analysis.gallery: is empty"),
-        ("events:\n  webhooks:\n    a: {url: 'http://[h/'}\n", "visage.yaml:3: events.webhooks.a.url: has no host, or"),
+        (
+            "events:\n  webhooks:\n    a: {url: 'http://[h/'}\n",
+            "visage.yaml:3: events.webhooks.a.url: has no host or an invalid port",
+        ),
     ],
 )
 def test_a_problem_names_line_and_key(tmp_path: Path, text: str, expected: str) -> None:

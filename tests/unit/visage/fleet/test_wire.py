@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stages.errors import NotAVideo, SourceBroken, SourceUnreadable
-from stages.frames import Faces, Frame, Observation
+from stages.frames import FACE_ARRAYS, Faces, Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
 from visage.fleet.wire import ItemBatch, Unpacker
 from visage.runtime.errors import StageFailed
@@ -52,6 +52,18 @@ def through(items: list[SinkItem], unpacker: Unpacker | None = None) -> list[Sin
 
 def started(source_id: str) -> SourceStarted:
     return SourceStarted(VideoInfo(source_id, f"{source_id}.mp4", 640, 480, pixel_aspect=1.5))
+
+
+def test_every_array_of_faces_goes_through_the_wire_and_through_a_selection() -> None:
+    """A field that is added to `Faces` fails here until `faces` above makes one, and never gets lost silently."""
+    given = faces(4, everything=True)
+    assert all(getattr(given, name) is not None for name in FACE_ARRAYS)
+    _, arrived = through([started("a"), observation("a", 0, given)])
+    assert isinstance(arrived, Observation)
+    rows = np.array([2, 0])
+    for name in FACE_ARRAYS:
+        np.testing.assert_array_equal(getattr(arrived.faces, name), getattr(given, name))
+        np.testing.assert_array_equal(getattr(given.select(rows), name), getattr(given, name)[rows])
 
 
 def test_observations_of_two_sources_arrive_whole_and_in_order() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.frames import FloatArray
+from stages.frames import FloatArray, Identity
 from stages.sink.tracks import TracksParquet
 from tests.unit.visage.people.scenes import DIMENSION, add, face, gallery, near, person, track
 from visage.cli.main import main
@@ -35,6 +35,7 @@ def record(opened: Gallery, *tracks: object) -> None:
     assert recorder.statistics().failure == ""
 
 
+@pytest.mark.smoke
 def test_people_are_there_when_it_is_opened_again(tmp_path: Path) -> None:
     with gallery(tmp_path) as opened:
         add(opened, "Ada", ADA)
@@ -63,6 +64,8 @@ def test_a_gallery_of_version_1_tells_cameras_by_their_addresses(tmp_path: Path)
         recorder.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "gallery.sqlite")) as file:
         file.execute("ALTER TABLE sightings DROP COLUMN is_live")
+        for index in ("pictures_with_crop", "person_with_crop", "unknown_with_crop"):
+            file.execute(f"DROP INDEX {index}")
         file.execute("PRAGMA user_version = 1")
     for _ in range(2):
         with gallery(tmp_path) as opened:
@@ -71,6 +74,70 @@ def test_a_gallery_of_version_1_tells_cameras_by_their_addresses(tmp_path: Path)
         file.execute("PRAGMA user_version = 99")
     with pytest.raises(GalleryBroken, match=r"newer Visage \(version 99\); update this one"):
         gallery(tmp_path)
+
+
+def test_of_several_pictures_all_are_enrolled_or_none(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        good, other = (face(ADA), b"first"), (face(near(ADA, 1)), b"second")
+        with pytest.raises(PictureRefused, match="has this picture already"):
+            opened.add_all("Ada", [good, other, good], origin="upload")
+        assert opened.people() == []
+        assert opened.audit() == []
+        assert len(opened.add_all("Ada", [good, other], origin="upload")) == 2
+        assert [(one.name, one.pictures) for one in opened.people()] == [("Ada", 2)]
+
+
+def test_a_list_of_people_is_never_an_old_one(tmp_path: Path) -> None:
+    """It is kept until the file changes: here, in another process, or in a transaction that is rolled back."""
+
+    def names(opened: Gallery) -> list[str]:
+        return [one.name for one in opened.people()]
+
+    with gallery(tmp_path) as opened, gallery(tmp_path) as other:
+        assert names(opened) == []
+        add(opened, "Ada", ADA)
+        assert names(opened) == names(opened) == ["Ada"]
+        add(other, "Bob", BOB)
+        assert names(opened) == ["Ada", "Bob"]
+        with contextlib.suppress(KeyError), opened.database.transaction():
+            opened.rename("Bob", "Rob")
+            assert names(opened) == ["Ada", "Rob"]
+            raise KeyError
+        assert names(opened) == ["Ada", "Bob"]
+        record(other, track(near(ADA, 1), 1, identity=Identity("p1", "Ada", 0.8, 0.0)))
+        assert [one.sightings for one in opened.people()] == [1, 0]
+        opened.people().clear()
+        assert names(opened) == ["Ada", "Bob"]
+
+
+def test_a_track_is_recorded_for_whom_it_shows(tmp_path: Path) -> None:
+    """The pipeline's decision first, unless its person is gone; then the whole track's likeness; else an unknown."""
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        opened.record(track(near(BOB, 1), 1, at=4.0, identity=Identity("p1", "Ada", 0.8, 0.0)), uri="a.mp4")
+        opened.record(track(near(ADA, 2), 2, at=3.0, identity=Identity("p99", "Gone", 0.8, 0.0)), uri="a.mp4")
+        opened.record(track(near(BOB, 3), 3, at=2.0), uri="a.mp4", crop=b"jpeg")
+        opened.record(track(None, 4, at=1.0), uri="a.mp4")
+        assert [one.name for one in opened.sightings()] == ["Ada", "Ada", "Unknown 1", "unknown"]
+
+
+def test_lists_say_who_has_a_crop(tmp_path: Path) -> None:
+    """By a picture, by a sighting alone, not at all; unknowns likewise. A gallery of version 2 is brought up to it."""
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        opened.keeps_crops = True
+        add(opened, "Bob", BOB)
+        record(opened, track(person(3), 1, seconds=5.0))
+        opened.name_unknown("u1", "Eve")
+        record(opened, track(person(4), 2, seconds=5.0))
+    with contextlib.closing(sqlite3.connect(tmp_path / "gallery.sqlite")) as file:
+        for index in ("pictures_with_crop", "person_with_crop", "unknown_with_crop"):
+            file.execute(f"DROP INDEX {index}")
+        file.execute("PRAGMA user_version = 2")
+    with gallery(tmp_path) as opened:
+        assert {one.name: one.has_crop for one in opened.people()} == {"Ada": False, "Bob": True, "Eve": True}
+        assert [one.has_crop for one in opened.unknowns()] == [True]
+        assert opened.person_ids() == {"p1", "p2", "p3"}
 
 
 @pytest.mark.parametrize("how", ["forgotten", "pruned"])
@@ -158,6 +225,7 @@ def test_forgetting_leaves_nothing(tmp_path: Path) -> None:
     assert ADA.tobytes() not in files
 
 
+@pytest.mark.smoke
 def test_an_encrypted_gallery_needs_its_key_and_shows_no_embedding(tmp_path: Path) -> None:
     folder, key, other = tmp_path / "g", tmp_path / "key", tmp_path / "other"
     make_key(key)

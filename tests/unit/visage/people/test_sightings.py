@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ ADA, BOB, EVE = person(1), person(2), person(3)
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Gallery:
-    return gallery(tmp_path)
+def opened(tmp_path: Path) -> Iterator[Gallery]:
+    with gallery(tmp_path) as opened:
+        yield opened
 
 
 def record(opened: Gallery, *tracks: object) -> None:
@@ -136,14 +137,14 @@ def test_old_sightings_go_and_unknowns_with_them(opened: Gallery) -> None:
 def test_a_full_queue_drops_and_counts_instead_of_waiting(opened: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """The writer is held inside its first commit; the queue fills; the next track is refused at once."""
     entered, gate = threading.Event(), threading.Event()
-    store = SightingRecorder._store
+    store = Gallery.record
 
-    def held(self: SightingRecorder, item: object) -> None:
+    def held(self: Gallery, item: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> None:
         entered.set()
         assert gate.wait(30)
-        store(self, item)  # type: ignore[arg-type]
+        store(self, item, uri=uri, is_live=is_live, crop=crop)
 
-    monkeypatch.setattr(SightingRecorder, "_store", held)
+    monkeypatch.setattr(Gallery, "record", held)
     with opened:
         recorder = SightingRecorder(opened, capacity=2)
         assert recorder.record(track(EVE, 1), uri="x")

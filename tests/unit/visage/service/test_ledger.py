@@ -55,6 +55,7 @@ def claimed(ledger: Ledger) -> Job:
     return job
 
 
+@pytest.mark.smoke
 def test_a_file_is_done_once_for_its_content_and_settings(ledger: Ledger) -> None:
     enqueue(ledger, "a.mp4", content="x")
     assert enqueue(ledger, "copy of a.mp4", content="x").number == 1
@@ -115,6 +116,7 @@ def test_an_interrupted_file_keeps_its_attempts(ledger: Ledger) -> None:
     assert claimed(ledger).attempts == 1
 
 
+@pytest.mark.smoke
 def test_it_outlives_its_process(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     first = Ledger(path)

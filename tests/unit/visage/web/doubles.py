@@ -166,6 +166,9 @@ class MemoryPeople:
     def people(self) -> list[PersonView]:
         return list(self._people.values())
 
+    def person_ids(self) -> set[str]:
+        return set(self._people)
+
     def person(self, person_id: str) -> PersonView:
         if person_id not in self._people:
             raise NotFound(f"there is no person {person_id!r}")

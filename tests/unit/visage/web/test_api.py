@@ -27,6 +27,7 @@ def client(site: Running) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.smoke
 def test_health_and_readiness_follow_the_service(site: Running, client: httpx.Client) -> None:
     assert client.get("/readyz").status_code == 200
     site.service.ready = Readiness(False, "the detector is being built")
@@ -78,6 +79,7 @@ def test_what_is_not_there_is_not_found(client: httpx.Client) -> None:
         assert (answer.status_code, list(answer.json())) == (404, ["error"]), path
 
 
+@pytest.mark.smoke
 def test_people_are_enrolled_renamed_merged_and_forgotten(client: httpx.Client) -> None:
     files = [("pictures", ("one.jpg", jpeg(shade=90))), ("pictures", ("two.jpg", jpeg(shade=95)))]
     ada = client.post("/api/v1/people", data={"name": "Ada"}, files=files)
@@ -149,6 +151,7 @@ def test_events_are_remembered(site: Running, client: httpx.Client) -> None:
     assert recent[0]["track"] == {"id": 2}
 
 
+@pytest.mark.smoke
 def test_the_api_is_documented_with_examples(client: httpx.Client) -> None:
     document = client.get("/api/openapi.json").json()
     paths = document["paths"]

@@ -98,6 +98,14 @@ def test_a_person_is_enrolled_found_and_forgotten(
     assert client.get(path).status_code == 404
 
 
+def test_a_refused_picture_leaves_no_person(client: httpx.Client, media: Media) -> None:
+    twice = [("pictures", photograph(media, "obama.jpg"))] * 2
+    answer = client.post("/api/v1/people", data={"name": "Ada"}, files=twice)
+    assert answer.status_code == 422
+    assert "has this picture already" in answer.json()["error"]
+    assert client.get("/api/v1/people").json() == []
+
+
 def test_an_unknown_is_named_and_two_people_are_merged(
     client: httpx.Client, gallery: Gallery, reader: FaceReader, media: Media
 ) -> None:

@@ -108,6 +108,12 @@ class Ledger:
             ).fetchone()
         return None if row is None else str(row[0])
 
+    def last_content(self, path: Path) -> str | None:
+        """The content key that was noted last for a file, whatever its size and time; None if there is none."""
+        with self._transaction() as database:
+            row = database.execute("SELECT content FROM files WHERE path = ?", (str(path),)).fetchone()
+        return None if row is None else str(row[0])
+
     def enqueue(
         self, path: Path, *, size: int, modified_ns: int, content: str, settings: str, folder: str, priority: int
     ) -> Job:

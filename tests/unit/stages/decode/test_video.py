@@ -130,6 +130,7 @@ def test_what_the_container_says(clips: Path, tmp_path: Path) -> None:
         frame_count=FRAMES,
         duration_seconds=2.5,
         codec="h264",
+        decoder="h264",
     )
     wide = write_clip(tmp_path / "wide.mp4", frames=3, pixel_aspect=Fraction(4, 3))
     assert run(wide)[0].pixel_aspect == pytest.approx(4 / 3)
@@ -201,9 +202,9 @@ def test_rotation_metadata_is_obeyed(tmp_path: Path, rotation_degrees: int) -> N
     assert [number for _, number, _ in found] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("rotation_degrees", [0, 90, 270])
+@pytest.mark.parametrize("rotation_degrees", [0, 90, 180, 270])
 def test_mirrored_pictures_stand_upright(tmp_path: Path, rotation_degrees: int) -> None:
-    """Left and right stay exchanged."""
+    """Left and right stay exchanged; half a turn and that are an exchange of top and bottom."""
     images = [picture(300)[:, ::-1]] * 3
     path = write_clip(tmp_path / "clip.mp4", images=images, rotation_degrees=rotation_degrees, is_mirrored=True)
     info, found, _ = run(path)

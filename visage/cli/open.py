@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from visage.home import expand_home
+
 __all__ = ["open_page"]
 
 DEFAULT_STATE_DIR = Path("~/.visage/service")
@@ -33,7 +35,7 @@ def open_page(
     """
     from visage.web.local import LOCAL_FILE, LocalToken  # noqa: PLC0415
 
-    local = LocalToken.read(state_dir.expanduser() / LOCAL_FILE)
+    local = LocalToken.read(expand_home(state_dir) / LOCAL_FILE)
     link = _make_link(local.url, local.token)
     print(link)
     if browser if browser is not None else _has_screen():

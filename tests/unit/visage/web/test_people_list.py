@@ -32,7 +32,7 @@ def test_people_are_listed_in_a_few_statements(tmp_path: Path, monkeypatch: pyte
         people = GalleryPeople(opened, lambda: pytest.fail("no picture is read"))
         statements: list[str] = []
         opened.database._connection.set_trace_callback(statements.append)
-        monkeypatch.setattr(Cipher, "open", lambda *_: pytest.fail("a crop is opened"))
+        monkeypatch.setattr(Cipher, "decrypt", lambda *_: pytest.fail("a crop is opened"))
         listed = people.people()
         assert len(listed) == PEOPLE
         assert all(one.has_portrait for one in listed)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from visage.config.settings import Settings
 
@@ -30,3 +32,18 @@ def test_the_environment_does_not_change_a_page(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("VISAGE_FRAMESKIP", "24")
     monkeypatch.setenv("HOME", "/nowhere")
     assert runpy.run_path(str(DOCS / "generate.py"))["pages"]() == GENERATED
+
+
+def pages_in(navigation: object) -> list[str]:
+    """The paths that the `nav` of mkdocs.yml names, at any depth."""
+    if isinstance(navigation, str):
+        return [navigation]
+    inside = navigation.values() if isinstance(navigation, dict) else navigation
+    assert isinstance(inside, Iterable)
+    return [path for entry in inside for path in pages_in(entry)]
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    """`make docs` is strict about it as well, but not every machine has MkDocs."""
+    listed = pages_in(yaml.safe_load((DOCS.parent / "mkdocs.yml").read_text())["nav"])
+    assert sorted(listed) == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))

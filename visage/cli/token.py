@@ -15,23 +15,24 @@ DEFAULT_FILE = Path("~/.visage/tokens.json")
 
 app = typer.Typer(
     name="token",
-    help="Make, list and revoke the tokens of people and programs that use a daemon.",
+    help="Create, list and revoke the tokens of people and programs that use the daemon.",
     no_args_is_help=True,
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is, for the audit log.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Owner of the token, for the audit log.")]
 TokensOption = Annotated[
-    Path, typer.Option("--tokens", envvar="VISAGE_TOKENS", metavar="FILE", help="The daemon's `web.token_file`.")
+    Path,
+    typer.Option("--tokens", envvar="VISAGE_TOKENS", metavar="FILE", help="Token file: the daemon's `web.token_file`."),
 ]
 
 
 @app.command()
 def create(
     name: Name,
-    role: Annotated[str, typer.Option(metavar="viewer|operator|admin", help="What it may do.")] = "viewer",
+    role: Annotated[str, typer.Option(metavar="viewer|operator|admin", help="Role of the token.")] = "viewer",
     tokens: TokensOption = DEFAULT_FILE,
 ) -> None:
-    """Make a token and print it, for the only time: the file keeps a hash."""
+    """Create a token and print it once: the file keeps only a hash."""
     from visage.web.tokens import Role, TokenStore  # noqa: PLC0415
 
     if role.upper() not in Role.__members__:
@@ -41,7 +42,7 @@ def create(
 
 @app.command("list")
 def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
-    """Show whose tokens there are."""
+    """List the owners and roles of all tokens."""
     from visage.web.errors import TokenStoreError  # noqa: PLC0415
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
@@ -55,7 +56,7 @@ def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
 
 @app.command()
 def revoke(name: Name, tokens: TokensOption = DEFAULT_FILE) -> None:
-    """Make a token worthless, from its next request on; its streams end."""
+    """Revoke a token: its next request is refused and its streams end."""
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
     if not TokenStore(expand_home(tokens)).revoke(name):

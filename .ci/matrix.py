@@ -22,8 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 RESOLUTIONS = {"newest": "highest", "lowest": "lowest-direct"}
-EXTRAS = ("serve", "qdrant", "encryption")
-TEST_TOOLS = ("pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.100")
+EXTRAS = ("dev",)
+"""Holds all the others that a machine without a GPU can install, and what the tests import."""
 STATED = ("numpy", "av", "opencv-python-headless", "openvino", "onnxruntime", "pyarrow")
 """Libraries whose versions stand in the table."""
 NUMBERS = ("x1", "y1", "x2", "y2")
@@ -164,10 +164,9 @@ def run_cell(cell: Cell, uv: str, home: Path) -> list[dict[str, str]]:
 def install(cell: Cell, uv: str, home: Path) -> None:
     """An environment with the versions that the resolution gives; wheels alone, as nobody compiles NumPy to try us."""
     _step("the environment", [uv, "venv", "--quiet", "--seed", "--python", str(cell.interpreter), str(home)])
-    tools, pins = home / "tools.in", home / "pins.txt"
-    tools.write_text("\n".join(TEST_TOOLS))
+    pins = home / "pins.txt"
     extras = [word for extra in EXTRAS for word in ("--extra", extra)]
-    resolve = [uv, "pip", "compile", "--quiet", str(ROOT / "pyproject.toml"), str(tools), *extras, "-o", str(pins)]
+    resolve = [uv, "pip", "compile", "--quiet", str(ROOT / "pyproject.toml"), *extras, "-o", str(pins)]
     resolve += ["--python", str(cell.interpreter), "--only-binary", ":all:"]
     _step("the resolution", [*resolve, "--resolution", RESOLUTIONS[cell.resolution]])
     cell.versions = dict(line.split("==") for line in pins.read_text().split() if line.count("==") == 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["ADDRESS", "host_and_port", "is_address", "redact_credentials"]
+__all__ = ["ADDRESS", "host_and_port", "is_address", "redact_credentials", "with_lower_scheme"]
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 """How one begins."""
@@ -32,6 +32,12 @@ def host_and_port(uri: str) -> tuple[str | None, int | None]:
     """
     parts = urlsplit(USERINFO.sub("", uri, count=1))
     return parts.hostname, parts.port
+
+
+def with_lower_scheme(uri: str) -> str:
+    """An address with its scheme in lower case, as FFmpeg needs it; a path unchanged."""
+    begins = ADDRESS.match(uri)
+    return uri if begins is None else begins[0].lower() + uri[begins.end() :]
 
 
 def redact_credentials(uri: str) -> str:

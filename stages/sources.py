@@ -24,6 +24,7 @@ class VideoInfo:
         frame_count: frames in the whole source as the container states or its duration implies; None for live ones.
         duration_seconds: None for live sources.
         codec: FFmpeg's name, for example "h264".
+        decoder: what decodes it, by FFmpeg's name, and where: "libdav1d", "h264 on cuda".
         is_live: a camera or stream: it has no end and can't wait.
     """
 
@@ -38,6 +39,7 @@ class VideoInfo:
     duration_seconds: float | None = None
     codec: str = ""
     is_live: bool = False
+    decoder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 Frame numbers count the decoder's output from the start of the file. Where time stamps can be trusted the numbers are
 known before decoding (see `numbering`): pictures that nobody looks at and no other picture needs are skipped by the
 decoder, what lies before the start is read but not decoded, and a picture lost to damage leaves its number unused, so
-that those after it keep theirs. Elsewhere everything is decoded and counted.
+that those after it keep theirs. Elsewhere everything is decoded and counted. Lost pictures are counted everywhere
+(see `damage`).
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +18,9 @@ from fractions import Fraction
 import av
 from av.codec.context import ThreadType
 
-from stages.decode.demux import Demuxer
+from stages.decode.demux import GUESSED_FPS, SEGMENTED_FORMATS, Demuxer
 from stages.decode.input_errors import without_address
+from stages.decode.live_clock import BUFFERED_SECONDS, LiveClock
 from stages.decode.numbering import PacketNumbering, VideoPacket
 
 __all__ = ["DecodedFrame", "Selection", "StreamDecoder"]
@@ -38,8 +41,11 @@ MAX_DAMAGED = 250
 MAX_HELD_BYTES = 64 * 2**20
 """Of packets that wait until it is known whether they are needed; screens are recorded with a key frame an hour."""
 
-GUESSED_FPS = 25.0
-"""For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
+SEGMENTED_SECONDS = 60.0
+"""How far frames that arrive by whole segments may be from their arrival."""
+
+UNTIMED_FORMATS = {"mpjpeg"}
+"""Pictures one after another, sent when they are taken: FFmpeg makes their time stamps up, 25 a second."""
 
 
 class StreamDecoder:
@@ -49,6 +55,9 @@ class StreamDecoder:
         demuxer: what it reads from.
         first_number: rank among the packets of the first picture that can be decoded; None until it was.
         frames_passed: index of the next frame: of those so far, decoded, skipped or lost, how many there were.
+        frames_lost: how many are damaged or were lost to damage; of those that a container lost, about how many.
+        frames_absent: of those passed, how many were lost and never came.
+        first_loss: index and seconds of the first of them, about; None while there is none.
         error: why decoding had to be given up, or None.
     """
 
@@ -69,6 +78,9 @@ class StreamDecoder:
         """
         self.first_number = first_number
         self.frames_passed = 0
+        self.frames_lost = 0
+        self.frames_absent = 0
+        self.first_loss: tuple[int, float] | None = None
         self.error: Exception | None = None
         self.demuxer = demuxer
         self._selection = selection
@@ -82,15 +94,30 @@ class StreamDecoder:
         self._has_times = demuxer.container.format.name != "avi"
         self.knows_numbers = not is_live and self._packets_are_pictures()
         self._begins_late = first_number is not None and selection.start_seconds > 0
-        self._start_pts = None if is_live else demuxer.stream.start_time
+        self._start_pts = None if is_live else demuxer.origin_pts
         # The frames' own is lost when draining. As integers: Fractions took 4.6 of a frame's 15.7 us here.
         self._ticks, self._ticks_a_second = (demuxer.time_base or Fraction(1, av.time_base)).as_integer_ratio()
         self._dts: deque[int | None] = deque()  # AVI's, of packets whose pictures are to come
         self._last_seconds: float | None = None
         self._damaged_in_a_row = 0
+        name = demuxer.container.format.name
+        self._is_timed = name not in UNTIMED_FORMATS
+        self._live_clock: LiveClock | None = None
+        if is_live or (demuxer.is_remote and not self._is_timed):
+            self._live_clock = LiveClock(
+                tolerance_seconds=SEGMENTED_SECONDS if name in SEGMENTED_FORMATS else BUFFERED_SECONDS
+            )
+        self._watch = None if is_live else demuxer.damage_watch()
+        # Numbers given to the decoder whose pictures have not come yet, and whether they were counted as lost.
+        self._expected: dict[int, bool] = {}
 
     def __repr__(self) -> str:
         return f"<StreamDecoder {self._codec.name}, {self.frames_passed} frames passed>"
+
+    @property
+    def losses(self) -> tuple[int, int]:
+        """`frames_lost` and `frames_absent`."""
+        return self.frames_lost, self.frames_absent
 
     def frames(self) -> Iterator[DecodedFrame]:
         """All wanted frames and those that had to be decoded for them, in order.
@@ -109,17 +136,25 @@ class StreamDecoder:
             if number is not None and number >= 0:
                 packet.opaque = number
                 is_wanted = self._wants_all or self._is_wanted(packet, number)
+            harmed = 0 if self._watch is None else self._watch.harmed(packet)
+            is_harmed = harmed > 0
+            if is_harmed:
+                self._lose(number, harmed)
+            if is_wanted and number is not None and number >= 0 and self._watch is not None:
+                self._expected[number] = is_harmed
             if not is_wanted and self._is_intra_only:
                 continue
             if is_skipping != (self._can_skip and not is_wanted):
                 is_skipping = not is_skipping
                 self._codec.skip_frame = "NONREF" if is_skipping else "DEFAULT"
-            yield from self._decode(packet)
+            yield from self._decode(packet, is_harmed=is_harmed)
             if self.error is not None:
                 return
         yield from self._decode(None)
+        if self.demuxer.error is None:
+            self._give_up_before(None)
         if self.knows_numbers and numbering.is_exact and self.demuxer.error is None:
-            self.frames_passed = max(self.frames_passed, self._index(numbering.count))
+            self._pass(self._index(numbering.count))
 
     def _packets_are_pictures(self) -> bool:
         formats = set(self.demuxer.container.format.name.split(","))
@@ -170,7 +205,40 @@ class StreamDecoder:
     def _seconds(self, pts: int) -> float:
         return pts * self._ticks / self._ticks_a_second
 
-    def _decode(self, packet: VideoPacket | None) -> Iterator[DecodedFrame]:
+    def _lose(self, number: int | None, count: int = 1) -> None:
+        """Count pictures that are damaged or will not come."""
+        self.frames_lost += count
+        if self.first_loss is None:
+            index = self.frames_passed if number is None or number < 0 else self._index(number)
+            self.first_loss = index, self._last_seconds or 0.0
+
+    def _pass(self, index: int) -> None:
+        """Go on behind this index. What was wanted of those jumped over is absent; the others were skipped."""
+        step = self._selection.frameskip
+        self.frames_absent += max(0, -(-index // step) - -(-self.frames_passed // step))
+        self.frames_passed = max(self.frames_passed, index)
+
+    def _give_up_before(self, arrived: int | None) -> None:
+        """The pictures before this one will not come any more; None for all that have not."""
+        while self._expected and (arrived is None or min(self._expected) < arrived):
+            number = min(self._expected)
+            was_counted = self._expected.pop(number)
+            # A recording may begin with pictures that need others from before its start.
+            if self.first_number is not None and number >= self.first_number and not was_counted:
+                self._lose(number)
+
+    def _note_refusal(self, packet: VideoPacket, *, is_harmed: bool) -> None:
+        if is_harmed or self._watch is None or self.first_number is None:
+            return
+        number = packet.opaque
+        if isinstance(number, int):
+            if number in self._expected:
+                self._expected[number] = True
+            self._lose(number)
+        else:
+            self._lose(None)
+
+    def _decode(self, packet: VideoPacket | None, *, is_harmed: bool = False) -> Iterator[DecodedFrame]:
         if packet is not None and not self._has_times:
             self._dts.append(packet.dts)
         try:
@@ -179,6 +247,8 @@ class StreamDecoder:
             if self._dts:
                 self._dts.pop()
             self._damaged_in_a_row += 1
+            if packet is not None:
+                self._note_refusal(packet, is_harmed=is_harmed)
             if self._damaged_in_a_row > MAX_DAMAGED:
                 self.error = without_address(exc)
             return
@@ -188,18 +258,25 @@ class StreamDecoder:
             number = opaque if isinstance(opaque, int) else None
             if self.first_number is None:
                 self.first_number = number or 0
+            if number is not None:
+                self._expected.pop(number, None)
+                self._give_up_before(number)
             index = self.frames_passed if number is None else self._index(number)
             if index < self.frames_passed:  # after damage a decoder may show a picture twice or late
                 continue
+            self._pass(index)
             self.frames_passed = index + 1
             self._last_seconds = self._time(frame)
             yield DecodedFrame(frame, index, self._last_seconds)
 
     def _time(self, frame: av.VideoFrame) -> float:
-        """Seconds of this frame; one frame after the last where its time stamp is missing or goes backwards."""
+        """Seconds of this frame; one frame after the last where a file's time stamp is missing or goes backwards."""
         pts = frame.pts
         if not self._has_times:  # pictures leave in order, one a packet
             pts = self._dts.popleft() if self._dts else None
+        if self._live_clock is not None:
+            stamp = self._seconds(pts) if pts is not None and self._is_timed else None
+            return self._live_clock.time(stamp, time.monotonic())
         if pts is not None:
             if self._start_pts is None or (self._last_seconds is None and pts < self._start_pts):
                 self._start_pts = pts
@@ -225,7 +302,7 @@ class DecodedFrame:
 
     Attributes:
         index: 0-based, counted from the file's start.
-        pts_seconds: from the stream's start; grows from frame to frame.
+        pts_seconds: from the container's start; grows from frame to frame.
     """
 
     frame: av.VideoFrame

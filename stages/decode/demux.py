@@ -5,35 +5,48 @@ The border to FFmpeg: its errors leave here as `stages.errors` (see `input_error
 
 from __future__ import annotations
 
-import re
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Discard
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from stages.addresses import is_address, redact_credentials
+from stages.addresses import is_address, redact_credentials, with_lower_scheme
+from stages.decode.damage import COMPRESSED_CODECS, DamageWatch
+from stages.decode.file_end import flaw_at_end
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
+from stages.decode.picture_stream import picture_stream, stated_seconds
 from stages.decode.pyav import as_fraction, open_input
 from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
 
-__all__ = ["Demuxer", "InputOptions"]
+__all__ = ["GUESSED_FPS", "SEGMENTED_FORMATS", "Demuxer", "InputOptions"]
 
-NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
-"""Cover art and chapter previews."""
+SEGMENTED_FORMATS = {"hls", "dash"}
+"""Playlists of segments, which are fetched whole."""
 
 AVFMT_NOTIMESTAMPS = 0x80
 """FFmpeg's mark of a bare stream, H.264 without a container for example."""
 
 MAX_FPS = 1000
 """FFmpeg takes the time base for the rate of some raw streams, 60,000 a second for DV."""
+
+GUESSED_FPS = 25.0
+"""For frames without time stamps in a stream without a frame rate; FFmpeg's own guess."""
+
+LATEST_START_SECONDS = 3600.0
+
+HELD_BACK = 4
+MAX_ELSEWHERE = 50
+"""Packets of other pictures behind the last of ours: more mean that a broadcast has changed its stream's number."""
 
 NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
@@ -47,6 +60,7 @@ class Demuxer:
 
     Attributes:
         label: the source without credentials, for people.
+        is_remote: it is read from an address.
         container, stream, codec_context: FFmpeg's, of the picture stream.
         time_base: seconds of one tick of the picture stream's times, or None where FFmpeg knows none.
         packets_read: so far.
@@ -62,8 +76,11 @@ class Demuxer:
         Raises:
             SourceNotFound, SourceUnreadable, NotAVideo
         """
-        self.label = redact_credentials(uri)
+        self.is_remote = is_address(uri)
         given = input_options or InputOptions()
+        if given.container_format is None:
+            uri = with_lower_scheme(uri)
+        self.label = redact_credentials(uri)
         self._path = uri if given.container_format is None and not is_address(uri) else None
         if self._path is not None:
             check_file(self._path)
@@ -80,6 +97,7 @@ class Demuxer:
         try:
             self.stream = self._picture_stream()
             self.codec_context = _codec_context(self.stream, hwaccel)
+            self._leave_out_variants()
             self.time_base = as_fraction(self.stream.time_base)
         except BaseException:
             self.container.close()
@@ -88,12 +106,20 @@ class Demuxer:
         self.error: Exception | None = None
         # PyAV restarts its time-out at every packet, of whatever stream. From a server all of them are to be seen: a
         # camera that sends nothing but sound any more would not be noticed, and could not be interrupted.
-        self._streams = () if is_address(uri) else (self.stream,)
+        # In a transport stream others may go on where ours ends.
+        sees_all = is_address(uri) or self.container.format.name == "mpegts"
+        self._streams = () if sees_all else (self.stream,)
         self._packets = self.container.demux(*self._streams)
         self._is_interrupted = False
 
     def __repr__(self) -> str:
         return f"<Demuxer {self.label} {self.container.format.name}, {self.packets_read} packets>"
+
+    def damage_watch(self) -> DamageWatch | None:
+        """What finds the pictures that a file has lost; None for stills, and for what comes over a network."""
+        if self._path is None or self.is_still:
+            return None
+        return DamageWatch(self._path, self.container, self.stream, self.fps)
 
     @property
     def is_still(self) -> bool:
@@ -125,6 +151,21 @@ class Demuxer:
         return (self.container.duration - max(0, begins)) / av.time_base
 
     @property
+    def origin_pts(self) -> int | None:
+        """The time stamp of the picture stream that counts as 0 s: where the container begins, as players have it.
+
+        Pictures that begin less than one of them after the sound, as most coders leave them, begin at 0 s.
+        """
+        begins, container_begins = self.stream.start_time, self.container.start_time
+        if begins is None or container_begins is None or self.time_base is None:
+            return begins
+        late_seconds = float(begins * self.time_base) - container_begins / av.time_base
+        # After a break in its clock a broadcast may state a start that is not its own.
+        if not 1 / (self.fps or GUESSED_FPS) < late_seconds < LATEST_START_SECONDS:
+            return begins
+        return round(Fraction(container_begins, av.time_base) / self.time_base)
+
+    @property
     def frame_count(self) -> int | None:
         """As the container states, or as duration and frame rate imply."""
         if self.is_still:
@@ -139,6 +180,8 @@ class Demuxer:
         """The stream's packets. They end early, and `error` is set, where reading fails or the file is cut short."""
         end_pts = 0
         pauses = 0
+        # Packets of other pictures since ours, and before the last few: a parser holds those back until the file's end.
+        elsewhere = deque([0], maxlen=HELD_BACK)
         waiting_since = time.monotonic()
         while True:
             try:
@@ -146,13 +189,15 @@ class Demuxer:
                     if self._is_interrupted:
                         return
                     if packet.stream is not self.stream:
-                        if time.monotonic() - waiting_since > STALL_SECONDS:
+                        elsewhere[-1] += packet.stream.type == "video"
+                        if self._path is None and time.monotonic() - waiting_since > STALL_SECONDS:
                             self.error = no_picture()
                             return
                         continue
                     if packet.size == 0:  # PyAV's mark of the end
                         continue
                     pauses = 0
+                    elsewhere.append(0)
                     self.packets_read += 1
                     if packet.pts is not None:
                         end_pts = max(end_pts, packet.pts + (packet.duration or 0))
@@ -171,7 +216,7 @@ class Demuxer:
             except IndexError:  # the end, where streams began in the middle: PyAV has no marks for those
                 pass
             break
-        self.error = self._missing_end(float(end_pts * (self.time_base or 0)))
+        self.error = self._missing_end(float(end_pts * (self.time_base or 0)), max(elsewhere))
 
     def interrupt(self) -> None:
         """From any thread: end `packets` soon."""
@@ -183,29 +228,44 @@ class Demuxer:
         self.container.close()
 
     def _picture_stream(self) -> VideoStream:
-        streams = [s for s in self.container.streams.video if not s.disposition & NOT_PICTURES]
-        if not streams:
+        stream = picture_stream(self.container)
+        if stream is None:
             sound = " (only sound)" if self.container.streams.audio else ""
             raise NotAVideo(f"{self.label} has no pictures{sound}; give a video, an image or a camera")
-        stream = max(streams, key=lambda s: (bool(s.disposition & Disposition.default), _area(s)))
         if stream.codec_context is None:
             raise NotAVideo(
                 f"{self.label} is coded in a way this FFmpeg can't decode; convert it to H.264, for example"
             )
         return stream
 
-    def _missing_end(self, end_seconds: float) -> Exception | None:
+    def _leave_out_variants(self) -> None:
+        """HLS and DASH offer one video in several sizes: what is not discarded is downloaded."""
+        if self.container.format.name in SEGMENTED_FORMATS:
+            for stream in self.container.streams:
+                if stream.index != self.stream.index:
+                    stream.discard = Discard.all
+
+    def _missing_end(self, end_seconds: float, elsewhere: int) -> Exception | None:
         """Why what was read is not all, for containers that list their packets, or state a duration or their size."""
         listed = len(self.stream.index_entries)
         if self.packets_read < listed:
             return EOFError(f"it lists {listed} packets but only {self.packets_read} are there")
-        stated = _stated_seconds(self.stream)
+        stated = stated_seconds(self.stream)
         if stated is not None and end_seconds < stated - max(1.0, 0.05 * stated):
             return EOFError(f"it states {stated:.1f} s but ends after {end_seconds:.1f} s")
         missing = missing_bytes(self._path) if self._path is not None else 0
         if missing:
             return EOFError(f"{missing:,} bytes are missing at its end")
-        return None
+        if elsewhere > MAX_ELSEWHERE:
+            return EOFError("its pictures go on in another stream, which is not read; cut it there, or remux it")
+        flaw = self._flaw_at_end()
+        return None if flaw is None else EOFError(flaw)
+
+    def _flaw_at_end(self) -> str | None:
+        if self._path is None or self.codec_context.codec.canonical_name not in COMPRESSED_CODECS:
+            return None
+        has_pcm = any(sound.codec_context.name.startswith("pcm") for sound in self.container.streams.audio)
+        return flaw_at_end(self._path, self.container.format.name, has_pcm=has_pcm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,16 +308,3 @@ def _codec_context(stream: VideoStream, hwaccel: HWAccel | None) -> VideoCodecCo
         return own
     native.extradata = own.extradata
     return native
-
-
-def _area(stream: VideoStream) -> int:
-    return 0 if stream.codec_context is None else stream.codec_context.width * stream.codec_context.height
-
-
-def _stated_seconds(stream: VideoStream) -> float | None:
-    """Matroska's tag of a stream's own duration, "00:01:02.345", as FFmpeg and mkvmerge write it."""
-    match = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", ""))
-    if match is None:
-        return None
-    hours, minutes, seconds = match.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

@@ -66,9 +66,10 @@ class NvdecSource(VideoSource):
         try:
             try:
                 return super().open()
-            except (NotAVideo, SourceUnreadable):
-                # FFmpeg has no software behind its own AV1 decoder, and a card may have no session left.
-                if self._is_live:
+            except (NotAVideo, SourceUnreadable) as error:
+                # FFmpeg has no software behind its own AV1 decoder, which is taken for the card's sake, and a card may
+                # have no session left. A server that can't be reached is not asked twice.
+                if self._is_live and isinstance(error, SourceUnreadable):
                     raise
                 self._hwaccel = None
                 return super().open()

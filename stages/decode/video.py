@@ -26,6 +26,8 @@ __all__ = ["Admission", "VideoSource"]
 
 HALF_TURN_DEGREES = 180
 
+CARD_FORMATS = frozenset({"cuda"})
+
 
 class VideoSource:
     """Implements `stages.contract.FrameSource` with FFmpeg's decoders, on the CPU or on a card."""
@@ -81,7 +83,7 @@ class VideoSource:
 
     @property
     def frames_decoded(self) -> int:
-        """Frames since the start that were decoded or, where nobody looks at them, skipped."""
+        """Frames since the start that were decoded or skipped as no one looks at them, without those lost to damage."""
         return self._frames_decoded
 
     @property
@@ -111,7 +113,10 @@ class VideoSource:
             raise
 
     def frames(self) -> Iterator[Frame]:
-        """The selected frames in order; the caller owns each. Raises SourceBroken after the last one there is."""
+        """The selected frames in order; the caller owns each.
+
+        Raises SourceBroken after the last one where the source breaks off, or is live and ends by itself.
+        """
         self._delivery = self._deliver()
         return self._delivery
 
@@ -144,6 +149,7 @@ class VideoSource:
 
     def _deliver(self) -> Generator[Frame, None, None]:
         start_index: int | None = None
+        lost_before, absent_before = 0, 0
         seconds = 0.0
         for decoded in self._decoded:
             if self._is_interrupted:
@@ -154,10 +160,13 @@ class VideoSource:
             if decoded.pts_seconds < self._selection.start_seconds:
                 continue
             if self._end_seconds is not None and decoded.pts_seconds >= self._end_seconds:
+                self._check_losses(lost_before)
                 return
             seconds = decoded.pts_seconds
-            start_index = index if start_index is None else start_index
-            self._frames_decoded = index + 1 - start_index
+            if start_index is None:
+                start_index = index
+                lost_before, absent_before = self._active.losses if index > 0 else (0, 0)
+            self._frames_decoded = index + 1 - start_index - (self._active.frames_absent - absent_before)
             if index % self._selection.frameskip:
                 continue
             detect = index % self._frameskip == 0
@@ -171,14 +180,40 @@ class VideoSource:
             return
         index = self._active.frames_passed
         if start_index is not None:
-            self._frames_decoded = index - start_index
+            self._frames_decoded = index - start_index - (self._active.frames_absent - absent_before)
+        self._check_end(index, seconds)
+        self._check_losses(lost_before)
+
+    def _check_end(self, index: int, seconds: float) -> None:
+        """Raise SourceBroken where the stream ended before its source did; `index` and `seconds` say where."""
+        label = self._active.demuxer.label
         if self._failure is not None:
-            label = self._active.demuxer.label
             raise SourceBroken(
                 f"{label} breaks off at frame {index}, {seconds:.1f} s: {self._failure}; what came before is kept",
                 frame_index=index,
                 pts_seconds=seconds,
             ) from self._failure
+        if self._is_live:
+            raise SourceBroken(
+                f"{label} ended at frame {index}, {seconds:.1f} s: the server or device closed the stream; "
+                "what came before is kept",
+                frame_index=index,
+                pts_seconds=seconds,
+            )
+
+    def _check_losses(self, lost_before: int) -> None:
+        """Raise SourceBroken where pictures were lost to damage since then."""
+        decoder = self._active
+        lost = decoder.frames_lost - lost_before
+        if lost > 0:
+            index, seconds = decoder.first_loss or (0, 0.0)
+            pictures = "1 picture is" if lost == 1 else f"{lost} pictures are"
+            raise SourceBroken(
+                f"{decoder.demuxer.label} is damaged: {pictures} missing or torn, the first at frame {index}, "
+                f"{seconds:.1f} s; the rest is kept",
+                frame_index=index,
+                pts_seconds=seconds,
+            )
 
     def _begin_pass(self, first_number: int | None = None) -> None:
         self._end_pass()
@@ -218,6 +253,7 @@ class VideoSource:
             duration_seconds=None if self._is_live else demuxer.duration_seconds,
             codec=demuxer.codec_context.codec.canonical_name,
             is_live=self._is_live,
+            decoder=_decoder_name(demuxer.codec_context.codec.name, frame),
         )
 
     def _orientation(self, frame: av.VideoFrame) -> Orientation:
@@ -225,10 +261,17 @@ class VideoSource:
         if self._upright is None:
             stream = self._active.demuxer.stream
             aspect = as_fraction(stream.codec_context.sample_aspect_ratio) or as_fraction(stream.sample_aspect_ratio)
-            if self._is_flipped is None and abs(frame.rotation) == HALF_TURN_DEGREES:
+            # An exchange of top and bottom has no angle: it is asked for once, where the container can state one.
+            may_be = frame.rotation == 0 and "mov" in self._active.demuxer.container.format.name
+            if self._is_flipped is None and (may_be or abs(frame.rotation) == HALF_TURN_DEGREES):
                 self._is_flipped = is_flipped(frame)
             self._upright = Orientation.of(frame, float(aspect or 1), is_flipped=bool(self._is_flipped))
         return self._upright
+
+
+def _decoder_name(name: str, frame: av.VideoFrame) -> str:
+    """What has decoded this frame: a card leaves it in its own memory, and says so in the format."""
+    return f"{name} on {frame.format.name}" if frame.format.name in CARD_FORMATS else name
 
 
 class Admission(Protocol):

@@ -41,13 +41,14 @@ class Orientation:
     def of(cls, frame: av.VideoFrame, pixel_aspect: float, *, is_flipped: bool = False) -> Orientation:
         """By the frame's display matrix, to the nearest quarter turn; nonsense aspects count as square.
 
-        What only seems to be a half turn (see `is_flipped`) is none: left and right stay exchanged.
+        What only seems to be a half turn (see `is_flipped`) is none, and what seems to be none but exchanges top and
+        bottom is one: left and right stay exchanged in both.
         """
         # Of a matrix of zeros FFmpeg gives no number, and PyAV the least integer.
         turn_degrees = frame.rotation if abs(frame.rotation) <= FULL_TURN_DEGREES else 0
         quarter_turns = round(-turn_degrees / 90) % 4
-        if is_flipped and quarter_turns == HALF_TURN:
-            quarter_turns = 0
+        if is_flipped and quarter_turns % HALF_TURN == 0:
+            quarter_turns = HALF_TURN - quarter_turns
         is_plausible = 1 / MAX_ASPECT <= pixel_aspect <= MAX_ASPECT
         return cls(90 * quarter_turns, pixel_aspect if is_plausible else 1.0)
 
@@ -77,7 +78,9 @@ class Orientation:
 
 
 def is_flipped(frame: av.VideoFrame) -> bool:
-    """Whether the half turn that PyAV tells of is in truth an exchange of left and right: pictures of selfie cameras.
+    """Whether the picture is mirrored, which PyAV's angle does not say.
+
+    An exchange of left and right, as of selfie cameras, it gives as a half turn; one of top and bottom as no turn.
 
     False where FFmpeg's side data can't be had. Once asked for it, a frame lives until Python collects cycles: ask
     seldom.

@@ -14,6 +14,11 @@ from stages.decode.demux import Demuxer
 __all__ = ["AudioCopy"]
 
 
+JOINT_SECONDS = 1.0
+"""A clock that goes back by more begins anew, as where two recordings were joined; by less it is a fault of one packet.
+"""
+
+
 class AudioCopy:
     """Reads the source a second time, for its best audio stream; nothing is decoded. Owns that second reader.
 
@@ -45,11 +50,11 @@ class AudioCopy:
                 raise
 
     def start(self, pts_seconds: float) -> None:
-        """The output's time 0 is this time of the source, in seconds from the start of its pictures."""
-        pictures = self._demuxer.stream
+        """The output's time 0 is this time of the source, in seconds as frames have it."""
+        origin_pts, time_base = self._demuxer.origin_pts, self._demuxer.time_base
         self._origin_seconds = pts_seconds
-        if pictures.start_time is not None and self._demuxer.time_base is not None:
-            self._origin_seconds += float(pictures.start_time * self._demuxer.time_base)
+        if origin_pts is not None and time_base is not None:
+            self._origin_seconds += float(origin_pts * time_base)
         if pts_seconds > 0:
             self._demuxer.container.seek(round(self._origin_seconds * av.time_base))
         self._packets = self._shifted_packets()
@@ -70,10 +75,15 @@ class AudioCopy:
         if not isinstance(self._source, AudioStream):
             return
         last_dts: int | None = None
+        behind = 0  # ticks by which the clock was set back at joints: pictures go on there as well
         try:
             for packet in self._demuxer.container.demux(self._source):
                 if packet.pts is None or packet.dts is None:
                     continue
+                if last_dts is not None and (last_dts - packet.dts - behind) * packet.time_base > JOINT_SECONDS:
+                    behind = last_dts - packet.dts + (packet.duration or 1)
+                packet.pts += behind
+                packet.dts += behind
                 if last_dts is not None and packet.dts <= last_dts:
                     self.has_gone_back = True
                     continue

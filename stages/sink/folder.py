@@ -24,7 +24,7 @@ from stages.sources import SourceEnded, VideoInfo
 from stages.tracks.log import TrackLog
 from stages.tracks.summary import TrackSummary
 
-__all__ = ["FolderSink", "refuse_existing_outputs"]
+__all__ = ["FolderSink", "refuse_existing_outputs", "remove_outputs"]
 
 DETECTIONS = "detections.csv"
 EMBEDDINGS = "embeddings.hdf5"
@@ -133,6 +133,20 @@ def refuse_existing_outputs(folder: Path) -> None:
             raise OutputExists(
                 f"{folder / name}: exists already; choose another folder or give --force to replace the outputs in it"
             )
+
+
+def remove_outputs(folder: Path) -> bool:
+    """Remove the outputs of what is not there any more, and their folder where nothing else is in it.
+
+    Returns whether there were any. Raises OutputFailed.
+    """
+    had_metadata = (folder / METADATA).exists()
+    for name in (METADATA, DETECTIONS, EMBEDDINGS, TRACKS_CSV, TRACKS_PARQUET):  # first what vouches for the rest
+        with output_errors(folder / name):
+            (folder / name).unlink(missing_ok=True)
+    if had_metadata:
+        _remove_if_empty(folder)
+    return had_metadata
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -75,6 +75,7 @@ def metadata_json(
         "duration": info.duration_seconds,
         "rotation": info.rotation_degrees,
         "pixel_aspect": info.pixel_aspect,
+        "decoder": info.decoder,
         "frames_decoded": ended.frames_decoded,
         "frames_looked_at": counts.frames_looked_at,
         "frames_followed": counts.frames - counts.frames_looked_at,

@@ -31,7 +31,7 @@ __all__ = ["TrackStage"]
 
 
 class TrackStage:
-    """Gives every face a track. Owns the detecting stage and the patch_reader; state per source ends with
+    """Gives every face a track. Owns the detecting stage and the patch reader; a source's state ends with
     `end_source`."""
 
     name = "track"

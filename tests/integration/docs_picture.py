@@ -62,11 +62,13 @@ def main() -> None:
         for person, (file, frame) in ENROLLED.items():
             picture = write(folder / f"{person}.jpg", read(media.path(file), frame))
             files = {"pictures": picture.read_bytes()}
-            httpx.post(f"{url}/api/v1/people", data={"name": person}, files=files, timeout=60).raise_for_status()
+            httpx.post(
+                f"{url}/api/v1/people", data={"name": person}, files=files, headers=service.headers(), timeout=60
+            ).raise_for_status()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1280, "height": 720})
-            page.goto(url)
+            page.goto(service.link())
             page.wait_for_selector(".box")
             page.wait_for_timeout(SETTLING_MS)
             page.screenshot(path=str(OUTPUT), type="jpeg", quality=88)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import av
 import h5py
@@ -18,6 +19,7 @@ import pytest
 
 from tests.media import Media
 from tests.servers.fading import FadingCamera
+from tests.servers.rtsp import RtspServer, rtsp_missing
 from visage.models import ModelStore
 
 TIMEOUT_SECONDS = 100
@@ -28,26 +30,26 @@ class Visage:
 
     def __init__(self, folder: Path, models: ModelStore) -> None:
         self.folder = folder
-        self._environment = {**os.environ, "VISAGE_MODEL_DIR": str(models.model_dir)}
+        self.environment = {**os.environ, "VISAGE_MODEL_DIR": str(models.model_dir)}
         self._program = str(Path(sys.executable).with_name("visage"))
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self._program, *arguments],
             cwd=self.folder,
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, output: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [self._program, *arguments],
             cwd=self.folder,
-            env=self._environment,
-            stdout=subprocess.PIPE,
+            env=self.environment,
+            stdout=output,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -168,6 +170,35 @@ def test_what_was_read_of_a_camera_that_hangs_is_kept(visage: Visage) -> None:
     assert process.returncode == 128 + signal.SIGINT, errors
     assert "cam did not answer" in errors
     assert (visage.folder / "seen.csv").read_text().startswith("source,")
+
+
+def test_a_camera_whose_server_dies_is_a_failure_and_what_was_seen_is_kept(visage: Visage) -> None:
+    missing = rtsp_missing()
+    if missing:
+        pytest.skip(missing)
+    server = RtspServer(width=320, height=180)
+    server.start()
+    try:
+        with visage.start(server.url, "--dst", "seen.csv") as process:
+            assert process.stderr is not None
+            assert "frames" in process.stderr.readline()
+            server.stop()
+            _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+    finally:
+        server.stop()
+    assert process.returncode == 1, errors
+    line = next(line for line in errors.splitlines() if "visage: error" in line)
+    assert "what came before is kept" in line
+    assert (visage.folder / "seen.csv").read_text().startswith("source,")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_standard_output_that_is_full_is_named(visage: Visage) -> None:
+    visage.environment.pop("PYTHONUNBUFFERED", None)
+    with open("/dev/full", "w") as full, visage.start("--version", output=full) as process:
+        _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == 1
+    assert errors == "visage: error: standard output: No space left on device\n"
 
 
 def test_annotation_is_a_video_of_the_same_length(visage: Visage) -> None:

@@ -23,6 +23,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from tests.media import Media
 from visage.models import ModelStore
+from visage.web.local import LocalToken
 
 CHROMIUM = shutil.which("chromium")
 START_SECONDS = 60.0
@@ -129,15 +130,17 @@ def test_a_camera_is_seen_on_the_page_and_the_daemon_stops_with_viewers(
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()
         page.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
-        page.goto(url)
+        local = LocalToken.read(tmp_path / "state" / "local.json")
+        client = httpx.Client(base_url=url, headers={"authorization": f"Bearer {local.token}"}, timeout=30)
+        code = client.post("/api/v1/session/invitation").json()["code"]
+        page.goto(f"{url}/#sign-in={code}")
         expect(page.locator(".tile .box").first).to_be_visible(timeout=30_000)
         expect(page.locator("#tracks > li").first).to_contain_text("door", timeout=30_000)
         # Enrolled while the camera runs: from another photograph of the same person.
-        enrolled = httpx.post(
-            f"{url}/api/v1/people",
+        enrolled = client.post(
+            "/api/v1/people",
             data={"name": "Ada"},
             files={"pictures": media.path("obama2.jpg").read_bytes()},
-            timeout=30,
         )
         assert enrolled.status_code == 201, enrolled.text
         expect(page.locator(".tile .box.known").first).to_have_text("Ada", timeout=30_000)
@@ -146,19 +149,19 @@ def test_a_camera_is_seen_on_the_page_and_the_daemon_stops_with_viewers(
         expect(page.locator("#known .person")).to_contain_text("Ada")
         page.goto(f"{url}/#sources")
         expect(page.locator("#source-list > li")).to_contain_text("running")
-        snapshot = httpx.get(f"{url}/api/v1/sources/door/snapshot.jpg")
+        snapshot = client.get("/api/v1/sources/door/snapshot.jpg")
         assert snapshot.status_code == 200
         assert cv2.imdecode(np.frombuffer(snapshot.content, np.uint8), cv2.IMREAD_COLOR) is not None
-        (source,) = httpx.get(f"{url}/api/v1/sources").json()
+        (source,) = client.get("/api/v1/sources").json()
         assert source["faces"] > 0
         assert source["fps"] == pytest.approx(FPS, rel=0.5)
-        assert "visage_" in httpx.get(f"{url}/metrics").text
+        assert "visage_" in client.get("/metrics").text
         for path in ("/api/v1/sources", "/api/v1/events/recent", "/metrics", "/api/v1/status"):
-            assert "hunter2secret" not in httpx.get(url + path).text
+            assert "hunter2secret" not in client.get(path).text
         assert complaints == []
         page.goto(f"{url}/#live")
         expect(page.locator(".tile .box").first).to_be_visible()
-        with httpx.stream("GET", f"{url}/api/v1/events", timeout=30) as stream:
+        with contextlib.closing(client), client.stream("GET", "/api/v1/events") as stream:
             next(stream.iter_lines())
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as Stored
 from typer.testing import CliRunner
 
 import visage
@@ -123,6 +125,45 @@ def test_every_format_of_photographs_is_found_in_a_folder(media: Media, models: 
         "photograph.jp2",
         "photograph.tif",
     ]
+
+
+@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
+def test_a_photograph_on_its_side_is_turned(
+    media: Media, models: ModelStore, tmp_path: Path, quarter_turns: int
+) -> None:
+    """Nothing in the file says so; the face alone does."""
+    with FaceReader(Settings(model_dir=models.model_dir)) as reader:
+        for photograph in ("person_b_1.jpg", "single_face.jpg"):
+            image = cv2.imread(str(media.path(photograph)))
+            assert image is not None
+            cv2.imwrite(str(tmp_path / "turned.png"), np.rot90(image, quarter_turns))
+            (upright,) = reader.read(media.path(photograph))
+            (turned,) = reader.read(tmp_path / "turned.png")
+            assert turned.embedding @ upright.embedding > 0.95, photograph  # 0.03 as it lies
+
+
+def test_photographs_of_phones_are_found_and_other_files_are_named(
+    media: Media, models: ModelStore, tmp_path: Path
+) -> None:
+    """A HEIC made of tiles, and a TIFF with JPEG inside that lies on its side, as its orientation says."""
+    album = tmp_path / "album"
+    (album / "older").mkdir(parents=True)
+    (album / "notes.txt").write_text("x")
+    (album / ".DS_Store").write_text("x")
+    pillow_heif.register_heif_opener()
+    with Stored.open(media.path("obama2.jpg")) as photograph:
+        photograph.save(album / "IMG_1.HEIC", format="HEIF", tile_size=512)
+    exif = Stored.Exif()
+    exif[0x0112] = 6
+    with Stored.open(media.path("obama3.jpg")) as photograph:
+        photograph.transpose(Stored.Transpose.ROTATE_90).save(album / "scan.tif", compression="jpeg", exif=exif)
+    options = ["--gallery", str(tmp_path / "people"), "--model-dir", str(models.model_dir)]
+    result = CliRunner().invoke(app, ["people", "add", "Ada", str(album), *options])
+    assert result.exit_code == 0
+    assert [line.partition(":")[0] for line in result.stdout.splitlines()] == ["IMG_1.HEIC", "scan.tif"]
+    assert result.stderr == f"visage: {album}: not photographs, left out: notes.txt, older/\n"
+    (frame,) = visage.analyze(album / "IMG_1.HEIC", Settings(model_dir=models.model_dir, gallery=tmp_path / "people"))
+    assert names(frame) == {"Ada"}
 
 
 def test_a_blurred_photograph_is_too_poor(media: Media, models: ModelStore, tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from tests.media import Media
 from tests.servers.rtsp import RtspServer, rtsp_missing
 from visage.models import ModelStore
 from visage.service.ledger import JobState, Ledger
+from visage.web.errors import LocalAccessError
+from visage.web.local import LocalToken
 
 BOUND_SECONDS = 60.0
 CLIPS = 6
@@ -71,15 +73,24 @@ class Service:
         self._ledger = self._ledger or Ledger(self.folder / "state" / "ledger.sqlite")
         return self._ledger
 
+    def headers(self) -> dict[str, str]:
+        """What the user who runs the daemon sends, once it listens."""
+        return {"authorization": f"Bearer {LocalToken.read(self.folder / 'state' / 'local.json').token}"}
+
+    def link(self) -> str:
+        """A link that signs in, from `visage open`."""
+        command = [*VISAGE, "open", "--state-dir", str(self.folder / "state"), "--no-browser"]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+
     def sources(self) -> dict[str, dict[str, object]]:
         try:
-            answer = httpx.get(f"http://127.0.0.1:{self.port}/api/v1/sources", timeout=5)
-        except httpx.TransportError:  # not yet, or no more
+            answer = httpx.get(f"http://127.0.0.1:{self.port}/api/v1/sources", headers=self.headers(), timeout=5)
+        except (httpx.TransportError, LocalAccessError):  # not yet, or no more
             return {}
         return {source["source_id"]: source for source in answer.json()}
 
     def metrics(self) -> dict[str, float]:
-        text = httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=5).text
+        text = httpx.get(f"http://127.0.0.1:{self.port}/metrics", headers=self.headers(), timeout=5).text
         rows = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in rows}
 
@@ -278,7 +289,9 @@ def test_a_camera_comes_back_and_the_other_never_left(
         metrics = service.metrics()
         assert metrics['visage_camera_reconnects_total{source="door"}'] == 2
         assert metrics["visage_faces_total"] > 0
-        with httpx.stream("GET", f"http://127.0.0.1:{service.port}/api/v1/events", timeout=10):
+        events = f"http://127.0.0.1:{service.port}/api/v1/events"
+        with httpx.stream("GET", events, headers=service.headers(), timeout=10) as answer:
+            assert answer.status_code == 200
             started = time.monotonic()
             assert service.stop() == 0
             assert time.monotonic() - started <= 10
@@ -371,3 +384,32 @@ def test_a_second_daemon_is_refused(tmp_path: Path, models: ModelStore, services
     assert again.returncode == 1
     assert "is in use by another daemon" in again.stderr
     service.stop()
+
+
+def test_a_camera_of_a_caller_does_not_lead_elsewhere(
+    models: ModelStore, tmp_path: Path, services: list[Service]
+) -> None:
+    """An allowed address answers with a redirect to a port that no rule allows, at every attempt."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere, socket.create_server(("127.0.0.1", 0)) as allowed:
+        port, other = allowed.getsockname()[1], elsewhere.getsockname()[1]
+        service = Service(tmp_path, models)
+        services.append(service)
+        web = {"port": service.port, "add_source": {"networks": ["127.0.0.0/8"], "ports": [port]}}
+        service.values["web"] = {**web, "token_file": str(tmp_path / "t"), "audit_file": str(tmp_path / "a")}
+        service.write()
+        service.start()
+        url = f"http://127.0.0.1:{service.port}"
+        service.wait_for((tmp_path / "state" / "local.json").exists)
+        sent = {"uri": f"rtsp://127.0.0.1:{port}/main", "source_id": "gate"}
+        answer = httpx.post(f"{url}/api/v1/sources", json=sent, headers=service.headers(), timeout=30)
+        assert answer.status_code == 201
+        allowed.settimeout(BOUND_SECONDS)
+        for _ in range(2):
+            connection, _ = allowed.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(f"RTSP/1.0 302 Moved\r\nLocation: rtsp://127.0.0.1:{other}/x\r\n\r\n".encode())
+        service.wait_for(lambda: "redirects to another address" in str(service.sources()["gate"]["reason"]))
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()

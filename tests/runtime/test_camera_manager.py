@@ -48,6 +48,8 @@ class Rig:
         self.opened: list[str] = []
         self.configs: list[tuple[str, bool]] = []
         self.states: list[tuple[str, str]] = []
+        self.lost: list[tuple[str, int]] = []
+        self.ends_after: int | None = None
         self.on_gone: Callable[[], None] | None = None
         self.told_gone = threading.Event()
         self._changed = threading.Condition()
@@ -58,7 +60,9 @@ class Rig:
             limits=PipelineLimits(batch_deadline_seconds=0.0, concurrent_sources=16),
             on_ended=self._ended,
         )
-        self.manager = CameraManager(self.pipeline, self._open, on_state=self._state, on_config=self._config)
+        self.manager = CameraManager(
+            self.pipeline, self._open, on_state=self._state, on_config=self._config, on_lost=self._lost
+        )
 
     def wait(self, what: Callable[[], bool]) -> None:
         """Until a camera's state has changed so that it is so."""
@@ -74,6 +78,8 @@ class Rig:
             self._changed.notify_all()
         if self.answers is not None:
             return Silent(self.pool, spec.source_id, self.answers)
+        if self.ends_after is not None:
+            return ScriptedSource(self.pool, spec.source_id, self.ends_after)
         return ScriptedSource(self.pool, spec.source_id, 0, endless=True, open_error=self.open_error)
 
     def _sinks(self, info: VideoInfo) -> list[RecordingSink]:
@@ -91,6 +97,11 @@ class Rig:
             self.states.append((name, state))
             self._changed.notify_all()
 
+    def _lost(self, name: str, connection: int) -> None:
+        with self._changed:
+            self.lost.append((name, connection))
+            self._changed.notify_all()
+
     def _config(self, name: str, config: CameraConfig | None) -> None:
         self.configs.append((name, config is not None))
         if config is None and self.on_gone is not None:
@@ -106,6 +117,14 @@ def rig() -> Iterator[Rig]:
     rig.manager.close()
     rig.pipeline.close()
     assert rig.pool.statistics().leased == 0
+
+
+def test_each_connection_that_is_lost_is_reported(rig: Rig) -> None:
+    """The server closes two connections after three frames each."""
+    rig.ends_after = 3
+    rig.manager.add("a", CONFIG)
+    rig.wait(lambda: ("a", 2) in rig.lost)
+    assert rig.lost[:2] == [("a", 1), ("a", 2)]
 
 
 def test_a_camera_runs_pauses_and_runs_again(rig: Rig) -> None:

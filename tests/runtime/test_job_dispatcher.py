@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -271,6 +272,53 @@ def test_a_file_that_grows_while_it_is_in_work_is_read_again(rig: Rig) -> None:
     rig.dispatch_until(lambda: set(rig.states().values()) == {JobState.DONE})
     assert rig.opened == ["x.mp4", "x.mp4"]
     assert rig.find("copy.mp4", "half").state is JobState.QUEUED
+
+
+def write_results(rig: Rig, job: Job) -> Path:
+    """What the service's own sink leaves of a file without frames."""
+    sink = rig.dispatcher.sink_for(job)
+    sink.open(VideoInfo("x", str(job.path), 4, 3))
+    sink.close(SourceEnded("x", 0))
+    results = rig.folder / "out" / job.path.name
+    assert (results / "metadata.json").exists()
+    return results
+
+
+def test_what_was_left_of_half_a_copy_goes_when_the_whole_is_known_already(rig: Rig) -> None:
+    rig.find("a.ts", "the whole film")
+    half = rig.find("copy.ts", "the whole")
+    rig.dispatch_until(lambda: set(rig.states().values()) == {JobState.DONE})
+    results = write_results(rig, half)
+    kept = write_results(rig, rig.ledger.jobs()[0])
+    assert rig.find("copy.ts", "the whole film").path.name == "a.ts"
+    assert not results.exists()
+    rig.find("a.ts", "the whole film")
+    assert (kept / "metadata.json").exists()
+
+
+def test_results_are_left_alone_where_the_file_has_not_changed(rig: Rig) -> None:
+    rig.find("a.ts", "the whole film")
+    copy = rig.find("copy.ts", "the whole film")
+    rig.dispatch_until(lambda: set(rig.states().values()) == {JobState.DONE})
+    results = write_results(rig, replace(copy, path=rig.folder / "copy.ts"))
+    rig.find("copy.ts", "the whole film")
+    assert (results / "metadata.json").exists()
+
+
+def test_results_of_a_file_that_changed_while_it_was_read_go(rig: Rig) -> None:
+    """The whole becomes known while half of it is in work: nothing would replace what that leaves."""
+    rig.find("a.ts", "the whole film")
+    rig.dispatch_until(lambda: set(rig.states().values()) == {JobState.DONE})
+    rig.detect.gate.clear()
+    half = rig.find("copy.ts", "the whole")
+    rig.dispatch_until(lambda: "copy.ts" in rig.opened)
+    rig.find("copy.ts", "the whole film")
+    results = write_results(rig, half)
+    (results / "notes.txt").write_text("mine")
+    rig.detect.gate.set()
+    rig.dispatch_until(lambda: "copy.ts" not in rig.states())
+    rig.dispatch_until(lambda: not (results / "metadata.json").exists())
+    assert [path.name for path in results.iterdir()] == ["notes.txt"]
 
 
 def test_what_was_not_there_is_queued_again_when_it_is_found_again(rig: Rig) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import anyio
@@ -17,6 +18,7 @@ from visage.cli.run_session import supervise
 from visage.runtime import Pipeline, PipelineLimits, SourceState
 from visage.runtime.state import PipelineState
 from visage.runtime.statistics import PipelineStatistics
+from visage.stop_requests import StopRequests
 
 
 class Script:
@@ -45,13 +47,20 @@ class Rig:
         )
 
     def run(
-        self, script: Script, *, count: int = 1, endless: bool = False, drain_seconds: float = BOUND_SECONDS
+        self,
+        script: Script,
+        *,
+        count: int = 1,
+        endless: bool = False,
+        drain_seconds: float = BOUND_SECONDS,
+        signals_at: Iterable[float] = (0.0,),
     ) -> signal.Signals | None:
         self.pipeline.add("film", ScriptedSource(self.pool, "film", count, endless=endless))
         self.pipeline.finish()
         with self.pipeline:
             self.pipeline.start()
-            received = anyio.run(supervise, self.pipeline, script, drain_seconds)
+            requests = StopRequests(now=iter(signals_at).__next__)
+            received = anyio.run(partial(supervise, requests=requests), self.pipeline, script, drain_seconds)
             self.detect.gate.set()
         return received
 
@@ -96,10 +105,30 @@ def test_the_second_signal_drops_what_is_in_flight(rig: Rig) -> None:
         (lambda statistics: rig.detect.entered.is_set(), send(signal.SIGINT)),
         (is_in(PipelineState.DRAINING), send(signal.SIGTERM)),
     )
-    assert rig.run(script, count=8) is signal.SIGINT
+    assert rig.run(script, count=8, signals_at=(100.0, 100.6)) is signal.SIGINT
     assert rig.pipeline.outcomes["film"].state is SourceState.INTERRUPTED
     assert rig.sink.rows == []
     assert rig.pool.statistics().leased == 0
+
+
+def test_a_signal_that_comes_twice_at_once_drops_nothing(rig: Rig) -> None:
+    """As `timeout` sends it, to the process and to its group. Detection is held until the second has been taken in."""
+    taken: list[float] = []
+
+    def times() -> Iterator[float]:
+        for seconds in (100.0, 100.4):
+            taken.append(seconds)
+            yield seconds
+
+    script = Script(
+        (lambda statistics: rig.detect.entered.is_set(), send(signal.SIGTERM)),
+        (is_in(PipelineState.DRAINING), send(signal.SIGTERM)),
+        (lambda statistics: len(taken) == 2, rig.detect.gate.set),
+    )
+    assert rig.run(script, endless=True, signals_at=times()) is signal.SIGTERM
+    outcome = rig.pipeline.outcomes["film"]
+    assert rig.sink.rows == list(range(outcome.frames_decoded))
+    assert rig.sink.rows
 
 
 def test_a_drain_that_takes_too_long_becomes_an_abort(rig: Rig) -> None:

@@ -34,6 +34,7 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.device.admission import DeviceAdmission
 from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.device.patches import DevicePatchReader
+from visage.assembly.photographs import is_photograph, photograph_source
 from visage.assembly.plan import ModelPlan
 from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
@@ -52,7 +53,7 @@ HEADS: Mapping[str, Callable[..., DeviceYuNetHead | DeviceYoloHead]] = {
 }
 """Heads with a kernel, by family; all others read the network's outputs back."""
 
-# The README's table was measured with these; engines are built for them, and serve smaller batches too.
+# The tables of docs/benchmarks.md were measured with these; engines are built for them, and serve smaller batches too.
 DETECT_BATCH = 32
 EMBED_BATCH = 128
 
@@ -170,19 +171,25 @@ class CudaPlatform:
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
         settings = self._settings
+        is_still = is_photograph(spec)
+        admission = DeviceAdmission(
+            self._device,
+            capacity=self.inbox_capacity + IN_STAGES,
+            most_bytes=self._most_bytes // concurrent,
+            waits=not spec.is_live,
+            on_upload=None
+            if is_still
+            else lambda pixels: logger.warning(
+                "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels
+            ),
+        )
+        if is_still:
+            return photograph_source(settings, spec, admission)
         return NvdecSource(
             self._device,
             source_id=spec.source_id,
             uri=spec.uri,
-            admission=DeviceAdmission(
-                self._device,
-                capacity=self.inbox_capacity + IN_STAGES,
-                most_bytes=self._most_bytes // concurrent,
-                waits=not spec.is_live,
-                on_upload=lambda pixels: logger.warning(
-                    "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels
-                ),
-            ),
+            admission=admission,
             frameskip=detection_interval(settings),
             delivers_all=delivers_all(settings),
             start_seconds=settings.start_seconds,

@@ -23,6 +23,7 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
 from stages.imaging.host.patches import HostPatchReader
+from visage.assembly.photographs import is_photograph, photograph_source
 from visage.assembly.plan import ModelPlan
 from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
@@ -101,10 +102,13 @@ class HostPlatform:
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
         settings = self._settings
+        admission = HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live)
+        if is_photograph(spec):
+            return photograph_source(settings, spec, admission)
         return VideoSource(
             source_id=spec.source_id,
             uri=spec.uri,
-            admission=HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live),
+            admission=admission,
             frameskip=detection_interval(settings),
             delivers_all=delivers_all(settings),
             start_seconds=settings.start_seconds,

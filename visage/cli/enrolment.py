@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from visage.people import FaceReader, Gallery
 
 __all__ = ["add", "add_folders"]
+
+MAX_NAMED = 5
+"""Of a folder's other files."""
 
 FaceOption = Annotated[int | None, typer.Option(min=1, help="Number of the face to use, counted from left to right.")]
 LargestOption = Annotated[bool, typer.Option("--largest", help="Use the largest of several faces.")]
@@ -120,6 +124,14 @@ def _enrol_track(opened: Gallery, name: str, folder: Path, track: int) -> bool:
 
 
 def _files(path: Path) -> list[Path]:
+    """The photographs in a folder, or the file itself. What else lies in the folder is said in one line."""
     if not path.is_dir():
         return [path]
-    return sorted(found for found in path.iterdir() if found.suffix.lower() in PHOTOGRAPH_SUFFIXES)
+    visible = sorted(found for found in path.iterdir() if not found.name.startswith("."))
+    photographs = [found for found in visible if found.suffix.lower() in PHOTOGRAPH_SUFFIXES and not found.is_dir()]
+    left_out = [f"{found.name}/" if found.is_dir() else found.name for found in visible if found not in photographs]
+    if left_out:
+        more = len(left_out) - MAX_NAMED
+        names = ", ".join(left_out[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+        print(f"visage: {path}: not photographs, left out: {names}", file=sys.stderr)
+    return photographs

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -26,6 +27,7 @@ from visage.cli import evaluate, models, people, token
 from visage.cli.bench import bench
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
+from visage.cli.open import open_page
 from visage.cli.report import report as report_people
 from visage.cli.reporting import report
 from visage.cli.run import run
@@ -54,6 +56,7 @@ app.command()(bench)
 app.command()(search)
 app.command("report")(report_people)
 app.command()(serve)
+app.command("open")(open_page)
 app.add_typer(models.app, name="models")
 app.add_typer(people.app, name="people")
 app.add_typer(evaluate.app, name="eval")
@@ -78,6 +81,9 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and exit the process."""
     signal.signal(signal.SIGTERM, _terminate)
+    if arguments is None:
+        # Pillow's remarks on odd photographs would stand among our lines; what makes one unreadable is an error.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
     code = _run(with_command(sys.argv[1:] if arguments is None else arguments))
     if arguments is None:  # otherwise the process, and its threads, are the caller's
         _leave_threads_that_hang(code)
@@ -97,7 +103,10 @@ def with_command(arguments: Sequence[str]) -> list[str]:
 
 def _run(arguments: list[str]) -> int:
     try:
-        return app(arguments, prog_name="visage", standalone_mode=False) or 0
+        code: int = app(arguments, prog_name="visage", standalone_mode=False) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except typer.TyperException as error:
         return _report_usage(error)
     except typer.Exit as error:
@@ -110,8 +119,19 @@ def _run(arguments: list[str]) -> int:
         sys.stdout = None
         return EXIT_FAILED
     except Exception as error:  # the process's edge
-        report(error)
+        report(_fault_of_output() or error)
         return EXIT_FAILED
+
+
+def _fault_of_output() -> OSError | None:
+    """Why standard output takes no more, for example as its disk is full; errors of writing do not name the file."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what could not be written is still there, and fails again
+    except OSError as error:
+        sys.stdout = None  # Python would complain again when it flushes at exit
+        return OSError(error.errno, error.strerror, "standard output")
+    return None
 
 
 def _report_usage(error: typer.TyperException) -> int:

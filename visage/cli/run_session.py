@@ -1,7 +1,8 @@
 """One `visage run`: expand the sources, run the pipeline, tell how it went.
 
 The first SIGINT or SIGTERM drains: reading stops, what is in flight is finished and written, within the settings'
-`drain_seconds`. A second one aborts: unfinished outputs are dropped. The exit code then is 130 or 143.
+`drain_seconds`. A second one, half a second later or more, aborts: unfinished outputs are dropped. The exit code then
+is 130 or 143.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from visage.people.errors import NoSuchPerson
 from visage.runtime.run import Run
 from visage.runtime.source import Outcome
 from visage.runtime.state import SourceState
+from visage.stop_requests import StopRequests
 
 __all__ = ["Session", "make_settings", "supervise"]
 
@@ -134,13 +136,18 @@ class Session:
         return received, run.outcomes
 
 
-async def supervise(run: Run, progress: RunProgress, drain_seconds: float) -> signal.Signals | None:
+async def supervise(
+    run: Run, progress: RunProgress, drain_seconds: float, *, requests: StopRequests | None = None
+) -> signal.Signals | None:
     """Show progress and obey signals until a started run has stopped; returns the first signal received."""
     received: list[signal.Signals] = []
+    requests = requests or StopRequests()
 
     async def obey() -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for number in signals:
+                if requests.is_repeat():
+                    continue
                 received.append(number)
                 if len(received) > 1:
                     run.abort()

@@ -30,14 +30,26 @@ TokensOption = Annotated[
 def create(
     name: Name,
     role: Annotated[str, typer.Option(metavar="viewer|operator|admin", help="Role of the token.")] = "viewer",
+    source: Annotated[
+        str,
+        typer.Option(
+            metavar="CAMERA", help="Allow only the pictures of this camera; the token then works in an address."
+        ),
+    ] = "",
     tokens: TokensOption = DEFAULT_FILE,
 ) -> None:
-    """Create a token and print it once: the file keeps only a hash."""
+    """Create a token and print it once: the file keeps only a hash.
+
+    With --source the token may stand in an address, for dashboards that can't send headers:
+    /api/v1/sources/CAMERA/snapshot.jpg?token=TOKEN, or live.mjpg.
+    """
     from visage.web.tokens import Role, TokenStore  # noqa: PLC0415
 
     if role.upper() not in Role.__members__:
         raise typer.BadParameter(f"there is no role {role!r}; there is: viewer, operator, admin")
-    print(TokenStore(expand_home(tokens)).create(name, Role[role.upper()]))
+    if source and role.upper() != Role.VIEWER.name:
+        raise typer.BadParameter("a token of one camera is a viewer's: leave --role out")
+    print(TokenStore(expand_home(tokens)).create(name, Role[role.upper()], source_id=source))
 
 
 @app.command("list")
@@ -51,7 +63,8 @@ def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
     if not found and not file.exists():
         raise TokenStoreError(f"{file}: no tokens are there; `visage token create NAME` makes one")
     for token in found:
-        print(f"{token.name}  {token.role.label}  since {token.created_at}")
+        scope = f"  pictures of {token.source_id} only" if token.source_id else ""
+        print(f"{token.name}  {token.role.label}  since {token.created_at}{scope}")
 
 
 @app.command()

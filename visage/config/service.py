@@ -17,7 +17,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from stages.addresses import host_and_port
+from stages.addresses import host_and_port, with_lower_scheme
 from stages.decode.suffixes import VIDEO_SUFFIXES
 from visage.config.paths import AbsolutePath
 from visage.config.secrets import Credentials, Secret
@@ -87,7 +87,7 @@ class CameraConfig(Section):
             host_and_port(address)
         except ValueError:
             raise ValueError("has a host or port that can't be: write rtsp://host:port/path") from None
-        return address
+        return with_lower_scheme(address)
 
     @field_validator("schedule")
     @classmethod

@@ -19,8 +19,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stages.addresses import ADDRESS, is_address, redact_credentials
-from stages.decode.suffixes import VIDEO_SUFFIXES
+from stages.addresses import ADDRESS, is_address, redact_credentials, with_lower_scheme
+from stages.decode.suffixes import VIDEO_SUFFIXES, is_left_out
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
 from visage.home import expand_home
 
@@ -118,7 +118,7 @@ def _uris(argument: str, report: Report) -> Iterator[str]:
         except ValueError as error:
             report(SourceUnreadable(f"{redact_credentials(argument)} is no address ({error}); check how it is written"))
         else:
-            yield argument
+            yield with_lower_scheme(argument)
         return
     path = expand_home(argument)
     if os.path.isdir(path):  # Path's own raises where a folder above may not be entered
@@ -143,8 +143,8 @@ def _videos(folder: Path, report: Report) -> list[str]:
 
     videos = []
     for parent, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        visible = (name for name in names if not name.startswith("."))
+        folders[:] = [name for name in folders if not is_left_out(name)]
+        visible = (name for name in names if not is_left_out(name))
         videos += [os.path.join(parent, name) for name in visible if name.lower().endswith(VIDEO_SUFFIXES)]
     return sorted(videos)
 

@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from visage.config.paths import NamedPath
 from visage.home import lacks_home
 
-__all__ = ["AddRules", "WebSettings", "is_loopback"]
+__all__ = ["PATH_PREFIX", "AddRules", "WebSettings", "is_loopback"]
+
+PATH_PREFIX = r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
+"""A path that the page may be served under, such as `/visage`."""
 
 
 class AddRules(BaseModel):
@@ -49,6 +52,14 @@ class WebSettings(BaseModel):
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback only with tokens.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     allowed_hosts: tuple[str, ...] = Field((), description="Host names that callers may use, besides the address.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses or networks of reverse proxies whose X-Forwarded-* headers are believed."
+    )
+    root_path: str = Field(
+        "",
+        pattern=f"^({PATH_PREFIX})?$",
+        description="Path that a reverse proxy serves the page under, for example /visage.",
+    )
     token_file: NamedPath = Field(
         Path("~/.visage/tokens.json"), description="File in which `visage token` keeps hashed tokens."
     )
@@ -59,9 +70,23 @@ class WebSettings(BaseModel):
     requests_per_second: float = Field(40.0, gt=0, description="Sustained request rate per client.")
     burst: int = Field(300, ge=1, description="Maximum number of requests of a client at once.")
     upload_bytes: int = Field(16 << 20, ge=1024, description="Largest request body, in bytes.")
+    idle_seconds: float = Field(
+        15.0, gt=0, le=600, description="Longest wait for a request's head, and for more of its body."
+    )
+    idle_connections: int = Field(
+        512, ge=8, description="Maximum number of connections that wait for a request; the oldest is closed."
+    )
+    idle_per_client: int = Field(64, ge=4, description="The same maximum for the address of one client.")
     viewers: int = Field(32, ge=1, description="Maximum number of live views, and of event streams.")
     live_fps: float = Field(8.0, gt=0, le=30, description="Maximum pictures per second of a live view.")
     live_width: int = Field(640, ge=160, le=1920, description="Width of live pictures in pixels.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            ipaddress.ip_network(proxy)
+        return proxies
 
     @model_validator(mode="after")
     def _check_home(self) -> WebSettings:

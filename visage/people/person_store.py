@@ -257,6 +257,7 @@ def number_of(identifier: str, kind: str) -> int | None:
     """The number in an id of that kind ("p7" is 7); None for any other text, and for more than SQLite can count to."""
     digits = identifier[len(kind) :]
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
+    is_number = is_number and (digits == "0" or not digits.startswith("0"))  # no second spelling of an id
     return int(digits) if identifier.startswith(kind) and is_number else None
 
 

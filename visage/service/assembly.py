@@ -15,6 +15,7 @@ from visage.service.port import DaemonPort
 from visage.web import WebParts, WebServer
 from visage.web.gallery import GalleryPeople
 from visage.web.live import LiveHub
+from visage.web.local import LOCAL_FILE
 
 __all__ = ["serve_daemon"]
 
@@ -52,7 +53,9 @@ async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig])
         if people is not None:
             shown = GalleryPeople(people.gallery, lambda: FaceReader(config.analysis))
             owned.callback(shown.close)
-        parts = WebParts(service=port, live=live, people=shown, registry=daemon.registry)
+        parts = WebParts(
+            service=port, live=live, people=shown, registry=daemon.registry, local_file=config.state_dir / LOCAL_FILE
+        )
 
         def web() -> WebServer:
             return WebServer(config.web, parts)

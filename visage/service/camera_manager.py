@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeAlias
 
 from stages.contract import FrameSource
 from visage.config.service import CameraConfig
@@ -34,6 +35,8 @@ __all__ = ["CameraManager"]
 RESTART_FIRST_SECONDS = 1.0
 RESTART_MOST_SECONDS = 60.0
 
+Admit: TypeAlias = Callable[[str], str]
+
 logger = logging.getLogger(__name__)
 
 
@@ -47,6 +50,7 @@ class CameraManager:
         *,
         on_state: Callable[[str, str, str], None],
         on_config: Callable[[str, CameraConfig | None], None],
+        on_lost: Callable[[str, int], None] = lambda name, connection: None,
     ) -> None:
         """
         Args:
@@ -54,11 +58,14 @@ class CameraManager:
             on_state: told a camera's name, new state and reason; quick.
             on_config: told of every camera before it starts, and with None of one that is gone. One call at a time,
                 outside the desk's lock.
+            on_lost: called with a camera's name and the number of the connection, from 1, that it lost; quick.
         """
         self._pipeline = pipeline
         self._open_camera = open_camera
+        self._admit: dict[str, Admit] = {}
         self._on_state = on_state
         self._on_config = on_config
+        self._on_lost = on_lost
         self._lock = threading.RLock()
         self._acting = threading.Lock()
         self._announcing = threading.RLock()
@@ -81,8 +88,12 @@ class CameraManager:
             camera = self._get(name)
             return camera.next_config or camera.config
 
-    def add(self, name: str, config: CameraConfig) -> None:
-        """Begin with a camera. Raises SourceTaken."""
+    def add(self, name: str, config: CameraConfig, *, admit: Admit | None = None) -> None:
+        """Begin with a camera. Raises SourceTaken.
+
+        Args:
+            admit: what to open instead of an address, asked before every connection. Raises SourceError.
+        """
         with self._lock:
             leaving = self._cameras.get(name)
             if leaving is None:
@@ -92,6 +103,10 @@ class CameraManager:
                 leaving.timetable, leaving.next_config = Timetable.parse(config.schedule), config
             else:
                 raise SourceTaken(f"there is a source {name!r} already")
+            if admit is None:
+                self._admit.pop(name, None)
+            else:
+                self._admit[name] = admit
         self._announce(name)
         self.reconcile()
 
@@ -204,6 +219,7 @@ class CameraManager:
     def _forget(self, name: str) -> None:
         del self._cameras[name]
         self._told.pop(name, None)
+        self._admit.pop(name, None)
 
     def _announce(self, name: str) -> None:
         """Call `on_config` with what is so by now: it may write to disk, so the desk's own lock is free meanwhile."""
@@ -229,7 +245,8 @@ class CameraManager:
             camera = self._cameras.get(name)
             if camera is None or camera.source is not None or self._is_closed:
                 return
-            config = camera.config = camera.next_config or camera.config
+            config, admit = camera.next_config or camera.config, self._admit.get(name)
+            camera.config = config
             camera.next_config = None
             try:
                 spec = camera_spec(name, config)
@@ -240,7 +257,7 @@ class CameraManager:
                 return
             source = camera.source = CameraSource(
                 name,
-                lambda: self._open_camera(spec),
+                lambda: self._open_camera(spec if admit is None else spec.model_copy(update={"uri": admit(spec.uri)})),
                 backoff=Backoff(config.retry_first_seconds, config.retry_most_seconds),
                 fps_cap=config.fps_cap,
                 on_change=lambda status: self._changed(name, status),
@@ -257,6 +274,8 @@ class CameraManager:
             if camera is not None and status.state is CameraState.RUNNING:
                 camera.failure = ""
                 camera.running_since = camera.running_since or time.monotonic()
+        if status.state is CameraState.RECONNECTING:
+            self._on_lost(name, status.reconnects + 1)
         if status.state is not CameraState.STOPPED:
             self._tell()
 

@@ -3,9 +3,10 @@
     CONNECTING ──> RUNNING ──lost──> RECONNECTING ──> RUNNING ...      any ──interrupt──> STOPPED
 
 Wraps the decoders that one connection after another gets. Frame numbers and times go on over an outage, so everything
-behind sees one source. Waiting ends at once on `interrupt`; a connection that hangs ends by FFmpeg's own time-out.
-Under pressure frames are dropped behind this, oldest first, by the source's inbox; frames above the rate that was asked
-for are dropped here. Both are counted.
+behind sees one source; times keep to the wall clock's pace, whatever the camera's own do (see `LiveClock`). Waiting
+ends at once on `interrupt`; a connection that hangs ends by FFmpeg's own time-out. Under pressure frames are dropped
+behind this, oldest first, by the source's inbox; frames above the rate that was asked for are dropped here. Both are
+counted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from stages.contract import FrameSource
+from stages.decode.live_clock import LiveClock
 from stages.errors import SourceError
 from stages.frames import Frame
 from stages.sources import VideoInfo
@@ -31,6 +33,10 @@ __all__ = ["CameraSource", "CameraState", "CameraStatus", "camera_spec"]
 
 STABLE_SECONDS = 10.0
 """A connection that held for so long counts as good: the next outage begins with the shortest wait."""
+
+TOLERANCE_SECONDS = 60.0
+"""How far a connection's times may be from arrival: its decoder keeps those of most cameras within two seconds, and
+those of HLS, which come by whole segments, within this."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +52,14 @@ class CameraSource:
         backoff: Backoff,
         fps_cap: float | None = None,
         on_change: Callable[[CameraStatus], None] | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
-            connect: makes the source of one connection, not yet open.
+            connect: makes the source of one connection, not yet open. Raises SourceError, and is called again later.
             fps_cap: most frames a second that are given on.
             on_change: told of each change of state, on the decode thread; quick.
+            now: seconds of a monotonic clock.
         """
         self._source_id = source_id
         self._connect = connect
@@ -65,9 +73,9 @@ class CameraSource:
         self._connections = 0
         self._frames_before = 0
         self._dropped_before = 0
-        self._opened_at = 0.0
+        self._now = now
+        self._clock = LiveClock(tolerance_seconds=TOLERANCE_SECONDS)
         self._connected_at = 0.0
-        self._last_seconds = -1.0
         self._due_at = 0.0
         self._capped = 0
 
@@ -94,7 +102,6 @@ class CameraSource:
         info = self._connected()
         if info is None:
             raise QueueClosed(f"{self._source_id} was stopped before it could be reached")
-        self._opened_at = self._connected_at
         return info
 
     def frames(self) -> Iterator[Frame]:
@@ -110,7 +117,7 @@ class CameraSource:
                 reason, failure = redact_text(str(error)), error
             if self._is_interrupted.is_set():
                 break
-            if time.monotonic() - self._connected_at >= STABLE_SECONDS:
+            if self._now() - self._connected_at >= STABLE_SECONDS:
                 self._backoff.reset()
             self._disconnect()
             if not self._wait(reason, failure) or self._connected() is None:
@@ -132,7 +139,12 @@ class CameraSource:
     def _connected(self) -> VideoInfo | None:
         """Open one connection after another until one holds; None where it is interrupted."""
         while not self._is_interrupted.is_set():
-            source = self._connect()
+            try:
+                source = self._connect()
+            except SourceError as error:
+                if not self._wait(redact_text(str(error)), error):
+                    return None
+                continue
             with self._lock:
                 self._current = source
             if self._is_interrupted.is_set():  # it may have been set before the source could be told
@@ -145,7 +157,7 @@ class CameraSource:
                     return None
                 continue
             self._connections += 1
-            self._connected_at = time.monotonic()
+            self._connected_at = self._now()
             self._note(CameraState.RUNNING, "")
             return info
         return None
@@ -157,16 +169,13 @@ class CameraSource:
 
     def _wanted(self, source: FrameSource) -> Iterator[Frame]:
         """The frames of one connection, numbered and timed as the camera's, at most at the rate asked for."""
-        started_seconds = self._connected_at - self._opened_at
+        self._clock.begin_line()
         for frame in source.frames():
-            seconds = started_seconds + frame.pts_seconds
-            if seconds <= self._last_seconds:  # a camera's clock that jumps
-                seconds = self._last_seconds + 1e-3
+            seconds = self._clock.time(frame.pts_seconds, self._now())
             if not self._is_due(seconds):
                 self._capped += 1
                 frame.release()
                 continue
-            self._last_seconds = seconds
             yield replace(
                 frame, index=self._frames_before + frame.index, pts_seconds=seconds, connection=self._connections
             )

@@ -1,9 +1,8 @@
 """`visage serve`: owns the pipeline, the cameras, the folders, the events and the web, from start to stop.
 
 The event loop holds the control plane; frames never pass through it. The first SIGTERM or Ctrl-C drains: nothing more
-is read, what is in flight is finished within `drain_seconds`, then dropped; a second one drops it at once. SIGHUP reads
-the configuration again. A stage that fails ends the daemon with its error, for whoever restarts it; single cameras and
-files never do.
+is read, what is in flight is finished within `drain_seconds`, then dropped; a second one drops it at once. SIGHUP
+reloads the configuration. A stage that fails ends the daemon with its error; single cameras and files never do.
 """
 
 from __future__ import annotations
@@ -133,6 +132,7 @@ class Daemon:
                 self._frame_source,
                 on_state=self.events.camera_state,
                 on_config=self._camera_config,
+                on_lost=self.events.camera_lost,
             )
             self.files = JobDispatcher(
                 self.pipeline,

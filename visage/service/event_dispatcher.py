@@ -48,6 +48,7 @@ class EventDispatcher:
         self._boot = str(uuid.uuid4())
         self._factories: dict[str, EventFactory] = {}
         self._latencies: dict[str, deque[float]] = {}
+        self._stays: dict[str, TrackEventSink] = {}
         with ExitStack() as owned:
             self.outbox = Outbox(state_dir / "outbox.sqlite", limit=config.queue_limit)
             owned.callback(self.outbox.close)
@@ -95,7 +96,9 @@ class EventDispatcher:
         """For one stay of a camera in the pipeline."""
         # Each stay counts its tracks from 1: its events need ids of their own.
         stay = EventFactory(name, "camera", str(uuid.uuid4()))
-        return TrackEventSink(stay, self.bus.publish, on_latency=lambda seconds: self._note_latency(name, seconds))
+        sink = TrackEventSink(stay, self.bus.publish, on_latency=lambda seconds: self._note_latency(name, seconds))
+        self._stays[name] = sink
+        return sink
 
     def file_sink(self, name: str, job: Job) -> Sink:
         """For a file: its events have the same ids when it is worked on again."""
@@ -106,11 +109,18 @@ class EventDispatcher:
         factory = self._factories.setdefault(name, EventFactory(name, "camera", self._boot))
         self.bus.publish(factory.source_state(state, reason, time.time()))
 
+    def camera_lost(self, name: str, connection: int) -> None:
+        """A camera's connection, numbered from 1, is lost: nobody is in view of it until the next."""
+        stay = self._stays.get(name)
+        if stay is not None:
+            stay.lose(connection)
+
     def camera_gone(self, name: str) -> None:
         """A camera is watched no more."""
         self.camera_state(name, REMOVED, "")
         self._factories.pop(name, None)
         self._latencies.pop(name, None)
+        self._stays.pop(name, None)
 
     def latency_seconds(self, name: str) -> float | None:
         """From capture to event, mean of the last frames of a camera; None before the first."""

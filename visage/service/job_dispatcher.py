@@ -15,7 +15,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,8 +24,9 @@ import anyio.to_thread
 from typing_extensions import TypeVarTuple, Unpack
 
 from stages.contract import FrameSource
+from stages.errors import OutputFailed
 from stages.sink.base import Sink
-from stages.sink.folder import FolderSink
+from stages.sink.folder import FolderSink, remove_outputs
 from stages.sink.metadata import RunDescription
 from visage.config import Settings
 from visage.config.service import FilesConfig
@@ -107,12 +108,13 @@ class JobDispatcher:
 
     def found(self, file: FoundFile, *, folder: str, priority: int) -> Job:
         """Note a file that has settled; queue it if it is new. Reads it. Raises OSError."""
-        content = self._ledger.known_content(file.path, file.size, file.modified_ns)
+        before = self._ledger.last_content(file.path)
+        content = self._ledger.known_content(file.path, file.size, file.modified_ns) or content_key(file.path)
         job = self._ledger.enqueue(
             file.path,
             size=file.size,
             modified_ns=file.modified_ns,
-            content=content or content_key(file.path),
+            content=content,
             settings=self._settings_key,
             folder=folder,
             priority=priority,
@@ -127,6 +129,8 @@ class JobDispatcher:
                 job.state.value,
                 extra=about("file.repeated", job.folder),
             )
+            if before not in (None, content):
+                self._remove_results(replace(job, path=file.path, folder=folder))
         return job
 
     async def dispatch(self) -> None:
@@ -207,6 +211,8 @@ class JobDispatcher:
             job, outcome = self._ended[0]
             if outcome.state is SourceState.DONE and await self._has_changed(job):
                 self._verdicts.drop(job)
+                # Its new content has another job, or is known already from another file: then nothing replaces them.
+                await self._at_disk(self._remove_results, job)
             else:
                 self._verdicts.end(job, outcome)
             self._ended.popleft()
@@ -268,6 +274,15 @@ class JobDispatcher:
                 self._verdicts.release(job)
             else:
                 self._ended.append((job, Outcome(source_id, SourceState.FAILED, 0, 0, 0, error)))
+
+    def _remove_results(self, job: Job) -> None:
+        """Those of what the file held before: half of it, where it was taken while it was being copied."""
+        folder = self._place(job)
+        try:
+            if remove_outputs(folder):
+                logger.info("%s: removed, the file has changed", folder, extra=about("file.changed", job.folder))
+        except OutputFailed as error:
+            logger.warning("%s; it holds results of before the file changed", error, extra=about("file.changed"))
 
     def _leave(self, source_id: str) -> Job | None:
         """It is not in work any more; returns its job if it was."""

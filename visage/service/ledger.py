@@ -31,6 +31,9 @@ __all__ = ["Job", "JobState", "Ledger"]
 
 FAULTS_UNTIL_SET_ASIDE = 2
 
+MAX_WAIT_SECONDS = 3600.0
+"""Longest wait that is left over from an earlier process: the clock may have been set back since."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, content TEXT NOT NULL
@@ -52,12 +55,21 @@ CREATE INDEX IF NOT EXISTS jobs_by_turn ON jobs (state, priority DESC, queued_at
 class Ledger:
     """Owns the database file."""
 
-    def __init__(self, path: Path, *, now: Callable[[], float] = time.time) -> None:
-        """Opens or makes it; `now` gives seconds since the epoch."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Opens or makes it; `now` gives seconds since the epoch, `monotonic` those that waits are counted in."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._now = now
+        self._monotonic = monotonic
+        self._steady_offset = now() - monotonic()
         self._lock = threading.Lock()
         self._database = opened(path, SCHEMA)
+        self._database.execute("UPDATE jobs SET not_before = ?1 WHERE not_before > ?1", (now() + MAX_WAIT_SECONDS,))
 
     def recover(self, *, by_own_fault: bool) -> list[Job]:
         """At start, before any `claim`: queue what was running when the last process died, as suspects.
@@ -94,6 +106,12 @@ class Ledger:
                 "SELECT content FROM files WHERE path = ? AND size = ? AND modified_ns = ?",
                 (str(path), size, modified_ns),
             ).fetchone()
+        return None if row is None else str(row[0])
+
+    def last_content(self, path: Path) -> str | None:
+        """The content key that was noted last for a file, whatever its size and time; None if there is none."""
+        with self._transaction() as database:
+            row = database.execute("SELECT content FROM files WHERE path = ?", (str(path),)).fetchone()
         return None if row is None else str(row[0])
 
     def enqueue(
@@ -139,7 +157,7 @@ class Ledger:
                 " AND path NOT IN (SELECT path FROM jobs WHERE state = 'running')"
                 " ORDER BY is_suspect, priority DESC, queued_at, number LIMIT 1)"
                 f" RETURNING {FIELDS}",
-                (self._now(), settings, self._now(), *except_folders),
+                (self._now(), settings, self._steady_now(), *except_folders),
             ).fetchone()
         return None if row is None else Job.of(row)
 
@@ -170,7 +188,7 @@ class Ledger:
         with self._transaction() as database:
             database.execute(
                 "UPDATE jobs SET state = 'queued', not_before = ?, error = ? WHERE number = ? AND state = 'running'",
-                (self._now() + wait_seconds, error, number),
+                (self._steady_now() + wait_seconds, error, number),
             )
 
     def fail(self, number: int, error: str) -> None:
@@ -191,7 +209,7 @@ class Ledger:
             row = database.execute(
                 "SELECT MIN(not_before) FROM jobs WHERE state = 'queued' AND settings = ?", (settings,)
             ).fetchone()
-        return None if row[0] is None else max(0.0, float(row[0]) - self._now())
+        return None if row[0] is None else max(0.0, float(row[0]) - self._steady_now())
 
     def counts(self) -> dict[JobState, int]:
         """Jobs by state."""
@@ -223,6 +241,10 @@ class Ledger:
                 " WHERE number = ? AND state = 'running'",
                 (state.value, self._now(), error, *values, number),
             )
+
+    def _steady_now(self) -> float:
+        """As at the opening, and from then on undisturbed by a clock that is set."""
+        return self._monotonic() + self._steady_offset
 
     def _job(self, database: sqlite3.Connection, number: int) -> Job:
         return Job.of(database.execute(f"SELECT {FIELDS} FROM jobs WHERE number = ?", (number,)).fetchone())

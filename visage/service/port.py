@@ -24,6 +24,7 @@ from visage.service.folder_manager import FolderManager
 from visage.service.folders import FoundFile
 from visage.service.job_dispatcher import source_name
 from visage.service.ledger import JobState
+from visage.service.rtsp_redirects import resolve_redirects
 from visage.storage.atomic_write import atomic_write
 from visage.web.errors import AddressRefused, Conflict, NotFound
 from visage.web.ports import FeedEvent, NewSource, OnEvent, Readiness, SourceStatus
@@ -34,6 +35,7 @@ __all__ = ["DaemonPort"]
 ADDED = "sources.json"
 ADDED_FOLDER = "added"
 ADDED_PRIORITY = 100
+REDIRECT_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class DaemonPort:
             try:
                 # The rules may have become stricter since.
                 allowed = check_address(address, self._daemon.config.web.add_source)
-                self._daemon.cameras.add(name, CameraConfig(address=allowed))
+                self._daemon.cameras.add(name, CameraConfig(address=allowed), admit=self._admit)
             except (AddressRefused, SourceTaken) as error:
                 logger.warning(
                     "%s, which was added by the API, is left out: %s",
@@ -102,12 +104,16 @@ class DaemonPort:
             raise Conflict(f"there is a source {source.source_id!r} already")
         self._check_topic(source.source_id)
         try:
-            self._daemon.cameras.add(source.source_id, CameraConfig(address=source.uri))
+            self._daemon.cameras.add(source.source_id, CameraConfig(address=source.uri), admit=self._admit)
         except SourceTaken as error:
             raise Conflict(str(error)) from error
         with self._lock:
             self._keep({**self._added(), source.source_id: source.uri})
         return self._status(source.source_id)
+
+    def _admit(self, uri: str) -> str:
+        rules = self._daemon.config.web.add_source
+        return resolve_redirects(uri, lambda found: check_address(found, rules), timeout_seconds=REDIRECT_SECONDS)
 
     def _check_topic(self, source_id: str) -> None:
         if self._daemon.config.events.mqtt is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,14 +14,26 @@ __all__ = ["results_folder"]
 
 RESULTS_SUFFIX = ".visage"
 
+MAX_NAME_BYTES = 255
+"""Of Linux's file systems and most others."""
+
 
 def results_folder(job: Job, folders: Mapping[str, FolderConfig], state_dir: Path) -> Path:
     """Beside the file, or in its folder's mirror tree; for files without a folder, in the state folder."""
     folder = folders.get(job.folder)
-    name = job.path.name + RESULTS_SUFFIX
     # A folder that was moved in the configuration still has files of its old place in the ledger.
     if folder is None or not job.path.is_relative_to(folder.path):
-        return state_dir / "results" / f"{job.content[:8]}-{name}"
+        return state_dir / "results" / _name(f"{job.content[:8]}-{job.path.name}")
+    name = _name(job.path.name)
     if folder.output is None:
         return job.path.with_name(name)
     return folder.output / job.path.parent.relative_to(folder.path) / name
+
+
+def _name(file_name: str) -> str:
+    """The file's name and the suffix; of a name too long for that its beginning and a digest of all of it."""
+    if len(os.fsencode(file_name + RESULTS_SUFFIX)) <= MAX_NAME_BYTES:
+        return file_name + RESULTS_SUFFIX
+    encoded = os.fsencode(file_name)
+    ending = f"-{hashlib.blake2b(encoded, digest_size=8).hexdigest()}{RESULTS_SUFFIX}"
+    return encoded[: MAX_NAME_BYTES - len(ending)].decode(errors="ignore") + ending

@@ -11,21 +11,26 @@ import anyio.to_thread
 
 from visage.observe.fields import about
 from visage.service.errors import ServiceError
+from visage.stop_requests import StopRequests
 
 __all__ = ["obey_signals"]
 
 logger = logging.getLogger(__name__)
 
 
-async def obey_signals(stop: Callable[[], None], reload: Callable[[], object]) -> None:
-    """Until cancelled. `stop` is called in the event loop for each signal; `reload` on a worker thread.
+async def obey_signals(
+    stop: Callable[[], None], reload: Callable[[], object], *, requests: StopRequests | None = None
+) -> None:
+    """Until cancelled. `stop` is called in the event loop for each signal but repeats; `reload` on a worker thread.
 
     A reload that is refused is told and changes nothing else.
     """
+    requests = requests or StopRequests()
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for number in signals:
             if number is not signal.SIGHUP:
-                stop()
+                if not requests.is_repeat():
+                    stop()
                 continue
             try:
                 await anyio.to_thread.run_sync(reload)

@@ -6,6 +6,7 @@ source tells of no ends: it will be worked on again, and the repeats have the sa
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -38,13 +39,39 @@ class TrackEventSink:
         self._on_latency = on_latency
         self._now = now
         self._log = TrackLog()
+        self._lock = threading.Lock()
+        self._lost_connection = -1
         self._names: dict[int, tuple[tuple[str | None, str] | None, int]] = {}
 
     def open(self, info: VideoInfo) -> None:
         """Nothing to stage."""
 
     def write(self, observation: Observation) -> None:
-        """Tell what is new in this frame: ends first, as they came before it."""
+        """Report what is new in this frame: ends first, as they came before it."""
+        with self._lock:
+            if observation.frame.connection > self._lost_connection:
+                self._follow(observation)
+        if self._on_latency is not None and observation.frame.captured_at > 0:
+            self._on_latency(max(0.0, self._now() - observation.frame.captured_at))
+
+    def lose(self, connection: int) -> None:
+        """From any thread: the camera is lost, so the tracks in view end now, not when it comes back.
+
+        Frames of this connection that are still on their way are not followed any more.
+        """
+        with self._lock:
+            self._lost_connection = max(self._lost_connection, connection)
+            self._end_all()
+
+    def close(self, ended: SourceEnded) -> None:
+        """The tracks still in view end with the source."""
+        with self._lock:
+            self._end_all()
+
+    def abandon(self) -> None:
+        """Nothing to discard."""
+
+    def _follow(self, observation: Observation) -> None:
         for summary in self._log.add(observation):
             self._names.pop(summary.track_id, None)
             self._publish(self._factory.track_ended(summary, self._wall_clock(observation)))
@@ -52,17 +79,11 @@ class TrackEventSink:
         for row, track_id in enumerate([] if faces.track_ids is None else faces.track_ids.tolist()):
             if track_id > 0:
                 self._tell(observation, row, track_id)
-        if self._on_latency is not None and observation.frame.captured_at > 0:
-            self._on_latency(max(0.0, self._now() - observation.frame.captured_at))
 
-    def close(self, ended: SourceEnded) -> None:
-        """The tracks still in view end with the source."""
+    def _end_all(self) -> None:
         for summary in self._log.close():
             self._publish(self._factory.track_ended(summary, self._now()))
         self._names.clear()
-
-    def abandon(self) -> None:
-        """Nothing to discard."""
 
     def _tell(self, observation: Observation, row: int, track_id: int) -> None:
         identities = observation.faces.identities

@@ -23,11 +23,13 @@ from visage.web.api import events, health, live, people, search, session, sighti
 from visage.web.audit import AuditLog
 from visage.web.auth import Authenticator, Unauthenticated
 from visage.web.context import Context, WebParts
-from visage.web.errors import Refused, Unavailable, WebError
+from visage.web.errors import Refused, TooMany, Unavailable, WebError
 from visage.web.feed import EventFeed
-from visage.web.guard import Guard
+from visage.web.guard import Guard, retry_after
 from visage.web.history import Throughput
 from visage.web.limits import RateLimiter
+from visage.web.local import LocalAccess
+from visage.web.proxies import ProxyHeaders
 from visage.web.sessions import Sessions
 from visage.web.tokens import TokenStore
 
@@ -36,8 +38,8 @@ __all__ = ["WebParts", "create_app"]
 STATIC = Path(__file__).with_name("static")
 ABOUT = """Faces in video, as they are seen: sources, people, unknowns, sightings, events and live pictures.
 
-Callers present a token, `Authorization: Bearer visage_...`, made by `visage token create`. A daemon that only its own
-machine can reach, and that has no tokens, needs none.
+Callers present a token, `Authorization: Bearer visage_...`, made by `visage token create`. The user who runs the daemon
+has one already, in `local.json` of its state directory; `visage open` uses it to sign the page in.
 """
 
 # For the documentation: who a caller is, `visage.web.auth` finds out.
@@ -47,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 
 def create_app(settings: WebSettings, parts: WebParts) -> FastAPI:
-    """The whole application over these ports; `app.state.context` holds its parts."""
+    """The whole application over these ports; `app.state.context` holds its parts. Raises LocalAccessError."""
     app = FastAPI(
         title="Visage",
         description=ABOUT,
@@ -59,9 +61,7 @@ def create_app(settings: WebSettings, parts: WebParts) -> FastAPI:
     context = Context(
         settings=settings,
         parts=parts,
-        authenticator=Authenticator(
-            TokenStore(settings.token_file), Sessions(), open_without_tokens=is_loopback(settings.host)
-        ),
+        authenticator=Authenticator(TokenStore(settings.token_file), Sessions(), LocalAccess(parts.local_file)),
         audit=AuditLog(settings.audit_file),
         feed=EventFeed(most_listeners=settings.viewers),
         throughput=Throughput(),
@@ -81,14 +81,20 @@ def create_app(settings: WebSettings, parts: WebParts) -> FastAPI:
         limiter=RateLimiter(settings.requests_per_second, settings.burst),
         most_bytes=settings.upload_bytes,
         allowed_hosts=settings.allowed_hosts,
-        check_host=lambda: context.authenticator.is_open,
+        check_host=lambda: is_loopback(settings.host) and not settings.token_file.exists(),
+        account=context.authenticator.account,
     )
+    app.add_middleware(ProxyHeaders, trusted_proxies=settings.trusted_proxies, root_path=settings.root_path)
     return app
 
 
 async def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
     status = error.status if isinstance(error, Refused | Unavailable) else 500
-    headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, TooMany):
+        headers["retry-after"] = retry_after(error)
     return JSONResponse({"error": str(error)}, status_code=status, headers=headers)
 
 

@@ -1,8 +1,9 @@
 """Who a caller is and what it may do.
 
-A caller presents a token (`Authorization: Bearer ...`) or a session's cookie. While no token was ever made, whoever
-reaches a loopback address is this machine's user and may do everything; on any other address nobody may do anything.
-Ten wrong tokens a minute from one address, and it has to wait.
+A caller presents a token (`Authorization: Bearer ...`) or a session's cookie. Nobody gets in by an address: a request
+from 127.0.0.1 may have come through a reverse proxy or from another user of the machine. The person who runs the daemon
+presents the local token, see `visage.web.local`. A valid token always gets in; ten wrong ones a minute from one
+address, and the next wrong ones are answered with 429.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 
 from visage.web.errors import Refused, TokenStoreError
 from visage.web.limits import RateLimiter
+from visage.web.local import LocalAccess
+from visage.web.proxies import path_within
 from visage.web.sessions import Sessions
-from visage.web.tokens import Role, TokenStore
+from visage.web.tokens import Role, Token, TokenStore
 
 __all__ = ["COOKIE", "Authenticator", "Forbidden", "Principal", "Unauthenticated", "allow", "client_of"]
 
@@ -27,47 +32,74 @@ WRONG_TOKENS_AT_ONCE = 10
 class Authenticator:
     """Finds out who a caller is."""
 
-    def __init__(self, tokens: TokenStore, sessions: Sessions, *, open_without_tokens: bool) -> None:
-        """`open_without_tokens`: only this machine can reach the address."""
+    def __init__(self, tokens: TokenStore, sessions: Sessions, local: LocalAccess) -> None:
         self.tokens = tokens
         self.sessions = sessions
-        self._open_without_tokens = open_without_tokens
+        self.local = local
         self._wrong = RateLimiter(WRONG_TOKENS_PER_SECOND, WRONG_TOKENS_AT_ONCE)
 
-    @property
-    def is_open(self) -> bool:
-        """Nobody needs a token. Once there was one this is over, so that revoking the last one lets nobody in."""
-        return self._open_without_tokens and not self.tokens.path.exists()
-
     def identify(self, request: Request) -> Principal:
-        """Raises Unauthenticated, TooMany."""
+        """Raises Unauthenticated, Forbidden, TooMany, TokenStoreError."""
         client = client_of(request)
-        if self.is_open:
-            return Principal("local", Role.ADMIN, client)
-        scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self.check(presented.strip(), client)
-        token_id = self.sessions.token_id(request.cookies.get(COOKIE, ""))
-        token = self.tokens.by_id(token_id) if token_id else None
+        presented = _bearer(request.headers)
+        linked = request.query_params.get("token")
+        if presented is None and linked is not None and (token := self.tokens.find(linked)) and token.source_id:
+            presented = linked  # any other token has no place in an address, which is kept in logs and histories
+        if presented is not None:
+            principal = self.check(presented, client)
+            token = self._by_id(principal.token_id)
+        else:
+            token = self._of_session(request.cookies.get(COOKIE, ""))
         if token is None:
-            raise Unauthenticated("a token is needed: make one with `visage token create NAME --role viewer`")
-        return Principal(token.name, token.role, client, token.token_id)
+            raise Unauthenticated(
+                "sign in first: `visage open` on the daemon's machine, or a token of `visage token create NAME`"
+            )
+        if token.source_id and path_within(request.scope) not in pictures_of(token.source_id):
+            raise Forbidden(f"the token {token.name!r} shows the pictures of {token.source_id!r} only")
+        return _principal(token, client)
 
     def check(self, presented: str, client: str) -> Principal:
-        """Whose token this is. Raises Unauthenticated, TooMany."""
-        self._wrong.peek(client)
-        token = self.tokens.find(presented)
+        """Whose token this is. Raises Unauthenticated, TooMany, TokenStoreError."""
+        token = self._find(presented)
         if token is None:
-            self._wrong.spend(client)
+            self._wrong.spend(client)  # after the look: a valid token is never held up by the wrong ones of others
             raise Unauthenticated("this token is not valid; it may have been revoked")
-        return Principal(token.name, token.role, client, token.token_id)
+        return _principal(token, client)
+
+    def accept(self, code: str, client: str) -> Principal | None:
+        """Who signs in with the code of a link; None if it is not a code that still works. Raises TokenStoreError."""
+        token_id = self.sessions.accept(code)
+        token = self._by_id(token_id) if token_id else None
+        return _principal(token, client) if token else None
+
+    def account(self, headers: Headers) -> str | None:
+        """The id of the valid token that a request comes with, for its share of requests; None without one."""
+        try:
+            presented = _bearer(headers)
+            if presented is not None:
+                token = self._find(presented)
+            else:
+                token = self._of_session(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
+        except TokenStoreError:  # the route says so
+            return None
+        return token.token_id if token else None
 
     def knows(self, principal: Principal) -> bool:
         """Whether a caller whose answer goes on would still be let in."""
         try:
-            return self.tokens.by_id(principal.token_id) is not None if principal.token_id else self.is_open
+            return self._by_id(principal.token_id) is not None
         except TokenStoreError:  # a new request would not be let in either
             return False
+
+    def _find(self, presented: str) -> Token | None:
+        return self.local.find(presented) or self.tokens.find(presented)
+
+    def _of_session(self, cookie: str) -> Token | None:
+        token_id = self.sessions.token_id(cookie)
+        return self._by_id(token_id) if token_id else None
+
+    def _by_id(self, token_id: str) -> Token | None:
+        return self.local.token if token_id == self.local.token.token_id else self.tokens.by_id(token_id)
 
 
 class Unauthenticated(Refused):
@@ -87,17 +119,21 @@ class Principal:
     """A caller who is known.
 
     Attributes:
-        name: of the token; "local" where nobody needs one.
+        name: of the token; "local" for the local token.
         client: the address the request came from.
-        token_id: empty where nobody needs a token.
         concerns: whom or what the request is about, besides what its path says; a route adds it for the audit log.
     """
 
     name: str
     role: Role
     client: str
-    token_id: str = ""
+    token_id: str
     concerns: list[str] = field(default_factory=list)
+
+
+def pictures_of(source_id: str) -> tuple[str, ...]:
+    """The paths that a token of one camera opens."""
+    return tuple(f"/api/v1/sources/{source_id}/{name}" for name in ("snapshot.jpg", "live.mjpg"))
 
 
 def client_of(request: Request) -> str:
@@ -135,3 +171,12 @@ def allow(role: Role, *, audit: str | None = None) -> Callable[[Request], Iterat
         record("done")
 
     return check
+
+
+def _principal(token: Token, client: str) -> Principal:
+    return Principal(token.name, token.role, client, token.token_id)
+
+
+def _bearer(headers: Headers) -> str | None:
+    scheme, _, presented = headers.get("authorization", "").partition(" ")
+    return presented.strip() if scheme.lower() == "bearer" else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import Request
 from prometheus_client import CollectorRegistry
@@ -68,12 +69,14 @@ class WebParts:
     Attributes:
         people: None for a daemon without a gallery.
         registry: what `/metrics` shows; None for nothing.
+        local_file: where the local token is kept; None keeps it in memory.
     """
 
     service: ServicePort
     live: LiveHub
     people: PeoplePort | None = None
     registry: CollectorRegistry | None = None
+    local_file: Path | None = None
 
 
 def context_of(request: Request) -> Context:

@@ -2,6 +2,7 @@
 
     WebError
     ├── BindRefused (ValueError)    a listening address that would be open to anybody
+    ├── LocalAccessError            the file of the local token can't be read or written
     ├── TokenStoreError             the token file can't be read or written
     │   └── TokenNameTaken          a token of this name exists
     ├── Refused                     a caller may not have this; `status` is the HTTP status
@@ -22,6 +23,7 @@ __all__ = [
     "AddressRefused",
     "BindRefused",
     "Conflict",
+    "LocalAccessError",
     "NotFound",
     "Refused",
     "TokenNameTaken",
@@ -39,6 +41,10 @@ class WebError(Exception):
 
 class BindRefused(WebError, ValueError):
     """Listening there would leave the daemon open to anybody."""
+
+
+class LocalAccessError(WebError):
+    """The file of the local token can't be read or written."""
 
 
 class TokenStoreError(WebError):

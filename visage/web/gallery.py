@@ -15,7 +15,6 @@ from stages.errors import SourceError
 from visage.people import FaceReader, Gallery, PortraitFace, choose_face, records
 from visage.people import errors as people_errors
 from visage.people.index.errors import FaceIndexError
-from visage.people.memory_file import memory_file
 from visage.web.errors import Conflict, NotFound, Unavailable, UnusablePicture
 from visage.web.ports import Match, PersonView, SightingFilter, SightingView, Unknown
 
@@ -133,11 +132,10 @@ class GalleryPeople:
             if self._reader is None:
                 self._reader = self._open_reader()
             reader = self._reader
-        with memory_file(picture) as path:
-            try:
-                faces = reader.read(path)
-            except SourceError as error:
-                raise UnusablePicture(str(error).replace(path, "the picture")) from error
+        try:
+            faces = reader.read(picture)
+        except SourceError as error:
+            raise UnusablePicture(str(error)) from error
         if len(faces) > 1:
             raise UnusablePicture(f"{len(faces)} faces found; cut the picture to the one that you mean")
         return choose_face(faces)

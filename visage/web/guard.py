@@ -1,13 +1,15 @@
 """What every request passes before a route sees it, and every answer on its way out.
 
 In this order: the host name is one of ours (a page of another site that has its name point here is refused), the
-request does not come from another site's page, the client is within its rate, the body within its size. Answers get the
+request does not come from another site's page, the body is within its size, the caller within its rate: a valid token
+has a rate of its own, everyone else shares that of the address. Answers get the
 headers that keep a browser from running or framing anything that is not ours. Plain ASGI, so that streams stay streams.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -18,8 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from visage.config.web import is_loopback
 from visage.web.errors import TooMany
 from visage.web.limits import RateLimiter
+from visage.web.proxies import path_within
 
-__all__ = ["CONTENT_SECURITY_POLICY", "Guard"]
+__all__ = ["CONTENT_SECURITY_POLICY", "Guard", "retry_after"]
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -43,6 +46,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
+SIGN_IN = "/api/v1/session"  # slows wrong tokens down itself, so that a valid one gets in
 HARMLESS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -57,13 +61,20 @@ class Guard:
         most_bytes: int,
         allowed_hosts: tuple[str, ...],
         check_host: Callable[[], bool],
+        account: Callable[[Headers], str | None],
     ) -> None:
-        """`check_host`: callers need no token, so the host name is what tells our page from another site's."""
+        """Arguments that need a word.
+
+        Args:
+            check_host: no one but this machine's user is expected, so any other host name is an attack.
+            account: the id of the valid token a request comes with, None without one.
+        """
         self._app = app
         self._limiter = limiter
         self._most_bytes = most_bytes
         self._allowed_hosts = allowed_hosts
         self._check_host = check_host
+        self._account = account
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,20 +100,25 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self._check_host() and not self._is_ours(host):
-            return _refuse(421, "host name not allowed; add it to `web.allowed_hosts`, or make a token")
-        if scope["path"].startswith("/api/") and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return _refuse(421, "host name not allowed; add it to `web.allowed_hosts`")
+        is_api = path_within(scope).startswith("/api/")
+        site = headers.get("sec-fetch-site")
+        if is_api and site in ("cross-site", "same-site"):
             return _refuse(403, "another site's page may not use this API")
         origin = headers.get("origin")
-        if scope["method"] not in HARMLESS and origin is not None and _netloc(origin) != host:
+        # Behind a proxy that passes a host of its own on, the browser's word is all there is; no script can set it.
+        is_own = origin is None or _netloc(origin) == host or site == "same-origin"
+        if scope["method"] not in HARMLESS and not is_own:
             return _refuse(403, "another site's page may not use this API")
         declared = headers.get("content-length", "0")
         if declared.isdigit() and int(declared) > self._most_bytes:
             return _refuse(413, _too_large(self._most_bytes))
-        if scope["path"].startswith("/api/"):
+        if is_api and path_within(scope) != SIGN_IN:
+            client = scope["client"][0] if scope.get("client") else "unknown"
             try:
-                self._limiter.spend(scope["client"][0] if scope.get("client") else "unknown")
+                self._limiter.spend(self._account(headers) or client)
             except TooMany as error:
-                return _refuse(429, str(error), {"retry-after": str(max(1, round(error.retry_after_seconds)))})
+                return _refuse(429, str(error), {"retry-after": retry_after(error)})
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -136,6 +152,11 @@ class _BoundedBody:
             if self.is_too_large:
                 raise _BodyTooLarge
         return message
+
+
+def retry_after(error: TooMany) -> str:
+    """When to come back, as the header `Retry-After` has it: whole seconds."""
+    return str(max(1, math.ceil(error.retry_after_seconds)))
 
 
 def _netloc(origin: str) -> str | None:

@@ -30,19 +30,12 @@ class RateLimiter:
 
     def spend(self, client: str) -> None:
         """Take one. Raises TooMany when there is none left."""
-        self._take(client, 1.0)
-
-    def peek(self, client: str) -> None:
-        """Raises TooMany if `spend` would."""
-        self._take(client, 0.0)
-
-    def _take(self, client: str, amount: float) -> None:
         now = self._clock()
         with self._lock:
             left, seen = self._buckets.pop(client, (float(self._burst), now))
             left = min(self._burst, left + (now - seen) * self._rate)
             refused = left < 1.0
-            self._buckets[client] = (left if refused else left - amount, now)
+            self._buckets[client] = (left if refused else left - 1.0, now)
             if len(self._buckets) > MAX_CLIENTS:
                 self._buckets.popitem(last=False)
         if refused:

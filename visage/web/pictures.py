@@ -1,16 +1,26 @@
-"""Pictures that callers send: their format and size read from the first bytes, before anything decodes them.
+"""Pictures that callers send: their format and, where it stands there, their size read from the first bytes.
 
-A small file can unfold into gigabytes of pixels; what is no JPEG, PNG or WebP, or has too many pixels, is refused here.
-Formats: JPEG (ITU-T T.81, B.2.2), PNG (ISO 15948, 11.2.2), WebP (RFC 9649, 2.5 to 2.7).
+What is no photograph, or says itself that it has too many pixels, is refused here. The rest is decoded within limits of
+its own (`visage.people.picture_process`), for what a header says need not hold.
+Sizes: JPEG (ITU-T T.81, B.2.2), PNG (ISO 15948, 11.2.2), WebP (RFC 9649, 2.5 to 2.7).
 """
 
 from __future__ import annotations
 
 import struct
+import threading
 
+from stages.decode.photograph_format import HEAD_BYTES, photograph_format
 from visage.web.errors import UnusablePicture
 
-__all__ = ["MAX_PIXELS", "check_picture", "picture_size"]
+__all__ = ["MAX_PIXELS", "PICTURE_FORMATS", "check_picture", "picture_size", "reading"]
+
+reading = threading.BoundedSemaphore(2)
+"""Held from the moment a request's pictures come into memory until they were looked at; the others wait on disk."""
+
+PICTURE_FORMATS = "JPEG, PNG, WebP, HEIC, AVIF or TIFF"
+FORMATS_WITHOUT_SIZE = ("AVIF", "HEIF", "TIFF")
+"""Their sizes lie deep in their tables."""
 
 MAX_PIXELS = 50_000_000
 MARKER = 0xFF
@@ -19,9 +29,12 @@ FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # those three
 
 def check_picture(data: bytes, name: str = "the picture") -> bytes:
     """The same bytes. Raises UnusablePicture, which says what is wrong."""
+    form = photograph_format(data[:HEAD_BYTES])
+    if form in FORMATS_WITHOUT_SIZE:
+        return data
     size = picture_size(data)
     if size is None:
-        raise UnusablePicture(f"{name} is not a JPEG, PNG or WebP file")
+        raise UnusablePicture(f"{name} is not a {PICTURE_FORMATS} file")
     width, height = size
     if not 0 < width * height <= MAX_PIXELS:
         raise UnusablePicture(f"{name} is {width}x{height}; at most {MAX_PIXELS // 1_000_000} megapixels are taken")
@@ -29,7 +42,7 @@ def check_picture(data: bytes, name: str = "the picture") -> bytes:
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels, or None for what is none of the formats."""
+    """Width and height in pixels, or None for what is no JPEG, PNG or WebP."""
     try:
         if data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR":
             width, height = struct.unpack(">II", data[16:24])

@@ -186,7 +186,7 @@ class SightingFilter:
 
 
 class PeoplePort(Protocol):
-    """The gallery, the unknowns and the sightings as the web sees them. Pictures are encoded: JPEG, PNG or WebP."""
+    """The gallery, the unknowns and the sightings as the web sees them. Pictures are encoded, as files."""
 
     def people(self) -> Sequence[PersonView]:
         """Everybody with a name."""

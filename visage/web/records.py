@@ -31,7 +31,6 @@ class SessionRecord(BaseModel):
 
     name: str = Field(examples=["kitchen-tablet"])
     role: str = Field(examples=["viewer"])
-    open: bool = Field(description="Nobody needs a token here.")
 
 
 class SourceRecord(BaseModel):

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from stages.addresses import with_lower_scheme
 from visage.config.web import AddRules
 from visage.web.errors import AddressRefused
 
@@ -49,7 +50,7 @@ def _check_stream(uri: str, rules: AddRules) -> str:
     port = port if port is not None else DEFAULT_PORTS.get(scheme)
     if port is None or port not in rules.ports:
         raise AddressRefused(f"port {port} is not among web.add_source.ports")
-    return uri
+    return with_lower_scheme(uri)
 
 
 def _check_host(parts: SplitResult, rules: AddRules) -> None:

@@ -6,10 +6,14 @@ once and lets other requests finish for up to three seconds.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import logging
 import socket
+import sys
 from collections.abc import Iterator
+from typing import cast
 
 import anyio
 import anyio.to_thread
@@ -18,16 +22,18 @@ from pydantic import JsonValue
 
 from visage.config.web import WebSettings
 from visage.web.app import create_app
+from visage.web.connections import Connection, WaitingConnections
 from visage.web.context import Context, WebParts
-from visage.web.errors import BindRefused, WebError
+from visage.web.errors import BindRefused, LocalAccessError, WebError
 from visage.web.history import SAMPLE_SECONDS
 from visage.web.records import SourceRecord
+from visage.web.sessions import sign_in_link
 from visage.web.tokens import check_listening
 
 __all__ = ["WebServer"]
 
 FINISH_SECONDS = 3
-MAX_CONNECTIONS = 512
+BACKLOG = 128  # taken in one go: few enough for a process that may open 1,024 files
 
 logger = logging.getLogger(__name__)
 
@@ -36,23 +42,33 @@ class WebServer:
     """Listens from its construction on, so that a taken port or an open address is known at once."""
 
     def __init__(self, settings: WebSettings, parts: WebParts) -> None:
-        """Raises BindRefused, TokenStoreError."""
+        """Raises BindRefused, LocalAccessError, TokenStoreError."""
         check_listening(settings)
         self._parts = parts
         self._app = create_app(settings, parts)
         self._socket = _listen(settings.host, settings.port)
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
-        self.url = f"http://{name}:{self._socket.getsockname()[1]}/"
+        self.url = f"http://{name}:{self._socket.getsockname()[1]}{settings.root_path}/"
+        try:
+            self.local = self.context.authenticator.local.publish(self.url)
+        except LocalAccessError:
+            self._socket.close()
+            raise
+        self.waiting = WaitingConnections(
+            seconds=settings.idle_seconds, most=settings.idle_connections, most_per_client=settings.idle_per_client
+        )
         self._server = _Server(
             uvicorn.Config(
                 self._app,
+                http=cast("type[asyncio.Protocol]", functools.partial(Connection, waiting=self.waiting)),
+                ws="none",
+                backlog=BACKLOG,
                 log_config=None,
                 log_level="critical",  # the app tells its own errors, and callers' nonsense is not worth a line
                 access_log=False,
                 server_header=False,
                 lifespan="off",
                 timeout_graceful_shutdown=FINISH_SECONDS,
-                limit_concurrency=MAX_CONNECTIONS,
                 proxy_headers=False,
             )
         )
@@ -65,6 +81,7 @@ class WebServer:
 
     async def run(self) -> None:
         """Serve until `stop`. A task that is cancelled stops as well."""
+        self._say_where()
         unsubscribe = self._parts.service.subscribe(self.context.feed.publish)
         try:
             async with anyio.create_task_group() as group:
@@ -81,6 +98,18 @@ class WebServer:
         self.context.feed.close()
         self._parts.live.close()
         self._server.should_exit = True
+
+    def _say_where(self) -> None:
+        """Print the page's address, with a link that signs in once where a person is reading."""
+        authenticator = self.context.authenticator
+        if sys.stderr.isatty():
+            code = authenticator.sessions.invite(authenticator.local.token.token_id)
+            logger.info("the page is at %s", sign_in_link(self.url, code))
+        elif authenticator.local.path is None:
+            logger.info("the page is at %s", self.url)
+        else:  # a log that others may read has no link
+            folder = authenticator.local.path.parent
+            logger.info("the page is at %s; `visage open --state-dir %s` signs in", self.url, folder)
 
     async def _sample(self) -> None:
         """Tell the page of the sources now and then; one reading serves every viewer."""

@@ -1,5 +1,8 @@
 """Sessions of browsers that have shown a token: a random cookie in place of the token.
 
+A session also begins by an invitation: a code that works once, for an hour, and stands for the token of the caller who
+asked for it. It is what a sign-in link carries, so that no link has a token in it.
+
 Kept in memory, so a restart asks for the token again; bounded, so the oldest goes when there are too many. A session
 ends with its token: whoever looks one up asks the token store again.
 """
@@ -13,10 +16,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-__all__ = ["SESSION_SECONDS", "Sessions"]
+__all__ = ["INVITATION_SECONDS", "SESSION_SECONDS", "Sessions", "sign_in_link"]
 
 SESSION_SECONDS = 12 * 3600
+INVITATION_SECONDS = 3600
 MAX_SESSIONS = 1024
+MAX_INVITATIONS = 64
 
 
 class Sessions:
@@ -26,15 +31,27 @@ class Sessions:
         self._clock = clock
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._invitations: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def begin(self, token_id: str) -> str:
         """Start a session; returns the cookie's value."""
         value = secrets.token_urlsafe(32)
         with self._lock:
-            self._sessions[_key(value)] = (token_id, self._clock() + SESSION_SECONDS)
-            while len(self._sessions) > MAX_SESSIONS:
-                self._sessions.popitem(last=False)
+            _keep(self._sessions, value, (token_id, self._clock() + SESSION_SECONDS), MAX_SESSIONS)
         return value
+
+    def invite(self, token_id: str) -> str:
+        """Make a code that begins one session."""
+        code = secrets.token_urlsafe(24)
+        with self._lock:
+            _keep(self._invitations, code, (token_id, self._clock() + INVITATION_SECONDS), MAX_INVITATIONS)
+        return code
+
+    def accept(self, code: str) -> str | None:
+        """Use a code up. Returns the id of the token it stands for; None if it was used, has expired or never was."""
+        with self._lock:
+            token_id, until = self._invitations.pop(_key(code), ("", 0.0))
+            return token_id if token_id and self._clock() < until else None
 
     def token_id(self, value: str) -> str | None:
         """Whose session this is; None for one that has ended."""
@@ -48,5 +65,18 @@ class Sessions:
             self._sessions.pop(_key(value), None)
 
 
+def sign_in_link(url: str, code: str) -> str:
+    """The address that signs a browser in. What follows `#` is not sent to servers and proxies, or written to logs."""
+    return f"{url}#sign-in={code}"
+
+
+def _keep(
+    entries: OrderedDict[str, tuple[str, float]], value: str, entry: tuple[str, float], most_entries: int
+) -> None:
+    entries[_key(value)] = entry
+    while len(entries) > most_entries:
+        entries.popitem(last=False)
+
+
 def _key(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()
+    return hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()

@@ -50,10 +50,15 @@ class TokenStore:
         with self._lock:
             return tuple(self._read().values())
 
-    def create(self, name: str, role: Role) -> str:
-        """Make a token and return it, for the only time. Raises TokenNameTaken, TokenStoreError."""
+    def create(self, name: str, role: Role, *, source_id: str = "") -> str:
+        """Make a token and return it, for the only time. Raises TokenNameTaken, TokenStoreError.
+
+        Args:
+            source_id: the one camera whose pictures it shows, and nothing else; empty for no such limit.
+        """
         token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-        token = Token(token_id, name, role, _digest(secret), datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        created_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        token = Token(token_id, name, role, _digest(secret), created_at, source_id)
         with self._lock, self._only_writer():
             tokens = self._read()
             if any(name == other.name for other in tokens.values()):
@@ -136,13 +141,18 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as it is kept."""
+    """A token as it is kept.
+
+    Attributes:
+        source_id: the one camera whose pictures it shows, in an address as well; empty for no such limit.
+    """
 
     token_id: str
     name: str
     role: Role
     secret_sha256: str
     created_at: str
+    source_id: str = ""
 
 
 def check_listening(settings: WebSettings) -> None:

@@ -11,7 +11,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from visage.web.api.callers import ERRORS, Parts, Responses, ViewerCaller
 from visage.web.auth import Principal, allow
-from visage.web.pictures import check_picture
+from visage.web.pictures import PICTURE_FORMATS, check_picture, reading
 from visage.web.records import ErrorRecord, PersonRecord
 from visage.web.tokens import Role
 
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/people", tags=["people"], responses=ERRORS)
 class _PersonId(Convertor[str]):
     """An id and no name, which would stay in the audit log, and in those of others, when the person is forgotten."""
 
-    regex = "p[0-9]+"
+    regex = "p(?:0|[1-9][0-9]*)"  # one spelling each: the audit log has it as it was asked for
 
     def convert(self, value: str) -> str:
         return value
@@ -48,7 +48,10 @@ class Merging(BaseModel):
     """Who is the same person."""
 
     merged_id: str = Field(
-        pattern=r"^p[0-9]+$", max_length=120, examples=["p9"], description="Becomes part of the person in the path."
+        pattern=r"^p(0|[1-9][0-9]*)$",
+        max_length=120,
+        examples=["p9"],
+        description="Becomes part of the person in the path.",
     )
 
 
@@ -84,12 +87,13 @@ def portrait(
 def add_person(
     parts: Parts,
     name: Annotated[str, Form(min_length=1, max_length=120, pattern=NAME_PATTERN)],
-    pictures: Annotated[list[UploadFile], File(description="JPEG, PNG or WebP, one face each.")],
+    pictures: Annotated[list[UploadFile], File(description=f"{PICTURE_FORMATS}, one face each.")],
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.add"), scope="function")],
 ) -> PersonRecord:
     """Enrol somebody from pictures, or add pictures to the person of that name."""
-    data = [check_picture(picture.file.read(), f"picture {number}") for number, picture in enumerate(pictures, 1)]
-    person = parts.people.add_person(name, data)
+    with reading:
+        data = [check_picture(picture.file.read(), f"picture {number}") for number, picture in enumerate(pictures, 1)]
+        person = parts.people.add_person(name, data)
     caller.concerns.append(person.person_id)
     return PersonRecord.of(person)
 

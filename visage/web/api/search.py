@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, File, UploadFile
 from visage.web.api.callers import ERRORS, Parts
 from visage.web.api.sightings import Wanted
 from visage.web.auth import Principal, allow
-from visage.web.pictures import check_picture
+from visage.web.pictures import PICTURE_FORMATS, check_picture, reading
 from visage.web.records import ErrorRecord, MatchRecord
 from visage.web.tokens import Role
 
@@ -20,10 +20,12 @@ router = APIRouter(prefix="/search", tags=["search"], responses=ERRORS)
 
 @router.post("", responses={422: {"model": ErrorRecord, "description": "No usable face."}})
 def search(
-    picture: Annotated[UploadFile, File(description="JPEG, PNG or WebP with one face.")],
+    picture: Annotated[UploadFile, File(description=f"{PICTURE_FORMATS} with one face.")],
     wanted: Wanted,
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.VIEWER, audit="search"), scope="function")],
 ) -> list[MatchRecord]:
     """The sightings most like the face, best first. The picture is not kept."""
-    return [MatchRecord.of(match) for match in parts.people.search(check_picture(picture.file.read()), wanted)]
+    with reading:
+        found = parts.people.search(check_picture(picture.file.read()), wanted)
+    return [MatchRecord.of(match) for match in found]

@@ -33,7 +33,8 @@ Moment = Annotated[datetime | None, AfterValidator(_on_the_calendar)]
 
 def wanted_sightings(
     person_id: Annotated[
-        str | None, Query(pattern=r"^[pu][0-9]+$", max_length=120, description="A person's or an unknown's id.")
+        str | None,
+        Query(pattern=r"^[pu](0|[1-9][0-9]*)$", max_length=120, description="A person's or an unknown's id."),
     ] = None,
     source: Annotated[str | None, Query(max_length=120, description="A source, or a pattern such as `cam-*`.")] = None,
     since: Moment = None,

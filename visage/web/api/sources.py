@@ -31,7 +31,7 @@ class SourceRequest(BaseModel):
 
     uri: SecretStr = Field(min_length=1, max_length=2000, examples=["rtsp://user:password@192.168.1.20/main"])
     source_id: str | None = Field(
-        None, pattern=r"^[\w.+-]+$", max_length=80, description="A camera's name; by default from its address."
+        None, pattern=r"^[\w+-][\w.+-]*$", max_length=80, description="A camera's name; by default from its address."
     )
 
 

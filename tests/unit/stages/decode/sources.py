@@ -27,12 +27,17 @@ def source(path: Path | str, *, capacity: int = 2, **properties: object) -> Vide
 
 def seen(opened: VideoSource) -> list[tuple[int, int, float]]:
     """(index, number in the picture, time) of every frame."""
+    found: list[tuple[int, int, float]] = []
+    see_all(opened, found)
+    return found
+
+
+def see_all(opened: VideoSource, found: list[tuple[int, int, float]]) -> None:
+    """Note what `seen` returns, also if the source breaks then."""
     imaging = HostImaging(max_batch=1)
-    found = []
     for frame in opened.frames():
         found.append((frame.index, read_number(imaging.to_bgr(frame.picture)), frame.pts_seconds))
         frame.release()
-    return found
 
 
 def take_all(opened: VideoSource, indices: list[int]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from stages.errors import NotAVideo, SourceBroken, SourceError, SourceNotFound, SourceUnreadable
 from tests.clips import write_clip
-from tests.unit.stages.decode.sources import needs_field_order, run, source, take_all
+from tests.unit.stages.decode.sources import needs_field_order, run, see_all, source, take_all
 
 
 def test_what_is_no_video_is_refused_with_a_reason(tmp_path: Path) -> None:
@@ -98,8 +98,14 @@ def test_damage_in_the_middle_is_lived_through_and_later_frames_keep_their_numbe
     middle = len(data) // 2
     data[middle : middle + 600] = np.random.default_rng(8).bytes(600)
     path.write_bytes(data)
-    _, found, frames_decoded = run(path, frameskip=frameskip)
-    assert frames_decoded == 100
+    opened = source(path, frameskip=frameskip)
+    opened.open()
+    found: list[tuple[int, int, float]] = []
+    with pytest.raises(SourceBroken, match=r"\d+ pictures are missing or torn") as caught:
+        see_all(opened, found)
+    opened.close()
+    assert 80 < opened.frames_decoded < 100
+    assert 30 < caught.value.frame_index < 70
     wrong = [index for index, number, _ in found if index != number]
     assert len(wrong) < 20
     assert all(30 < index < 70 for index in wrong)

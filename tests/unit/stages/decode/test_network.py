@@ -82,3 +82,15 @@ def test_a_camera_that_goes_on_with_sound_alone_can_be_interrupted() -> None:
         assert not camera.is_silent.is_set()
         demuxer.close()
     assert demuxer.error is None
+
+
+def test_a_scheme_in_capitals_is_opened_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg knows lower case only: it said "Protocol not found" for ever."""
+    monkeypatch.setattr(demux, "NETWORK_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(SourceUnreadable, match=rf"rtsp://127\.0\.0\.1:{port}/Door can't be opened"):
+            Demuxer(f"RTSP://127.0.0.1:{port}/Door")
+        silent.settimeout(5)
+        connection, _ = silent.accept()  # raises TimeoutError where nothing ever came
+        connection.close()

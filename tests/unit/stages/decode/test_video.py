@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stages.decode import decoder
 from stages.decode.demux import Demuxer
 from stages.decode.video import VideoSource
-from stages.errors import NotAVideo
+from stages.errors import NotAVideo, SourceBroken
 from stages.frames import Frame
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
@@ -130,6 +130,7 @@ def test_what_the_container_says(clips: Path, tmp_path: Path) -> None:
         frame_count=FRAMES,
         duration_seconds=2.5,
         codec="h264",
+        decoder="h264",
     )
     wide = write_clip(tmp_path / "wide.mp4", frames=3, pixel_aspect=Fraction(4, 3))
     assert run(wide)[0].pixel_aspect == pytest.approx(4 / 3)
@@ -201,9 +202,9 @@ def test_rotation_metadata_is_obeyed(tmp_path: Path, rotation_degrees: int) -> N
     assert [number for _, number, _ in found] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("rotation_degrees", [0, 90, 270])
+@pytest.mark.parametrize("rotation_degrees", [0, 90, 180, 270])
 def test_mirrored_pictures_stand_upright(tmp_path: Path, rotation_degrees: int) -> None:
-    """Left and right stay exchanged."""
+    """Left and right stay exchanged; half a turn and that are an exchange of top and bottom."""
     images = [picture(300)[:, ::-1]] * 3
     path = write_clip(tmp_path / "clip.mp4", images=images, rotation_degrees=rotation_degrees, is_mirrored=True)
     info, found, _ = run(path)
@@ -289,7 +290,9 @@ def test_frames_of_a_live_source_that_find_no_buffer_are_counted(clips: Path) ->
     admission = HostAdmission(DetectorInput(160), capacity=2, waits=False)
     live = VideoSource(source_id="clip", uri=str(clips / "h264.mp4"), admission=admission, is_live=True)
     live.open()
-    held = list(live.frames())
+    held: list[Frame] = []
+    with pytest.raises(SourceBroken, match=f"ended at frame {FRAMES}, .* what came before is kept"):
+        held.extend(live.frames())
     for frame in held:
         frame.release()
     live.close()

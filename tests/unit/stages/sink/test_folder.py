@@ -67,7 +67,7 @@ def test_a_folder_holds_three_files_that_agree(tmp_path: Path) -> None:
 
 def test_metadata_has_the_cpp_visages_keys_first_then_ours(tmp_path: Path) -> None:
     sink = only(make(tmp_path / "out").sinks_for(video()))
-    sink.open(video(fps=30000 / 1001, rotation_degrees=90))
+    sink.open(video(fps=30000 / 1001, rotation_degrees=90, decoder="h264 on cuda"))
     sink.write(observation(0, 2))
     sink.write(observation(2, 0))
     sink.close(ended(frames=4))
@@ -86,6 +86,7 @@ def test_metadata_has_the_cpp_visages_keys_first_then_ours(tmp_path: Path) -> No
     expected = {
         "rotation": 90,
         "duration": 4.0,
+        "decoder": "h264 on cuda",
         "frames_decoded": 4,
         "frames_looked_at": 2,
         "faces": 2,

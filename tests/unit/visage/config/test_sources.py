@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
+from visage.config.service import CameraConfig
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
+from visage.service.cameras import camera_spec
 
 
 def make(folder: Path, *names: str) -> None:
@@ -35,8 +37,15 @@ def test_a_folder_stands_for_the_videos_below_it_in_sorted_order(tmp_path: Path)
 
 def test_a_folder_s_tapes_and_raw_streams_are_videos_but_not_its_animations(tmp_path: Path) -> None:
     videos = ["tape.dv", "cam.264", "cam.H265", "cut.h264", "cut.hevc", "dvd.m2v", "old.rm", "shot.obu", "web.ivf"]
+    videos += ["a.dav", "b.insv", "c.tod", "d.wtv", "e.m1v", "f.mpe", "g.LRV", "h.trp"]
     make(tmp_path, *videos, "banner.gif", "sticker.apng", "poster.webp", "song.mod")
     assert [Path(spec.uri).name for spec in expand_sources([str(tmp_path)])] == sorted(videos)
+
+
+def test_what_storage_keeps_for_itself_is_left_out(tmp_path: Path) -> None:
+    make(tmp_path, "a.mp4", "@eaDir/a.mp4", "b/#recycle/old.mp4", "$RECYCLE.BIN/S-1/old.mp4", "~syncthing~c.mp4")
+    assert ids(expand_sources([str(tmp_path)])) == ["a"]
+    assert ids(expand_sources([str(tmp_path / "@eaDir")])) == ["a"]  # asked for by name
 
 
 def test_a_folder_without_videos_is_named_and_the_rest_still_expanded(tmp_path: Path) -> None:
@@ -139,3 +148,12 @@ def test_a_password_wherever_it_stands_is_no_part_of_a_name(uri: str, name: str)
 def test_an_empty_name_is_not_the_working_directory() -> None:
     with pytest.raises(SourceNotFound, match="empty name"):
         expand_sources([""])
+
+
+def test_a_scheme_in_upper_case_is_understood() -> None:
+    """FFmpeg knows its protocols in lower case only; the rest of an address keeps its case."""
+    (spec,) = expand_sources(["RTSP://Ada:Secret@Cam/Main"])
+    assert (spec.uri, spec.is_live) == ("rtsp://Ada:Secret@Cam/Main", True)
+    camera = CameraConfig.model_validate({"address": "RTSP://Cam/Main"})
+    assert camera_spec("door", camera).input_options["rtsp_transport"] == "tcp"
+    assert camera.address == "rtsp://Cam/Main"

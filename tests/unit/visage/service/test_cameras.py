@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -32,6 +34,13 @@ class Blank:
 
 
 @dataclass
+class Wall:
+    """A monotonic clock that goes on when a frame of a camera arrives."""
+
+    seconds: float = 1000.0
+
+
+@dataclass
 class Connection:
     """Opens or not, delivers frames, then ends, breaks, or waits to be interrupted."""
 
@@ -40,6 +49,8 @@ class Connection:
     error: Exception | None = None
     hangs: bool = False
     fps: float = 10
+    times: tuple[float, ...] = ()
+    wall: Wall | None = None
     frames_decoded: int = 0
     frames_dropped: int = 0
     is_closed: bool = False
@@ -52,10 +63,13 @@ class Connection:
         return VideoInfo("cam", "rtsp://cam", 64, 64, is_live=True)
 
     def frames(self) -> Iterator[Frame]:
-        for index in range(self.count):
+        for index in range(len(self.times) or self.count):
             self.frames_decoded += 1
             self.pictures.append(Blank())
-            yield Frame("cam", index, index / self.fps, self.pictures[-1], captured_at=1.0)
+            if self.wall is not None:
+                self.wall.seconds += 1 / self.fps
+            seconds = self.times[index] if self.times else index / self.fps
+            yield Frame("cam", index, seconds, self.pictures[-1], captured_at=1.0)
         if self.error:
             raise self.error
         if self.hangs:
@@ -71,12 +85,22 @@ class Connection:
 class Rig:
     """A camera over scripted connections; the last one stays until it is interrupted."""
 
-    def __init__(self, *connections: Connection, fps_cap: float | None = None) -> None:
+    def __init__(
+        self,
+        *connections: Connection,
+        fps_cap: float | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.connections = [*connections, Connection(hangs=True)]
         self.changes: list[CameraStatus] = []
         self._left = iter(self.connections)
         self.camera = CameraSource(
-            "cam", lambda: next(self._left), backoff=Backoff(0.001, 0.002), fps_cap=fps_cap, on_change=self._note
+            "cam",
+            lambda: next(self._left),
+            backoff=Backoff(0.001, 0.002),
+            fps_cap=fps_cap,
+            on_change=self._note,
+            now=now,
         )
         self.last_is_reached = threading.Event()
 
@@ -178,6 +202,20 @@ def test_the_rate_is_capped_and_what_goes_is_released() -> None:
     assert [frame.index for frame in frames] == list(range(0, 31, 2))
     assert rig.camera.status.frames_capped == 15
     assert sum(picture.is_released for picture in connection.pictures) == 15
+
+
+@pytest.mark.parametrize("fps_cap", [None, 5])
+def test_an_odd_time_stamp_does_not_blind_a_camera(fps_cap: float | None) -> None:
+    """One stamp is 5000 s ahead; then the stream stays there, and is lost and found again."""
+    wall = Wall()
+    once = tuple(5000.0 if index == 10 else index / 10 for index in range(20))
+    lasting = tuple(index / 10 + (5000 if index > 10 else 0) for index in range(20))
+    connections = [Connection(times=times, wall=wall) for times in (once, lasting, once)]
+    rig = Rig(*connections, fps_cap=fps_cap, now=lambda: wall.seconds)
+    times = [frame.pts_seconds for frame in rig.take(60 if fps_cap is None else 30)]
+    assert times == sorted(set(times))
+    assert times[-1] == pytest.approx(5.9, abs=0.5)
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 0.5
 
 
 def test_waits_grow_up_to_a_limit() -> None:

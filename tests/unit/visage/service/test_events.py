@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,25 @@ def test_a_track_begins_gets_a_name_and_ends() -> None:
         ("track_ended", 1, "Bob"),
         ("track_ended", 2, None),
     ]
+
+
+def test_a_lost_camera_ends_its_tracks_at_once() -> None:
+    """Not when it comes back; what is still on its way of the lost connection begins nothing again."""
+    events: list[ServiceEvent] = []
+    sink = TrackEventSink(EventFactory("door", "camera", "boot"), events.append)
+
+    def see(index: int, tracks: list[int], connection: int, ended: tuple[int, ...] = ()) -> None:
+        seen = observe(index, tracks, ended=ended)
+        sink.write(replace(seen, frame=replace(seen.frame, connection=connection)))
+
+    see(0, [1, 2], 1)
+    sink.lose(1)
+    assert [event.type for event in events[2:]] == ["track_ended", "track_ended"]
+    see(1, [1, 3], 1)
+    assert len(events) == 4
+    see(2, [4], 2, (1, 2, 3))
+    sink.close(SourceEnded("door", 3))
+    assert [event.type for event in events[4:]] == ["track_started", "track_ended"]
 
 
 def test_the_schema_is_stable() -> None:

@@ -78,6 +78,13 @@ def test_a_file_that_goes_while_it_settles_is_no_error(tmp_path: Path) -> None:
         ("out/a.mkv", False),
         ("a.mp4.part", False),
         ("a.mp4.visage/annotated.mp4", False),
+        ("@eaDir/a.mp4", False),
+        ("sub/#recycle/a.mp4", False),
+        ("$RECYCLE.BIN/S-1-5/a.mp4", False),
+        ("System Volume Information/a.mp4", False),
+        ("~syncthing~a.mp4", False),
+        ("~a.mp4", True),
+        ("recycle/a.mp4", True),
     ],
 )
 def test_patterns_choose(tmp_path: Path, name: str, wanted: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
-    with contextlib.closing(Ledger(tmp_path / "ledger.sqlite", now=clock)) as ledger:
+    with contextlib.closing(Ledger(tmp_path / "ledger.sqlite", now=clock, monotonic=clock)) as ledger:
         yield ledger
 
 
@@ -85,6 +86,21 @@ def test_what_fails_waits_before_its_next_attempt(ledger: Ledger, clock: Clock) 
     ledger.fail(job.number, "never whole")
     clock.seconds += 3600
     assert ledger.claim("s") is None
+
+
+def test_a_clock_that_is_set_back_prolongs_no_wait(tmp_path: Path) -> None:
+    wall, steady = Clock(), Clock()
+    wall.seconds = 1e9
+    path = tmp_path / "ledger.sqlite"
+    with closing(Ledger(path, now=wall, monotonic=steady)) as ledger:
+        enqueue(ledger, "a.mp4")
+        ledger.retry(claimed(ledger).number, "not yet whole", wait_seconds=30)
+        wall.seconds -= 86_400
+        steady.seconds += 30
+        assert ledger.seconds_until_due("s") == 0
+        ledger.retry(claimed(ledger).number, "not yet whole", wait_seconds=30)
+    with closing(Ledger(path, now=wall, monotonic=steady)) as ledger:
+        assert ledger.seconds_until_due("s") == 3600  # a day without the limit
 
 
 def test_a_kill_makes_suspects_but_blames_nobody(ledger: Ledger) -> None:
@@ -157,7 +173,7 @@ class Restarts(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.ledger = Ledger(Path(":memory:"), now=self.clock)
+        self.ledger = Ledger(Path(":memory:"), now=self.clock, monotonic=self.clock)
         self.running: list[Job] = []
         self.known: set[str] = set()
 

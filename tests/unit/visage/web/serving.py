@@ -20,9 +20,10 @@ from visage.web import WebParts, WebServer, WebSettings
 from visage.web.context import Context
 from visage.web.live import LiveHub
 from visage.web.ports import SourceStatus
+from visage.web.sessions import sign_in_link
 from visage.web.tokens import Role, TokenStore
 
-__all__ = ["Running", "preview", "running", "serving"]
+__all__ = ["Running", "local_headers", "preview", "running", "serving"]
 
 START_SECONDS = 10.0
 STOP_SECONDS = 30.0
@@ -47,8 +48,17 @@ class Running:
     def context(self) -> Context:
         return self.server.context
 
+    def local(self) -> httpx.Client:
+        """A client of the user who runs the daemon: with the local token."""
+        return httpx.Client(base_url=self.url, headers=local_headers(self.server), timeout=10)
+
+    def link(self) -> str:
+        """An address that signs a browser in as the user who runs the daemon."""
+        authenticator = self.context.authenticator
+        return sign_in_link(self.server.url, authenticator.sessions.invite(authenticator.local.token.token_id))
+
     def client(self, role: Role | None = None) -> httpx.Client:
-        """A client; with a role, one that has a new token of that role."""
+        """A client without a credential; with a role, one that has a new token of that role."""
         headers = {}
         if role is not None:
             headers["authorization"] = f"Bearer {self.tokens.create(f'{role.label}-{time.monotonic_ns()}', role)}"
@@ -73,9 +83,17 @@ def running(
     if sources is None:
         sources = (SourceStatus("door", "camera", "running", address="rtsp://***@192.168.1.20/main", fps=10.0),)
     service, people, live = MemoryService(sources), MemoryPeople(), LiveHub(web)
-    server = WebServer(web, WebParts(service=service, live=live, people=people if with_people else None))
+    server = WebServer(
+        web,
+        WebParts(service=service, live=live, people=people if with_people else None, local_file=folder / "local.json"),
+    )
     with serving(server) as thread:
         yield Running(server, service, people, live, TokenStore(web.token_file), thread)
+
+
+def local_headers(server: WebServer) -> dict[str, str]:
+    """What the user who runs the daemon sends, as `visage open` does."""
+    return {"authorization": f"Bearer {server.local.token}"}
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ def site(tmp_path: Path) -> Iterator[Running]:
 
 @pytest.fixture
 def client(site: Running) -> Iterator[httpx.Client]:
-    with site.client() as client:
+    with site.local() as client:
         yield client
 
 
@@ -96,7 +96,7 @@ def test_people_are_enrolled_renamed_merged_and_forgotten(client: httpx.Client) 
 
 
 def test_a_picture_without_a_face_is_refused_with_the_reason(client: httpx.Client) -> None:
-    for data, words in [(jpeg(shade=0), "no face"), (b"GIF89a...", "not a JPEG, PNG or WebP")]:
+    for data, words in [(jpeg(shade=0), "no face"), (b"GIF89a...", "not a JPEG, PNG, WebP")]:
         answer = client.post("/api/v1/people", data={"name": "Ada"}, files=[("pictures", ("x", data))])
         assert answer.status_code == 422
         assert words in answer.json()["error"]
@@ -137,7 +137,7 @@ def test_a_name_is_one_line_of_text(client: httpx.Client, name: str) -> None:
 
 
 def test_without_a_gallery_people_are_unavailable_and_the_rest_works(tmp_path: Path) -> None:
-    with running(tmp_path, with_people=False) as site, site.client() as client:
+    with running(tmp_path, with_people=False) as site, site.local() as client:
         assert client.get("/api/v1/people").status_code == 503
         assert "gallery" in client.get("/api/v1/people").json()["error"]
         assert client.get("/api/v1/status").json()["has_gallery"] is False
@@ -172,3 +172,27 @@ def test_the_api_is_documented_with_examples(client: httpx.Client) -> None:
 def test_reload_reaches_the_service(site: Running, client: httpx.Client) -> None:
     assert client.post("/api/v1/reload").status_code == 204
     assert site.service.reloads == 1
+
+
+@pytest.mark.parametrize("name", [".", "..", ".door", "..."])
+def test_a_source_is_not_named_by_a_path(client: httpx.Client, name: str) -> None:
+    """Browsers and proxies take such a part out of an address, so that the source could not be reached."""
+    sent = {"uri": "rtsp://camera.example/main", "source_id": name}
+    assert client.post("/api/v1/sources", json=sent).status_code == 422
+
+
+def test_an_id_has_one_spelling(client: httpx.Client) -> None:
+    person = client.post("/api/v1/people", data={"name": "Ada"}, files={"pictures": ("a", jpeg())}).json()["person_id"]
+    alias = f"p000{person[1:]}"
+    assert client.get(f"/api/v1/people/{person}").status_code == 200
+    assert client.get(f"/api/v1/people/{alias}").status_code == 404
+    assert client.delete(f"/api/v1/people/{alias}").status_code == 404
+    assert client.get("/api/v1/sightings", params={"person_id": alias}).status_code == 422
+    assert client.post(f"/api/v1/people/{person}/merge", json={"merged_id": alias}).status_code == 422
+    assert alias not in client.get("/api/v1/audit").text
+
+
+def test_a_scheme_is_opened_in_lower_case(site: Running, client: httpx.Client) -> None:
+    sent = {"uri": "RTSP://User:pAss@camera.example/Main", "source_id": "gate"}
+    assert client.post("/api/v1/sources", json=sent).status_code == 201
+    assert site.service.added[-1].uri == "rtsp://User:pAss@camera.example/Main"

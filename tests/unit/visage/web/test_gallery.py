@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import cv2
 import httpx
 import numpy as np
+import pillow_heif
 import pytest
+from PIL import Image
 
 from stages.tracks.summary import TrackSummary
 from tests.media import Media
 from tests.unit.visage.web.doubles import MemoryService, jpeg
-from tests.unit.visage.web.serving import serving
+from tests.unit.visage.web.serving import local_headers, serving
 from visage.config import Settings
 from visage.models import ModelStore
 from visage.people import FaceReader, Gallery, SightingRecorder
@@ -43,7 +46,7 @@ def client(gallery: Gallery, reader: FaceReader, tmp_path: Path) -> Iterator[htt
     settings = WebSettings(port=0, token_file=tmp_path / "tokens", audit_file=tmp_path / "audit")
     people = GalleryPeople(gallery, lambda: reader)
     server = WebServer(settings, WebParts(service=MemoryService(), live=LiveHub(settings), people=people))
-    with serving(server), httpx.Client(base_url=server.url, timeout=30) as client:
+    with serving(server), httpx.Client(base_url=server.url, headers=local_headers(server), timeout=30) as client:
         yield client
 
 
@@ -122,6 +125,19 @@ def test_an_unknown_is_named_and_two_people_are_merged(
     assert client.post(f"{path}/merge", json={"merged_id": named["person_id"]}).status_code == 409
     assert client.post(f"{path}/merge", json={"merged_id": other["person_id"]}).json()["name"] == "Alan"
     assert [person["name"] for person in client.get("/api/v1/people").json()] == ["Alan"]
+
+
+def test_a_phone_s_photograph_is_enrolled_and_one_that_unfolds_is_refused(client: httpx.Client, media: Media) -> None:
+    pillow_heif.register_heif_opener()
+    heic, large = io.BytesIO(), io.BytesIO()
+    with Image.open(media.path("obama.jpg")) as image:
+        image.save(heic, "HEIF", tile_size=512)
+    Image.new("L", (9000, 9000)).save(large, "TIFF", compression="tiff_lzw")
+    enrolled = client.post("/api/v1/people", data={"name": "Ada"}, files={"pictures": ("a.heic", heic.getvalue())})
+    assert enrolled.json()["pictures"] == 1
+    answer = client.post("/api/v1/search", files={"picture": ("x.tif", large.getvalue())})
+    assert (answer.status_code, "9000x9000; at most 50 megapixels" in answer.text) == (422, True)
+    assert client.post("/api/v1/search", files={"picture": photograph(media, "obama2.jpg")}).status_code == 200
 
 
 def test_a_picture_that_shows_nobody_or_several_is_refused_with_what_to_do(client: httpx.Client, media: Media) -> None:

@@ -51,6 +51,7 @@ def site(tmp_path: Path) -> Iterator[Running]:
 def page(browser: Browser, site: Running) -> Iterator[Page]:
     """A tab; at its end the browser must have had nothing to complain of."""
     context = browser.new_context(viewport={"width": 1280, "height": 1100})  # all cards in sight, for dragging
+    assert context.request.post(f"{site.url}/api/v1/session", data={"token": site.server.local.token}).ok
     page = context.new_page()
     page.set_default_timeout(10_000)
     complaints: list[str] = []

@@ -33,6 +33,7 @@ ROUTES: dict[tuple[str, str], tuple[Role | None, dict[str, object]]] = {
     ("GET", "/api/v1/session"): (Role.VIEWER, {}),
     ("POST", "/api/v1/session"): (None, {"json": {"token": "visage_x_y"}}),
     ("DELETE", "/api/v1/session"): (None, {}),
+    ("POST", "/api/v1/session/invitation"): (Role.VIEWER, {}),
     ("GET", "/api/v1/sources"): (Role.VIEWER, {}),
     ("GET", "/api/v1/sources/{source_id}"): (Role.VIEWER, {}),
     ("POST", "/api/v1/sources"): (Role.OPERATOR, {"json": {"uri": "rtsp://camera.example/x"}}),
@@ -128,6 +129,22 @@ def test_guessing_tokens_is_slowed_down(site: Running) -> None:
     assert statuses[10:] == [429] * 2
 
 
+def test_wrong_tokens_hold_up_no_valid_one_at_the_same_address(tmp_path: Path) -> None:
+    """As behind a proxy, where a display with an old token would lock everyone out: tokens, sessions and sign-ins."""
+    with running(tmp_path, requests_per_second=0.5, burst=40) as site, site.client() as wrong:
+        valid = site.tokens.create("tablet", Role.VIEWER)
+        with site.client(Role.VIEWER) as tablet:
+            answers = [wrong.get("/api/v1/sources", headers={"authorization": "Bearer visage_a_b"}) for _ in range(50)]
+            assert {answer.status_code for answer in answers} == {401, 429}
+            for answer in answers:
+                assert (answer.status_code == 429) == ("retry-after" in answer.headers)
+            assert 1 <= int(answers[15].headers["retry-after"]) <= 6
+            assert [tablet.get("/api/v1/sources").status_code for _ in range(30)] == [200] * 30
+        with site.client() as page:  # whose address has no request left
+            assert page.post("/api/v1/session", json={"token": valid}).status_code == 200
+            assert page.get("/api/v1/sources").status_code == 200
+
+
 def test_tokens_are_kept_as_hashes_in_a_private_file(site: Running) -> None:
     token = site.tokens.create("tablet", Role.OPERATOR)
     secret = token.split("_", 2)[2]
@@ -140,7 +157,7 @@ def test_a_session_cookie_stands_for_the_token_and_ends_with_it(site: Running) -
     site.tokens.create("other", Role.ADMIN)
     with site.client() as client:
         answer = client.post("/api/v1/session", json={"token": token})
-        assert answer.json() == {"name": "tablet", "role": "viewer", "open": False}
+        assert answer.json() == {"name": "tablet", "role": "viewer"}
         cookie = answer.headers["set-cookie"].lower()
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
@@ -155,7 +172,7 @@ def test_a_session_cookie_stands_for_the_token_and_ends_with_it(site: Running) -
 
 
 def test_another_sites_page_is_refused(site: Running) -> None:
-    with site.client() as client:
+    with site.local() as client:
         for headers in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
             assert client.post("/api/v1/reload", headers=headers).status_code == 403
         assert client.get("/api/v1/sources", headers={"sec-fetch-site": "cross-site"}).status_code == 403
@@ -238,7 +255,7 @@ def test_no_answer_leaves_the_folder_of_the_page(site: Running, tmp_path: Path) 
     ],
 )
 def test_nothing_is_opened_that_no_rule_allows(site: Running, uri: str) -> None:
-    with site.client() as client:
+    with site.local() as client:
         sent = json.dumps({"uri": uri, "source_id": "new"})  # httpx's own would not send half a surrogate pair
         answer = client.post("/api/v1/sources", content=sent, headers={"content-type": "application/json"})
     assert answer.status_code == 403
@@ -249,7 +266,7 @@ def test_nothing_is_opened_that_no_rule_allows(site: Running, uri: str) -> None:
 def test_a_file_below_an_allowed_folder_is_opened_and_a_link_out_of_it_is_not(site: Running, tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     (clips / "link.mp4").symlink_to("/etc/passwd")
-    with site.client() as client:
+    with site.local() as client:
         for path in (f"{clips}/link.mp4", f"{clips}/../tokens.json", f"{clips}/absent.mp4", f"{clips}-other/a.mp4"):
             assert client.post("/api/v1/sources", json={"uri": path}).status_code == 403
         assert client.post("/api/v1/sources", json={"uri": f"{clips}/a.mp4"}).status_code == 201
@@ -257,7 +274,7 @@ def test_a_file_below_an_allowed_folder_is_opened_and_a_link_out_of_it_is_not(si
 
 
 def test_no_answer_and_no_log_holds_a_camera_password(site: Running, tmp_path: Path) -> None:
-    with site.client() as client:
+    with site.local() as client:
         sent = {"uri": f"rtsp://admin:{SECRET}@camera.example/main?token={SECRET}", "source_id": "gate"}
         answers = [client.post("/api/v1/sources", json=sent), client.post("/api/v1/sources", json=sent)]
         answers.append(client.post("/api/v1/sources", json={**sent, "uri": f"rtsp://x:{SECRET}@elsewhere/"}))
@@ -271,7 +288,7 @@ def test_no_answer_and_no_log_holds_a_camera_password(site: Running, tmp_path: P
 
 
 def test_one_client_can_not_take_everything(tmp_path: Path) -> None:
-    with running(tmp_path, requests_per_second=0.5, burst=5) as site, site.client() as client:
+    with running(tmp_path, requests_per_second=0.5, burst=5) as site, site.local() as client:
         answers = [client.get("/api/v1/sources") for _ in range(7)]
         assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
         assert int(answers[-1].headers["retry-after"]) >= 1
@@ -280,7 +297,7 @@ def test_one_client_can_not_take_everything(tmp_path: Path) -> None:
 
 def test_large_bodies_are_not_read(tmp_path: Path) -> None:
     """With and without a declared length; and a small file of very many pixels."""
-    with running(tmp_path, upload_bytes=10_000) as site, site.client() as client:
+    with running(tmp_path, upload_bytes=10_000) as site, site.local() as client:
         assert client.post("/api/v1/search", files={"picture": ("a", b"x" * 20_000)}).status_code == 413
         begin = b'--b\r\nContent-Disposition: form-data; name="picture"; filename="a"\r\n\r\n'
         pieces = (begin if number == 0 else b"x" * 1000 for number in range(20))
@@ -316,7 +333,7 @@ def test_a_bug_tells_a_stranger_nothing(site: Running, monkeypatch: pytest.Monke
         raise RuntimeError(f"rtsp://admin:{SECRET}@camera")
 
     monkeypatch.setattr(site.service, "readiness", broken)
-    with site.client() as client:
+    with site.local() as client:
         answer = client.get("/api/v1/status")
     assert answer.status_code == 500
     assert SECRET not in answer.text
@@ -357,7 +374,7 @@ def test_who_looked_and_forgot_is_in_the_audit_log(site: Running, tmp_path: Path
 
 def test_settings_of_the_analysis_do_not_reach_the_api(site: Running) -> None:
     """The paths of this machine are nobody's business."""
-    with site.client() as client:
+    with site.local() as client:
         text = client.get("/api/v1/status").text + client.get("/api/openapi.json").text
     assert str(Settings().model_dir) not in text
     assert str(site.tokens.path) not in text

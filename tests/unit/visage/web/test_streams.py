@@ -71,7 +71,7 @@ def test_a_snapshot_is_the_next_picture(site: Running) -> None:
     done = threading.Event()
     thread = feed_until(site, done)
     try:
-        with site.client() as client:
+        with site.local() as client:
             answer = client.get("/api/v1/sources/door/snapshot.jpg")
     finally:
         done.set()
@@ -87,7 +87,7 @@ def test_mjpeg_goes_on_with_newer_pictures(site: Running) -> None:
     thread = feed_until(site, done)
     received = b""
     try:
-        with site.client() as client, client.stream("GET", "/api/v1/sources/door/live.mjpg") as answer:
+        with site.local() as client, client.stream("GET", "/api/v1/sources/door/live.mjpg") as answer:
             assert answer.headers["content-type"].startswith("multipart/x-mixed-replace")
             for piece in answer.iter_raw():
                 received += piece
@@ -105,7 +105,7 @@ def test_one_stream_has_all_sources_with_their_faces(site: Running) -> None:
     heads: dict[str, dict[str, object]] = {}
     received = b""
     try:
-        with site.client() as client, client.stream("GET", "/api/v1/live") as answer:
+        with site.local() as client, client.stream("GET", "/api/v1/live") as answer:
             for piece in answer.iter_raw():
                 received += piece
                 while b"\n" in received:
@@ -130,10 +130,10 @@ def test_one_stream_has_all_sources_with_their_faces(site: Running) -> None:
 def test_a_viewer_who_reads_nothing_holds_nobody_back(site: Running) -> None:
     """The viewer's connection is full; the sink offers on and others see on."""
     done = threading.Event()
-    with site.client() as stuck, stuck.stream("GET", "/api/v1/live"):
+    with site.local() as stuck, stuck.stream("GET", "/api/v1/live"):
         thread = feed_until(site, done)
         try:
-            with site.client() as client:
+            with site.local() as client:
                 for _ in range(5):
                     assert client.get("/api/v1/sources/door/snapshot.jpg").status_code == 200
         finally:
@@ -143,7 +143,7 @@ def test_a_viewer_who_reads_nothing_holds_nobody_back(site: Running) -> None:
 
 
 def test_more_viewers_than_allowed_are_refused(tmp_path: Path) -> None:
-    with running(tmp_path, viewers=1) as site, site.client() as first, site.client() as second:
+    with running(tmp_path, viewers=1) as site, site.local() as first, site.local() as second:
         for path in ("/api/v1/live", "/api/v1/events"):
             with first.stream("GET", path) as open_one:
                 pieces = open_one.iter_raw()  # named: httpx closes the connection with its last reader
@@ -155,7 +155,7 @@ def test_more_viewers_than_allowed_are_refused(tmp_path: Path) -> None:
 
 def test_a_viewer_who_has_gone_makes_room(tmp_path: Path) -> None:
     """The source sends nothing, so only the connection tells; one place, taken and left ten times."""
-    with running(tmp_path, viewers=1, burst=10_000) as site, site.client() as client:
+    with running(tmp_path, viewers=1, burst=10_000) as site, site.local() as client:
         for _ in range(10):
             statuses = (watch_once(client) for _ in range(1000))
             assert 200 in statuses  # 429 until the server has seen the last one go
@@ -190,7 +190,7 @@ def test_who_has_no_token_any_more_sees_no_more(site: Running, path: str) -> Non
 
 
 def test_events_arrive_as_they_happen_and_go_on_where_a_connection_broke(site: Running) -> None:
-    with site.client() as client:
+    with site.local() as client:
         with client.stream("GET", "/api/v1/events") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             lines = answer.iter_lines()
@@ -205,7 +205,7 @@ def test_events_arrive_as_they_happen_and_go_on_where_a_connection_broke(site: R
 
 
 def test_who_was_forgotten_is_in_no_past_event(site: Running) -> None:
-    with site.client() as client:
+    with site.local() as client:
         ada = client.post("/api/v1/people", data={"name": "Ada"}, files={"pictures": ("a", jpeg())}).json()
         named: dict[str, JsonValue] = {"id": ada["person_id"], "name": "Ada", "similarity": 0.7}
         stranger: dict[str, JsonValue] = {"id": None, "name": "unknown 3", "similarity": 0.5}
@@ -229,14 +229,14 @@ def data_of(lines: Iterator[str], kind: str) -> str:
 
 
 def test_the_state_of_sources_is_told_every_two_seconds(site: Running) -> None:
-    with site.client() as client, client.stream("GET", "/api/v1/events") as answer:
+    with site.local() as client, client.stream("GET", "/api/v1/events") as answer:
         data = json.loads(data_of(answer.iter_lines(), "status").removeprefix("data: "))
     assert [source["source_id"] for source in data["sources"]] == ["door", "yard"]
 
 
 def test_shutdown_ends_streams_at_once(site: Running) -> None:
     """Twelve viewers and listeners are connected, none of whom closes its connection."""
-    clients = [site.client() for _ in range(12)]
+    clients = [site.local() for _ in range(12)]
     streams, readers = [], []
     try:
         for number, client in enumerate(clients):
@@ -260,7 +260,7 @@ def test_a_picture_that_can_not_be_encoded_costs_one_picture(site: Running) -> N
     done = threading.Event()
     thread = feed_until(site, done)
     try:
-        with site.client() as client, client.stream("GET", "/api/v1/live"):
+        with site.local() as client, client.stream("GET", "/api/v1/live"):
             site.live.offer(Preview("door", np.empty((0, 0, 3), np.uint8), faces(), 0, 0.0, 0.0))
             assert client.get("/api/v1/sources/door/snapshot.jpg").status_code == 200
     finally:

@@ -1,6 +1,7 @@
 // The API. Every failure is an `ApiError` whose message is one line for a person.
 
-const BASE = "/api/v1";
+// Relative to this file, so that the page also works below a path of a reverse proxy.
+const BASE = new URL("../api/v1", import.meta.url).pathname;
 
 export class ApiError extends Error {
   constructor(status, message) {

@@ -66,7 +66,7 @@ export function add() {
     name: "pictures",
     required: true,
     multiple: true,
-    accept: "image/jpeg,image/png,image/webp",
+    accept: "image/jpeg,image/png,image/webp,image/heic,image/heif,image/avif,image/tiff,.heic,.heif",
   });
   return ask({
     title: "Add a person",

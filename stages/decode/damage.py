@@ -1,0 +1,107 @@
+"""Finds pictures that a file has lost, before any decoder sees them: the same ones whatever decodes.
+
+Decoders differ in what they make of damage: one conceals it, another leaves the picture out, a card reports nothing.
+So it is looked for in the packets. Compressed data holds no long run of zeros: where there is one, the disk, the
+download or the copy left a hole. Packets that the container has lost altogether show as a jump in time with a hole
+between the two that are left. Sound that was lost is not looked for.
+"""
+
+from __future__ import annotations
+
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from stages.decode.numbering import VideoPacket
+from stages.decode.pyav import as_fraction
+
+__all__ = ["COMPRESSED_CODECS", "DamageWatch"]
+
+COMPRESSED_CODECS = frozenset(
+    {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "wmv3"}
+    | {"vc1", "theora", "flv1", "h263", "vp6f", "gif", "mpeg1video", "mpeg2video", "mjpeg"}
+)
+"""Those whose data leave no room for long runs of zeros, as raw and lossless pictures of black do."""
+
+PADDED_CODECS = frozenset({"mpeg1video", "mpeg2video", "mjpeg"})
+"""These may be filled up with zeros to a constant rate: only a packet without anything else is damaged."""
+
+HOLE_BYTES = 512
+"""A sector, the least that disks lose."""
+
+PREFIXED_HOLE_BYTES = 16
+"""In H.264 and HEVC with lengths before their parts, as MP4 has them: the standard allows runs of two and a length."""
+
+JUMP_FRAMES = 1.5
+LONGEST_JUMP_SECONDS = 60.0
+"""More is another recording behind the first, not what was lost of one."""
+
+MAX_SEARCHED_BYTES = 64 * 2**20
+
+SEAMED_FORMATS = frozenset({"matroska", "flv", "mpeg", "mpegts", "ogg", "asf", "avi"})
+"""Without a list of their packets, or able to go on behind damage: packets can be lost without a trace."""
+
+
+class DamageWatch:
+    """Looks at the packets of one pass over a file, in their order."""
+
+    def __init__(self, path: str, container: InputContainer, stream: VideoStream, fps: float | None) -> None:
+        formats = set(container.format.name.split(","))
+        codec = stream.codec_context
+        name = codec.codec.canonical_name
+        self._path = path
+        self._is_compressed = name in COMPRESSED_CODECS
+        self._is_padded = name in PADDED_CODECS
+        is_prefixed = name in ("h264", "hevc") and (codec.extradata or b"")[:1] == b"\x01"
+        self._hole = bytes(PREFIXED_HOLE_BYTES if is_prefixed else HOLE_BYTES)
+        # Silence in PCM is zeros as well.
+        has_pcm = any(sound.codec_context.name.startswith("pcm") for sound in container.streams.audio)
+        self._has_seams = self._is_compressed and bool(formats & SEAMED_FORMATS) and not has_pcm
+        self._is_transport_stream = "mpegts" in formats
+        self._fps = fps
+        self._seconds_a_tick = float(as_fraction(stream.time_base) or 0)
+        self._last_dts: int | None = None
+        # Where the last two packets began, or what they came in: Ogg's last page before a hole may end behind it.
+        self._places = (0, 0)
+
+    def harmed(self, packet: VideoPacket) -> int:
+        """How many pictures are lost, about, between the last packet and this one, and whether this one is damaged."""
+        missed = self._missed(packet)
+        lost = missed if missed and self._has_seams and self._has_hole_before(packet) else 0
+        if packet.pos is not None and packet.pos > self._places[1]:
+            self._places = self._places[1], packet.pos
+        if self._is_hollow(packet):
+            return lost + 1
+        # Of a transport stream this may also be the joint of two recordings: then time does not tell of a loss.
+        if packet.is_corrupt and not lost and (missed or not self._is_transport_stream):
+            return max(1, missed)
+        return lost
+
+    def _is_hollow(self, packet: VideoPacket) -> bool:
+        if not self._is_compressed:
+            return False
+        data = bytes(packet)
+        if not self._is_padded and self._hole in data:
+            return True
+        return len(data) > 1 and not data[-1] and data.count(0) == len(data)
+
+    def _missed(self, packet: VideoPacket) -> int:
+        """For how many pictures there is time between the last packet and this one; 0 where time goes on evenly."""
+        dts, self._last_dts = self._last_dts, packet.dts if packet.dts is not None else packet.pts
+        if dts is None or self._last_dts is None or not self._fps:
+            return 0
+        step_seconds = (self._last_dts - dts) * self._seconds_a_tick
+        if not JUMP_FRAMES / self._fps < step_seconds < LONGEST_JUMP_SECONDS:
+            return 0
+        return max(1, round(step_seconds * self._fps) - 1)
+
+    def _has_hole_before(self, packet: VideoPacket) -> bool:
+        end = (packet.pos or 0) + packet.size
+        length = min(end - self._places[0], MAX_SEARCHED_BYTES)
+        if length <= 0:
+            return False
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(self._places[0])
+                return bytes(HOLE_BYTES) in file.read(length)
+        except OSError:  # it has been taken away meanwhile
+            return False

@@ -1,0 +1,34 @@
+"""Which sources are photographs, and what reads them."""
+
+from __future__ import annotations
+
+from stages.addresses import is_address
+from stages.decode.photograph_format import file_format
+from stages.decode.photograph_source import PhotographSource
+from stages.decode.suffixes import VIDEO_SUFFIXES
+from stages.decode.video import Admission
+from visage.assembly.stages import delivers_all, detection_interval
+from visage.config import Settings
+from visage.config.sources import SourceSpec
+
+__all__ = ["is_photograph", "photograph_source"]
+
+
+def is_photograph(spec: SourceSpec) -> bool:
+    """Whether the source is a file that FFmpeg is not to read: a GIF it reads well, and a film of JPEGs is a film."""
+    if spec.input_format is not None or spec.is_live or is_address(spec.uri):
+        return False
+    return not spec.uri.lower().endswith(VIDEO_SUFFIXES) and file_format(spec.uri) not in (None, "GIF")
+
+
+def photograph_source(settings: Settings, spec: SourceSpec, admission: Admission) -> PhotographSource:
+    """The source of a photograph, not yet open; it owns the admission."""
+    return PhotographSource(
+        source_id=spec.source_id,
+        path=spec.uri,
+        admission=admission,
+        frameskip=detection_interval(settings),
+        delivers_all=delivers_all(settings),
+        start_seconds=settings.start_seconds,
+        end_seconds=settings.end_seconds,
+    )

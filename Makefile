@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # Versions that were tried on every supported Python; renewed by `make lock`.
 LOCK := requirements.lock
 
-.PHONY: demo test lint format bench clean matrix lock next system
+.PHONY: demo test lint format bench docs clean matrix lock next system
 
 ## demo: find the faces in a real clip; the first time it downloads libraries, models and the clip
 demo: $(VENV)/.installed
@@ -47,6 +47,12 @@ format: $(VENV)/.installed-dev
 ## bench: how fast this machine is, in a file to compare with others
 bench: $(VENV)/.installed
 	$(BIN)/visage bench --json bench.json
+
+## docs: the documentation as a site in build/docs; broken links and pages outside the navigation are errors
+docs: $(VENV)/.installed
+	@$(PIP) --constraint $(LOCK) --editable '.[docs]'
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 ## clean: remove what the other targets made here (not the models in ~/.visage)
 clean:

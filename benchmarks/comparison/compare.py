@@ -4,9 +4,9 @@ counts: whatever else the machine does, it does to both. What only detects is se
 
     python benchmarks/comparison/compare.py --environments ~/.cache/visage-comparison
 
-writes results.json, table.md and plot.svg beside this file. Clocks start when the networks are loaded. Recall
-is over the faces that two different networks see (IoU 0.3, because their boxes differ in style): nobody's own opinion
-is the truth. Peers whose weights no package registry has are listed with the reason.
+writes results.json and table.md beside this file, and docs/comparison.svg. Clocks start when the networks are loaded.
+Recall is over the faces that two different networks detect (IoU 0.3, because their boxes differ in style): no single
+network's opinion is the truth. Peers whose weights no package registry has are listed with the reason.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from visage.models.registry import ModelFile
 from visage.samples import SampleMedia
 
 HERE = Path(__file__).parent
+PLOT = HERE.parents[1] / "docs" / "comparison.svg"
 ROUNDS = 2
 TIMEOUT_SECONDS = 400
 SAME_FACE_IOU = 0.3
@@ -239,7 +240,7 @@ def to_table(results: Mapping[str, Any]) -> str:
 
 def draw(folder: Path) -> None:
     python = environment("plot", Peer("plot", "plot.py", packages=("matplotlib",)), folder)
-    subprocess.run([python, str(HERE / "plot.py"), str(RESULTS), str(HERE / "plot.svg")], check=True)
+    subprocess.run([python, str(HERE / "plot.py"), str(RESULTS), str(PLOT)], check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """`python -m benchmarks.tracking`: how well and how cheaply faces are tracked, over clips with exact truth.
 
-Prints the table of the README's tracking section. Needs TrackEval: pip install scipy && pip install --no-deps trackeval
+Prints the table of docs/films.md. Needs TrackEval: pip install scipy && pip install --no-deps trackeval
 (its other dependencies are for its command line and its plots). Takes about six minutes on one core.
 """
 

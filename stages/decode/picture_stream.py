@@ -1,4 +1,4 @@
-"""Chooses the stream that is the film, in one way for every decoder: the table is in docs/films.md.
+"""Chooses the stream that is the film, in one way for every decoder: the table is in docs/inputs/films.md.
 
 Covers are marked as such in most files, but not in all: a cover that was muxed as a video track has one picture and
 may be larger than the film, come first and be marked "default". What moves goes before what stands still.

@@ -53,7 +53,7 @@ HEADS: Mapping[str, Callable[..., DeviceYuNetHead | DeviceYoloHead]] = {
 }
 """Heads with a kernel, by family; all others read the network's outputs back."""
 
-# The README's table was measured with these; engines are built for them, and serve smaller batches too.
+# The tables of docs/benchmarks.md were measured with these; engines are built for them, and serve smaller batches too.
 DETECT_BATCH = 32
 EMBED_BATCH = 128
 

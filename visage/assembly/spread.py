@@ -1,6 +1,6 @@
 """How a run is spread over processes: a pipeline for every card, and on one card for every file up to a few.
 
-An interpreter's lock keeps NVDEC waiting where several sessions share it; what is measured stands in the README.
+An interpreter's lock keeps NVDEC waiting where several sessions share it; docs/gpu.md has the measurements.
 """
 
 from __future__ import annotations

@@ -17,39 +17,41 @@ __all__ = ["bench"]
 def bench(
     clip: Annotated[
         Path | None,
-        typer.Argument(metavar="[CLIP]", help="A video.", show_default="made once, from sample photographs"),
+        typer.Argument(
+            metavar="[CLIP]", help="Video to measure on.", show_default="made once, from sample photographs"
+        ),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.", show_default=False)
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the results to this file.", show_default=False)
     ] = None,
     compare: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Figures of before, to compare with.", show_default=False)
+        Path | None, typer.Option(metavar="FILE", help="Earlier results to compare with.", show_default=False)
     ] = None,
-    frames: Annotated[int, typer.Option(min=1, help="How much of the clip.")] = 240,
-    rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured; medians count.")] = 3,
+    frames: Annotated[int, typer.Option(min=1, help="Number of frames of the clip to use.")] = 240,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds; the medians are reported.")] = 3,
     long: Annotated[
         bool, typer.Option("--long", help="Also measure memory on a clip 20 times longer; takes minutes.")
     ] = False,
-    no_embed: Annotated[bool, typer.Option("--no-embed", help="Detect only.")] = False,
-    track: Annotated[bool, typer.Option("--track", help="Track faces, too; by default detect and embed only.")] = False,
-    device: Annotated[str, typer.Option(help="What to measure: cpu, cuda or cuda:N.")] = "cpu",
-    seconds: Annotated[float, typer.Option(min=0.5, help="Length of each measurement on a card.")] = 4.0,
+    no_embed: Annotated[bool, typer.Option("--no-embed", help="Detect faces without embedding them.")] = False,
+    track: Annotated[bool, typer.Option("--track", help="Also track faces; the default detects and embeds.")] = False,
+    device: Annotated[str, typer.Option(help="Device to measure: cpu, cuda or cuda:N.")] = "cpu",
+    seconds: Annotated[float, typer.Option(min=0.5, help="Duration of each measurement on a GPU.")] = 4.0,
     backend: Annotated[
         Literal["auto", "openvino", "onnxruntime"] | None,
-        typer.Option(help="What runs the networks.", show_default="auto"),
+        typer.Option(help="Runtime for the networks.", show_default="auto"),
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None,
-        typer.Option(help="Arithmetic of the networks.", show_default="auto"),
+        typer.Option(help="Numeric precision of the networks.", show_default="auto"),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=0, help="CPU threads; 0 for all there are.", show_default="0")
+        int | None, typer.Option(min=0, help="Number of CPU threads; 0 uses all of them.", show_default="0")
     ] = None,
     model_dir: ModelDirOption = None,
 ) -> None:
-    """Measure each stage alone, plain loops and the pipeline on a clip, and say how they compare.
+    """Measure each stage alone, plain loops and the pipeline on a clip, and compare them.
 
-    Close other programs first: what they take is missing here.
+    Close other programs first: the time that they take distorts the results.
     """
     from rich.console import Console  # noqa: PLC0415
 

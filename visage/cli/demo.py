@@ -27,14 +27,16 @@ NEWCOMER = "The person in the clip"
 
 
 def demo(
-    dst: Annotated[Path, typer.Option(help="Where the results go; replaced if it is there.")] = Path("visage-demo"),
+    dst: Annotated[Path, typer.Option(help="Folder for the results; an existing one is replaced.")] = Path(
+        "visage-demo"
+    ),
     cache: Annotated[
-        Path | None, typer.Option(help="Where the sample media are kept.", show_default="~/.visage/samples")
+        Path | None, typer.Option(help="Folder for the sample media.", show_default="~/.visage/samples")
     ] = None,
     model_dir: ModelDirOption = None,
     log_level: LogLevelOption = "warning",
 ) -> None:
-    """Fetch a clip and photographs, name two people, find and recognise faces, and say what was found and where."""
+    """Fetch a clip and photographs, enrol two people, find and recognise faces, and print the results."""
     from visage.observe.logging import configure_logging  # noqa: PLC0415
 
     configure_logging(log_level)

@@ -48,7 +48,7 @@ class Finding:
 
 
 def doctor(model_dir: ModelDirOption = None) -> None:
-    """Say what this machine has, what Visage will use and why, and what is missing.
+    """Report what this machine has, what Visage will use and why, and what is missing.
 
     A clip of five frames is decoded, its face found and embedded. Exits with 1 if videos can't be analysed here, or not
     yet because models are missing.

@@ -22,33 +22,33 @@ __all__ = ["add", "add_folders"]
 MAX_NAMED = 5
 """Of a folder's other files."""
 
-FaceOption = Annotated[int | None, typer.Option(min=1, help="Which face, counted from left to right.")]
-LargestOption = Annotated[bool, typer.Option("--largest", help="The largest of several faces.")]
+FaceOption = Annotated[int | None, typer.Option(min=1, help="Number of the face to use, counted from left to right.")]
+LargestOption = Annotated[bool, typer.Option("--largest", help="Use the largest of several faces.")]
 KeepCropsOption = Annotated[
     bool | None,
     typer.Option("--keep-crops/--no-keep-crops", help="Store pictures of faces from now on.", show_default="off"),
 ]
-EmbedderOption = Annotated[str | None, typer.Option(help="For a new gallery.", show_default="sface")]
+EmbedderOption = Annotated[str | None, typer.Option(help="Embedder of a new gallery.", show_default="sface")]
 
 
 def add(
-    name: Annotated[str, typer.Argument(help="Who it is.")],
+    name: Annotated[str, typer.Argument(help="Name of the person.")],
     pictures: Annotated[
         list[Path],
-        typer.Argument(help="Photographs, or a folder of them; with --track the results of a video.", exists=True),
+        typer.Argument(help="Photographs or a folder of them; with --track, the results of a video.", exists=True),
     ],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
     face: FaceOption = None,
     largest: LargestOption = False,
     track: Annotated[
-        int | None, typer.Option(min=1, help="This track of a video's results, the folder that --dst wrote.")
+        int | None, typer.Option(min=1, help="Enrol from this track in a video's results, the folder that --dst wrote.")
     ] = None,
     keep_crops: KeepCropsOption = None,
     embedder: EmbedderOption = None,
     model_dir: ModelDirOption = None,
 ) -> None:
-    """Enrol somebody from photographs with one face each, or from a track."""
+    """Enrol a person from photographs with one face each, or from a track."""
     if track is None:
         files = [found for path in pictures for found in _files(path)]
         if not files:
@@ -64,7 +64,9 @@ def add(
 
 
 def add_folders(
-    folder: Annotated[Path, typer.Argument(help="Holds a folder a person, called like them.", exists=True)],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with one subfolder per person, named after them.", exists=True)
+    ],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
     largest: LargestOption = False,
@@ -72,7 +74,7 @@ def add_folders(
     embedder: EmbedderOption = None,
     model_dir: ModelDirOption = None,
 ) -> None:
-    """Enrol many people: a folder a person, with their photographs."""
+    """Enrol many people from one folder of photographs each."""
     people = {path.name: _files(path) for path in sorted(folder.iterdir()) if path.is_dir()} if folder.is_dir() else {}
     if not any(people.values()):
         raise typer.BadParameter(f"{folder} holds no folders with photographs")

@@ -18,30 +18,35 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="eval",
-    help="Measure detection, verification and identification on pictures of your own.",
+    help="Measure detection, verification and identification on your own pictures.",
     no_args_is_help=True,
 )
 
-Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Pictures and answers; see the README.")]
-Detector = Annotated[str | None, typer.Option(help="See visage models list.", show_default="yunet")]
-Embedder = Annotated[str | None, typer.Option(help="See visage models list.", show_default="sface")]
-Json = Annotated[Path | None, typer.Option("--json", help="Keep the result.", show_default="none")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.", show_default="auto")]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        exists=True, file_okay=False, help="Folder with the pictures and the ground truth, as described above."
+    ),
+]
+Detector = Annotated[str | None, typer.Option(help="Detector; see visage models list.", show_default="yunet")]
+Embedder = Annotated[str | None, typer.Option(help="Embedder; see visage models list.", show_default="sface")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.", show_default="none")]
+Device = Annotated[str | None, typer.Option(help="Device: auto, cpu or cuda:N.", show_default="auto")]
 
 
 @app.command()
 def detection(
     folder: Folder,
     detector: Detector = None,
-    detector_size: Annotated[int | None, typer.Option(help="Longer side of the detector's input.")] = None,
-    score_threshold: Annotated[float, typer.Option(help="Low, so that the whole curve is seen.")] = 0.02,
+    detector_size: Annotated[int | None, typer.Option(help="Longer side of the detector's input in pixels.")] = None,
+    score_threshold: Annotated[float, typer.Option(help="Minimum score; low, so that the curve is complete.")] = 0.02,
     device: Device = None,
     model_dir: ModelDirOption = None,
     json_path: Json = None,
 ) -> None:
-    """Average precision at the low threshold; recall, by size, at the detector's own.
+    """Measure average precision at the low threshold, and recall by size at the detector's own.
 
-    FOLDER has boxes.csv (image,x1,y1,x2,y2,ignore) or WIDER FACE's wider_face_*_bbx_gt.txt and images/.
+    FOLDER holds boxes.csv (image,x1,y1,x2,y2,ignore), or WIDER FACE's wider_face_*_bbx_gt.txt and images/.
     """
     import numpy as np  # noqa: PLC0415
 
@@ -83,9 +88,9 @@ def verification(
     model_dir: ModelDirOption = None,
     json_path: Json = None,
 ) -> None:
-    """Are two faces one person's: accuracy, and TAR and threshold at false accept rates.
+    """Measure whether two faces belong to one person: accuracy, and TAR and threshold at false accept rates.
 
-    FOLDER has a folder a person (and maybe LFW's pairs.txt), or templates.csv and pairs.csv as IJB has them.
+    FOLDER holds one folder per person (optionally LFW's pairs.txt), or templates.csv and pairs.csv as in IJB.
     """
     import numpy as np  # noqa: PLC0415
 
@@ -123,9 +128,9 @@ def identification(
     model_dir: ModelDirOption = None,
     json_path: Json = None,
 ) -> None:
-    """Who is it: rank-1, and identification rates at false alarm rates.
+    """Measure who a face belongs to: rank-1, and identification rates at false alarm rates.
 
-    FOLDER has gallery/ and probes/, each with a folder a person; people of probes/ only are the strangers.
+    FOLDER holds gallery/ and probes/, each with one folder per person; people in probes/ alone are the strangers.
     """
     import numpy as np  # noqa: PLC0415
 

@@ -24,11 +24,11 @@ MAX_LISTED = 1_000_000
 GalleryOption: TypeAlias = Annotated[
     Path,
     typer.Option(
-        "--gallery", "-g", parser=parse_output, metavar="PATH", envvar="VISAGE_GALLERY", help="The gallery's folder."
+        "--gallery", "-g", parser=parse_output, metavar="PATH", envvar="VISAGE_GALLERY", help="Folder of the gallery."
     ),
 ]
 GalleryKeyOption: TypeAlias = Annotated[
-    Path | None, typer.Option(envvar="VISAGE_GALLERY_KEY", help="Key file of an encrypted gallery.")
+    Path | None, typer.Option(envvar="VISAGE_GALLERY_KEY", help="Key file for an encrypted gallery.")
 ]
 
 

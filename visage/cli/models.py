@@ -32,15 +32,17 @@ app.command()(quantize)
 
 DEFAULTS = ("yunet", "sface")
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models; by default those that are here.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME", help="Models; the default is those on this machine.")
+]
 DefaultNames = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", help=f"Models; by default {' and '.join(DEFAULTS)}.")
+    list[str] | None, typer.Argument(metavar="NAME", help=f"Models; the default is {' and '.join(DEFAULTS)}.")
 ]
 
 
 @app.command("list")
 def list_models(model_dir: ModelDirOption = None) -> None:
-    """Show the catalogue, and what of it is on this machine."""
+    """Show the catalogue, and which models are on this machine."""
     store = _store(model_dir)
     models = store.catalog.values()
     names, licences = (max(map(len, texts)) for texts in zip(*((s.name, s.licence) for s in models), strict=True))
@@ -57,9 +59,9 @@ def list_models(model_dir: ModelDirOption = None) -> None:
 def fetch(
     names: DefaultNames = None, model_dir: ModelDirOption = None, accept_license: AcceptLicenseOption = False
 ) -> None:
-    """Fetch and prepare models, so that nothing has to be fetched later.
+    """Fetch and prepare models, so that later runs need no network.
 
-    Weights that are not free for every use are shown with their licence, and fetched once it was accepted.
+    Weights that are not free for every use are fetched only after you accept their licence, which is shown.
     """
     from visage.observe.downloads import DownloadProgress  # noqa: PLC0415
 
@@ -74,19 +76,19 @@ def fetch(
 
 @app.command()
 def add(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE.onnx", help="A network of your own.", exists=True, dir_okay=False)
-    ],
-    name: Annotated[str | None, typer.Option(help="What to call it.", show_default="from the file's name")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="Network to add.", exists=True, dir_okay=False)],
+    name: Annotated[str | None, typer.Option(help="Name of the model.", show_default="from the file's name")] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="With faces, to try it on.", show_default="none", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(help="Picture with faces to try the model on.", show_default="none", exists=True, dir_okay=False),
     ] = None,
     force: ForceOption = False,
     model_dir: ModelDirOption = None,
 ) -> None:
-    """Look into a network, propose its catalogue entry, keep it under a name, and try it on a picture.
+    """Inspect a network, propose its catalogue entry, store it under a name and try it on a picture.
 
-    The entry goes to catalog.toml in the model folder, where it can be corrected. Exit code 1 if it finds no face.
+    The entry is written to catalog.toml in the model folder, where you can correct it. The exit code is 1 if the model
+    finds no face.
     """
     from visage.models.own import add_model, propose, to_toml  # noqa: PLC0415
     from visage.models.registry import USER_CATALOG  # noqa: PLC0415
@@ -122,7 +124,7 @@ def _try(spec: ModelSpec, picture: Path, model_dir: Path) -> int:
 
 @app.command()
 def verify(names: Names = None, model_dir: ModelDirOption = None) -> None:
-    """Compare the files on this machine with their digests. Exit code 1 if one is damaged or missing."""
+    """Compare the files on this machine with their digests. The exit code is 1 if one is damaged or missing."""
     store = _store(model_dir)
     verifications = [store.verify(name) for name in _chosen(names or _present(store), store)]
     for verification in verifications:
@@ -138,11 +140,15 @@ def verify(names: Names = None, model_dir: ModelDirOption = None) -> None:
 def build(
     names: DefaultNames = None,
     model_dir: ModelDirOption = None,
-    device: Annotated[str | None, typer.Option(metavar="cuda:N", help="Which GPU; the first by default.")] = None,
-    precision: Annotated[str | None, typer.Option(metavar="fp16|fp32", help="Arithmetic; fp16 by default.")] = None,
-    detector_size: Annotated[int | None, typer.Option(help="Longer side of the detector's input.")] = None,
-    detect_batch: Annotated[int | None, typer.Option(help="Most frames a detector call takes.")] = None,
-    embed_batch: Annotated[int | None, typer.Option(help="Most faces an embedder call takes.")] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="cuda:N", help="GPU to build for; the default is the first one.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="fp16|fp32", help="Numeric precision; the default is fp16.")
+    ] = None,
+    detector_size: Annotated[int | None, typer.Option(help="Longer side of the detector's input in pixels.")] = None,
+    detect_batch: Annotated[int | None, typer.Option(help="Maximum number of frames per detector call.")] = None,
+    embed_batch: Annotated[int | None, typer.Option(help="Maximum number of faces per embedder call.")] = None,
 ) -> None:
     """Build TensorRT engines ahead of time, for runs with the same options on the same kind of GPU."""
     from stages.backends.availability import tensorrt_status  # noqa: PLC0415

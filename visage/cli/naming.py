@@ -9,7 +9,7 @@ import typer
 
 __all__ = ["ForceOption", "checked_name"]
 
-ForceOption: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace a model of your own of that name.")]
+ForceOption: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace your own model of that name.")]
 
 
 def checked_name(text: str, model_dir: Path, *, replace: bool) -> str:

@@ -19,13 +19,15 @@ SIXTY = 60
 TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
 
 LogLevelOption: TypeAlias = Annotated[
-    LogLevel, typer.Option(help="How much to log; debug adds tracebacks to errors.", rich_help_panel=REPORTING)
+    LogLevel,
+    typer.Option(help="Minimum level of log lines; debug adds tracebacks to errors.", rich_help_panel=REPORTING),
 ]
 LogFormatOption: TypeAlias = Annotated[
-    LogFormat, typer.Option(help="auto: text on a terminal, JSON elsewhere.", rich_help_panel=REPORTING)
+    LogFormat,
+    typer.Option(help="Format of log lines; auto: text on a terminal, JSON elsewhere.", rich_help_panel=REPORTING),
 ]
 ModelDirOption: TypeAlias = Annotated[
-    Path | None, typer.Option(help="Where models are kept.", show_default="~/.visage/models")
+    Path | None, typer.Option(help="Folder for models.", show_default="~/.visage/models")
 ]
 
 

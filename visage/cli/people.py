@@ -14,17 +14,17 @@ from visage.cli.upkeep import audit, export_people, import_people, key, prune, r
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Name people, so that they are recognised; see, change and forget them.", no_args_is_help=True)
+app = typer.Typer(help="Enrol people so that they are recognised; list, change and forget them.", no_args_is_help=True)
 
 app.command()(add)
 app.command()(add_folders)
 
-Who = Annotated[str, typer.Argument(help="A name or an id.")]
+Who = Annotated[str, typer.Argument(help="Name or id of the person.")]
 
 
 @app.command("list")
 def list_people(gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None) -> None:
-    """Everybody with a name."""
+    """List everyone with a name."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.database.audit("list", "everybody")
         for one in opened.people():
@@ -38,9 +38,9 @@ def list_people(gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = N
 def unknowns(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
-    everybody: Annotated[bool, typer.Option("--all", help="Also those seen too briefly.")] = False,
+    everybody: Annotated[bool, typer.Option("--all", help="Include those seen only briefly.")] = False,
 ) -> None:
-    """Who was seen and has no name yet."""
+    """List the people who were seen but have no name yet."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.database.audit("list", "unknowns")
         for one in opened.unknowns(all_of_them=everybody):
@@ -52,8 +52,8 @@ def unknowns(
 
 @app.command("name")
 def name_unknown(
-    unknown: Annotated[str, typer.Argument(help='"Unknown 17" or u17.')],
-    name: Annotated[str, typer.Argument(help="Who it is.")],
+    unknown: Annotated[str, typer.Argument(help='The unknown: "Unknown 17" or u17.')],
+    name: Annotated[str, typer.Argument(help="Name of the person.")],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
@@ -68,9 +68,9 @@ def show(
     who: Who,
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
-    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet, where crops are kept.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet to this file; needs stored crops.")] = None,
 ) -> None:
-    """A person's pictures and last sightings."""
+    """Show a person's pictures and last sightings."""
     from visage.people.contact_sheet import contact_sheet  # noqa: PLC0415
 
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
@@ -91,7 +91,7 @@ def show(
 @app.command()
 def rename(
     who: Who,
-    name: Annotated[str, typer.Argument(help="The new name.")],
+    name: Annotated[str, typer.Argument(help="New name.")],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
@@ -102,25 +102,25 @@ def rename(
 
 @app.command()
 def merge(
-    kept: Annotated[str, typer.Argument(help="Who keeps the name.")],
-    merged: Annotated[str, typer.Argument(help="Who becomes part of the first.")],
+    kept: Annotated[str, typer.Argument(help="Person who keeps the name.")],
+    merged: Annotated[str, typer.Argument(help="Person or unknown to add to the first.")],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Make two people one."""
+    """Merge two people into one."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.merge(kept, merged)
 
 
 @app.command()
 def split(
-    who: Annotated[str, typer.Argument(help="A person, or an unknown who is several people.")],
-    name: Annotated[str | None, typer.Argument(help="Of the new person; not for an unknown.")] = None,
-    pictures: Annotated[list[str] | None, typer.Argument(help="Ids of the pictures that are the new person's.")] = None,
+    who: Annotated[str, typer.Argument(help="Person, or unknown who is several people.")],
+    name: Annotated[str | None, typer.Argument(help="Name of the new person; not for an unknown.")] = None,
+    pictures: Annotated[list[str] | None, typer.Argument(help="Ids of the new person's pictures.")] = None,
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Tell apart two who were taken for one: visage people split Ada Grace i4 i7, or split "Unknown 17"."""
+    """Separate two people who were taken for one: visage people split Ada Grace i4 i7, or split "Unknown 17"."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         if name is None:
             print(" ".join(part.replace("u", "Unknown ") for part in opened.split_unknown(who)))
@@ -133,7 +133,7 @@ def split(
 @app.command()
 def remove_image(
     who: Who,
-    picture: Annotated[str, typer.Argument(help="Its id.")],
+    picture: Annotated[str, typer.Argument(help="Id of the picture.")],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
@@ -144,7 +144,7 @@ def remove_image(
 
 @app.command()
 def forget(who: Who, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None) -> None:
-    """Remove everything of somebody: pictures, embeddings, sightings, the name; then check that nothing is found."""
+    """Remove a person's pictures, embeddings, sightings and name, then check that nothing is left."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         done = opened.forget(who)
     print(

@@ -25,19 +25,24 @@ CALIBRATE_EVERY = 3  # a third calibrates, the rest judges
 
 
 def quantize(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the catalogue, or an .onnx file.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name in the catalogue, or an .onnx file.")],
     calibrate: Annotated[
-        Path, typer.Option("--calibrate", exists=True, help="A folder of videos, or a file, like those to come.")
+        Path,
+        typer.Option("--calibrate", exists=True, help="Folder of videos, or a file, that resemble those to analyse."),
     ],
-    precision: Annotated[Literal["int8", "fp16"], typer.Option(help="Arithmetic.")] = "int8",
-    most: Annotated[int, typer.Option(min=9, help="Frames to look at.")] = 300,
-    frameskip: Annotated[int, typer.Option(min=1, help="Look at every Nth frame of videos.")] = 10,
-    name: Annotated[str | None, typer.Option(help="What to call it.", show_default="MODEL-int8 or MODEL-fp16")] = None,
+    precision: Annotated[Literal["int8", "fp16"], typer.Option(help="Numeric precision of the new model.")] = "int8",
+    most: Annotated[int, typer.Option(min=9, help="Maximum number of frames to use.")] = 300,
+    frameskip: Annotated[int, typer.Option(min=1, help="Use every Nth frame of the videos.")] = 10,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the new model.", show_default="MODEL-int8 or MODEL-fp16")
+    ] = None,
     force: ForceOption = False,
-    keep_anyway: Annotated[bool, typer.Option("--keep-anyway", help="Keep it, whatever it costs.")] = False,
+    keep_anyway: Annotated[
+        bool, typer.Option("--keep-anyway", help="Keep the model, however much accuracy it loses.")
+    ] = False,
     model_dir: ModelDirOption = None,
 ) -> None:
-    """Make a model smaller and faster, and say what that costs.
+    """Make a model smaller and faster, and report the loss of accuracy.
 
     A third of the frames measures ranges, the others compare the two networks. A model that loses more than half a
     point is not kept (exit code 1). What is kept is a model like any other.

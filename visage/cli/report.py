@@ -13,11 +13,11 @@ __all__ = ["report"]
 
 
 def report(
-    out: Annotated[Path, typer.Argument(help="Folder for report.html.")],
+    out: Annotated[Path, typer.Argument(help="Folder with the results of a run; report.html is written there.")],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Write who is on screen, when and with whom: one HTML file that needs nothing else."""
+    """Write a report of who is on screen, when and with whom: one HTML file that needs nothing else."""
     from visage.report import write_report  # noqa: PLC0415
 
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):

@@ -11,10 +11,10 @@ from visage.cli.options import LogFormatOption, LogLevelOption, ModelDirOption, 
 
 __all__ = ["run"]
 
-INPUT = "What to read"
-OUTPUT = "What to write"
-ANALYSIS = "What to look for"
-COMPUTE = "What to compute with"
+INPUT = "Input"
+OUTPUT = "Output"
+ANALYSIS = "Analysis"
+COMPUTE = "Hardware"
 
 
 def run(
@@ -35,13 +35,13 @@ def run(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace outputs.", rich_help_panel=OUTPUT)] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.", rich_help_panel=OUTPUT)] = False,
     annotate: Annotated[
         Path | None,
         typer.Option(
             parser=parse_output,
             metavar="PATH",
-            help="A video with boxes, landmarks and scores drawn in; for several sources a folder, stills left out.",
+            help="Write the video with boxes, landmarks and scores; a folder for several sources, without stills.",
             show_default=False,
             rich_help_panel=OUTPUT,
         ),
@@ -51,53 +51,64 @@ def run(
         typer.Option(
             metavar="all|unknown|NAME",
             help="Make faces unrecognisable in the annotated video.",
-            show_default="nobody's",
+            show_default="no one",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
     show: Annotated[
-        bool, typer.Option("--show", help="Play in a window (needs visage\\[show]).", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--show", help="Play the result in a window (needs visage-video\\[show]).", rich_help_panel=OUTPUT
+        ),
     ] = False,
     frameskip: Annotated[
         str | None,
         typer.Option(
             metavar="N|auto",
-            help="Look at every Nth frame and follow faces through the others; auto: look when there is reason to.",
+            help="Detect in every Nth frame and follow faces between them; auto: detect when needed.",
             show_default="1",
             rich_help_panel=INPUT,
         ),
     ] = None,
     no_propagate: Annotated[
         bool,
-        typer.Option("--no-propagate", help="Leave out the frames that --frameskip skips.", rich_help_panel=INPUT),
+        typer.Option(
+            "--no-propagate", help="Write no rows for the frames that --frameskip skips.", rich_help_panel=INPUT
+        ),
     ] = False,
     start: Annotated[
         float | None,
         typer.Option(
-            parser=parse_seconds, metavar="TIME", help="Begin here: seconds or hh:mm:ss.", rich_help_panel=INPUT
+            parser=parse_seconds, metavar="TIME", help="Start at this time: seconds or hh:mm:ss.", rich_help_panel=INPUT
         ),
     ] = None,
     end: Annotated[
         float | None,
-        typer.Option(parser=parse_seconds, metavar="TIME", help="Stop here.", rich_help_panel=INPUT),
+        typer.Option(parser=parse_seconds, metavar="TIME", help="Stop at this time.", rich_help_panel=INPUT),
     ] = None,
     min_face: Annotated[
         int | None,
-        typer.Option(min=0, help="Drop faces smaller than this, pixels.", show_default="0", rich_help_panel=ANALYSIS),
+        typer.Option(
+            min=0, help="Drop faces smaller than this many pixels.", show_default="0", rich_help_panel=ANALYSIS
+        ),
     ] = None,
     score_threshold: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, help="Least score.", show_default="the detector's own", rich_help_panel=ANALYSIS
+            min=0.0,
+            max=1.0,
+            help="Minimum score of a face.",
+            show_default="the detector's own",
+            rich_help_panel=ANALYSIS,
         ),
     ] = None,
     no_track: Annotated[
-        bool, typer.Option("--no-track", help="Faces of one frame only.", rich_help_panel=ANALYSIS)
+        bool, typer.Option("--no-track", help="Do not track faces across frames.", rich_help_panel=ANALYSIS)
     ] = False,
     embed: Annotated[
         Literal["all", "best"] | None,
         typer.Option(
-            help="Embed all detected faces, or the best shots of each track.",
+            help="Embed all detected faces, or only the best shots of each track.",
             show_default="all",
             rich_help_panel=ANALYSIS,
         ),
@@ -107,68 +118,80 @@ def run(
         typer.Option(
             parser=parse_output,
             metavar="PATH",
-            help="Recognise the people of this folder, and store every track there; see visage people.",
-            show_default="none: nobody",
+            help="Recognise the people in this gallery and store every track there; see visage people.",
+            show_default="no gallery",
             rich_help_panel=ANALYSIS,
         ),
     ] = None,
     gallery_key: Annotated[
-        Path | None, typer.Option(help="Key file of an encrypted gallery.", rich_help_panel=ANALYSIS)
+        Path | None, typer.Option(help="Key file for an encrypted gallery.", rich_help_panel=ANALYSIS)
     ] = None,
-    no_embed: Annotated[bool, typer.Option("--no-embed", help="Detect only.", rich_help_panel=ANALYSIS)] = False,
+    no_embed: Annotated[
+        bool, typer.Option("--no-embed", help="Detect faces without embedding them.", rich_help_panel=ANALYSIS)
+    ] = False,
     detector: Annotated[
-        str | None, typer.Option(help="See visage models list.", show_default="yunet", rich_help_panel=ANALYSIS)
+        str | None,
+        typer.Option(help="Detector; see visage models list.", show_default="yunet", rich_help_panel=ANALYSIS),
     ] = None,
     detector_size: Annotated[
         int | None,
         typer.Option(
             min=64,
-            help="Longer side of the detector's input, a multiple of 32.",
+            help="Longer side of the detector's input in pixels, a multiple of 32.",
             show_default="the detector's own",
             rich_help_panel=ANALYSIS,
         ),
     ] = None,
     embedder: Annotated[
-        str | None, typer.Option(help="See visage models list.", show_default="sface", rich_help_panel=ANALYSIS)
+        str | None,
+        typer.Option(help="Embedder; see visage models list.", show_default="sface", rich_help_panel=ANALYSIS),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu or cuda:N.", show_default="auto", rich_help_panel=COMPUTE)
+        str | None, typer.Option(help="Device: auto, cpu or cuda:N.", show_default="auto", rich_help_panel=COMPUTE)
     ] = None,
     backend: Annotated[
         Literal["auto", "openvino", "onnxruntime", "tensorrt"] | None,
-        typer.Option(help="What runs the networks.", show_default="auto", rich_help_panel=COMPUTE),
+        typer.Option(help="Runtime for the networks.", show_default="auto", rich_help_panel=COMPUTE),
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"] | None,
-        typer.Option(help="Arithmetic of the networks.", show_default="auto", rich_help_panel=COMPUTE),
+        typer.Option(help="Numeric precision of the networks.", show_default="auto", rich_help_panel=COMPUTE),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=0, help="CPU threads; 0 for all there are.", show_default="0", rich_help_panel=COMPUTE),
+        typer.Option(
+            min=0, help="Number of CPU threads; 0 uses all of them.", show_default="0", rich_help_panel=COMPUTE
+        ),
     ] = None,
     detect_batch: Annotated[
         int | None,
-        typer.Option(min=1, help="Most frames per detector call.", show_default="by device", rich_help_panel=COMPUTE),
+        typer.Option(
+            min=1, help="Maximum number of frames per detector call.", show_default="by device", rich_help_panel=COMPUTE
+        ),
     ] = None,
     embed_batch: Annotated[
         int | None,
-        typer.Option(min=1, help="Most faces per embedder call.", show_default="by device", rich_help_panel=COMPUTE),
+        typer.Option(
+            min=1, help="Maximum number of faces per embedder call.", show_default="by device", rich_help_panel=COMPUTE
+        ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that share the videos.", show_default="by device", rich_help_panel=COMPUTE),
+        typer.Option(
+            min=1, help="Number of processes that share the videos.", show_default="by device", rich_help_panel=COMPUTE
+        ),
     ] = None,
     model_dir: ModelDirOption = None,
     log_level: LogLevelOption = "warning",
     log_format: LogFormatOption = "auto",
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress and no summary.", rich_help_panel="Reporting")
+        bool, typer.Option("--quiet", "-q", help="Print no progress and no summary.", rich_help_panel="Reporting")
     ] = False,
 ) -> None:
     """Find the faces in videos and write them as tables.
 
-    Exits with 0 if all went well, 1 if something failed (the rest is done), 2 for a wrong command line, 130 after
-    Ctrl-C and 143 after SIGTERM: the first signal finishes and writes what is in flight, a second drops it.
+    The exit code is 0 if everything succeeded, 1 if something failed (the rest is done), 2 for a wrong command line,
+    130 after Ctrl-C and 143 after SIGTERM: the first signal finishes and writes what is in flight, a second drops it.
     """
     from visage.observe.logging import configure_logging  # noqa: PLC0415
     from visage.observe.tried import warn_of_untried  # noqa: PLC0415

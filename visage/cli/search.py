@@ -29,19 +29,28 @@ def search(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
     person: Annotated[str | None, typer.Option(help="Only sightings of this person or unknown.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only this source, or a pattern: 'cam-*'.")] = None,
-    since: Annotated[float | None, typer.Option(parser=parse_when, metavar="WHEN", help="2h (ago) or a date.")] = None,
-    until: Annotated[float | None, typer.Option(parser=parse_when, metavar="WHEN", help="As --since.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only sightings in this source, or a pattern: 'cam-*'.")] = None,
+    since: Annotated[
+        float | None,
+        typer.Option(
+            parser=parse_when, metavar="WHEN", help="Only sightings after this: a date, or 2h for two hours ago."
+        ),
+    ] = None,
+    until: Annotated[
+        float | None, typer.Option(parser=parse_when, metavar="WHEN", help="Only sightings before this: as --since.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="Maximum number of results.")] = 20,
     least: Annotated[
-        float | None, typer.Option(help="Least cosine similarity.", show_default="the model's threshold")
+        float | None, typer.Option(help="Minimum cosine similarity.", show_default="the model's threshold")
     ] = None,
-    face: Annotated[int | None, typer.Option(min=1, help="Which face, counted from left to right.")] = None,
-    largest: Annotated[bool, typer.Option("--largest", help="The largest of several faces.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    face: Annotated[
+        int | None, typer.Option(min=1, help="Number of the face to use, counted from left to right.")
+    ] = None,
+    largest: Annotated[bool, typer.Option("--largest", help="Use the largest of several faces.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
     model_dir: ModelDirOption = None,
 ) -> None:
-    """Find a face among everything seen, most similar first."""
+    """Find a face among all sightings, most similar first."""
     from visage.people import choose_face  # noqa: PLC0415
 
     with open_with(gallery, gallery_key, model_dir, create=False) as (opened, reader):

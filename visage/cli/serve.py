@@ -22,18 +22,18 @@ NEEDED = ("aiomqtt", "fastapi", "uvicorn", "watchfiles", "yaml")
 
 
 def serve(
-    config: Annotated[Path, typer.Option("--config", "-c", help="The YAML file that says what to do.")],
+    config: Annotated[Path, typer.Option("--config", "-c", help="YAML configuration file.")],
     overlays: Annotated[
-        list[str] | None, typer.Option("--set", help="key.key=value over the file; may be given again.")
+        list[str] | None, typer.Option("--set", help="Override a setting of the file: key.key=value; may be repeated.")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Say what is wrong with the file, and exit.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Report what is wrong with the file, and exit.")] = False,
     log_level: LogLevelOption = "info",
     log_format: LogFormatOption = "auto",
 ) -> None:
-    """Watch cameras and folders until told to stop.
+    """Watch cameras and folders until stopped.
 
-    SIGTERM or Ctrl-C finishes what is in flight, a second one drops it; SIGHUP reads the configuration again. Exits
-    with 0 after a stop that was asked for, 1 where the pipeline can't go on, 2 for a wrong configuration.
+    SIGTERM or Ctrl-C finishes what is in flight, a second one drops it; SIGHUP reads the configuration again. The
+    exit code is 0 after a requested stop, 1 if the pipeline can't continue, 2 for an invalid configuration.
     """
     from visage.observe.logging import configure_logging  # noqa: PLC0415
     from visage.observe.tried import warn_of_untried  # noqa: PLC0415

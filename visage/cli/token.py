@@ -15,26 +15,30 @@ DEFAULT_FILE = Path("~/.visage/tokens.json")
 
 app = typer.Typer(
     name="token",
-    help="Make, list and revoke the tokens of people and programs that use a daemon.",
+    help="Create, list and revoke the tokens of people and programs that use the daemon.",
     no_args_is_help=True,
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is, for the audit log.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Owner of the token, for the audit log.")]
 TokensOption = Annotated[
-    Path, typer.Option("--tokens", envvar="VISAGE_TOKENS", metavar="FILE", help="The daemon's `web.token_file`.")
+    Path,
+    typer.Option("--tokens", envvar="VISAGE_TOKENS", metavar="FILE", help="Token file: the daemon's `web.token_file`."),
 ]
 
 
 @app.command()
 def create(
     name: Name,
-    role: Annotated[str, typer.Option(metavar="viewer|operator|admin", help="What it may do.")] = "viewer",
+    role: Annotated[str, typer.Option(metavar="viewer|operator|admin", help="Role of the token.")] = "viewer",
     source: Annotated[
-        str, typer.Option(metavar="CAMERA", help="Show the pictures of this camera only; works in an address.")
+        str,
+        typer.Option(
+            metavar="CAMERA", help="Allow only the pictures of this camera; the token then works in an address."
+        ),
     ] = "",
     tokens: TokensOption = DEFAULT_FILE,
 ) -> None:
-    """Make a token and print it, for the only time: the file keeps a hash.
+    """Create a token and print it once: the file keeps only a hash.
 
     With --source the token may stand in an address, for dashboards that can't send headers:
     /api/v1/sources/CAMERA/snapshot.jpg?token=TOKEN, or live.mjpg.
@@ -50,7 +54,7 @@ def create(
 
 @app.command("list")
 def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
-    """Show whose tokens there are."""
+    """List the owners and roles of all tokens."""
     from visage.web.errors import TokenStoreError  # noqa: PLC0415
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
@@ -65,7 +69,7 @@ def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
 
 @app.command()
 def revoke(name: Name, tokens: TokensOption = DEFAULT_FILE) -> None:
-    """Make a token worthless, from its next request on; its streams end."""
+    """Revoke a token: its next request is refused and its streams end."""
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
     if not TokenStore(expand_home(tokens)).revoke(name):

@@ -15,11 +15,11 @@ __all__ = ["audit", "export_people", "import_people", "key", "prune", "reindex"]
 
 
 def prune(
-    days: Annotated[float, typer.Option(min=0, help="Keep sightings and unknowns of so many days.")],
+    days: Annotated[float, typer.Option(min=0, help="Keep sightings and unknowns of this many days.")],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Remove what is older."""
+    """Remove sightings and unknowns that are older than a number of days."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         print(f"removed {count(opened.prune(older_than_seconds=days * 86_400), 'sighting')}")
 
@@ -29,7 +29,7 @@ def audit(
     gallery_key: GalleryKeyOption = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="Maximum number of entries.")] = 50,
 ) -> None:
-    """Who enrolled, looked, named and forgot."""
+    """List who enrolled, viewed, named and forgot people."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         for entry in opened.audit(limit):
             when = datetime.fromtimestamp(entry.at).astimezone().isoformat(timespec="seconds")
@@ -37,11 +37,11 @@ def audit(
 
 
 def export_people(
-    target: Annotated[Path, typer.Argument(help="The zip file to write; it may not be there yet.")],
+    target: Annotated[Path, typer.Argument(help="Zip file to write; it must not exist yet.")],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Write people, embeddings and crops to a zip file, not encrypted."""
+    """Export people, embeddings and crops to an unencrypted zip file."""
     from visage.people.exchange import export_gallery  # noqa: PLC0415
 
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
@@ -49,11 +49,13 @@ def export_people(
 
 
 def import_people(
-    archive: Annotated[Path, typer.Argument(help="What `visage people export` wrote.", exists=True, dir_okay=False)],
+    archive: Annotated[
+        Path, typer.Argument(help="Zip file that `visage people export` wrote.", exists=True, dir_okay=False)
+    ],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Add the people of an export."""
+    """Import the people of an export."""
     from visage.people.exchange import exported_model, import_gallery  # noqa: PLC0415
 
     with open_with(gallery, gallery_key, None, model=exported_model(archive)) as (opened, _):
@@ -62,20 +64,20 @@ def import_people(
 
 
 def reindex(
-    embedder: Annotated[str, typer.Option(help="The model to go over to.")],
+    embedder: Annotated[str, typer.Option(help="Embedder to change to.")],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
     model_dir: ModelDirOption = None,
 ) -> None:
-    """Recompute everything with another embedder, from the kept crops; what has none is lost and counted."""
+    """Recompute embeddings with another embedder from the stored crops; those without a crop are lost and counted."""
     from visage.people.reindex import reindex_gallery  # noqa: PLC0415
 
     done, lost = reindex_gallery(gallery, embedder, key_file=gallery_key, model_dir=model_dir)
     print(f"{done} embeddings recomputed with {embedder}; {lost} had no crop to recompute from")
 
 
-def key(file: Annotated[Path, typer.Argument(help="Where to write it; keep it apart from the gallery.")]) -> None:
-    """Make a key for an encrypted gallery."""
+def key(file: Annotated[Path, typer.Argument(help="Key file to write; keep it apart from the gallery.")]) -> None:
+    """Create a key for an encrypted gallery."""
     from visage.people.cipher import make_key  # noqa: PLC0415
 
     make_key(file)

@@ -59,15 +59,23 @@ class CameraConfig(Section):
 
     address: str = Field(repr=False, min_length=1, description="rtsp://, http(s)://..., or a device: /dev/video0.")
     credentials: Credentials = Field(default_factory=Credentials, description="User and password, if not in address.")
-    transport: Literal["tcp", "udp"] = Field("tcp", description="Of RTSP. Over UDP a lost packet is a torn picture.")
-    timeout_seconds: float = Field(5.0, gt=0, le=60, description="Longest silence, connecting or reading.")
+    transport: Literal["tcp", "udp"] = Field(
+        "tcp", description="Transport of RTSP. Over UDP a lost packet tears the picture."
+    )
+    timeout_seconds: float = Field(5.0, gt=0, le=60, description="Longest wait for data while connecting or reading.")
     retry_first_seconds: float = Field(0.5, gt=0, description="Wait before the first attempt to reconnect.")
     retry_most_seconds: float = Field(4.0, gt=0, description="Longest wait between attempts.")
-    fps_cap: float | None = Field(None, gt=0, description="Look at no more frames a second than this.")
-    regions: tuple[Polygon, ...] = Field((), description="Look only here: polygons, fractions of width and height.")
-    masks: tuple[Polygon, ...] = Field((), description="Never look here, nor show it.")
-    schedule: tuple[str, ...] = Field((), description="When to look, local time: `mon-fri 07:00-19:30`. Empty: always.")
-    options: dict[str, str] = Field(default_factory=dict, repr=False, description="FFmpeg's options, over ours.")
+    fps_cap: float | None = Field(None, gt=0, description="Analyse at most this many frames per second.")
+    regions: tuple[Polygon, ...] = Field(
+        (), description="Analyse only these polygons, in fractions of width and height."
+    )
+    masks: tuple[Polygon, ...] = Field((), description="Never analyse or show these polygons.")
+    schedule: tuple[str, ...] = Field(
+        (), description="When to analyse, in local time: `mon-fri 07:00-19:30`. Empty: always."
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="FFmpeg options that override the defaults."
+    )
 
     @field_validator("address")
     @classmethod
@@ -91,26 +99,26 @@ class CameraConfig(Section):
 class FolderConfig(Section):
     """A folder whose videos are analysed once each."""
 
-    path: AbsolutePath = Field(description="The folder; its subfolders belong to it.")
+    path: AbsolutePath = Field(description="The folder; it includes its subfolders.")
     include: tuple[str, ...] = Field(
         tuple(f"*{suffix}" for suffix in VIDEO_SUFFIXES), description="Patterns of names or of paths below the folder."
     )
-    exclude: tuple[str, ...] = Field((), description="Patterns of what to leave alone.")
-    priority: int = Field(0, description="Files of a higher one come first.")
+    exclude: tuple[str, ...] = Field((), description="Patterns of names or paths to ignore.")
+    priority: int = Field(0, description="Files with a higher priority come first.")
     output: AbsolutePath | None = Field(
         None, description="Mirror tree for results; default: a folder beside each file."
     )
-    polling: bool = Field(False, description="Ask instead of being told of changes: for network mounts.")
-    settle_seconds: float = Field(5.0, ge=0.1, description="A file is taken when it has not changed for so long.")
-    rescan_seconds: float = Field(300.0, ge=1, description="Look through the whole folder so often.")
+    polling: bool = Field(False, description="Poll for changes: for network mounts.")
+    settle_seconds: float = Field(5.0, ge=0.1, description="Analyse a file once it has not changed for this long.")
+    rescan_seconds: float = Field(300.0, ge=1, description="Time between scans of the whole folder.")
 
 
 class FilesConfig(Section):
     """How files are worked on, whichever folder they are from."""
 
     concurrent: int | None = Field(None, ge=1, description="Files at once; default: what suits the device.")
-    attempts: int = Field(5, ge=1, description="How often a file that fails is tried.")
-    retry_first_seconds: float = Field(30.0, gt=0, description="Wait before the second attempt; then twice as long.")
+    attempts: int = Field(5, ge=1, description="Maximum number of attempts for a file that fails.")
+    retry_first_seconds: float = Field(30.0, gt=0, description="Wait before the second attempt; it doubles each time.")
     retry_most_seconds: float = Field(3600.0, gt=0, description="Longest wait between attempts.")
 
 
@@ -123,7 +131,9 @@ class MqttConfig(Section):
     credentials: Credentials = Field(default_factory=Credentials, description="User and password, if it asks for any.")
     client_id: str = Field("visage", min_length=1, description="Unique at the broker.")
     topic_prefix: str = Field("visage", pattern=r"^[^#+\s]+$", description="Topics begin with it.")
-    discovery_prefix: str | None = Field("homeassistant", description="Home Assistant's; null for no discovery.")
+    discovery_prefix: str | None = Field(
+        "homeassistant", description="Prefix of Home Assistant's discovery; null for no discovery."
+    )
 
     @staticmethod
     def topic_level(source_id: str) -> str:
@@ -134,7 +144,7 @@ class MqttConfig(Section):
 class WebhookConfig(Section):
     """An address that events are posted to."""
 
-    url: str = Field(repr=False, pattern=r"^https?://", description="Where to post.")
+    url: str = Field(repr=False, pattern=r"^https?://", description="Address to post to.")
     secret: Secret = Field(default_factory=Secret, description="Key of the HMAC-SHA256 signature.")
     kinds: tuple[EventType, ...] = Field((), description="Kinds of events to post; empty: all.")
     timeout_seconds: float = Field(10.0, gt=0, le=120, description="Longest wait for an answer.")
@@ -154,25 +164,31 @@ class WebhookConfig(Section):
 class EventsConfig(Section):
     """Where events go."""
 
-    jsonl: AbsolutePath | None = Field(None, description="A file that gets one line an event.")
-    mqtt: MqttConfig | None = Field(None, description="A broker.")
-    webhooks: dict[str, WebhookConfig] = Field(default_factory=dict, description="Receivers, by name.")
+    jsonl: AbsolutePath | None = Field(None, description="File that gets one line per event.")
+    mqtt: MqttConfig | None = Field(None, description="An MQTT broker.")
+    webhooks: dict[str, WebhookConfig] = Field(default_factory=dict, description="Webhook receivers, by name.")
     queue_limit: int = Field(
-        100_000, ge=100, description="Events kept for a receiver that is away; then the oldest go."
+        100_000, ge=100, description="Maximum number of events kept for an absent receiver; the oldest are dropped."
     )
 
 
 class ServiceConfig(Section):
     """The whole file."""
 
-    state_dir: AbsolutePath = Field(Path("~/.visage/service"), description="Ledger and queues. One daemon each.")
-    analysis: Settings = Field(default_factory=lambda: Settings(embed="best"), description="As for `visage run`.")
+    state_dir: AbsolutePath = Field(
+        Path("~/.visage/service"), description="Folder for the ledger and the queues; one daemon per folder."
+    )
+    analysis: Settings = Field(
+        default_factory=lambda: Settings(embed="best"), description="Settings of the analysis, as for `visage run`."
+    )
     cameras: dict[str, CameraConfig] = Field(default_factory=dict, description="Cameras, by name.")
     folders: dict[str, FolderConfig] = Field(default_factory=dict, description="Watched folders, by name.")
-    files: FilesConfig = Field(default_factory=FilesConfig, description="How files are worked on.")
-    events: EventsConfig = Field(default_factory=EventsConfig, description="Where events go.")
+    files: FilesConfig = Field(default_factory=FilesConfig, description="How files are processed.")
+    events: EventsConfig = Field(default_factory=EventsConfig, description="Where events are sent.")
     web: WebSettings = Field(default_factory=WebSettings, description="The API and the page.")
-    drain_seconds: float = Field(4.0, gt=0, le=60, description="How long a stop may take to finish what is in flight.")
+    drain_seconds: float = Field(
+        4.0, gt=0, le=60, description="Longest time a stop may take to finish what is in flight."
+    )
 
     @field_validator("analysis", mode="before")
     @classmethod

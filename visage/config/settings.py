@@ -31,31 +31,33 @@ class Settings(BaseSettings):
     embedder: str = Field("sface", description="Catalogue name of the face embedder.")
     embed: Literal["all", "best"] | None = Field(
         "all",
-        description="Embed every detected face, or a track's best shots; none: detection only. True means all.",
+        description="Embed all detected faces or only each track's best shots; none: detect only. True means all.",
     )
-    track: bool = Field(True, description="Give faces that are one person's through time one number.")
-    propagate: bool = Field(True, description="Follow faces through the frames that frameskip leaves out.")
-    device: str = Field("auto", description="auto, cpu or cuda:N.")
-    backend: Literal["auto", "openvino", "onnxruntime", "tensorrt"] = Field("auto", description="What runs networks.")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="Arithmetic of the networks.")
-    gallery: NamedPath | None = Field(None, description="Folder of people to recognise; tracks are stored there too.")
-    gallery_key: NamedPath | None = Field(None, description="Key file of an encrypted gallery.")
+    track: bool = Field(True, description="Track faces across frames.")
+    propagate: bool = Field(True, description="Follow faces through the frames that frameskip skips.")
+    device: str = Field("auto", description="Device: auto, cpu or cuda:N.")
+    backend: Literal["auto", "openvino", "onnxruntime", "tensorrt"] = Field(
+        "auto", description="Runtime for the networks."
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="Numeric precision of the networks.")
+    gallery: NamedPath | None = Field(None, description="Gallery of people to recognise; tracks are stored there too.")
+    gallery_key: NamedPath | None = Field(None, description="Key file for an encrypted gallery.")
     index_url: str | None = Field(
         None, description="Qdrant server for the index of sightings; default: in the gallery."
     )
     index_grpc_port: int | None = Field(
-        None, ge=1, le=65535, description="Ask the Qdrant server by gRPC at this port; default: HTTP."
+        None, ge=1, le=65535, description="gRPC port of the Qdrant server; default: HTTP is used."
     )
-    index_api_key: SecretStr | None = Field(None, description="Of the Qdrant server.")
+    index_api_key: SecretStr | None = Field(None, description="API key for the Qdrant server.")
     retention_days: float | None = Field(
-        None, gt=0, description="Remove sightings and unknowns from the gallery that are older; default: kept."
+        None, gt=0, description="Remove sightings and unknowns older than this many days; default: all are kept."
     )
-    model_dir: NamedPath = Field(Path("~/.visage/models"), description="Where models are kept.")
+    model_dir: NamedPath = Field(Path("~/.visage/models"), description="Folder for models.")
 
     frameskip: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        1, description="Look at every Nth frame; auto: when movement, doubt or a cut asks for it."
+        1, description="Detect in every Nth frame; auto: when movement, doubt or a cut asks for it."
     )
-    start_seconds: float = Field(0.0, ge=0, description="Skip what comes before this time.")
+    start_seconds: float = Field(0.0, ge=0, description="Start at this time.")
     end_seconds: float | None = Field(None, gt=0, description="Stop at this time.")
     detector_size: int | None = Field(
         None,
@@ -69,14 +71,18 @@ class Settings(BaseSettings):
         None,
         gt=0,
         le=1,
-        description="IoU above which the weaker of two boxes goes; default: the model's.",
+        description="IoU above which the weaker of two boxes is dropped; default: the model's.",
     )
-    min_face: int = Field(0, ge=0, description="Drop faces whose box is narrower or lower than this, source pixels.")
+    min_face: int = Field(
+        0, ge=0, description="Drop faces whose box is narrower or lower than this many source pixels."
+    )
 
-    detect_batch: int | None = Field(None, ge=1, le=64, description="Most frames a detector call takes.")
-    embed_batch: int | None = Field(None, ge=1, le=256, description="Most faces an embedder call takes.")
+    detect_batch: int | None = Field(None, ge=1, le=64, description="Maximum number of frames per detector call.")
+    embed_batch: int | None = Field(None, ge=1, le=256, description="Maximum number of faces per embedder call.")
     concurrent_files: int | None = Field(
-        None, ge=1, description="Most files decoded at once; default: what keeps the device's decoders busy."
+        None,
+        ge=1,
+        description="Maximum number of files decoded at once; default: what keeps the device's decoders busy.",
     )
     batch_deadline_seconds: float | None = Field(
         None,
@@ -84,18 +90,23 @@ class Settings(BaseSettings):
         description="Longest wait for frames to fill a batch; default: 0.01 with a camera, else what suits the device.",
     )
     inbox_capacity: int | None = Field(
-        None, ge=1, description="Decoded frames that may wait per source; default: what suits the device."
+        None, ge=1, description="Maximum number of decoded frames that wait per source; default: what suits the device."
     )
     queue_capacity: int | None = Field(
-        None, ge=1, description="Frames that may wait between later stages; default: what suits the device."
+        None,
+        ge=1,
+        description="Maximum number of frames that wait between later stages; default: what suits the device.",
     )
     threads: int = Field(
         0, ge=0, description="CPU threads for networks and decoders; 0: all that this process may use."
     )
     workers: int | None = Field(
-        None, ge=1, le=64, description="Processes that share the videos; default: what the cards need, one on CPUs."
+        None,
+        ge=1,
+        le=64,
+        description="Number of processes that share the videos; default: what the GPUs need, one on CPUs.",
     )
-    drain_seconds: float = Field(10.0, gt=0, description="How long a stop may take before it becomes an abort.")
+    drain_seconds: float = Field(10.0, gt=0, description="Longest time a stop may take before it becomes an abort.")
 
     @field_validator("embed", mode="before")
     @classmethod

@@ -51,7 +51,7 @@ class WebSettings(BaseModel):
     enabled: bool = Field(True, description="Serve the API and the page.")
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback only with tokens.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    allowed_hosts: tuple[str, ...] = Field((), description="Names this daemon is called by, besides its address.")
+    allowed_hosts: tuple[str, ...] = Field((), description="Host names that callers may use, besides the address.")
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses or networks of reverse proxies whose X-Forwarded-* headers are believed."
     )
@@ -61,23 +61,25 @@ class WebSettings(BaseModel):
         description="Path that a reverse proxy serves the page under, for example /visage.",
     )
     token_file: NamedPath = Field(
-        Path("~/.visage/tokens.json"), description="Where `visage token` keeps hashed tokens."
+        Path("~/.visage/tokens.json"), description="File in which `visage token` keeps hashed tokens."
     )
-    audit_file: NamedPath = Field(Path("~/.visage/audit.jsonl"), description="Who changed or looked at what.")
-    add_source: AddRules = Field(default_factory=AddRules, description="What callers may add.")
-    requests_per_second: float = Field(40.0, gt=0, description="Steady rate of one client.")
-    burst: int = Field(300, ge=1, description="Requests a client may make at once.")
-    upload_bytes: int = Field(16 << 20, ge=1024, description="Largest body of a request.")
+    audit_file: NamedPath = Field(
+        Path("~/.visage/audit.jsonl"), description="File that records who changed or viewed what."
+    )
+    add_source: AddRules = Field(default_factory=AddRules, description="Sources that callers may add.")
+    requests_per_second: float = Field(40.0, gt=0, description="Sustained request rate per client.")
+    burst: int = Field(300, ge=1, description="Maximum number of requests of a client at once.")
+    upload_bytes: int = Field(16 << 20, ge=1024, description="Largest request body, in bytes.")
     idle_seconds: float = Field(
         15.0, gt=0, le=600, description="Longest wait for a request's head, and for more of its body."
     )
     idle_connections: int = Field(
-        512, ge=8, description="Connections that may wait for a request; the oldest is closed."
+        512, ge=8, description="Maximum number of connections that wait for a request; the oldest is closed."
     )
-    idle_per_client: int = Field(64, ge=4, description="The same for one client's address.")
-    viewers: int = Field(32, ge=1, description="Live views and event streams at once, each.")
-    live_fps: float = Field(8.0, gt=0, le=30, description="Most pictures a second of a live view.")
-    live_width: int = Field(640, ge=160, le=1920, description="Width of live pictures, pixels.")
+    idle_per_client: int = Field(64, ge=4, description="The same maximum for the address of one client.")
+    viewers: int = Field(32, ge=1, description="Maximum number of live views, and of event streams.")
+    live_fps: float = Field(8.0, gt=0, le=30, description="Maximum pictures per second of a live view.")
+    live_width: int = Field(640, ge=160, le=1920, description="Width of live pictures in pixels.")
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -41,7 +41,7 @@ class PipelineMetrics(Collector):
         self._pipeline: Watched | None = None
         self._seconds = Histogram(
             "visage_stage_batch_seconds",
-            "Time a stage took for a batch.",
+            "Time that a stage took for a batch.",
             ["stage"],
             buckets=SECONDS_BUCKETS,
             registry=registry,
@@ -83,15 +83,15 @@ class PipelineMetrics(Collector):
 
 
 def _totals(totals: SourceTotals) -> Iterable[Metric]:
-    yield CounterMetricFamily("visage_frames_decoded", "Frames that left a decoder.", totals.frames_decoded)
-    yield CounterMetricFamily("visage_frames_looked_at", "Frames that the detector saw.", totals.frames_looked_at)
+    yield CounterMetricFamily("visage_frames_decoded", "Decoded frames.", totals.frames_decoded)
+    yield CounterMetricFamily("visage_frames_looked_at", "Frames given to the detector.", totals.frames_looked_at)
     yield CounterMetricFamily(
         "visage_frames_followed",
-        "Frames between looks, through which faces were followed.",
+        "Frames without detection, through which faces were followed.",
         totals.frames_done - totals.frames_looked_at,
     )
     yield from _tracks(totals.tracks)
-    dropped = CounterMetricFamily("visage_frames_dropped", "Frames dropped unseen.", labels=["reason"])
+    dropped = CounterMetricFamily("visage_frames_dropped", "Frames dropped before analysis.", labels=["reason"])
     dropped.add_metric(["inbox full"], totals.frames_dropped - totals.frames_refused)
     dropped.add_metric(["no buffer"], totals.frames_refused)
     yield dropped
@@ -99,19 +99,21 @@ def _totals(totals: SourceTotals) -> Iterable[Metric]:
 
 
 def _tracks(tracks: TrackStatistics) -> Iterable[Metric]:
-    yield CounterMetricFamily("visage_tracks", "Faces through time that were begun.", tracks.tracks)
-    yield CounterMetricFamily("visage_tracks_ended", "Those of them that have ended.", tracks.ended)
-    yield CounterMetricFamily("visage_track_lifetime_seconds", "Lifetimes of those that have ended.", tracks.seconds)
+    yield CounterMetricFamily("visage_tracks", "Tracks that have begun.", tracks.tracks)
+    yield CounterMetricFamily("visage_tracks_ended", "Tracks that have ended.", tracks.ended)
+    yield CounterMetricFamily(
+        "visage_track_lifetime_seconds", "Sum of the lifetimes of tracks that have ended.", tracks.seconds
+    )
     yield CounterMetricFamily(
         "visage_track_switches_suspected",
-        "Embedded faces unlike their track's earlier ones: it may have gone over to somebody else.",
+        "Embedded faces unlike their track's earlier ones: the track may have switched to another person.",
         tracks.suspected_switches,
     )
 
 
 def _states(statistics: PipelineStatistics) -> Metric:
     states = Counter(source.state for source in statistics.sources)
-    gauge = GaugeMetricFamily("visage_sources", "Sources by state.", labels=["state"])
+    gauge = GaugeMetricFamily("visage_sources", "Number of sources by state.", labels=["state"])
     for state in SourceState:
         gauge.add_metric([state.value], states[state])
     return gauge
@@ -119,12 +121,14 @@ def _states(statistics: PipelineStatistics) -> Metric:
 
 def _running_sources(statistics: PipelineStatistics) -> Iterable[Metric]:
     decoded = CounterMetricFamily(
-        "visage_source_frames_decoded", "Frames decoded of a running source.", labels=["source"]
+        "visage_source_frames_decoded", "Decoded frames of a running source.", labels=["source"]
     )
     dropped = CounterMetricFamily(
-        "visage_source_frames_dropped", "Frames dropped of a running source.", labels=["source"]
+        "visage_source_frames_dropped", "Dropped frames of a running source.", labels=["source"]
     )
-    waiting = GaugeMetricFamily("visage_source_inbox_frames", "Frames that wait for the detector.", labels=["source"])
+    waiting = GaugeMetricFamily(
+        "visage_source_inbox_frames", "Frames of a running source that wait for the detector.", labels=["source"]
+    )
     for source in statistics.sources:
         if not source.state.is_final:
             decoded.add_metric([source.source_id], source.frames_decoded)
@@ -134,8 +138,10 @@ def _running_sources(statistics: PipelineStatistics) -> Iterable[Metric]:
 
 
 def _queues(statistics: PipelineStatistics, totals: SourceTotals) -> Iterable[Metric]:
-    depth = GaugeMetricFamily("visage_queue_items", "Items that wait in a queue.", labels=["queue"])
-    capacity = GaugeMetricFamily("visage_queue_capacity_items", "Most items that may wait.", labels=["queue"])
+    depth = GaugeMetricFamily("visage_queue_items", "Number of items that wait in a queue.", labels=["queue"])
+    capacity = GaugeMetricFamily(
+        "visage_queue_capacity_items", "Maximum number of items that may wait in a queue.", labels=["queue"]
+    )
     waits = CounterMetricFamily(
         "visage_queue_wait_seconds",
         "Time threads waited at a queue: to put (it was full), to get (it was empty).",

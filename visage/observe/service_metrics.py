@@ -39,11 +39,11 @@ class CameraCounts(Protocol):
 
     @property
     def reconnects(self) -> int:
-        """Connections after the first."""
+        """Number of reconnections."""
 
     @property
     def frames_capped(self) -> int:
-        """Frames above the rate that was asked for."""
+        """Frames skipped because of the configured frame rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class ServiceMetrics(Collector):
         self._read: Callable[[], ServiceStatus] | None = None
         self._latency = Histogram(
             "visage_latency_seconds",
-            "From a frame's capture until its faces have reached the sinks and its events are published.",
+            "Time from a frame's capture until its faces have reached the sinks and its events are published.",
             ["kind"],
             buckets=LATENCY_BUCKETS,
             registry=registry,
@@ -106,7 +106,9 @@ class ServiceMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """What a scrape gets besides the latency."""
         yield InfoMetricFamily(
-            "visage_build", "What runs here.", value={"version": __version__, "python": platform.python_version()}
+            "visage_build",
+            "Versions of Visage and Python.",
+            value={"version": __version__, "python": platform.python_version()},
         )
         yield CounterMetricFamily("visage_embeddings", "Faces embedded.", self.embeddings)
         yield CounterMetricFamily("visage_identities", "Faces with a decided identity.", self.identified)
@@ -114,7 +116,7 @@ class ServiceMetrics(Collector):
             return
         reading = self._read()
         yield from _cameras(reading.cameras)
-        yield _by("gauge", "visage_files", "Files of the ledger.", "state", reading.files)
+        yield _by("gauge", "visage_files", "Number of files in the ledger by state.", "state", reading.files)
         yield _by("counter", "visage_events", "Events published.", "type", reading.events)
         yield _by("gauge", "visage_outbox_events", "Events that wait for a receiver.", "receiver", reading.outbox)
         yield _by(
@@ -125,11 +127,21 @@ class ServiceMetrics(Collector):
             reading.outbox_dropped,
         )
         yield _by(
-            "counter", "visage_outbox_rejected", "Events a receiver refused for good.", "receiver", reading.rejected
+            "counter",
+            "visage_outbox_rejected",
+            "Events that a receiver refused for good.",
+            "receiver",
+            reading.rejected,
         )
         if reading.gpu_memory_bytes is not None:
             used, total = reading.gpu_memory_bytes
-            yield _by("gauge", "visage_gpu_memory_bytes", "Memory of the card.", "kind", {"used": used, "total": total})
+            yield _by(
+                "gauge",
+                "visage_gpu_memory_bytes",
+                "Used and total memory of the GPU.",
+                "kind",
+                {"used": used, "total": total},
+            )
 
 
 class TallySink:
@@ -167,9 +179,9 @@ def process_registry() -> CollectorRegistry:
 
 def _cameras(cameras: Sequence[CameraCounts]) -> Iterable[Metric]:
     states = GaugeMetricFamily("visage_camera_state", "1 for the state a camera is in.", labels=["source", "state"])
-    reconnects = CounterMetricFamily("visage_camera_reconnects", "Connections after the first.", labels=["source"])
+    reconnects = CounterMetricFamily("visage_camera_reconnects", "Number of reconnections.", labels=["source"])
     capped = CounterMetricFamily(
-        "visage_camera_frames_capped", "Frames above the rate that was asked for.", labels=["source"]
+        "visage_camera_frames_capped", "Frames skipped because of the configured frame rate.", labels=["source"]
     )
     for camera in cameras:
         for state in CAMERA_STATES:

@@ -1,4 +1,4 @@
-"""Which stream of several is the film: one test a row of the table in docs/films.md."""
+"""Which stream of several is the film: one test a row of the table in docs/inputs/films.md."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import ssl
 from pathlib import Path
 
@@ -40,6 +42,8 @@ def reason_of(error: BaseException) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"the certificate is refused: {cause.verify_message}"
         if isinstance(cause, OSError) and not isinstance(cause, TimeoutError) and cause.strerror:
-            reason = cause.strerror
+            # asyncio replaces the system's text; a resolver's errors have numbers of their own.
+            number = cause.errno
+            reason = os.strerror(number) if number in errno.errorcode and number is not None else cause.strerror
         cause = cause.__cause__ or cause.__context__
     return reason

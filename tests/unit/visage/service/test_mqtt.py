@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ import anyio.to_thread
 import pytest
 
 from stages.frames import Identity
+from tests.unit.visage.service.authority import Authority
 from tests.unit.visage.service.scenes import ADA, BOB, observe
 from visage.config.service import MqttConfig
 from visage.people.errors import NoSuchPerson
@@ -39,11 +41,14 @@ pytestmark = pytest.mark.skipif(BROKER is None, reason="needs mosquitto (apt ins
 class Broker:
     """mosquitto on a port of its own, started and stopped at will."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, authority: Authority | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = int(probe.getsockname()[1])
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        lines = [f"user {getpass.getuser()}", f"listener {self.port} 127.0.0.1", "allow_anonymous true"]
+        if authority is not None:
+            lines += [f"certfile {authority.server_file}", f"keyfile {authority.server_file}"]
+        self._config.write_text("\n".join(lines) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -499,3 +504,27 @@ def test_discovery_is_what_home_assistant_documents(tmp_path: Path, broker: Brok
             assert found[place["topic"]] in {"online", "offline"}
         if "json_attributes_topic" in payload:
             assert isinstance(json.loads(found[payload["json_attributes_topic"]]), dict)
+
+
+def test_a_broker_with_a_private_ca_is_trusted_where_the_file_is_named(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    broker = Broker(tmp_path, authority)
+    broker.start()
+    outbox = Outbox(tmp_path / "outbox.sqlite", limit=100)
+    config = MqttConfig(host="127.0.0.1", port=broker.port, tls=True, ca_file=authority.ca_file)
+    publisher = MqttPublisher(config, outbox, receiver="mqtt", state_dir=tmp_path)
+    outbox.put(["mqtt"], "e", '{"source":"door"}')
+
+    async def run() -> None:
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(publisher.run)
+                await emptied(outbox)
+                group.cancel_scope.cancel()
+
+    try:
+        anyio.run(run)
+    finally:
+        broker.stop()
+        outbox.close()
+    assert publisher.delivered == 1

@@ -38,7 +38,11 @@ class Discovery:
     def camera(self, level: str, name: str) -> dict[str, str]:
         """Return topics and payloads of a camera; `level` is its part of topics."""
         topics = f"{self.base}/{level}"
-        device = {"identifiers": [f"visage_{self.installation}_{level}"], "name": name, "manufacturer": "Visage"}
+        device: dict[str, object] = {
+            "identifiers": [f"visage_{self.installation}_{level}"],
+            "name": name,
+            "manufacturer": "Visage",
+        }
         entities: dict[str, tuple[str, str, dict[str, object]]] = {
             "presence": (
                 "binary_sensor",
@@ -76,7 +80,7 @@ class Discovery:
     def person(self, person_id: str, name: str) -> dict[str, str]:
         """Return the topic and payload of a person's presence in front of any camera."""
         topic = f"{self.base}/people/{person_id}"
-        device = {
+        device: dict[str, object] = {
             "identifiers": [f"visage_{self.installation}_person_{person_id}"],
             "name": name,
             "manufacturer": "Visage",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Set
 from contextlib import suppress
 from pathlib import Path
@@ -64,7 +65,7 @@ class MqttPublisher:
         Args:
             state_dir: keeps the installation's id and the topics that were published.
             people: who may be named; without it everyone.
-            idle_seconds: after so long without an event the status is published again.
+            idle_seconds: how often the status is published again.
 
         Raises ConfigError where the password or `ca_file` can't be read, OSError where `state_dir` can't be written.
         """
@@ -140,6 +141,7 @@ class MqttPublisher:
         sent: dict[str, str] = {}
         await self._clear_former(client)
         await self._say(client, "online")
+        said_at = time.monotonic()
         while True:
             await self._put_right(client, sent)
             letters = await anyio.to_thread.run_sync(self._outbox.oldest, self._receiver)
@@ -147,9 +149,13 @@ class MqttPublisher:
                 await self._publish_event(client, letter)
                 self.delivered += 1
                 await anyio.to_thread.run_sync(self._outbox.delivered, self._receiver, letter.number)
-            if not letters and not await self._wake.wait(self._idle_seconds):
-                # Nothing else notices a broker that started anew, or that no longer answers.
+            if not letters:
+                await self._wake.wait(self._idle_seconds)
+            if time.monotonic() - said_at >= self._idle_seconds:
+                # Nothing else notices a broker that started anew or no longer answers, or puts the alias right after
+                # another installation has ended.
                 await self._say(client, "online")
+                said_at = time.monotonic()
 
     async def _clear_former(self, client: aiomqtt.Client) -> None:
         """Versions without an installation id kept no list: clear their discovery of the cameras that are here."""

@@ -335,7 +335,7 @@ def test_two_installations_at_one_broker_leave_each_other_alone(tmp_path: Path, 
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     bus_a, first, outbox_a = rig(tmp_path / "a", broker)
-    bus_b, second, outbox_b = rig(tmp_path / "b", broker)
+    bus_b, second, outbox_b = rig(tmp_path / "b", broker, idle_seconds=0.2)
     base_a, base_b = (f"visage/{installation_id(tmp_path / name)}" for name in "ab")
     watch(bus_a, "door").write(observe(0, [1], identities=[ADA]))
     watch(bus_b, "door").write(observe(0, [1, 2], identities=[BOB, None]))
@@ -353,7 +353,10 @@ def test_two_installations_at_one_broker_leave_each_other_alone(tmp_path: Path, 
                         ),
                     )
                     running_a.cancel_scope.cancel()
-                one = await comes_true(broker.port, lambda found: found[f"{base_a}/status"] == "offline")
+                one = await comes_true(
+                    broker.port,
+                    lambda found: (found[f"{base_a}/status"], found["visage/status"]) == ("offline", "online"),
+                )
                 running_b.cancel_scope.cancel()
         return both, one
 

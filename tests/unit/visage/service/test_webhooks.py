@@ -14,10 +14,11 @@ import anyio
 import pytest
 
 from tests.unit.visage.service.authority import Authority
-from visage.config.service import WebhookConfig
+from visage.config.service import ServiceConfig, WebhookConfig
 from visage.config.yaml_file import ConfigError
 from visage.service.backoff import Backoff
 from visage.service.outbox import Outbox
+from visage.service.review import review
 from visage.service.webhooks import WebhookSender, signature
 
 BOUND_SECONDS = 20
@@ -237,6 +238,9 @@ def test_a_ca_file_that_is_of_no_use_is_a_configuration_error(
         path.write_text(text)
     with pytest.raises(ConfigError, match=rf"events\.webhooks\.hook\.ca_file: .*ca\.pem {problem}"):
         WebhookSender("hook", WebhookConfig(url="https://h/", ca_file=path), outbox, receiver="hook")
+    events = {"webhooks": {"hook": {"url": "https://h/", "ca_file": path}}}
+    lines = review(ServiceConfig.model_validate({"events": events, "web": {"enabled": False}}))
+    assert any(line.startswith("events.webhooks.hook.ca_file: ") and problem in line for line in lines)
 
 
 def test_a_refused_connection_says_so(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:

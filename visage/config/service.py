@@ -129,7 +129,10 @@ class MqttConfig(Section):
     port: int = Field(1883, ge=1, le=65535, description="8883 is usual with TLS.")
     tls: bool = Field(False, description="Encrypt, and check the broker's certificate.")
     credentials: Credentials = Field(default_factory=Credentials, description="User and password, if it asks for any.")
-    client_id: str = Field("visage", min_length=1, description="Unique at the broker.")
+    ca_file: AbsolutePath | None = Field(None, description="PEM file of a private CA, beside the system's store.")
+    client_id: str | None = Field(
+        None, min_length=1, description="Unique at the broker; default: visage- and the installation's id."
+    )
     topic_prefix: str = Field("visage", pattern=r"^[^#+\s]+$", description="Topics begin with it.")
     discovery_prefix: str | None = Field(
         "homeassistant", description="Prefix of Home Assistant's discovery; null for no discovery."
@@ -146,6 +149,7 @@ class WebhookConfig(Section):
 
     url: str = Field(repr=False, pattern=r"^https?://", description="Address to post to.")
     secret: Secret = Field(default_factory=Secret, description="Key of the HMAC-SHA256 signature.")
+    ca_file: AbsolutePath | None = Field(None, description="PEM file of a private CA, beside the system's store.")
     kinds: tuple[EventType, ...] = Field((), description="Kinds of events to post; empty: all.")
     timeout_seconds: float = Field(10.0, gt=0, le=120, description="Longest wait for an answer.")
 

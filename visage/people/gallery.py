@@ -106,6 +106,10 @@ class Gallery:
         """Of everybody; one quick statement."""
         return self.roll.person_ids()
 
+    def person_name(self, person_id: str) -> str:
+        """Return the name of the person with this id. Raises NoSuchPerson."""
+        return self.roll.person(person_id).name
+
     def person(self, who: str) -> StoredPerson:
         """By name or id. Raises NoSuchPerson."""
         return self.roll.person(who)

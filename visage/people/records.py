@@ -125,6 +125,7 @@ class Forgotten:
         vectors: embeddings, of pictures and sightings together; crops likewise.
         verified: a search for the embeddings afterwards found none of them.
         index_waits: the index, which another process has open or a server that is away, drops its copies later.
+        waiting_vectors: how many copies the index still holds then; searches leave them out.
     """
 
     pictures: int
@@ -133,6 +134,7 @@ class Forgotten:
     crops: int
     verified: bool
     index_waits: bool = False
+    waiting_vectors: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,15 @@ class Removal:
         self._database.truncate_log()
         waits = bool(rows) and self._index_waits()
         verified = waits or self._is_gone({int(row["id"]) for row in rows}, probes)
-        return Forgotten(pictures, sightings, vectors + pictures, crops + sighting_crops, verified, waits)
+        return Forgotten(
+            pictures,
+            sightings,
+            vectors + pictures,
+            crops + sighting_crops,
+            verified,
+            waits,
+            waiting_vectors=vectors if waits else 0,
+        )
 
     def prune(self, *, older_than_seconds: float, now: float | None = None) -> int:
         """Sightings that began longer ago, and unknowns left without any. How many sightings."""

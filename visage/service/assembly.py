@@ -45,13 +45,16 @@ async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig])
                 keep_pixels=config.web.enabled or (people is not None and people.needs_pixels),
                 extra_sinks=more_sinks,
                 people=None if people is None else people.gallery,
+                enrolled=None if people is None else people.gallery,
                 stored=(lambda _: None) if people is None else people.settle,
             )
         )
         port = DaemonPort(daemon)
         shown = None
         if people is not None:
-            shown = GalleryPeople(people.gallery, lambda: FaceReader(config.analysis))
+            shown = GalleryPeople(
+                people.gallery, lambda: FaceReader(config.analysis), on_forgotten=daemon.events.erase_forgotten
+            )
             owned.callback(shown.close)
         parts = WebParts(
             service=port, live=live, people=shown, registry=daemon.registry, local_file=config.state_dir / LOCAL_FILE

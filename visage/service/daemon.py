@@ -33,6 +33,7 @@ from visage.observe.metrics import PipelineMetrics
 from visage.observe.service_metrics import ServiceMetrics, process_registry
 from visage.runtime import Outcome
 from visage.service.camera_manager import CameraManager
+from visage.service.enrolled import EnrolledPeople
 from visage.service.errors import RestartNeeded
 from visage.service.event_dispatcher import EventDispatcher
 from visage.service.folder_manager import FolderManager
@@ -74,6 +75,7 @@ class Daemon:
         keep_pixels: bool = False,
         extra_sinks: ExtraSinks | None = None,
         people: KnownPeople | None = None,
+        enrolled: EnrolledPeople | None = None,
         trial: Trial | None = None,
         stored: Stored = lambda _: None,
     ) -> None:
@@ -84,6 +86,7 @@ class Daemon:
             keep_pixels: some of `extra_sinks` reads pictures.
             extra_sinks: more sinks for every source, such as live pictures and sightings.
             people: whom faces are compared with; stays the caller's.
+            enrolled: who may be named in events; without it everyone. Stays the caller's.
             trial: tries suspect files; by default in a process of its own.
             stored: whether what was seen in a file is stored: asked before it counts as done.
 
@@ -107,7 +110,10 @@ class Daemon:
             recover(self._state_dir, self.ledger)
             self._metrics = ServiceMetrics(self.registry)
             self.events = EventDispatcher(
-                config.events, config.state_dir, on_latency=partial(self._metrics.observe_latency, "camera")
+                config.events,
+                config.state_dir,
+                on_latency=partial(self._metrics.observe_latency, "camera"),
+                people=enrolled,
             )
             owned.callback(self.events.close)
             settings = config.analysis

@@ -10,16 +10,19 @@ import sqlite3
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine, Set
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from stages.sink.base import Sink
 from visage.config.service import EventsConfig
 from visage.service.bus import EventBus
-from visage.service.events import REMOVED, EventFactory
+from visage.service.enrolled import FORGOTTEN, EnrolledPeople
+from visage.service.events import REMOVED, EventFactory, ServiceEvent
 from visage.service.journal import Journal
 from visage.service.ledger import Job
 from visage.service.mqtt import MqttPublisher
@@ -32,19 +35,32 @@ __all__ = ["EventDispatcher"]
 
 MQTT = "mqtt"
 LATENCIES = 50
+PEOPLE_SECONDS = 2.0
+"""How often the gallery is asked whether another process has forgotten someone."""
 
 
 class EventDispatcher:
     """Safe from any thread, apart from `senders` and `flush`, which are tasks."""
 
-    def __init__(self, config: EventsConfig, state_dir: Path, *, on_latency: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        config: EventsConfig,
+        state_dir: Path,
+        *,
+        on_latency: Callable[[float], None],
+        people: EnrolledPeople | None = None,
+    ) -> None:
         """
         Args:
+            people: who may be named; without it everyone.
             on_latency: told for each frame of a camera how many seconds passed from its capture to its events.
 
         Raises ConfigError where a secret is not there, OSError where a file can't be written.
         """
         self._on_latency = on_latency
+        self._people = people
+        self._known: Set[str] = frozenset() if people is None else people.person_ids()
+        self._erase_again = False
         self._boot = str(uuid.uuid4())
         self._factories: dict[str, EventFactory] = {}
         self._latencies: dict[str, deque[float]] = {}
@@ -60,17 +76,19 @@ class EventDispatcher:
                 f"webhook/{name}": frozenset(hook.kinds) or None for name, hook in config.webhooks.items()
             }
             self._webhooks = {
-                name: WebhookSender(name, hook, self.outbox, receiver=f"webhook/{name}")
+                name: WebhookSender(name, hook, self.outbox, receiver=f"webhook/{name}", people=people)
                 for name, hook in config.webhooks.items()
             }
             self._mqtt = None
             if config.mqtt is not None:
                 receivers[MQTT] = None
-                self._mqtt = MqttPublisher(config.mqtt, self.outbox, receiver=MQTT)
+                self._mqtt = MqttPublisher(config.mqtt, self.outbox, receiver=MQTT, state_dir=state_dir, people=people)
             self.outbox.forget(known=receivers)
             self.bus = EventBus(journal=journal, outbox=self.outbox, receivers=receivers)
             if self._mqtt is not None:
                 self.bus.subscribe(self._mqtt.note)
+            if people is not None:
+                self.outbox.erase(self._known)  # forgotten while no daemon ran
             self._owned = owned.pop_all()
 
     def close(self) -> None:
@@ -84,6 +102,8 @@ class EventDispatcher:
         }
         if self._mqtt is not None:
             tasks[MQTT] = self._mqtt.run
+        if self._people is not None:
+            tasks["forgotten people"] = self._watch_people
         return [keep_running(name, task, after=(sqlite3.Error,)) for name, task in tasks.items()]
 
     async def flush(self, seconds: float) -> None:
@@ -92,17 +112,30 @@ class EventDispatcher:
             while any(self.outbox.depths().values()):  # noqa: ASYNC110  # bounded, and nothing tells of the last one
                 await anyio.sleep(0.05)
 
+    def erase_forgotten(self) -> None:
+        """Unname everyone who is no longer enrolled, in what waits and in retained topics.
+
+        Raises sqlite3.Error where the disk does not take it; deliveries leave their names out all the same.
+        """
+        if self._people is None:
+            return
+        known = self._known = self._people.person_ids()
+        self._erase_again = True  # an event may just be on its way into the outbox
+        if self._mqtt is not None:
+            self._mqtt.keep_only(known)
+        self.outbox.erase(known)
+
     def camera_sink(self, name: str) -> Sink:
         """For one stay of a camera in the pipeline."""
         # Each stay counts its tracks from 1: its events need ids of their own.
         stay = EventFactory(name, "camera", str(uuid.uuid4()))
-        sink = TrackEventSink(stay, self.bus.publish, on_latency=lambda seconds: self._note_latency(name, seconds))
+        sink = TrackEventSink(stay, self._publish, on_latency=lambda seconds: self._note_latency(name, seconds))
         self._stays[name] = sink
         return sink
 
     def file_sink(self, name: str, job: Job) -> Sink:
         """For a file: its events have the same ids when it is worked on again."""
-        return TrackEventSink(EventFactory(name, "file", f"{job.content}/{job.settings}"), self.bus.publish)
+        return TrackEventSink(EventFactory(name, "file", f"{job.content}/{job.settings}"), self._publish)
 
     def camera_state(self, name: str, state: str, reason: str) -> None:
         """Tell of a camera's new state."""
@@ -130,6 +163,28 @@ class EventDispatcher:
     def rejected(self) -> dict[str, int]:
         """Events that webhooks refused for good, by name."""
         return {name: sender.rejected for name, sender in self._webhooks.items()}
+
+    def _publish(self, event: ServiceEvent) -> None:
+        """Publish an event of a track, without the name of someone who was forgotten while the track went on."""
+        person = event.data.get("person")
+        if self._people is not None and isinstance(person, dict) and person.get("id") is not None:
+            if person["id"] not in self._known:  # just enrolled, or forgotten
+                with suppress(sqlite3.Error):  # the pipeline goes on; whoever can't be looked up is not named
+                    self._known = self._people.person_ids()
+            if person["id"] not in self._known:
+                event = replace(event, data={**event.data, "person": {**person, **FORGOTTEN}})
+        self.bus.publish(event)
+
+    async def _watch_people(self) -> None:
+        """Notice people whom another process has forgotten."""
+        assert self._people is not None
+        while True:
+            now = await anyio.to_thread.run_sync(self._people.person_ids)
+            if self._known - now or self._erase_again:
+                await anyio.to_thread.run_sync(self.erase_forgotten)
+                self._erase_again = False
+            self._known = now
+            await anyio.sleep(PEOPLE_SECONDS)
 
     def _note_latency(self, name: str, seconds: float) -> None:
         self._latencies.setdefault(name, deque(maxlen=LATENCIES)).append(seconds)

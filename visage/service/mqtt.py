@@ -1,25 +1,23 @@
-"""Tells an MQTT broker what happens, so that Home Assistant finds every source by itself.
+"""Publishes what happens to an MQTT broker, so that Home Assistant finds every camera by itself.
 
-    PREFIX/status            retained: online, offline (the broker says offline where we vanish)
-    PREFIX/SOURCE/event      every event's JSON, QoS 1
-    PREFIX/SOURCE/state      retained: running, reconnecting, ...
-    PREFIX/SOURCE/faces      retained: tracks in the picture
-    PREFIX/SOURCE/person     retained: who was identified last; these three go with their source
-    DISCOVERY/.../config     retained: what Home Assistant needs to show presence, faces, person and connection
+    PREFIX/ID/status         retained: online, offline (the broker's last will); ID is the installation's
+    PREFIX/SOURCE/event      every event's JSON with the key `installation`, QoS 1
+    PREFIX/status            retained alias: online, offline
 
-Events wait in the outbox while the broker is away; retained topics are put right after every connection, which is tried
-out now and then while nothing happens. MQTT has no rights on names: a source's name becomes a topic with everything but
-letters, digits, - and _ replaced.
+and the topics of `retained_topics` and `home_assistant`. Events wait in the outbox while the broker is away; retained
+topics are put right after every connection, which is tested now and then while nothing happens. Topics that an earlier
+run left behind are cleared first. MQTT restricts names: a source's name becomes a topic with everything but letters,
+digits, - and _ replaced.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import ssl
-import threading
-from collections import defaultdict
-from collections.abc import Iterator
+import time
+from collections.abc import Set
+from contextlib import suppress
+from pathlib import Path
 
 import aiomqtt
 import anyio
@@ -27,18 +25,23 @@ import anyio.to_thread
 
 from visage.config.service import MqttConfig
 from visage.observe.fields import about
+from visage.people.errors import NoSuchPerson
 from visage.runtime.wake import Wake
 from visage.service.backoff import Backoff
-from visage.service.events import REMOVED, ServiceEvent
-from visage.service.outbox import Outbox
+from visage.service.enrolled import EnrolledPeople, without_forgotten
+from visage.service.events import ServiceEvent
+from visage.service.home_assistant import Discovery
+from visage.service.installation import installation_id
+from visage.service.outbox import Letter, Outbox
+from visage.service.published_topics import PublishedTopics
+from visage.service.retained_topics import RetainedTopics
+from visage.service.tls import client_context
 
 __all__ = ["MqttPublisher"]
 
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MOST_SECONDS = 60.0
 IDLE_SECONDS = 10.0
-NO_PERSON = ""
-RUNNING = "running"
 QOS = 1
 
 logger = logging.getLogger(__name__)
@@ -53,46 +56,58 @@ class MqttPublisher:
         outbox: Outbox,
         *,
         receiver: str,
+        state_dir: Path,
+        people: EnrolledPeople | None = None,
         backoff: Backoff | None = None,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         """
         Args:
-            idle_seconds: after so long without an event the broker is told again that we are online.
+            state_dir: keeps the installation's id and the topics that were published.
+            people: who may be named; without it everyone.
+            idle_seconds: how often the status is published again.
 
-        Raises ConfigError where the password is not there.
+        Raises ConfigError where the password or `ca_file` can't be read, OSError where `state_dir` can't be written.
         """
         self.delivered = 0
         self._config = config
         self._outbox = outbox
         self._receiver = receiver
+        self._people = people
         self._backoff = backoff or Backoff(RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS)
         self._idle_seconds = idle_seconds
         self._password = config.credentials.password.read()
-        self._lock = threading.Lock()
-        self._in_view: defaultdict[str, set[int]] = defaultdict(set)
-        self._retained: dict[str, str] = {}
-        self._announced: set[str] = set()
-        self._cameras: set[str] = set()
-        self._gone: set[str] = set()
+        self._tls = client_context(config.ca_file, key="events.mqtt.ca_file") if config.tls else None
+        self._installation = installation_id(state_dir)
+        self._client_id = config.client_id or f"visage-{self._installation}"
+        self._base = f"{config.topic_prefix}/{self._installation}"
+        self._discovery = (
+            None
+            if config.discovery_prefix is None
+            else Discovery(config.discovery_prefix, self._installation, self._base)
+        )
+        self._retained = RetainedTopics(config.topic_prefix, self._installation, self._discovery)
+        self._published = PublishedTopics(state_dir, f"{config.host}:{config.port}")
         self._wake = Wake()
+        self._restore_people()
         outbox.on_put(self._wake.set)
 
     def note(self, event: ServiceEvent) -> None:
-        """From any thread, for every event: what the retained topics are to say.
+        """Take in an event, from any thread: what the retained topics are to say."""
+        self._retained.note(event)
+        self._wake.set()
 
-        Only cameras have them: a file is over when somebody looks.
-        """
-        if event.kind == "camera":
-            with self._lock:
-                self._note_camera(event)
-            self._wake.set()
+    def keep_only(self, known: Set[str]) -> None:
+        """Remove everyone whose id is not among these from the retained topics; from any thread."""
+        self._retained.keep_only(known)
+        self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled; then the broker hears that we are offline."""
+        """Publish until cancelled; then say that the daemon is offline."""
         while True:
             try:
-                async with self._client() as client:
+                # A connection has one last will; the alias of the status needs another.
+                async with self._client(self._status_topic) as client, self._client(self._alias_topic):
                     logger.info(
                         "MQTT: connected to %s:%d", self._config.host, self._config.port, extra=about("mqtt.connected")
                     )
@@ -101,7 +116,7 @@ class MqttPublisher:
                         await self._serve(client)
                     finally:
                         with anyio.CancelScope(shield=True), anyio.move_on_after(1.0):
-                            await client.publish(self._status_topic, "offline", qos=QOS, retain=True)
+                            await self._say(client, "offline")
             except (aiomqtt.MqttError, OSError) as error:
                 if not self._backoff.failures:
                     logger.warning(
@@ -113,115 +128,87 @@ class MqttPublisher:
                     )
             await anyio.sleep(self._backoff.next_seconds())
 
-    def _note_camera(self, event: ServiceEvent) -> None:
-        source = MqttConfig.topic_level(event.source_id)
-        if event.data.get("state") == REMOVED:
-            self._cameras.discard(event.source_id)
-            self._gone.add(event.source_id)
-            self._in_view.pop(event.source_id, None)
-            # An empty text makes the broker forget a retained topic.
-            self._retained.update({f"{source}/{topic}": "" for topic in ("state", "faces", "person")})
-            return
-        in_view = self._in_view[event.source_id]
-        self._cameras.add(event.source_id)
-        self._gone.discard(event.source_id)
-        track = event.data.get("track")
-        number = track.get("id") if isinstance(track, dict) else None
-        if event.type == "source_state":
-            self._retained[f"{source}/state"] = str(event.data.get("state"))
-            in_view.clear()
-        elif event.type == "track_ended":
-            in_view.discard(int(str(number)))
-        else:
-            in_view.add(int(str(number)))
-        person = event.data.get("person")
-        if event.type == "track_identified" and isinstance(person, dict):
-            self._retained[f"{source}/person"] = str(person.get("name"))
-        # Frames from before the camera was lost may still be told of: nobody knows who is there now.
-        is_away = self._retained.get(f"{source}/state", RUNNING) != RUNNING
-        self._retained[f"{source}/faces"] = "0" if is_away else str(len(in_view))
-        self._retained.setdefault(f"{source}/person", NO_PERSON)
+    def _restore_people(self) -> None:
+        """People seen before a restart keep their entities in Home Assistant, unless they were forgotten."""
+        start = f"{self._base}/people/"
+        for topic in self._published.topics:
+            if topic.startswith(start) and self._people is not None:
+                person_id = topic.removeprefix(start)
+                with suppress(NoSuchPerson):
+                    self._retained.restore(person_id, self._people.person_name(person_id))
 
     async def _serve(self, client: aiomqtt.Client) -> None:
-        self._announced.clear()
         sent: dict[str, str] = {}
-        await client.publish(self._status_topic, "online", qos=QOS, retain=True)
+        await self._clear_former(client)
+        await self._say(client, "online")
+        said_at = time.monotonic()
         while True:
-            with self._lock:
-                unannounced, retained = sorted(self._cameras - self._announced), list(self._retained.items())
-                gone = sorted(self._gone)
-            for source_id in unannounced:
-                await self._announce(client, source_id)
-            for source_id in gone:
-                await self._announce(client, source_id, is_gone=True)
-            with self._lock:
-                self._gone.difference_update(gone)
-            for topic, text in retained:
-                if sent.get(topic) != text:
-                    await client.publish(f"{self._config.topic_prefix}/{topic}", text, qos=QOS, retain=True)
-                    sent[topic] = text
+            await self._put_right(client, sent)
             letters = await anyio.to_thread.run_sync(self._outbox.oldest, self._receiver)
             for letter in letters:
-                source = MqttConfig.topic_level(str(json.loads(letter.body)["source"]))
-                # Returns when the broker has acknowledged it.
-                await client.publish(f"{self._config.topic_prefix}/{source}/event", letter.body, qos=QOS)
+                await self._publish_event(client, letter)
                 self.delivered += 1
                 await anyio.to_thread.run_sync(self._outbox.delivered, self._receiver, letter.number)
-            if not letters and not await self._wake.wait(self._idle_seconds):
-                # Nothing else tells of a broker that began anew, or that answers no more.
-                await client.publish(self._status_topic, "online", qos=QOS, retain=True)
+            if not letters:
+                await self._wake.wait(self._idle_seconds)
+            if time.monotonic() - said_at >= self._idle_seconds:
+                # Nothing else notices a broker that started anew or no longer answers, or puts the alias right after
+                # another installation has ended.
+                await self._say(client, "online")
+                said_at = time.monotonic()
 
-    async def _announce(self, client: aiomqtt.Client, source_id: str, *, is_gone: bool = False) -> None:
-        if self._config.discovery_prefix is not None:
-            device = f"visage_{MqttConfig.topic_level(source_id)}"
-            for component, key, config in self._discovery(source_id):
-                topic = f"{self._config.discovery_prefix}/{component}/{device}_{key}/config"
-                await client.publish(topic, "" if is_gone else json.dumps(config), qos=QOS, retain=True)
-        (self._announced.discard if is_gone else self._announced.add)(source_id)
+    async def _clear_former(self, client: aiomqtt.Client) -> None:
+        """Versions without an installation id kept no list: clear their discovery of the cameras that are here."""
+        if self._published.is_first and self._discovery is not None:
+            for level in self._retained.levels():
+                for topic in self._discovery.former(level):
+                    await client.publish(topic, "", qos=QOS, retain=True)
 
-    def _discovery(self, source_id: str) -> Iterator[tuple[str, str, dict[str, object]]]:
-        """Home Assistant's MQTT discovery: one device a source, four entities."""
-        source = MqttConfig.topic_level(source_id)
-        entities: dict[str, tuple[str, str, dict[str, object]]] = {
-            "presence": (
-                "binary_sensor",
-                "faces",
-                {"device_class": "occupancy", "value_template": "{{ 'ON' if value | int(0) > 0 else 'OFF' }}"},
-            ),
-            "faces": ("sensor", "faces", {"state_class": "measurement", "icon": "mdi:face-recognition"}),
-            "person": ("sensor", "person", {"icon": "mdi:account"}),
-            "connected": (
-                "binary_sensor",
-                "state",
-                {"device_class": "connectivity", "value_template": "{{ 'ON' if value == 'running' else 'OFF' }}"},
-            ),
-        }
-        for key, (component, topic, extra) in entities.items():
-            yield (
-                component,
-                key,
-                {
-                    "name": key.capitalize(),
-                    "unique_id": f"visage_{source}_{key}",
-                    "state_topic": f"{self._config.topic_prefix}/{source}/{topic}",
-                    "availability_topic": self._status_topic,
-                    "device": {"identifiers": [f"visage_{source}"], "name": source_id, "manufacturer": "Visage"},
-                    **extra,
-                },
-            )
+    async def _put_right(self, client: aiomqtt.Client, sent: dict[str, str]) -> None:
+        """Publish the retained topics that changed, after clearing those that are no more."""
+        payloads = self._retained.payloads()
+        stale = self._published.topics - payloads.keys() - {self._status_topic, self._alias_topic}
+        await anyio.to_thread.run_sync(self._published.add, [*payloads, self._status_topic, self._alias_topic])
+        for topic in sorted(stale):
+            await client.publish(topic, "", qos=QOS, retain=True)
+            sent.pop(topic, None)
+        await anyio.to_thread.run_sync(self._published.discard, stale)
+        for topic, payload in payloads.items():
+            if sent.get(topic) != payload:
+                await client.publish(topic, payload, qos=QOS, retain=True)
+                sent[topic] = payload
 
-    def _client(self) -> aiomqtt.Client:
+    async def _publish_event(self, client: aiomqtt.Client, letter: Letter) -> None:
+        """Return when the broker has acknowledged it."""
+        body = letter.body
+        if self._people is not None:
+            body = without_forgotten(body, await anyio.to_thread.run_sync(self._people.person_ids))
+        record = json.loads(body)
+        source = MqttConfig.topic_level(str(record["source"]))
+        payload = json.dumps({**record, "installation": self._installation}, separators=(",", ":"))
+        await client.publish(f"{self._config.topic_prefix}/{source}/event", payload, qos=QOS)
+
+    async def _say(self, client: aiomqtt.Client, status: str) -> None:
+        for topic in (self._status_topic, self._alias_topic):
+            await client.publish(topic, status, qos=QOS, retain=True)
+
+    def _client(self, status_topic: str) -> aiomqtt.Client:
+        suffix = "" if status_topic == self._status_topic else "-status"
         return aiomqtt.Client(
             self._config.host,
             self._config.port,
             username=self._config.credentials.user,
             password=self._password,
-            identifier=self._config.client_id,
-            tls_context=ssl.create_default_context() if self._config.tls else None,
-            will=aiomqtt.Will(self._status_topic, "offline", qos=QOS, retain=True),
+            identifier=self._client_id + suffix,
+            tls_context=self._tls,
+            will=aiomqtt.Will(status_topic, "offline", qos=QOS, retain=True),
             timeout=10.0,
         )
 
     @property
     def _status_topic(self) -> str:
+        return f"{self._base}/status"
+
+    @property
+    def _alias_topic(self) -> str:
         return f"{self._config.topic_prefix}/status"

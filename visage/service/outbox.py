@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from visage.service.enrolled import without_forgotten
 from visage.storage.transaction import opened, transaction
 
 __all__ = ["Letter", "Outbox"]
@@ -36,6 +37,7 @@ class Outbox:
         self._limit = limit
         self._lock = threading.Lock()
         self._database = opened(path, SCHEMA)
+        self._database.execute("PRAGMA secure_delete = ON")  # letters name people
         self._depths: Counter[str] = Counter(
             dict(self._database.execute("SELECT receiver, COUNT(*) FROM letters GROUP BY receiver").fetchall())
         )
@@ -87,6 +89,20 @@ class Outbox:
             for receiver in [name for name in self._depths if name not in known]:
                 self._database.execute("DELETE FROM letters WHERE receiver = ?", (receiver,))
                 del self._depths[receiver]
+
+    def erase(self, known: Set[str]) -> int:
+        """Unname everyone whose id is not among these, in letters that wait and in what is left of delivered ones.
+
+        Returns the number of letters changed. Raises sqlite3.Error.
+        """
+        with self._lock:
+            with transaction(self._database) as database:
+                rows = database.execute("SELECT number, body FROM letters WHERE body LIKE '%\"person\":{%'").fetchall()
+                changed = [(new, number) for number, body in rows if (new := without_forgotten(body, known)) != body]
+                database.executemany("UPDATE letters SET body = ? WHERE number = ?", changed)
+            self._database.execute("VACUUM")  # pages freed by a version that did not overwrite them
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return len(changed)
 
     def depths(self) -> dict[str, int]:
         """Events that wait, by receiver."""

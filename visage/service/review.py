@@ -15,6 +15,7 @@ from visage.config.service import ServiceConfig
 from visage.config.settings import Settings
 from visage.config.yaml_file import ConfigError
 from visage.models import ModelError, ModelSpec, detector_spec, embedder_spec
+from visage.service.tls import client_context
 from visage.web.errors import WebError
 from visage.web.tokens import check_listening
 
@@ -25,7 +26,7 @@ Find = Callable[[str, Path], ModelSpec]
 
 def review(config: ServiceConfig) -> list[str]:
     """One line each, with its key."""
-    lines = [*_secrets(config, ""), *_models(config.analysis)]
+    lines = [*_secrets(config, ""), *_models(config.analysis), *_certificates(config)]
     if config.web.enabled:
         try:
             check_listening(config.web)
@@ -35,6 +36,18 @@ def review(config: ServiceConfig) -> list[str]:
         if not folder.path.is_dir():
             lines.append(f"folders.{name}.path: there is no folder {folder.path} yet; it will be waited for")
     return lines
+
+
+def _certificates(config: ServiceConfig) -> Iterator[str]:
+    places = {f"events.webhooks.{name}.ca_file": hook.ca_file for name, hook in config.events.webhooks.items()}
+    if config.events.mqtt is not None:
+        places["events.mqtt.ca_file"] = config.events.mqtt.ca_file
+    for key, path in places.items():
+        if path is not None:
+            try:
+                client_context(path, key=key)
+            except ConfigError as error:
+                yield from error.problems
 
 
 def _models(settings: Settings) -> Iterator[str]:

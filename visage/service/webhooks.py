@@ -5,7 +5,8 @@ it is sent; `X-Visage-Signature` is `sha256=` and the hex HMAC-SHA256, with the 
 dot and the body, so that neither can be changed or sent again later.
 
 2xx takes an event; 408, 429, 5xx and silence are tried again with growing waits, keeping those behind it waiting; any
-other answer means that the receiver will never take it, so it is dropped and counted. Redirects are not followed.
+other answer means that the receiver will never take it, so it is dropped and counted. Redirects are not followed. HTTPS
+trusts the system's store and `ca_file`. A person who was forgotten while an event waited is no longer named in it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from visage.config.service import WebhookConfig
 from visage.observe.fields import about
 from visage.runtime.wake import Wake
 from visage.service.backoff import Backoff
+from visage.service.enrolled import EnrolledPeople, without_forgotten
 from visage.service.outbox import Letter, Outbox
+from visage.service.tls import client_context, reason_of
 
 __all__ = ["WebhookSender", "signature"]
 
@@ -52,6 +55,7 @@ class WebhookSender:
         outbox: Outbox,
         *,
         receiver: str,
+        people: EnrolledPeople | None = None,
         backoff: Backoff | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         now: Callable[[], float] = time.time,
@@ -59,9 +63,10 @@ class WebhookSender:
         """
         Args:
             receiver: its name in the outbox.
+            people: who may be named; without it everyone.
             transport: by default the network.
 
-        Raises ConfigError where the secret is not there.
+        Raises ConfigError where the secret or `ca_file` can't be read.
         """
         self.delivered = 0
         self.rejected = 0
@@ -70,7 +75,9 @@ class WebhookSender:
         self._outbox = outbox
         self._receiver = receiver
         self._backoff = backoff or Backoff(RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS)
+        self._people = people
         self._transport = transport
+        self._tls = client_context(config.ca_file, key=f"events.webhooks.{name}.ca_file")
         self._now = now
         self._secret = config.secret.read()
         self._wake = Wake()
@@ -79,7 +86,11 @@ class WebhookSender:
     async def run(self) -> None:
         """Until cancelled."""
         async with httpx.AsyncClient(
-            transport=self._transport, timeout=self._config.timeout_seconds, follow_redirects=False, trust_env=False
+            transport=self._transport,
+            verify=self._tls,
+            timeout=self._config.timeout_seconds,
+            follow_redirects=False,
+            trust_env=False,
         ) as client:
             while True:
                 letters = await anyio.to_thread.run_sync(self._outbox.oldest, self._receiver)
@@ -103,7 +114,10 @@ class WebhookSender:
 
     async def _post(self, client: httpx.AsyncClient, letter: Letter) -> str | None:
         """Send it once; why it has to be sent again, if so."""
-        body = letter.body.encode()
+        text = letter.body
+        if self._people is not None:
+            text = without_forgotten(text, await anyio.to_thread.run_sync(self._people.person_ids))
+        body = text.encode()
         timestamp = str(int(self._now()))
         headers = {
             "Content-Type": "application/json",
@@ -119,7 +133,8 @@ class WebhookSender:
                     await _finish(answer)
         # UnicodeError is of a host's name.
         except (TimeoutError, UnicodeError, httpx.HTTPError, httpx.InvalidURL) as error:
-            return type(error).__name__
+            reason = reason_of(error)
+            return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
         if answer.is_success:
             self.delivered += 1
             return None

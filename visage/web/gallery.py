@@ -7,6 +7,7 @@ gallery stays the caller's; errors of people become answers here.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import datetime, timezone
@@ -24,9 +25,20 @@ __all__ = ["GalleryPeople"]
 class GalleryPeople:
     """Implements `PeoplePort`. Close it before the gallery."""
 
-    def __init__(self, gallery: Gallery, open_reader: Callable[[], FaceReader]) -> None:
-        """`open_reader`: loads the networks; called once, for the first picture."""
+    def __init__(
+        self,
+        gallery: Gallery,
+        open_reader: Callable[[], FaceReader],
+        *,
+        on_forgotten: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            open_reader: loads the networks; called once, for the first picture.
+            on_forgotten: called after someone was removed, before that is confirmed; may raise sqlite3.Error.
+        """
         self._gallery = gallery
+        self._on_forgotten = on_forgotten
         self._open_reader = open_reader
         self._reader: FaceReader | None = None
         self._lock = threading.Lock()
@@ -64,10 +76,15 @@ class GalleryPeople:
     def forget_person(self, person_id: str) -> dict[str, int]:
         with _answered():
             forgotten = self._gallery.forget(self._gallery.person(person_id).person_id)
+        try:
+            self._on_forgotten()
+        except sqlite3.Error as error:
+            raise Unavailable(f"the person is forgotten, but a name still waits in the outbox: {error}") from error
         if not forgotten.verified:
             raise Unavailable("a search still finds this person: see the daemon's log and forget again")
         counts = {"pictures": forgotten.pictures, "sightings": forgotten.sightings}
-        return {**counts, "vectors": forgotten.vectors, "crops": forgotten.crops}
+        waiting = {"waiting_vectors": forgotten.waiting_vectors} if forgotten.index_waits else {}
+        return {**counts, "vectors": forgotten.vectors, "crops": forgotten.crops, **waiting}
 
     def portrait(self, identifier: str) -> bytes:
         with _answered():

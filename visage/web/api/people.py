@@ -127,5 +127,9 @@ def forget_person(
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.ADMIN, audit="person.forget"), scope="function")],
 ) -> dict[str, int]:
-    """Remove everything that is kept of a person; says how many of what."""
+    """Remove everything that is kept of a person; says how many of what.
+
+    `waiting_vectors` is there when the index could not be reached: it still holds that many copies, which no search
+    returns, and deletes them when it is back.
+    """
     return parts.people.forget_person(person_id)

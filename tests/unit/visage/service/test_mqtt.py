@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiomqtt
@@ -15,11 +18,16 @@ import anyio.abc
 import anyio.to_thread
 import pytest
 
-from tests.unit.visage.service.scenes import ADA, observe
+from stages.frames import Identity
+from tests.unit.visage.service.authority import Authority
+from tests.unit.visage.service.scenes import ADA, BOB, observe
 from visage.config.service import MqttConfig
+from visage.people.errors import NoSuchPerson
 from visage.service.backoff import Backoff
 from visage.service.bus import EventBus
+from visage.service.enrolled import EnrolledPeople
 from visage.service.events import REMOVED, EventFactory
+from visage.service.installation import installation_id
 from visage.service.mqtt import MqttPublisher
 from visage.service.outbox import Outbox
 from visage.service.track_events import TrackEventSink
@@ -33,11 +41,14 @@ pytestmark = pytest.mark.skipif(BROKER is None, reason="needs mosquitto (apt ins
 class Broker:
     """mosquitto on a port of its own, started and stopped at will."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, authority: Authority | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = int(probe.getsockname()[1])
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        lines = [f"user {getpass.getuser()}", f"listener {self.port} 127.0.0.1", "allow_anonymous true"]
+        if authority is not None:
+            lines += [f"certfile {authority.server_file}", f"keyfile {authority.server_file}"]
+        self._config.write_text("\n".join(lines) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -77,10 +88,24 @@ def play(bus: EventBus) -> None:
     sink.write(observe(1, [2], ended=(1,), source_id="front door"))
 
 
-def rig(folder: Path, broker: Broker, *, idle_seconds: float = BOUND_SECONDS) -> tuple[EventBus, MqttPublisher, Outbox]:
+def rig(
+    folder: Path,
+    broker: Broker,
+    *,
+    idle_seconds: float = BOUND_SECONDS,
+    topic_prefix: str = "visage",
+    people: EnrolledPeople | None = None,
+) -> tuple[EventBus, MqttPublisher, Outbox]:
     outbox = Outbox(folder / "outbox.sqlite", limit=100)
-    config = MqttConfig(host="127.0.0.1", port=broker.port)
-    publisher = MqttPublisher(config, outbox, receiver="mqtt", backoff=Backoff(0.05, 0.1), idle_seconds=idle_seconds)
+    publisher = MqttPublisher(
+        MqttConfig(host="127.0.0.1", port=broker.port, topic_prefix=topic_prefix),
+        outbox,
+        receiver="mqtt",
+        state_dir=folder,
+        people=people,
+        backoff=Backoff(0.05, 0.1),
+        idle_seconds=idle_seconds,
+    )
     bus = EventBus(journal=None, outbox=outbox, receivers={"mqtt": None})
     bus.subscribe(publisher.note)
     return bus, publisher, outbox
@@ -91,45 +116,62 @@ async def emptied(outbox: Outbox) -> None:
         await anyio.sleep(0.02)
 
 
-async def retained(port: int, count: int) -> dict[str, str]:
-    """What a client that connects now is told at once."""
+async def retained(port: int) -> dict[str, str]:
+    """Everything that a client that connects now is sent at once."""
     found: dict[str, str] = {}
     async with aiomqtt.Client("127.0.0.1", port) as client:
         await client.subscribe("#")
+        await client.publish("end of what is retained", "", qos=1)  # the broker keeps the order
         async for message in client.messages:
             assert isinstance(message.payload, bytes)
-            found[str(message.topic)] = message.payload.decode()
-            if len(found) == count:
-                return found
+            if str(message.topic) == "end of what is retained":
+                break
+            if message.retain:
+                found[str(message.topic)] = message.payload.decode()
     return found
+
+
+async def comes_true(port: int, holds: Callable[[dict[str, str]], bool]) -> dict[str, str]:
+    """The retained topics as soon as they are as expected."""
+    while True:
+        found = await retained(port)
+        if holds(found):
+            return found
+        await anyio.sleep(0.02)  # another process: nothing else tells
+
+
+def run_until(publisher: MqttPublisher, port: int, holds: Callable[[dict[str, str]], bool]) -> dict[str, str]:
+    """Run a publisher until the retained topics are as expected; the topics as they were then."""
+
+    async def run() -> dict[str, str]:
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(publisher.run)
+                found = await comes_true(port, holds)
+                group.cancel_scope.cancel()
+        return found
+
+    return anyio.run(run)
 
 
 def test_home_assistant_finds_a_camera_and_its_state(tmp_path: Path, broker: Broker) -> None:
     broker.start()
     bus, publisher, outbox = rig(tmp_path, broker)
-
-    async def run() -> tuple[dict[str, str], dict[str, str]]:
-        with anyio.fail_after(BOUND_SECONDS):
-            async with anyio.create_task_group() as group:
-                group.start_soon(publisher.run)
-                play(bus)
-                await emptied(outbox)
-                online = await retained(broker.port, 8)
-                group.cancel_scope.cancel()
-            return online, await retained(broker.port, 8)
-
-    online, offline = anyio.run(run)
+    play(bus)
+    base = f"visage/{installation_id(tmp_path)}"
+    online = run_until(publisher, broker.port, lambda found: found.get("visage/front_door/faces") == "1")
+    offline = anyio.run(retained, broker.port)
     outbox.close()
-    assert online["visage/status"] == "online"
-    assert offline["visage/status"] == "offline"
-    assert online["visage/front_door/state"] == "running"
-    assert online["visage/front_door/faces"] == "1"
-    assert online["visage/front_door/person"] == "Ada"
-    presence = json.loads(online["homeassistant/binary_sensor/visage_front_door_presence/config"])
-    assert presence["state_topic"] == "visage/front_door/faces"
-    assert presence["availability_topic"] == "visage/status"
+    for status in ("visage/status", f"{base}/status"):
+        assert (online[status], offline[status]) == ("online", "offline")
+    for camera in ("visage/front_door", f"{base}/front_door"):
+        assert (online[f"{camera}/state"], online[f"{camera}/faces"]) == ("running", "1")
+    assert online[f"{base}/front_door/availability"] == "online"
+    key = f"visage_{installation_id(tmp_path)}_front_door_presence"
+    presence = json.loads(online[f"homeassistant/binary_sensor/{key}/config"])
+    assert presence["state_topic"] == f"{base}/front_door/faces"
+    assert presence["availability"] == [{"topic": f"{base}/status"}, {"topic": f"{base}/front_door/availability"}]
     assert presence["device"]["name"] == "front door"
-    assert sum(topic.startswith("homeassistant/") for topic in online) == 4
 
 
 @pytest.mark.parametrize(("is_back", "faces"), [(False, "0"), (True, "1")])
@@ -148,17 +190,14 @@ def test_nobody_is_in_the_view_of_a_camera_that_is_away(
         bus.publish(factory.source_state("running", "", 1_700_000_002.0))
         sink.write(observe(3, [4], source_id="front door"))
 
-    async def run() -> str:
-        with anyio.fail_after(BOUND_SECONDS):
-            async with anyio.create_task_group() as group:
-                group.start_soon(publisher.run)
-                await emptied(outbox)
-                found = await retained(broker.port, 8)
-                group.cancel_scope.cancel()
-        return found["visage/front_door/faces"]
-
-    assert anyio.run(run) == faces
+    expected = "online" if is_back else "offline"
+    found = run_until(
+        publisher,
+        broker.port,
+        lambda found: found.get(f"visage/{installation_id(tmp_path)}/front_door/availability") == expected,
+    )
     outbox.close()
+    assert found["visage/front_door/faces"] == faces
 
 
 def test_a_camera_that_is_gone_leaves_nothing_at_the_broker(tmp_path: Path, broker: Broker) -> None:
@@ -172,7 +211,9 @@ def test_a_camera_that_is_gone_leaves_nothing_at_the_broker(tmp_path: Path, brok
                 bus.publish(EventFactory(name, "camera", "boot").source_state("running", "", 1_700_000_000.0))
             async with anyio.create_task_group() as group:
                 group.start_soon(publisher.run)
-                await retained(broker.port, 1 + 2 * 7)
+                await comes_true(
+                    broker.port, lambda found: {"visage/door/state", "visage/garden/state"} <= found.keys()
+                )
                 bus.publish(EventFactory("door", "camera", "boot").source_state(REMOVED, "", 1_700_000_001.0))
                 await emptied(outbox)
                 group.cancel_scope.cancel()
@@ -181,9 +222,10 @@ def test_a_camera_that_is_gone_leaves_nothing_at_the_broker(tmp_path: Path, brok
                 group.start_soon(publisher.run)
                 await emptied(outbox)
                 group.cancel_scope.cancel()
-            return await retained(broker.port, 1)
+            return await retained(broker.port)
 
-    assert anyio.run(run) == {"visage/status": "offline"}
+    own = f"visage/{installation_id(tmp_path)}/status"
+    assert anyio.run(run) == {"visage/status": "offline", own: "offline"}
     outbox.close()
 
 
@@ -238,11 +280,254 @@ def test_a_broker_that_begins_anew_is_told_everything_though_nothing_happens(tmp
                 await emptied(outbox)
                 await anyio.to_thread.run_sync(broker.stop)
                 await anyio.to_thread.run_sync(broker.start)
-                found = await retained(broker.port, 8)
+                found = await comes_true(broker.port, lambda found: "visage/front_door/faces" in found)
                 group.cancel_scope.cancel()
             return found
 
     found = anyio.run(run)
     outbox.close()
     assert found["visage/status"] == "online"
-    assert found["visage/front_door/person"] == "Ada"
+    assert found["visage/front_door/faces"] == "1"
+
+
+def watch(bus: EventBus, camera: str) -> TrackEventSink:
+    """A camera that is running."""
+    factory = EventFactory(camera, "camera", "boot")
+    bus.publish(factory.source_state("running", "", 1_700_000_000.0))
+    return TrackEventSink(factory, bus.publish)
+
+
+def test_a_killed_daemon_leaves_no_camera_behind_that_is_no_longer_configured(tmp_path: Path, broker: Broker) -> None:
+    """It is killed with a face in view; the camera has another name, and topics another prefix, at the next start."""
+    broker.start()
+    bus, publisher, outbox = rig(tmp_path, broker)
+    watch(bus, "old").write(observe(0, [1], identities=[ADA], source_id="old"))
+    run_until(publisher, broker.port, lambda found: found.get("visage/old/faces") == "1")
+    outbox.close()
+    bus, publisher, outbox = rig(tmp_path, broker, topic_prefix="house")
+    watch(bus, "new")
+    found = run_until(publisher, broker.port, lambda found: "house/new/state" in found)
+    outbox.close()
+    assert not [topic for topic in found if topic.startswith("visage/") or "old" in topic]
+    assert json.loads(found[f"house/{installation_id(tmp_path)}/new/person"])["names"] == []
+
+
+def test_discovery_of_versions_without_an_installation_id_is_cleared(tmp_path: Path, broker: Broker) -> None:
+    """Home Assistant would show each camera twice."""
+    broker.start()
+    former = "homeassistant/sensor/visage_door_person/config"
+
+    async def publish_former() -> None:
+        async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+            await client.publish(former, "{}", qos=1, retain=True)
+
+    anyio.run(publish_former)
+    bus, publisher, outbox = rig(tmp_path, broker)
+    watch(bus, "door")
+    found = run_until(publisher, broker.port, lambda found: "visage/door/state" in found)
+    outbox.close()
+    assert former not in found
+
+
+def test_two_installations_at_one_broker_leave_each_other_alone(tmp_path: Path, broker: Broker) -> None:
+    """Both have the default configuration and a camera of the same name; one loses its camera, then ends."""
+    broker.start()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    bus_a, first, outbox_a = rig(tmp_path / "a", broker)
+    bus_b, second, outbox_b = rig(tmp_path / "b", broker, idle_seconds=0.2)
+    base_a, base_b = (f"visage/{installation_id(tmp_path / name)}" for name in "ab")
+    watch(bus_a, "door").write(observe(0, [1], identities=[ADA]))
+    watch(bus_b, "door").write(observe(0, [1, 2], identities=[BOB, None]))
+
+    async def run() -> tuple[dict[str, str], dict[str, str]]:
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as running_b:
+                running_b.start_soon(second.run)
+                async with anyio.create_task_group() as running_a:
+                    running_a.start_soon(first.run)
+                    both = await comes_true(
+                        broker.port,
+                        lambda found: (
+                            found.get(f"{base_a}/door/faces") == "1" and found.get(f"{base_b}/door/faces") == "2"
+                        ),
+                    )
+                    running_a.cancel_scope.cancel()
+                one = await comes_true(
+                    broker.port,
+                    lambda found: (found[f"{base_a}/status"], found["visage/status"]) == ("offline", "online"),
+                )
+                running_b.cancel_scope.cancel()
+        return both, one
+
+    both, one = anyio.run(run)
+    outbox_a.close()
+    outbox_b.close()
+    assert (both[f"{base_a}/status"], both[f"{base_b}/status"]) == ("online", "online")
+    assert json.loads(both[f"{base_a}/door/person"])["names"] == ["Ada"]
+    assert json.loads(both[f"{base_b}/door/person"])["names"] == ["Bob"]
+    payloads = [json.loads(text) for topic, text in both.items() if topic.endswith("/config")]
+    assert len({payload["unique_id"] for payload in payloads}) == len(payloads) == 2 * 5
+    assert one[f"{base_b}/status"] == "online"
+
+
+def test_default_client_ids_differ(tmp_path: Path, broker: Broker) -> None:
+    """Equal ids make a broker throw the other client out at each connection."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    broker.start()
+    rigs = [rig(tmp_path / name, broker) for name in "ab"]
+
+    async def run() -> None:
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                for bus, publisher, outbox in rigs:
+                    group.start_soon(publisher.run)
+                    for _ in range(20):
+                        bus.publish(EventFactory("door", "camera", "boot").source_state("running", "", 1_700_000_000.0))
+                        await emptied(outbox)
+                group.cancel_scope.cancel()
+
+    anyio.run(run)
+    for _, publisher, outbox in rigs:
+        assert publisher.delivered == 20  # a client that is thrown out sends letters again
+        outbox.close()
+
+
+def test_the_person_topics_say_who_is_in_view(tmp_path: Path, broker: Broker) -> None:
+    """Ada, Bob and a stranger come; Bob goes; then everyone goes."""
+    broker.start()
+    bus, publisher, outbox = rig(tmp_path, broker)
+    sink = watch(bus, "door")
+    stranger = Identity(None, "unknown", 0.1, 0.0)
+    base = f"visage/{installation_id(tmp_path)}"
+
+    def is_now(names: list[str], strangers: int) -> Callable[[dict[str, str]], bool]:
+        def holds(found: dict[str, str]) -> bool:
+            told = json.loads(found.get(f"{base}/door/person", "{}"))
+            return (told.get("names"), told.get("strangers")) == (names, strangers)
+
+        return holds
+
+    sink.write(observe(0, [1, 2, 3], identities=[BOB, ADA, stranger]))
+    found = run_until(publisher, broker.port, is_now(["Ada", "Bob"], 1))
+    assert found["visage/door/person"] == "Ada, Bob"
+    assert json.loads(found[f"{base}/people/p2"])["sources"] == ["door"]
+    sink.write(observe(1, [2, 3], identities=[ADA, stranger], ended=(1,)))
+    found = run_until(publisher, broker.port, is_now(["Ada"], 1))
+    bob = json.loads(found[f"{base}/people/p2"])
+    assert (bob["present"], bob["last_source"], bob["name"]) == (False, "door", "Bob")
+    sink.write(observe(2, [3], identities=[stranger], ended=(2,)))
+    assert run_until(publisher, broker.port, is_now([], 1))["visage/door/person"] == "stranger"
+    sink.write(observe(3, [], ended=(3,)))
+    assert "visage/door/person" not in run_until(publisher, broker.port, is_now([], 0))
+    outbox.close()
+
+
+@dataclass
+class Roll:
+    """Who is enrolled."""
+
+    names: dict[str, str]
+
+    def person_ids(self) -> set[str]:
+        return set(self.names)
+
+    def person_name(self, person_id: str) -> str:
+        if person_id not in self.names:
+            raise NoSuchPerson(person_id)
+        return self.names[person_id]
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_forgotten_name_stands_in_no_topic(tmp_path: Path, broker: Broker, is_running: bool) -> None:
+    """Ada is in view when she is forgotten, while the daemon runs or while it does not; Bob stays known."""
+    broker.start()
+    roll = Roll({"p1": "Ada", "p2": "Bob"})
+    bus, publisher, outbox = rig(tmp_path, broker, people=roll)
+    watch(bus, "door").write(observe(0, [1, 2], identities=[ADA, BOB]))
+    run_until(publisher, broker.port, lambda found: found.get("visage/door/person") == "Ada, Bob")
+    del roll.names["p1"]
+    if is_running:
+        publisher.keep_only(roll.person_ids())
+    else:
+        outbox.close()
+        bus, publisher, outbox = rig(tmp_path, broker, people=roll)
+        watch(bus, "door")
+    found = run_until(publisher, broker.port, lambda found: not any("Ada" in text for text in found.values()))
+    outbox.close()
+    base = f"visage/{installation_id(tmp_path)}"
+    assert f"{base}/people/p1" not in found
+    assert json.loads(found[f"{base}/people/p2"])["name"] == "Bob"
+
+
+ENTITY_KEYS = {
+    "name", "unique_id", "state_topic", "availability", "availability_mode", "device", "origin", "device_class",
+    "value_template", "icon", "json_attributes_topic", "json_attributes_template", "entity_category", "expire_after",
+    "force_update", "qos", "encoding", "enabled_by_default", "object_id", "default_entity_id", "entity_picture",
+    "availability_topic", "availability_template", "payload_available", "payload_not_available", "platform",
+}  # fmt: skip
+DOCUMENTED = {
+    "binary_sensor": ENTITY_KEYS | {"payload_on", "payload_off", "off_delay"},
+    "sensor": ENTITY_KEYS
+    | {"state_class", "unit_of_measurement", "suggested_display_precision", "last_reset_value_template", "options"},
+}
+"""The keys of Home Assistant's pages "MQTT binary sensor" and "MQTT sensor"."""
+DEVICE_KEYS = {
+    "configuration_url", "connections", "hw_version", "identifiers", "manufacturer", "model", "model_id", "name",
+    "serial_number", "suggested_area", "sw_version", "via_device",
+}  # fmt: skip
+ORIGIN_KEYS = {"name", "sw_version", "support_url"}
+TOPIC = re.compile(r"homeassistant/(binary_sensor|sensor)/([a-zA-Z0-9_-]+)/config")
+
+
+def test_discovery_is_what_home_assistant_documents(tmp_path: Path, broker: Broker) -> None:
+    """Known keys alone, unique ids, and every topic that a payload names is retained at the broker."""
+    broker.start()
+    bus, publisher, outbox = rig(tmp_path, broker)
+    watch(bus, "front door").write(observe(0, [1], identities=[ADA], source_id="front door"))
+    found = run_until(publisher, broker.port, lambda found: found.get("visage/front_door/person") == "Ada")
+    outbox.close()
+    configs = {topic: json.loads(text) for topic, text in found.items() if topic.startswith("homeassistant/")}
+    assert len(configs) == 5
+    for topic, payload in configs.items():
+        match = TOPIC.fullmatch(topic)
+        assert match is not None, topic
+        assert match[2] == payload["unique_id"]
+        assert payload.keys() <= DOCUMENTED[match[1]]
+        assert payload["device"].keys() <= DEVICE_KEYS
+        assert payload["device"]["identifiers"]
+        assert payload["origin"].keys() <= ORIGIN_KEYS
+        assert payload["availability_mode"] in {"all", "any", "latest"}
+        named = [payload["state_topic"], *(place["topic"] for place in payload["availability"])]
+        named += [payload["json_attributes_topic"]] if "json_attributes_topic" in payload else []
+        for name in named:
+            assert name in found
+        for place in payload["availability"]:
+            assert found[place["topic"]] in {"online", "offline"}
+        if "json_attributes_topic" in payload:
+            assert isinstance(json.loads(found[payload["json_attributes_topic"]]), dict)
+
+
+def test_a_broker_with_a_private_ca_is_trusted_where_the_file_is_named(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    broker = Broker(tmp_path, authority)
+    broker.start()
+    outbox = Outbox(tmp_path / "outbox.sqlite", limit=100)
+    config = MqttConfig(host="127.0.0.1", port=broker.port, tls=True, ca_file=authority.ca_file)
+    publisher = MqttPublisher(config, outbox, receiver="mqtt", state_dir=tmp_path)
+    outbox.put(["mqtt"], "e", '{"source":"door"}')
+
+    async def run() -> None:
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(publisher.run)
+                await emptied(outbox)
+                group.cancel_scope.cancel()
+
+    try:
+        anyio.run(run)
+    finally:
+        broker.stop()
+        outbox.close()
+    assert publisher.delivered == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,9 +13,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from visage.config.service import WebhookConfig
+from tests.unit.visage.service.authority import Authority
+from visage.config.service import ServiceConfig, WebhookConfig
+from visage.config.yaml_file import ConfigError
 from visage.service.backoff import Backoff
 from visage.service.outbox import Outbox
+from visage.service.review import review
 from visage.service.webhooks import WebhookSender, signature
 
 BOUND_SECONDS = 20
@@ -30,6 +34,7 @@ class Receiver:
     asked: int = 0
     connections: int = 0
     url: str = ""
+    server: ThreadingHTTPServer | None = None
 
 
 @pytest.fixture
@@ -58,6 +63,7 @@ def receiver() -> Iterator[Receiver]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    script.server = server
     script.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -173,3 +179,82 @@ def test_a_receiver_that_is_away_gets_everything_later(tmp_path: Path, outbox: O
     send(again, WebhookConfig(url=receiver.url))
     again.close()
     assert len(receiver.taken) == 4
+
+
+@pytest.fixture
+def private(receiver: Receiver, tmp_path: Path) -> Authority:
+    """The receiver speaks HTTPS with a certificate of a CA that no store knows."""
+    authority = Authority(tmp_path)
+    assert receiver.server is not None
+    receiver.server.socket = authority.server_context().wrap_socket(receiver.server.socket, server_side=True)
+    receiver.url = receiver.url.replace("http:", "https:")
+    return authority
+
+
+def test_a_private_ca_is_trusted_where_its_file_is_named(
+    outbox: Outbox, receiver: Receiver, private: Authority
+) -> None:
+    send(outbox, WebhookConfig(url=receiver.url, ca_file=private.ca_file))
+    assert len(receiver.taken) == 4
+
+
+def test_a_private_ca_of_the_systems_store_is_trusted(
+    outbox: Outbox, receiver: Receiver, private: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(private.ca_file))  # where OpenSSL looks for the store
+    send(outbox, WebhookConfig(url=receiver.url))
+    assert len(receiver.taken) == 4
+
+
+@pytest.mark.usefixtures("private")
+def test_the_reason_of_a_refused_certificate_is_logged(
+    outbox: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender = WebhookSender("hook", WebhookConfig(url=receiver.url), outbox, receiver="hook")
+
+    async def run() -> None:
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(sender.run)
+                while not caplog.records:  # noqa: ASYNC110  # the log calls nobody
+                    await anyio.sleep(0.01)
+                group.cancel_scope.cancel()
+
+    anyio.run(run)
+    assert receiver.taken == []
+    assert caplog.records[0].message == (
+        "webhook hook: ConnectError: the certificate is refused: unable to get local issuer certificate; trying again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [(None, "can't be read: No such file or directory"), ("x", "holds no certificate")]
+)
+def test_a_ca_file_that_is_of_no_use_is_a_configuration_error(
+    tmp_path: Path, outbox: Outbox, text: str | None, problem: str
+) -> None:
+    path = tmp_path / "ca.pem"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=rf"events\.webhooks\.hook\.ca_file: .*ca\.pem {problem}"):
+        WebhookSender("hook", WebhookConfig(url="https://h/", ca_file=path), outbox, receiver="hook")
+    events = {"webhooks": {"hook": {"url": "https://h/", "ca_file": path}}}
+    lines = review(ServiceConfig.model_validate({"events": events, "web": {"enabled": False}}))
+    assert any(line.startswith("events.webhooks.hook.ca_file: ") and problem in line for line in lines)
+
+
+def test_a_refused_connection_says_so(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    sender = WebhookSender("hook", WebhookConfig(url=f"http://127.0.0.1:{port}/"), outbox, receiver="hook")
+
+    async def run() -> None:
+        with anyio.fail_after(BOUND_SECONDS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(sender.run)
+                while not caplog.records:  # noqa: ASYNC110  # the log calls nobody
+                    await anyio.sleep(0.01)
+                group.cancel_scope.cancel()
+
+    anyio.run(run)
+    assert "ConnectError: Connection refused; trying again" in caplog.records[0].message

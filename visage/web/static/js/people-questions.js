@@ -87,11 +87,12 @@ export function forget(person) {
     action: "Forget",
     danger: true,
     submit: async () => {
-      const removed = await remove(path`/people/${person.id}`);
+      const { waiting_vectors: waiting = 0, ...removed } = await remove(path`/people/${person.id}`);
       const parts = Object.entries(removed).map(([what, number]) =>
         plural(number, what.replace(/s$/, "").replaceAll("_", " ")),
       );
-      toast(`${person.name} is forgotten: ${parts.join(", ")} removed.`);
+      const later = waiting ? ` ${plural(waiting, "vector")} will leave the index when it can be reached.` : "";
+      toast(`${person.name} is forgotten: ${parts.join(", ")} removed.${later}`);
     },
   });
 }

@@ -1,0 +1,162 @@
+"""What the retained topics of a broker have to say, made from the events of cameras.
+
+    PREFIX/ID/SOURCE/{state,faces,person,availability}   `person` is JSON: who is in view, and how many strangers
+    PREFIX/ID/people/PERSON                              JSON: whether and where a person is in view, the last event
+    PREFIX/SOURCE/{state,faces,person}                   aliases without the installation's id; `person` is plain text
+
+A name stands in a topic only while its person is known to the gallery. An empty payload removes a retained topic.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+from visage.config.service import MqttConfig
+from visage.service.events import REMOVED, ServiceEvent
+from visage.service.home_assistant import Discovery
+
+__all__ = ["RetainedTopics"]
+
+RUNNING = "running"
+STRANGER = "stranger"
+
+
+@dataclass(slots=True)
+class _Camera:
+    """`tracks`: those in view; the person's id and name, an id of None for a stranger, None before it is decided."""
+
+    level: str
+    discovery: dict[str, str]
+    state: str = RUNNING
+    tracks: dict[int, tuple[str | None, str] | None] = field(default_factory=dict)
+
+    def people(self) -> dict[str, str]:
+        """Ids and names of the people in view."""
+        return {who[0]: who[1] for who in self.tracks.values() if who is not None and who[0] is not None}
+
+    def strangers(self) -> int:
+        return sum(who is not None and who[0] is None for who in self.tracks.values())
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The last time that a person was identified."""
+
+    name: str
+    discovery: dict[str, str]
+    facts: dict[str, object]
+
+
+class RetainedTopics:
+    """Safe from any thread."""
+
+    def __init__(self, prefix: str, installation: str, discovery: Discovery | None) -> None:
+        self._prefix = prefix
+        self._base = f"{prefix}/{installation}"
+        self._discovery = discovery
+        self._lock = threading.Lock()
+        self._cameras: dict[str, _Camera] = {}
+        self._seen: dict[str, _Seen] = {}
+
+    def note(self, event: ServiceEvent) -> None:
+        """Take in an event of a camera; files have no retained topics."""
+        if event.kind != "camera":
+            return
+        with self._lock:
+            if event.data.get("state") == REMOVED:
+                self._cameras.pop(event.source_id, None)
+                return
+            camera = self._cameras.get(event.source_id)
+            if camera is None:
+                level = MqttConfig.topic_level(event.source_id)
+                found = {} if self._discovery is None else self._discovery.camera(level, event.source_id)
+                camera = self._cameras[event.source_id] = _Camera(level, found)
+            if event.type == "source_state":
+                camera.state = str(event.data.get("state"))
+                camera.tracks.clear()
+            elif camera.state == RUNNING:  # frames from before a camera was lost may still come through
+                self._note_track(camera, event)
+
+    def restore(self, person_id: str, name: str) -> None:
+        """Take in a person who was seen before the daemon started, so that Home Assistant keeps the entity."""
+        found = {} if self._discovery is None else self._discovery.person(person_id, name)
+        with self._lock:
+            self._seen.setdefault(person_id, _Seen(name, found, {"last_source": None, "last_seen": None}))
+
+    def keep_only(self, known: Set[str]) -> None:
+        """Remove everyone whose id is not among these."""
+        with self._lock:
+            for gone in self._seen.keys() - known:
+                del self._seen[gone]
+            for camera in self._cameras.values():
+                for track_id, who in camera.tracks.items():
+                    if who is not None and who[0] is not None and who[0] not in known:
+                        camera.tracks[track_id] = None
+
+    def levels(self) -> list[str]:
+        """Return the topic levels of all cameras."""
+        with self._lock:
+            return [camera.level for camera in self._cameras.values()]
+
+    def payloads(self) -> dict[str, str]:
+        """Return every retained topic with its payload."""
+        payloads: dict[str, str] = {}
+        with self._lock:
+            for camera in self._cameras.values():
+                payloads.update(self._of_camera(camera))
+            for person_id, seen in self._seen.items():
+                payloads.update(self._of_person(person_id, seen))
+        return payloads
+
+    def _note_track(self, camera: _Camera, event: ServiceEvent) -> None:
+        track = event.data.get("track")
+        number = track.get("id") if isinstance(track, dict) else None
+        if not isinstance(number, int):
+            return
+        if event.type == "track_ended":
+            camera.tracks.pop(number, None)
+            return
+        camera.tracks.setdefault(number, None)
+        person = event.data.get("person")
+        if event.type != "track_identified" or not isinstance(person, dict):
+            return
+        person_id, name = person.get("id"), str(person.get("name"))
+        camera.tracks[number] = (None if person_id is None else str(person_id), name)
+        if person_id is not None:
+            self._note_person(str(person_id), name, event, person.get("similarity"))
+
+    def _note_person(self, person_id: str, name: str, event: ServiceEvent, similarity: object) -> None:
+        seen = self._seen.get(person_id)
+        if seen is None or seen.name != name:
+            found = {} if self._discovery is None else self._discovery.person(person_id, name)
+            seen = self._seen[person_id] = _Seen(name, found, {})
+        seen.facts = {
+            "last_source": event.source_id,
+            "last_seen": event.record()["time"],
+            "similarity": similarity,
+            "event": event.event_id,
+        }
+
+    def _of_camera(self, camera: _Camera) -> dict[str, str]:
+        own, alias = f"{self._base}/{camera.level}", f"{self._prefix}/{camera.level}"
+        people, strangers = camera.people(), camera.strangers()
+        names = sorted(set(people.values()), key=str.casefold)
+        faces = str(len(camera.tracks))
+        return {
+            **camera.discovery,
+            f"{own}/state": camera.state,
+            f"{own}/faces": faces,
+            f"{own}/person": json.dumps({"names": names, "ids": sorted(people), "strangers": strangers}),
+            f"{own}/availability": "online" if camera.state == RUNNING else "offline",
+            f"{alias}/state": camera.state,
+            f"{alias}/faces": faces,
+            f"{alias}/person": ", ".join(names) or (STRANGER if strangers else ""),
+        }
+
+    def _of_person(self, person_id: str, seen: _Seen) -> dict[str, str]:
+        sources = sorted(name for name, camera in self._cameras.items() if person_id in camera.people())
+        payload = {"present": bool(sources), "name": seen.name, "sources": sources, **seen.facts}
+        return {**seen.discovery, f"{self._base}/people/{person_id}": json.dumps(payload)}

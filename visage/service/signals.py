@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 async def obey_signals(stop: Callable[[], None], reload: Callable[[], object]) -> None:
     """Until cancelled. `stop` is called in the event loop for each signal; `reload` on a worker thread.
 
-    A reload that is refused is told and changes nothing else.
+    A reload that is refused is logged and changes nothing else; whatever goes wrong in one, the daemon goes on.
     """
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for number in signals:
@@ -31,3 +31,5 @@ async def obey_signals(stop: Callable[[], None], reload: Callable[[], object]) -
                 await anyio.to_thread.run_sync(reload)
             except (ValueError, ServiceError) as error:
                 logger.error("reload: %s", error, extra=about("reload.refused", error=error))
+            except Exception as error:  # the edge of a reload: cameras that run are worth more than a new file
+                logger.exception("reload failed; going on as before", extra=about("reload.failed", error=error))

@@ -138,7 +138,7 @@ def test_a_destination_under_a_file_is_one_line(visage: Visage) -> None:
     assert line.startswith("visage: error: film.mp4")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_leaves_whole_outputs(visage: Visage, media: Media, number: signal.Signals, code: int) -> None:
     """Far more video than can be done before the first line of progress; the signal follows that line."""
     (visage.folder / "films").mkdir()

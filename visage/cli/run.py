@@ -168,7 +168,8 @@ def run(
     """Find the faces in videos and write them as tables.
 
     Exits with 0 if all went well, 1 if something failed (the rest is done), 2 for a wrong command line, 130 after
-    Ctrl-C and 143 after SIGTERM: the first signal finishes and writes what is in flight, a second drops it.
+    Ctrl-C, 143 after SIGTERM and 129 after SIGHUP: the first signal finishes and writes what is in flight, a second
+    drops it.
     """
     from visage.observe.logging import configure_logging  # noqa: PLC0415
     from visage.observe.tried import warn_of_untried  # noqa: PLC0415

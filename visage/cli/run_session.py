@@ -1,12 +1,14 @@
 """One `visage run`: expand the sources, run the pipeline, tell how it went.
 
-The first SIGINT or SIGTERM drains: reading stops, what is in flight is finished and written, within the settings'
-`drain_seconds`. A second one aborts: unfinished outputs are dropped. The exit code then is 130 or 143.
+The first SIGINT, SIGTERM or SIGHUP drains: reading stops, what is in flight is finished and written, within the
+settings' `drain_seconds`. A second one aborts: unfinished outputs are dropped. The exit code then is 130, 143 or 129.
+SIGHUP, of a terminal that was closed, stays ignored under `nohup`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -139,9 +141,13 @@ async def supervise(run: Run, progress: RunProgress, drain_seconds: float) -> si
     received: list[signal.Signals] = []
 
     async def obey() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        ends = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            ends.append(signal.SIGHUP)
+        with anyio.open_signal_receiver(*ends) as signals:
             async for number in signals:
                 received.append(number)
+                _leave_lost_terminal()
                 if len(received) > 1:
                     run.abort()
                 else:
@@ -155,7 +161,8 @@ async def supervise(run: Run, progress: RunProgress, drain_seconds: float) -> si
 
     async def show() -> None:
         while True:
-            progress.update(run.statistics())
+            with contextlib.suppress(OSError):  # a terminal that was closed; its SIGHUP follows
+                progress.update(run.statistics())
             await anyio.sleep(UPDATE_SECONDS)
 
     async with anyio.create_task_group() as group:
@@ -164,6 +171,17 @@ async def supervise(run: Run, progress: RunProgress, drain_seconds: float) -> si
         await anyio.to_thread.run_sync(run.wait)
         group.cancel_scope.cancel()
     return received[0] if received else None
+
+
+def _leave_lost_terminal() -> None:
+    """What is still to be said goes nowhere where the terminal was closed: to write there would fail the run."""
+    for descriptor in (1, 2):
+        try:
+            os.write(descriptor, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
 
 
 def make_settings(given: Mapping[str, Any]) -> Settings:

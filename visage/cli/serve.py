@@ -12,6 +12,7 @@ import anyio
 import typer
 
 from visage.cli.options import LogFormatOption, LogLevelOption
+from visage.observe.printable import printable
 
 if TYPE_CHECKING:
     from visage.config.service import ServiceConfig
@@ -59,7 +60,7 @@ def serve(
         anyio.run(serve_daemon, loaded, load)
     except ConfigError as error:  # also from the daemon: a secret that is not there
         for problem in error.problems:
-            print(f"visage: error: {problem}", file=sys.stderr)
+            print(f"visage: error: {printable(problem)}", file=sys.stderr)
         raise typer.Exit(2) from error
 
 
@@ -68,6 +69,6 @@ def _print_review(path: Path, config: ServiceConfig) -> None:
 
     warnings = review(config)
     for line in warnings:
-        print(f"visage: warning: {line}", file=sys.stderr)
+        print(f"visage: warning: {printable(line)}", file=sys.stderr)
     verdict = "see the warnings" if warnings else "nothing is wrong"
     print(f"{path}: cameras: {len(config.cameras)}, folders: {len(config.folders)}; {verdict}")

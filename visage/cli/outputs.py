@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ __all__ = ["OutputOptions", "Outputs"]
 logger = logging.getLogger(__name__)
 
 # What is surely meant to be a file, and can't be one: without this it would become a folder of that name.
-OTHER_FILES = frozenset({".db", ".h5", ".hdf5", ".html", ".json", ".tsv", ".txt", ".xlsx", ".xml", *CONTAINERS})
+FILE_SUFFIX = re.compile(r"\.(?:[a-z]{2,5}|h5|hdf5|[a-z]4[a-z])", re.IGNORECASE)
 
 
 class Outputs:
@@ -102,8 +103,12 @@ class Outputs:
 
     def _check_options(self) -> None:
         options, are_several = self._options, len(self._sources) > 1
-        if options.dst is not None and options.dst.suffix.lower() in OTHER_FILES and not options.dst.is_dir():
-            raise typer.BadParameter(f"--dst {options.dst}: a table ends in {', '.join(TABLES)}; else name a folder")
+        dst = options.dst
+        if dst is not None and _looks_like_file(dst) and not dst.is_dir():
+            raise typer.BadParameter(
+                f"--dst {dst}: a table ends in {', '.join(TABLES)}; for a folder leave the ending {dst.suffix} out, or "
+                "make the folder first"
+            )
         if options.annotate is not None:
             is_video = options.annotate.suffix.lower() in CONTAINERS
             if are_several and is_video:
@@ -131,6 +136,12 @@ class Outputs:
         if path is None or len(self._sources) == 1:
             return path
         return path / f"{source_id}.mp4"
+
+
+def _looks_like_file(path: Path) -> bool:
+    """Whether a name has an ending, of none of the tables written here."""
+    suffix = path.suffix.lower()
+    return suffix not in TABLES and (suffix in CONTAINERS or FILE_SUFFIX.fullmatch(suffix) is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,8 +131,8 @@ class Session:
         if not self.quiet:
             _summarise(run, time.monotonic() - started)
             print(outputs.describe(run.outcomes))
-            if not is_whole:
-                _tell_of_empty_spans(run.outcomes)
+        if not is_whole:
+            _tell_of_empty_spans(run.outcomes)
         return received, run.outcomes
 
 

@@ -103,11 +103,11 @@ def rename(
 @app.command()
 def merge(
     kept: Annotated[str, typer.Argument(help="Who keeps the name.")],
-    merged: Annotated[str, typer.Argument(help="Who becomes part of the first.")],
+    merged: Annotated[str, typer.Argument(help="Who becomes part of the first: a person or an unknown.")],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Make two people one."""
+    """Make two people one, or give an unknown to the person it is."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.merge(kept, merged)
 

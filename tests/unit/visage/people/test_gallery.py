@@ -273,6 +273,19 @@ def test_a_picture_is_refused_with_a_hint() -> None:
         choose_face([poor])
 
 
+def test_a_merge_with_an_unknown_names_it(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        opened.record(track(BOB), uri="a.mp4")
+        with pytest.raises(NoSuchPerson, match="'Unknown 1' has no name yet; `visage people name"):
+            opened.merge("Unknown 1", "Ada")
+        with pytest.raises(NoSuchPerson, match="nobody is called 'Eve'"):
+            opened.merge("Ada", "Eve")
+        opened.merge("ada", "Unknown 1")
+        assert [(one.name, one.sightings) for one in opened.people()] == [("Ada", 1)]
+        assert opened.unknowns(all_of_them=True) == []
+
+
 def test_people_go_elsewhere_and_come_back(tmp_path: Path) -> None:
     archive = tmp_path / "people.zip"
     with gallery(tmp_path / "one") as opened:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES
+from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES, is_hidden
 from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, open_with
 from visage.cli.options import ModelDirOption
 from visage.cli.reporting import report
@@ -69,7 +69,8 @@ def add_folders(
     model_dir: ModelDirOption = None,
 ) -> None:
     """Enrol many people: a folder a person, with their photographs."""
-    people = {path.name: _files(path) for path in sorted(folder.iterdir()) if path.is_dir()} if folder.is_dir() else {}
+    folders = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    people = {path.name: _files(path) for path in folders if not is_hidden(path.name)}
     if not any(people.values()):
         raise typer.BadParameter(f"{folder} holds no folders with photographs")
     with open_with(gallery, gallery_key, model_dir, model=embedder) as (opened, reader):
@@ -120,4 +121,6 @@ def _enrol_track(opened: Gallery, name: str, folder: Path, track: int) -> bool:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return sorted(found for found in path.iterdir() if found.suffix.lower() in PHOTOGRAPH_SUFFIXES)
+    return sorted(
+        found for found in path.iterdir() if found.suffix.lower() in PHOTOGRAPH_SUFFIXES and not is_hidden(found.name)
+    )

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from stages.addresses import ADDRESS, is_address, redact_credentials
-from stages.decode.suffixes import VIDEO_SUFFIXES
+from stages.decode.suffixes import VIDEO_SUFFIXES, is_hidden
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
 from visage.home import expand_home
 
@@ -143,8 +143,8 @@ def _videos(folder: Path, report: Report) -> list[str]:
 
     videos = []
     for parent, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        visible = (name for name in names if not name.startswith("."))
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        visible = (name for name in names if not is_hidden(name))
         videos += [os.path.join(parent, name) for name in visible if name.lower().endswith(VIDEO_SUFFIXES)]
     return sorted(videos)
 

@@ -25,6 +25,7 @@ import anyio
 import anyio.to_thread
 from watchfiles import Change, awatch
 
+from stages.decode.suffixes import is_hidden
 from visage.config.service import FolderConfig
 from visage.observe.fields import about
 from visage.service.results import RESULTS_SUFFIX
@@ -130,7 +131,7 @@ class WatchedFolder:
             below = path.relative_to(self._config.path)
         except ValueError:
             return False
-        if any(part.startswith(".") for part in below.parts) or path.name.endswith(PART_SUFFIX):
+        if any(map(is_hidden, below.parts)) or path.name.endswith(PART_SUFFIX):
             return False
         if any(part.endswith(RESULTS_SUFFIX) for part in below.parts):
             return False
@@ -210,7 +211,7 @@ class WatchedFolder:
             logger.warning("%s: %s; skipped", error.filename, error.strerror)
 
         for parent, folders, names in os.walk(top, onerror=unreadable):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(name for name in folders if not is_hidden(name))
             for name in sorted(names):
                 path = Path(parent, name)
                 if self.wants(path):

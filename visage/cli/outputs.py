@@ -80,6 +80,7 @@ class Outputs:
                     audio_uri=audio_uri,
                     on_sound_lost=logger.warning,
                     blur=self._options.blur,
+                    with_boxes=self._options.boxes,
                     force=self._options.force,
                 )
             )
@@ -117,6 +118,8 @@ class Outputs:
                 raise typer.BadParameter(f"--annotate {options.annotate}: a video ends in {', '.join(CONTAINERS)}")
         if options.blur is not None and options.annotate is None:
             raise typer.BadParameter("--blur is for the annotated video: give --annotate as well")
+        if not options.boxes and options.annotate is None:
+            raise typer.BadParameter("--no-boxes is for the annotated video: give --annotate as well")
         if options.blur not in (None, ALL) and not self._knows_people:
             raise typer.BadParameter(f"--blur {options.blur} needs --gallery, to know who is who; or --blur all")
         if options.show and are_several:
@@ -152,6 +155,7 @@ class OutputOptions:
         dst: a folder or a table; None for none.
         annotate: a video file, or with several sources a folder for one each; None for none.
         blur: whose faces to make unrecognisable in it; None for nobody's.
+        boxes: draw boxes, names and landmarks of the faces that are not blurred.
         show: play in a window.
         force: replace what exists.
     """
@@ -159,5 +163,6 @@ class OutputOptions:
     dst: Path | None = None
     annotate: Path | None = None
     blur: str | None = None
+    boxes: bool = True
     show: bool = False
     force: bool = False

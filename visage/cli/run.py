@@ -50,11 +50,15 @@ def run(
         str | None,
         typer.Option(
             metavar="all|unknown|NAME",
-            help="Make faces unrecognisable in the annotated video.",
+            help="Make faces unrecognisable in the annotated video; nothing is drawn on them.",
             show_default="nobody's",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    no_boxes: Annotated[
+        bool,
+        typer.Option("--no-boxes", help="Draw nothing: with --blur a clean, anonymised video.", rich_help_panel=OUTPUT),
+    ] = False,
     show: Annotated[
         bool, typer.Option("--show", help="Play in a window (needs visage\\[show]).", rich_help_panel=OUTPUT)
     ] = False,
@@ -204,5 +208,5 @@ def run(
             "model_dir": model_dir,
         }
     )
-    outputs = OutputOptions(dst=dst, annotate=annotate, blur=blur, show=show, force=force)
+    outputs = OutputOptions(dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force)
     raise typer.Exit(Session(settings, outputs, quiet=quiet).run(src))

@@ -60,6 +60,7 @@ def test_folders_may_have_dots(tmp_path: Path, name: str) -> None:
         (OutputOptions(dst=Path("out.hdf5")), ("clip",), "a table ends in .csv"),
         (OutputOptions(dst=Path("out.M4V")), ("clip",), "a table ends in .csv"),
         (OutputOptions(dst=Path("out.cvs")), ("clip", "other"), "a table ends in .csv"),
+        (OutputOptions(boxes=False), ("clip",), "--no-boxes is for the annotated video"),
         (OutputOptions(show=True), ("clip", "other"), "plays one video"),
     ],
 )

@@ -43,7 +43,9 @@ class Outputs:
         self._started: set[str] = set()
         self._destination: Destination | None = None
         if options.dst is not None:
-            self._destination = destination_for(options.dst, run, source_ids=list(self._sources), force=options.force)
+            self._destination = destination_for(
+                options.dst, run, source_ids=list(self._sources), force=options.force, csv_mark=options.excel
+            )
 
     @property
     def needs_pixels(self) -> bool:
@@ -158,6 +160,7 @@ class OutputOptions:
         boxes: draw boxes, names and landmarks of the faces that are not blurred.
         show: play in a window.
         force: replace what exists.
+        excel: begin CSV files with a byte order mark.
     """
 
     dst: Path | None = None
@@ -166,3 +169,4 @@ class OutputOptions:
     boxes: bool = True
     show: bool = False
     force: bool = False
+    excel: bool = False

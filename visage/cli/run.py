@@ -36,6 +36,12 @@ def run(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs.", rich_help_panel=OUTPUT)] = False,
+    excel: Annotated[
+        bool,
+        typer.Option(
+            "--excel", help="Begin CSV files so that Excel reads their names as UTF-8.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
     annotate: Annotated[
         Path | None,
         typer.Option(
@@ -208,5 +214,7 @@ def run(
             "model_dir": model_dir,
         }
     )
-    outputs = OutputOptions(dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force)
+    outputs = OutputOptions(
+        dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force, excel=excel
+    )
     raise typer.Exit(Session(settings, outputs, quiet=quiet).run(src))

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.errors import OutputFailed
-from stages.frames import Observation
+from stages.frames import Identity, Observation
 from stages.sink.csv import CsvTable
 from stages.sink.hdf5 import BLOCK_ROWS, CHUNK_ROWS, EmbeddingsFile
 from stages.sink.jsonl import JsonLinesTable
@@ -54,6 +54,23 @@ def test_csv_begins_with_the_columns_of_the_cpp_visage(tmp_path: Path) -> None:
     assert header.startswith(CPP_COLUMNS + ",timestamp,right_eye_x,right_eye_y,left_eye_x,")
     tail = ",right_mouth_x,right_mouth_y,left_mouth_x,left_mouth_y,track_id,quality,propagated,person,similarity"
     assert header.endswith(tail)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+49", "-Max", "@SUM(A1)", '=HYPERLINK("http://x","y")'])
+def test_no_name_runs_as_a_formula(tmp_path: Path, name: str) -> None:
+    """A spreadsheet's own rule: what begins with an apostrophe is text."""
+    seen = observation(0, 1)
+    named = seen.with_faces(replace(seen.faces, identities=(Identity("p1", name, 0.9, 0.0),)))
+    table = CsvTable(tmp_path / "a.csv", with_source=True)
+    table.append(named, f"{name}.mp4")
+    commit(table)
+    (row,) = csv_rows(tmp_path / "a.csv")
+    assert (row["person"], row["source"]) == (f"'{name}", f"'{name}.mp4")
+
+
+def test_a_table_for_excel_begins_with_a_mark(tmp_path: Path) -> None:
+    commit(CsvTable(tmp_path / "a.csv", with_mark=True))
+    assert (tmp_path / "a.csv").read_bytes().startswith(b"\xef\xbb\xbfframe_num,")
 
 
 @pytest.mark.smoke

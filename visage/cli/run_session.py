@@ -85,6 +85,8 @@ class Session:
             raise typer.BadParameter("--workers: --annotate and --show need the pictures here; leave it at 1")
         if self.settings.gallery is None:
             return self._run_pipeline(specs, outputs, None)
+        if not (self.settings.gallery / "gallery.sqlite").exists():
+            print(f"visage: {self.settings.gallery}: a new gallery, with no one in it yet", file=sys.stderr)
         with GallerySession(self.settings) as people:
             self._check_blurred(people.gallery)
             done = self._run_pipeline(specs, outputs, people)

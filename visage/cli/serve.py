@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,10 +60,13 @@ def serve(
             _print_review(config, loaded, with_origins(review(loaded), config, flags=overlays or ()))
             return
         from visage.service.assembly import serve_daemon  # noqa: PLC0415
+        from visage.service.places import waited_for  # noqa: PLC0415
         from visage.web.errors import BindRefused  # noqa: PLC0415
 
         try:
             refuse_unusable(loaded)
+            for line in with_origins(waited_for(loaded), config, flags=overlays or ()):
+                logging.getLogger(__name__).warning("%s", line)
             anyio.run(serve_daemon, loaded, load)
         except ConfigError as error:
             raise ConfigError(with_origins(error.problems, config, flags=overlays or ())) from error

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.unit.visage.people.scenes import gallery, person
+from visage.cli.main import main
 from visage.people.errors import GalleryBroken
 from visage.people.exchange import exported_model, import_gallery
 
@@ -79,3 +80,22 @@ def test_an_honest_archive_of_many_pictures_is_taken(tmp_path: Path) -> None:
     path = archive(tmp_path, document(*[None] * 2000))
     with gallery(tmp_path / "g") as opened:
         assert import_gallery(opened, path) == (2000, 0)
+
+
+def test_a_new_gallery_is_announced_and_a_mistyped_one_is_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands that write say that the gallery is new, those that read refuse."""
+    path, new, mistyped = archive(tmp_path, document(None)), tmp_path / "people", tmp_path / "poeple"
+    for arguments in (["import", str(path), "-g", str(new)], ["list", "-g", str(new)]):
+        with pytest.raises(SystemExit) as ended:
+            main(["people", *arguments])
+        assert ended.value.code == 0
+    captured = capsys.readouterr()
+    assert captured.err == f"visage: {new}: a new gallery, with no one in it yet\n"
+    assert "Ada" in captured.out
+    for arguments in (["list"], ["unknowns"], ["forget", "Ada"], ["audit"], ["export", str(tmp_path / "e.zip")]):
+        with pytest.raises(SystemExit) as ended:
+            main(["people", *arguments, "-g", str(mistyped)])
+        assert ended.value.code == 1
+    assert not mistyped.exists()

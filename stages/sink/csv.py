@@ -17,7 +17,7 @@ from stages.frames import Faces, Identity, Observation
 from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS, PERSON_COLUMNS, TRACK_COLUMNS, spelled
 from stages.sink.staged import StagedFile, output_errors
 
-__all__ = ["CsvTable"]
+__all__ = ["CsvTable", "person_fields"]
 
 FACE_FORMAT = "%d,%d,%.2f,%.2f,%.2f,%.2f,%s,%s"
 LANDMARK_FORMAT = ",%.2f" * len(LANDMARK_COLUMNS)
@@ -61,7 +61,7 @@ class CsvTable:
             lines.append(prefix + FACE_FORMAT % (frame.index, number, *boxes[number], _plain(score), timestamp))
             lines.append(NO_LANDMARKS if landmarks is None else LANDMARK_FORMAT % tuple(landmarks[number]))
             lines.append(tracks[number])
-            lines.append(_person_fields(None if faces.identities is None else faces.identities[number]))
+            lines.append(person_fields(None if faces.identities is None else faces.identities[number]))
         self._write("".join(lines))
 
     def seal(self) -> None:
@@ -96,8 +96,8 @@ def _track_fields(faces: Faces) -> list[str]:
     ]
 
 
-def _person_fields(identity: Identity | None) -> str:
-    """The last fields of a face's line."""
+def person_fields(identity: Identity | None) -> str:
+    """The last fields of a face's or track's line, with the comma before them and the line's end."""
     return NO_PERSON if identity is None else f",{_quoted(identity.name)},{identity.similarity:.4f}\n"
 
 

@@ -13,8 +13,20 @@ ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # A parameter that looks like a secret, in the query or, as recorders have it, in the path, where _channel= may follow
 # instead of &. Whatever else follows could be of the secret, so it does not show either.
 SECRET_PARAMETER = re.compile(
-    r"((?:pass|pwd?|secret|token|key|auth|sig|credential)[^/?#&=]*(?:=|%3D))[^&]*?(?=&|_(?:channel|stream)=|\Z)",
+    r"((?:pass|pwd?|secret|token|key|auth|sig|credential|login|jwt|access|(?<![a-z])pin)[^/?#&=]*(?:=|%3D))"
+    r"[^&]*?(?=&|_(?:channel|stream)=|\Z)",
     re.IGNORECASE,
+)
+# A part of the path that can only be a secret: a JSON Web Token, a UUID, or a long run in which letters and digits take
+# turns, as services that share a camera by a link have it. A date or a number after a word is none.
+SECRET_SEGMENT = re.compile(
+    r"(?<=/)(?:eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|(?=(?:[a-z0-9]*\d[a-z]){2})[a-z0-9]{20,})(?=[/?#.]|\Z)",
+    re.IGNORECASE,
+)
+# A path's `/token/x` and `/key/x`, where the next part is the secret.
+SECRET_AFTER = re.compile(
+    r"(?<=/)((?:pass(?:word|wd)?|pwd|secret|token|key|api_?key|auth|jwt|pin|access_?token)/)[^/?#]+", re.IGNORECASE
 )
 # The part before the host. A password with an unescaped / ? or # ends the host early for a parser, but must not show.
 USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
@@ -41,7 +53,7 @@ def with_lower_scheme(uri: str) -> str:
 
 
 def redact_credentials(uri: str) -> str:
-    """The address without user, password and the values of parameters that look like secrets.
+    """The address without user, password and what looks like a secret: values of parameters, parts of the path.
 
     A path comes back unchanged; of what can't be taken apart only the scheme remains.
     """
@@ -52,4 +64,9 @@ def redact_credentials(uri: str) -> str:
         parts = urlsplit(USERINFO.sub("***@", uri, count=1))
     except ValueError:  # such as half an IPv6 address
         return f"{begins[0]}***"
-    return SECRET_PARAMETER.sub(r"\1***", parts.geturl())
+    shown = parts.geturl()
+    path_starts = shown.find("/", len(begins[0]))
+    if path_starts != -1:
+        path = SECRET_AFTER.sub(r"\1***", shown[path_starts:])
+        shown = shown[:path_starts] + SECRET_SEGMENT.sub("***", path)
+    return SECRET_PARAMETER.sub(r"\1***", shown)

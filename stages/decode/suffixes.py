@@ -1,4 +1,4 @@
-"""Names by which files in a folder are taken for videos, and in one of photographs for those.
+"""Names by which files in a folder are taken for videos, and in one of photographs for those; and names to skip.
 
 By its own name whatever FFmpeg reads is taken. Imports nothing: the command line's help is to be quick.
 """
@@ -22,7 +22,17 @@ PHOTOGRAPH_SUFFIXES = (
 
 # What storage, synchronisation and operating systems keep for themselves among people's files, in lower case.
 _FOLDERS_OF_SYSTEMS = frozenset(
-    {"#recycle", "#snapshot", "$recycle.bin", "@eadir", "@recently-snapshot", "@recycle", "@sharebin", "@tmp"}
+    {
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "@eadir",
+        "@recently-snapshot",
+        "@recycle",
+        "@sharebin",
+        "@tmp",
+        "__macosx",
+    }
     | {"lost+found", "network trash folder", "recycled", "recycler", "system volume information"}
 )
 _UNFINISHED_PREFIXES = ("~syncthing~", "~$")

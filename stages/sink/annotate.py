@@ -59,6 +59,7 @@ class AnnotatedVideoSink:
         audio_uri: str | None = None,
         on_sound_lost: Callable[[str], None] | None = None,
         blur: str | None = None,
+        with_boxes: bool = True,
         force: bool = False,
     ) -> None:
         """
@@ -68,6 +69,7 @@ class AnnotatedVideoSink:
             audio_uri: the source, to copy its sound from; None for a silent video.
             on_sound_lost: told once, in a line for a person, that some or all of the sound has to be left out.
             blur: whose faces to make unrecognisable, see `stages.sink.blur`; None for nobody's.
+            with_boxes: draw boxes, names and landmarks of the faces that are not blurred.
             force: replace a file that exists.
 
         Raises:
@@ -80,6 +82,7 @@ class AnnotatedVideoSink:
         self._audio_uri = audio_uri
         self._on_sound_lost = on_sound_lost
         self._blur = blur
+        self._with_boxes = with_boxes
         self._force = force
         self._staged: StagedFile | None = None
         self._output: OutputContainer | None = None
@@ -111,9 +114,9 @@ class AnnotatedVideoSink:
             if self._audio is not None:
                 self._audio.start(frame.pts_seconds)
         image = self._to_bgr(frame.picture).copy()
-        if self._blur is not None:
-            blur_faces(image, observation.faces, self._blur)
-        draw_faces(image, observation.faces)
+        blurred = None if self._blur is None else blur_faces(image, observation.faces, self._blur)
+        if self._with_boxes:
+            draw_faces(image, observation.faces, hidden=blurred)
         image = self._fitted(image)  # only now: the boxes are pixels of the frame as it was
         pts = max(round((frame.pts_seconds - self._first_seconds) / TIME_BASE), self._last_pts + 1)
         if self._last_pts >= 0:

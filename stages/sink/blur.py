@@ -21,16 +21,17 @@ BLOCKS = 6
 MARGIN = 0.15
 
 
-def blur_faces(image: NDArray[np.uint8], faces: Faces, whom: str) -> None:
-    """Blur in the picture, uint8 (H, W, 3), BGR, in place.
+def blur_faces(image: NDArray[np.uint8], faces: Faces, whom: str) -> NDArray[np.bool_]:
+    """Blur in the picture, uint8 (H, W, 3), BGR, in place; returns whom, bool (N,).
 
     Args:
         whom: "all"; "unknown", everybody who is not known by name; or a name: that person alone, and whoever nobody
             has looked at yet.
     """
-    for row in range(len(faces)):
-        if _is_meant(faces, row, whom):
-            _mosaic(image, faces.boxes_xyxy[row].tolist())
+    is_blurred = np.array([_is_meant(faces, row, whom) for row in range(len(faces))], bool)
+    for box in faces.boxes_xyxy[is_blurred].tolist():
+        _mosaic(image, box)
+    return is_blurred
 
 
 def _is_meant(faces: Faces, row: int, whom: str) -> bool:

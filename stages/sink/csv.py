@@ -1,6 +1,9 @@
 """Faces as CSV: one line a face, a header always, constant memory.
 
 Pixels have two decimals, confidence and timestamp six at most. A frame without a face has no line.
+
+A spreadsheet runs a text that begins with =, +, - or @ as a formula, quoted or not: names and sources that do have an
+apostrophe before them, which spreadsheets take for "this is text". JSON Lines and Parquet have the names as they are.
 """
 
 from __future__ import annotations
@@ -14,27 +17,34 @@ from stages.frames import Faces, Identity, Observation
 from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS, PERSON_COLUMNS, TRACK_COLUMNS, spelled
 from stages.sink.staged import StagedFile, output_errors
 
-__all__ = ["CsvTable"]
+__all__ = ["CsvTable", "person_fields"]
 
 FACE_FORMAT = "%d,%d,%.2f,%.2f,%.2f,%.2f,%s,%s"
 LANDMARK_FORMAT = ",%.2f" * len(LANDMARK_COLUMNS)
 NO_LANDMARKS = "," * len(LANDMARK_COLUMNS)
 TRACK_FORMAT = ",%d,%.4f,%d"
 NO_TRACK = "," * len(TRACK_COLUMNS)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+BYTE_ORDER_MARK = "\ufeff"
 NO_PERSON = "," * len(PERSON_COLUMNS) + "\n"
 
 
 class CsvTable:
     """Writes faces to a staged CSV file, UTF-8, lines end in LF. Implements `stages.sink.rows.Table`."""
 
-    def __init__(self, path: Path, *, force: bool = False, with_source: bool = False) -> None:
-        """Stage the file. `with_source` adds a first column `source`. Raises OutputExists, OutputFailed."""
+    def __init__(self, path: Path, *, force: bool = False, with_source: bool = False, with_mark: bool = False) -> None:
+        """Stage the file. Raises OutputExists, OutputFailed.
+
+        Args:
+            with_source: add a first column `source`.
+            with_mark: begin with a byte order mark, without which Excel reads names as of another encoding.
+        """
         self._staged = StagedFile(path, force=force)
         self._with_source = with_source
         header = [*FACE_COLUMNS, *LANDMARK_COLUMNS, *TRACK_COLUMNS, *PERSON_COLUMNS]
         if with_source:
             header.insert(0, "source")
-        self._write(",".join(header) + "\n")
+        self._write(BYTE_ORDER_MARK * with_mark + ",".join(header) + "\n")
 
     def append(self, observation: Observation, source: str) -> None:
         """Add a frame's faces. Raises OutputFailed."""
@@ -51,7 +61,7 @@ class CsvTable:
             lines.append(prefix + FACE_FORMAT % (frame.index, number, *boxes[number], _plain(score), timestamp))
             lines.append(NO_LANDMARKS if landmarks is None else LANDMARK_FORMAT % tuple(landmarks[number]))
             lines.append(tracks[number])
-            lines.append(_person_fields(None if faces.identities is None else faces.identities[number]))
+            lines.append(person_fields(None if faces.identities is None else faces.identities[number]))
         self._write("".join(lines))
 
     def seal(self) -> None:
@@ -70,9 +80,9 @@ class CsvTable:
 
 @functools.lru_cache(maxsize=256)
 def _quoted(text: str) -> str:
-    """A field's text, quoted where needed. Remembered: names and sources come again and again."""
+    """A field's text, no formula, quoted where needed. Remembered: names and sources come again and again."""
     line = io.StringIO()
-    csv.writer(line).writerow([text, ""])
+    csv.writer(line).writerow([f"'{text}" if text.startswith(FORMULA) else text, ""])
     return line.getvalue().removesuffix(",\r\n")
 
 
@@ -86,8 +96,8 @@ def _track_fields(faces: Faces) -> list[str]:
     ]
 
 
-def _person_fields(identity: Identity | None) -> str:
-    """The last fields of a face's line."""
+def person_fields(identity: Identity | None) -> str:
+    """The last fields of a face's or track's line, with the comma before them and the line's end."""
     return NO_PERSON if identity is None else f",{_quoted(identity.name)},{identity.similarity:.4f}\n"
 
 

@@ -41,7 +41,7 @@ class Destination(Protocol):
 
 
 def destination_for(
-    path: Path, run: RunDescription, *, source_ids: Sequence[str], force: bool = False
+    path: Path, run: RunDescription, *, source_ids: Sequence[str], force: bool = False, csv_mark: bool = False
 ) -> FolderDestination | TableDestination:
     """The destination of that name.
 
@@ -50,19 +50,29 @@ def destination_for(
         run: goes into the metadata, and says whether there are embeddings.
         source_ids: of all sources expected, each fit for a file name.
         force: replace what exists.
+        csv_mark: begin CSV files with a byte order mark, for Excel.
     """
     if path.suffix.lower() in TABLES:
-        return TableDestination(path, run, force=force)
-    return FolderDestination(path, run, source_ids=source_ids, force=force)
+        return TableDestination(path, run, force=force, csv_mark=csv_mark)
+    return FolderDestination(path, run, source_ids=source_ids, force=force, csv_mark=csv_mark)
 
 
 class FolderDestination:
     """A folder for the only source, or one below it for each. Implements `Destination`."""
 
-    def __init__(self, path: Path, run: RunDescription, *, source_ids: Sequence[str], force: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        run: RunDescription,
+        *,
+        source_ids: Sequence[str],
+        force: bool = False,
+        csv_mark: bool = False,
+    ) -> None:
         self._path = path
         self._run = run
         self._force = force
+        self._csv_mark = csv_mark
         self._folders = {name: path / name if len(source_ids) > 1 else path for name in source_ids}
 
     def check(self) -> None:
@@ -72,7 +82,8 @@ class FolderDestination:
             check_writable(folder)
 
     def sinks_for(self, info: VideoInfo) -> list[Sink]:
-        return [FolderSink(self._folders[info.source_id], self._run, force=self._force)]
+        folder = self._folders[info.source_id]
+        return [FolderSink(folder, self._run, force=self._force, csv_mark=self._csv_mark)]
 
     def close(self) -> None:
         """Every source has committed its own folder."""
@@ -81,10 +92,10 @@ class FolderDestination:
 class TableDestination:
     """One table for all sources. Implements `Destination`."""
 
-    def __init__(self, path: Path, run: RunDescription, *, force: bool = False) -> None:
+    def __init__(self, path: Path, run: RunDescription, *, force: bool = False, csv_mark: bool = False) -> None:
         self._path = path
         self._force = force
-        self._shared = SharedTable(lambda: TABLES[path.suffix.lower()](path, run, force))
+        self._shared = SharedTable(lambda: TABLES[path.suffix.lower()](path, run, force, csv_mark))
 
     def check(self) -> None:
         if self._path.is_file() and not self._force:
@@ -98,20 +109,20 @@ class TableDestination:
         self._shared.close()
 
 
-def _csv(path: Path, run: RunDescription, force: bool) -> Table:
-    return CsvTable(path, force=force, with_source=True)
+def _csv(path: Path, run: RunDescription, force: bool, csv_mark: bool) -> Table:
+    return CsvTable(path, force=force, with_source=True, with_mark=csv_mark)
 
 
-def _parquet(path: Path, run: RunDescription, force: bool) -> Table:
+def _parquet(path: Path, run: RunDescription, force: bool, _: bool) -> Table:
     return ParquetTable(path, embedding_dimension=run.embedding_dimension, force=force)
 
 
-def _jsonl(path: Path, run: RunDescription, force: bool) -> Table:
+def _jsonl(path: Path, run: RunDescription, force: bool, _: bool) -> Table:
     return JsonLinesTable(path, force=force)
 
 
 # By the ending of the table's name.
-TABLES: dict[str, Callable[[Path, RunDescription, bool], Table]] = {
+TABLES: dict[str, Callable[[Path, RunDescription, bool, bool], Table]] = {
     ".csv": _csv,
     ".parquet": _parquet,
     ".jsonl": _jsonl,

@@ -34,10 +34,12 @@ FRAME_HEIGHT_PER_LINE_PIXEL = 360  # a box's line is 1 pixel wide in 360p, 3 in 
 SUBPIXEL_BITS = 4  # OpenCV takes coordinates as fixed point
 
 
-def draw_faces(image: NDArray[np.uint8], faces: Faces) -> None:
-    """Draw into the picture, uint8 (H, W, 3), BGR, in place."""
+def draw_faces(image: NDArray[np.uint8], faces: Faces, *, hidden: NDArray[np.bool_] | None = None) -> None:
+    """Draw into the picture, uint8 (H, W, 3), BGR, in place. `hidden`: bool (N,), the faces to draw nothing of."""
     thickness = max(1, round(image.shape[0] / FRAME_HEIGHT_PER_LINE_PIXEL))
     for number, score in enumerate(faces.scores.tolist()):
+        if hidden is not None and hidden[number]:
+            continue
         left, top, right, bottom = _fixed_point(faces.boxes_xyxy[number])
         track = 0 if faces.track_ids is None else int(faces.track_ids[number])
         colour = TRACK_BGR[(track - 1) % len(TRACK_BGR)] if track else BOX_BGR
@@ -69,10 +71,12 @@ def _fixed_point(coordinates: NDArray[np.float32]) -> list[int]:
 def _draw_label(
     image: NDArray[np.uint8], text: str, corner: tuple[int, int], thickness: int, colour: tuple[int, int, int]
 ) -> None:
-    """Text on a filled strip that sits on the box's upper edge, or below it where the picture ends."""
+    """Text on a filled strip that sits on the box's upper edge, or below it; within the picture where it fits."""
     left, top = corner
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * thickness
     (width, height), baseline = cv2.getTextSize(text, font, scale, thickness)
     bottom = top if top >= height + baseline else top + height + baseline
+    bottom = max(min(bottom, image.shape[0]), height + baseline)
+    left = max(min(left, image.shape[1] - width), 0)
     cv2.rectangle(image, (left, bottom - height - baseline), (left + width, bottom), colour, cv2.FILLED)
     cv2.putText(image, text, (left, bottom - baseline // 2), font, scale, TEXT_BGR, thickness, cv2.LINE_AA)

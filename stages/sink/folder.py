@@ -39,11 +39,16 @@ class FolderSink:
     Implements `stages.sink.base.Sink`.
     """
 
-    def __init__(self, folder: Path, run: RunDescription, *, force: bool = False) -> None:
-        """`force` replaces the outputs that a folder has already."""
+    def __init__(self, folder: Path, run: RunDescription, *, force: bool = False, csv_mark: bool = False) -> None:
+        """
+        Args:
+            force: replace the outputs that a folder has already.
+            csv_mark: begin CSV files that hold names with a byte order mark, for Excel.
+        """
         self._folder = folder
         self._run = run
         self._force = force
+        self._csv_mark = csv_mark
         self._made_folder = False
         self._tables: list[Table] = []
         self._track_tables: list[TracksCsv | TracksParquet] = []
@@ -60,7 +65,7 @@ class FolderSink:
         # First of all: its lock keeps a second run out of the folder.
         self._metadata = StagedFile(self._folder / METADATA, force=self._force)
         replace = self._force or self._metadata.took_over
-        self._tables.append(CsvTable(self._folder / DETECTIONS, force=replace))
+        self._tables.append(CsvTable(self._folder / DETECTIONS, force=replace, with_mark=self._csv_mark))
         dimension = self._run.embedding_dimension
         if dimension is not None:
             self._tables.append(EmbeddingsFile(self._folder / EMBEDDINGS, dimension=dimension, force=replace))

@@ -4,6 +4,8 @@ One row for each face that was embedded, in the order of `detections.csv`. The t
 followed (`--frameskip`) or chosen (`--embed best`).
 
 Rows are appended in blocks of bounded size, so memory stays constant. Without a face the datasets are there and empty.
+HDF5 stores whole chunks: where all rows fit in one, it is as long as they are, so that ten thousand films with a face
+each don't take gigabytes.
 On a full disk the HDF5 library crashes the process when it closes the file (h5py issue 914, still so in HDF5 2.0), so
 it never learns of a failed write: `_UnfailingFile` keeps the error, and it is raised here.
 """
@@ -25,8 +27,9 @@ __all__ = ["EmbeddingsFile"]
 
 T = TypeVar("T")
 
-# One HDF5 chunk: 512 KiB for embeddings of 128, within the library's default chunk cache of 1 MiB.
 BLOCK_ROWS = 1024
+# 128 KiB for embeddings of 128, well within the library's default chunk cache of 1 MiB.
+CHUNK_ROWS = 256
 
 
 class EmbeddingsFile:
@@ -42,14 +45,10 @@ class EmbeddingsFile:
         self._face_nums = np.empty(BLOCK_ROWS, np.int32)
         self._track_ids = np.empty(BLOCK_ROWS, np.int32)
         self._filled = 0
+        self._has_datasets = False
         self._staged = StagedFile(path, force=force)
         self._disk = _UnfailingFile(self._staged.file)
         self._file = h5py.File(self._disk, "w")
-        for name, buffer in self._buffers().items():
-            shape = buffer.shape[1:]
-            self._file.create_dataset(
-                name, (0, *shape), buffer.dtype, maxshape=(None, *shape), chunks=(BLOCK_ROWS, *shape)
-            )
 
     def append(self, observation: Observation, source: str) -> None:
         """Add a frame's faces. Raises OutputFailed, and ValueError where they have no embeddings."""
@@ -88,12 +87,22 @@ class EmbeddingsFile:
 
     def _write_block(self) -> None:
         count, self._filled = self._filled, 0
+        if not self._has_datasets:
+            self._make_datasets(min(max(1, count), CHUNK_ROWS))
         for name, buffer in self._buffers().items():
             dataset = self._file[name]
             start = len(dataset)
             dataset.resize(start + count, axis=0)
             dataset[start:] = buffer[:count]
         self._check()
+
+    def _make_datasets(self, chunk_rows: int) -> None:
+        self._has_datasets = True
+        for name, buffer in self._buffers().items():
+            shape = buffer.shape[1:]
+            self._file.create_dataset(
+                name, (0, *shape), buffer.dtype, maxshape=(None, *shape), chunks=(chunk_rows, *shape)
+            )
 
     def _check(self) -> None:
         if self._disk.error is not None:

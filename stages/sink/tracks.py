@@ -5,6 +5,9 @@ start, end          seconds from the source's start; first_frame, last_frame: th
 frames              in which the face has a box
 best_frame          of the best shot; best_timestamp, x1 .. y2 and best_quality belong to it
 embeddings          how many faces went into the embedding
+person              who it was decided to be when the track ended, "unknown" for no one known; empty without a gallery
+                    and where it was not compared
+similarity          cosine to that person's closest picture, or to the closest there is; empty where `person` is
 
 `tracks.parquet` has one more column, `embedding`: their mean weighted by quality, L2 norm 1, null where there is none.
 """
@@ -16,6 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stages.sink.csv import person_fields
 from stages.sink.staged import StagedFile, output_errors
 from stages.tracks.summary import TrackSummary
 
@@ -36,9 +40,11 @@ _TYPES = {
     "y2": pa.float32(),
     "best_quality": pa.float32(),
     "embeddings": pa.int64(),
+    "person": pa.string(),
+    "similarity": pa.float32(),
 }
 TRACK_COLUMNS = tuple(_TYPES)
-_FORMAT = "%d,%.3f,%.3f,%d,%d,%d,%d,%.3f,%.2f,%.2f,%.2f,%.2f,%.4f,%d\n"
+_FORMAT = "%d,%.3f,%.3f,%d,%d,%d,%d,%.3f,%.2f,%.2f,%.2f,%.2f,%.4f,%d"
 
 ROW_GROUP_ROWS = 1024
 
@@ -53,7 +59,7 @@ class TracksCsv:
 
     def append(self, track: TrackSummary) -> None:
         """Add a track that has ended. Raises OutputFailed."""
-        self._write(_FORMAT % _row(track))
+        self._write(_FORMAT % _row(track) + person_fields(track.identity))
 
     def seal(self) -> None:
         self._staged.seal()
@@ -107,13 +113,17 @@ class TracksParquet:
         if not self._waiting:
             return
         tracks, self._waiting = self._waiting, []
-        values = zip(*map(_row, tracks), strict=True)
+        values = zip(*((*_row(track), *_person(track)) for track in tracks), strict=True)
         columns = [pa.array(column, kind) for column, kind in zip(values, _TYPES.values(), strict=True)]
         if self._dimension is not None:
             embeddings = [None if track.embedding is None else track.embedding.tolist() for track in tracks]
             columns.append(pa.array(embeddings, self._schema.field("embedding").type))
         with output_errors(self._staged.path):
             self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+
+
+def _person(track: TrackSummary) -> tuple[str | None, float | None]:
+    return (None, None) if track.identity is None else (track.identity.name, track.identity.similarity)
 
 
 def _row(track: TrackSummary) -> tuple[float, ...]:

@@ -171,7 +171,7 @@ class Tracker:
         """Bring the tracks to their detections."""
         qualities = np.empty(len(faces), np.float32)
         is_chosen = np.ones(len(faces), bool)
-        is_hidden = _is_hidden(faces.boxes_xyxy)
+        is_left_out = _is_hidden(faces.boxes_xyxy)
         aspect = frame.picture.pixel_aspect
         for row, (track, view) in enumerate(zip(owners, views, strict=True)):
             track.sharpness = sharpness(view.patch)
@@ -186,7 +186,7 @@ class Tracker:
             track.find(box, landmarks, frame.pts_seconds)
             track.score = float(faces.scores[row])
             track.view = view if self._follows else None
-            if not is_hidden[row]:
+            if not is_left_out[row]:
                 track.learn_appearance(appearances[row], frame.pts_seconds - last_seen)
         marked = _with_tracks(faces, owners, qualities, False)
         return replace(marked, to_embed=is_chosen) if self._chooses else marked

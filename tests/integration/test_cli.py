@@ -133,6 +133,12 @@ def test_a_destination_that_cannot_be_written_is_one_line(visage: Visage) -> Non
     assert result.stderr.startswith("visage: error: locked/out")
 
 
+def test_a_span_without_a_frame_is_told_though_quiet(visage: Visage) -> None:
+    result = visage("film.mp4", "--start", "900", "--quiet", "--dst", "out")
+    assert result.returncode == 0
+    assert result.stderr == "visage: film: no frame of it lies between --start and --end\n"
+
+
 def test_a_destination_under_a_file_is_one_line(visage: Visage) -> None:
     result = visage("film.mp4", "--dst", "film.mp4/out")
     assert result.returncode == 1
@@ -140,7 +146,7 @@ def test_a_destination_under_a_file_is_one_line(visage: Visage) -> None:
     assert line.startswith("visage: error: film.mp4")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_leaves_whole_outputs(visage: Visage, media: Media, number: signal.Signals, code: int) -> None:
     """Far more video than can be done before the first line of progress; the signal follows that line."""
     (visage.folder / "films").mkdir()

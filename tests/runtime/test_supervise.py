@@ -86,7 +86,7 @@ def test_an_undisturbed_run_returns_no_signal_and_shows_progress(rig: Rig) -> No
     assert script.updates >= 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_finishes_what_is_in_flight(rig: Rig, number: signal.Signals) -> None:
     """An endless source runs; a signal arrives after some frames are done; every frame read is still written."""
     rig.detect.gate.set()
@@ -136,3 +136,15 @@ def test_a_drain_that_takes_too_long_becomes_an_abort(rig: Rig) -> None:
     script = Script((lambda statistics: rig.detect.entered.is_set(), send(signal.SIGTERM)))
     assert rig.run(script, count=8, drain_seconds=0.0) is signal.SIGTERM
     assert rig.pipeline.outcomes["film"].state is SourceState.INTERRUPTED
+
+
+def test_a_hangup_that_is_ignored_stays_so(rig: Rig) -> None:
+    """Under `nohup` SIGHUP is ignored when the process starts: one that arrives ends nothing."""
+    rig.detect.gate.set()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        script = Script((lambda statistics: statistics.sources[0].frames_done > 0, send(signal.SIGHUP)))
+        assert rig.run(script, count=8) is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert rig.pipeline.outcomes["film"].state is SourceState.DONE

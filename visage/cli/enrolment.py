@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES
+from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES, is_left_out
 from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, open_with
 from visage.cli.options import ModelDirOption
 from visage.cli.reporting import report
@@ -75,7 +75,8 @@ def add_folders(
     model_dir: ModelDirOption = None,
 ) -> None:
     """Enrol many people from one folder of photographs each."""
-    people = {path.name: _files(path) for path in sorted(folder.iterdir()) if path.is_dir()} if folder.is_dir() else {}
+    folders = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    people = {path.name: _files(path) for path in folders if not is_left_out(path.name)}
     if not any(people.values()):
         raise typer.BadParameter(f"{folder} holds no folders with photographs")
     with open_with(gallery, gallery_key, model_dir, model=embedder) as (opened, reader):
@@ -127,7 +128,7 @@ def _files(path: Path) -> list[Path]:
     """The photographs in a folder, or the file itself. What else lies in the folder is said in one line."""
     if not path.is_dir():
         return [path]
-    visible = sorted(found for found in path.iterdir() if not found.name.startswith("."))
+    visible = sorted(found for found in path.iterdir() if not is_left_out(found.name))
     photographs = [found for found in visible if found.suffix.lower() in PHOTOGRAPH_SUFFIXES and not found.is_dir()]
     left_out = [f"{found.name}/" if found.is_dir() else found.name for found in visible if found not in photographs]
     if left_out:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -44,6 +45,8 @@ def open_with(
     from visage.people import FaceReader, gallery_of  # noqa: PLC0415
 
     settings = make_settings({"gallery": gallery, "gallery_key": key_file, "model_dir": model_dir})
+    if create and not (gallery / "gallery.sqlite").exists():
+        print(f"visage: {gallery}: a new gallery, with no one in it yet", file=sys.stderr)
     readers: list[FaceReader] = []
     with contextlib.ExitStack() as stack, gallery_of(settings, model=model, create=create) as opened:
 

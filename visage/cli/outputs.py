@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ __all__ = ["OutputOptions", "Outputs"]
 logger = logging.getLogger(__name__)
 
 # What is surely meant to be a file, and can't be one: without this it would become a folder of that name.
-OTHER_FILES = frozenset({".db", ".h5", ".hdf5", ".html", ".json", ".tsv", ".txt", ".xlsx", ".xml", *CONTAINERS})
+FILE_SUFFIX = re.compile(r"\.(?:[a-z]{2,5}|h5|hdf5|[a-z]4[a-z])", re.IGNORECASE)
 
 
 class Outputs:
@@ -42,7 +43,9 @@ class Outputs:
         self._started: set[str] = set()
         self._destination: Destination | None = None
         if options.dst is not None:
-            self._destination = destination_for(options.dst, run, source_ids=list(self._sources), force=options.force)
+            self._destination = destination_for(
+                options.dst, run, source_ids=list(self._sources), force=options.force, csv_mark=options.excel
+            )
 
     @property
     def needs_pixels(self) -> bool:
@@ -79,6 +82,7 @@ class Outputs:
                     audio_uri=audio_uri,
                     on_sound_lost=logger.warning,
                     blur=self._options.blur,
+                    with_boxes=self._options.boxes,
                     force=self._options.force,
                 )
             )
@@ -102,8 +106,12 @@ class Outputs:
 
     def _check_options(self) -> None:
         options, are_several = self._options, len(self._sources) > 1
-        if options.dst is not None and options.dst.suffix.lower() in OTHER_FILES and not options.dst.is_dir():
-            raise typer.BadParameter(f"--dst {options.dst}: a table ends in {', '.join(TABLES)}; else name a folder")
+        dst = options.dst
+        if dst is not None and _looks_like_file(dst) and not dst.is_dir():
+            raise typer.BadParameter(
+                f"--dst {dst}: a table ends in {', '.join(TABLES)}; for a folder leave the ending {dst.suffix} out, or "
+                "make the folder first"
+            )
         if options.annotate is not None:
             is_video = options.annotate.suffix.lower() in CONTAINERS
             if are_several and is_video:
@@ -112,6 +120,8 @@ class Outputs:
                 raise typer.BadParameter(f"--annotate {options.annotate}: a video ends in {', '.join(CONTAINERS)}")
         if options.blur is not None and options.annotate is None:
             raise typer.BadParameter("--blur is for the annotated video: give --annotate as well")
+        if not options.boxes and options.annotate is None:
+            raise typer.BadParameter("--no-boxes is for the annotated video: give --annotate as well")
         if options.blur not in (None, ALL) and not self._knows_people:
             raise typer.BadParameter(f"--blur {options.blur} needs --gallery, to know who is who; or --blur all")
         if options.show and are_several:
@@ -133,6 +143,12 @@ class Outputs:
         return path / f"{source_id}.mp4"
 
 
+def _looks_like_file(path: Path) -> bool:
+    """Whether a name has an ending, of none of the tables written here."""
+    suffix = path.suffix.lower()
+    return suffix not in TABLES and (suffix in CONTAINERS or FILE_SUFFIX.fullmatch(suffix) is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """What the command line says of outputs.
@@ -141,12 +157,16 @@ class OutputOptions:
         dst: a folder or a table; None for none.
         annotate: a video file, or with several sources a folder for one each; None for none.
         blur: whose faces to make unrecognisable in it; None for nobody's.
+        boxes: draw boxes, names and landmarks of the faces that are not blurred.
         show: play in a window.
         force: replace what exists.
+        excel: begin CSV files with a byte order mark.
     """
 
     dst: Path | None = None
     annotate: Path | None = None
     blur: str | None = None
+    boxes: bool = True
     show: bool = False
     force: bool = False
+    excel: bool = False

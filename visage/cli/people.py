@@ -107,7 +107,7 @@ def merge(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Merge two people into one."""
+    """Merge two people into one, or give an unknown to a person."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.merge(kept, merged)
 

@@ -7,6 +7,7 @@ import sys
 import traceback
 
 from stages.errors import StageError
+from visage.observe.printable import printable
 
 __all__ = ["report"]
 
@@ -19,7 +20,7 @@ def report(error: BaseException, *, about: str = "") -> None:
     """
     text = _describe(error)
     is_named = about in text or about.replace("***@", "") in text
-    print(f"visage: error: {text if is_named else f'{about}: {text}'}", file=sys.stderr)
+    print(f"visage: error: {printable(text if is_named else f'{about}: {text}')}", file=sys.stderr)
     if logging.getLogger("visage").isEnabledFor(logging.DEBUG):
         traceback.print_exception(error)
 

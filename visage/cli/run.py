@@ -36,6 +36,14 @@ def run(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.", rich_help_panel=OUTPUT)] = False,
+    excel: Annotated[
+        bool,
+        typer.Option(
+            "--excel",
+            help="Mark CSV files as UTF-8, so that Excel reads their names correctly.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     annotate: Annotated[
         Path | None,
         typer.Option(
@@ -50,11 +58,15 @@ def run(
         str | None,
         typer.Option(
             metavar="all|unknown|NAME",
-            help="Make faces unrecognisable in the annotated video.",
+            help="Make faces unrecognisable in the annotated video; nothing is drawn on them.",
             show_default="no one",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    no_boxes: Annotated[
+        bool,
+        typer.Option("--no-boxes", help="Draw nothing: with --blur a clean, anonymised video.", rich_help_panel=OUTPUT),
+    ] = False,
     show: Annotated[
         bool,
         typer.Option(
@@ -191,7 +203,8 @@ def run(
     """Find the faces in videos and write them as tables.
 
     The exit code is 0 if everything succeeded, 1 if something failed (the rest is done), 2 for a wrong command line,
-    130 after Ctrl-C and 143 after SIGTERM: the first signal finishes and writes what is in flight, a second drops it.
+    130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP: the first signal finishes and writes what is in flight,
+    a second drops it.
     """
     from visage.observe.logging import configure_logging  # noqa: PLC0415
     from visage.observe.tried import warn_of_untried  # noqa: PLC0415
@@ -226,5 +239,7 @@ def run(
             "model_dir": model_dir,
         }
     )
-    outputs = OutputOptions(dst=dst, annotate=annotate, blur=blur, show=show, force=force)
+    outputs = OutputOptions(
+        dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force, excel=excel
+    )
     raise typer.Exit(Session(settings, outputs, quiet=quiet).run(src))

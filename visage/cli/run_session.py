@@ -1,13 +1,14 @@
 """One `visage run`: expand the sources, run the pipeline, tell how it went.
 
-The first SIGINT or SIGTERM drains: reading stops, what is in flight is finished and written, within the settings'
-`drain_seconds`. A second one, half a second later or more, aborts: unfinished outputs are dropped. The exit code then
-is 130 or 143.
+The first SIGINT, SIGTERM or SIGHUP drains: reading stops, what is in flight is finished and written, within the
+settings' `drain_seconds`. A second one, half a second later or more, aborts: unfinished outputs are dropped. The exit
+code then is 130, 143 or 129. SIGHUP, sent when a terminal closes, stays ignored under `nohup`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -85,6 +86,8 @@ class Session:
             raise typer.BadParameter("--workers: --annotate and --show need the pictures here; leave it at 1")
         if self.settings.gallery is None:
             return self._run_pipeline(specs, outputs, None)
+        if not (self.settings.gallery / "gallery.sqlite").exists():
+            print(f"visage: {self.settings.gallery}: a new gallery, with no one in it yet", file=sys.stderr)
         with GallerySession(self.settings) as people:
             self._check_blurred(people.gallery)
             done = self._run_pipeline(specs, outputs, people)
@@ -131,8 +134,8 @@ class Session:
         if not self.quiet:
             _summarise(run, time.monotonic() - started)
             print(outputs.describe(run.outcomes))
-            if not is_whole:
-                _tell_of_empty_spans(run.outcomes)
+        if not is_whole:
+            _tell_of_empty_spans(run.outcomes)
         return received, run.outcomes
 
 
@@ -144,11 +147,15 @@ async def supervise(
     requests = requests or StopRequests()
 
     async def obey() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        ends = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            ends.append(signal.SIGHUP)
+        with anyio.open_signal_receiver(*ends) as signals:
             async for number in signals:
                 if requests.is_repeat():
                     continue
                 received.append(number)
+                _leave_lost_terminal()
                 if len(received) > 1:
                     run.abort()
                 else:
@@ -162,7 +169,8 @@ async def supervise(
 
     async def show() -> None:
         while True:
-            progress.update(run.statistics())
+            with contextlib.suppress(OSError):  # a terminal that was closed; its SIGHUP follows
+                progress.update(run.statistics())
             await anyio.sleep(UPDATE_SECONDS)
 
     async with anyio.create_task_group() as group:
@@ -171,6 +179,17 @@ async def supervise(
         await anyio.to_thread.run_sync(run.wait)
         group.cancel_scope.cancel()
     return received[0] if received else None
+
+
+def _leave_lost_terminal() -> None:
+    """What is still to be said goes nowhere where the terminal was closed: to write there would fail the run."""
+    for descriptor in (1, 2):
+        try:
+            os.write(descriptor, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
 
 
 def make_settings(given: Mapping[str, Any]) -> Settings:

@@ -79,12 +79,18 @@ def search(
 
 
 def parse_when(text: str) -> float:
-    """Seconds since the epoch of "2h" (ago), "2026-11-24" or "2026-11-24T18:30". Raises typer.BadParameter."""
+    """Seconds since the epoch of "2h" (ago), "2026-11-24" or "2026-11-24T18:30", with Z for UTC.
+
+    Raises typer.BadParameter.
+    """
     ago = AGO.fullmatch(text.strip())
     if ago is not None:
         return time.time() - float(ago[1]) * UNITS[ago[2]]
+    written = re.sub(
+        r"(?<=\d)Z$", "+00:00", text.strip(), flags=re.IGNORECASE
+    )  # Python 3.10 does not read the Z of UTC
     try:
-        return datetime.fromisoformat(text.strip()).astimezone().timestamp()
+        return datetime.fromisoformat(written).astimezone().timestamp()
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a time: write 30m, 2h, 7d or 2026-11-24T18:30") from None
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,7 @@ import anyio
 import typer
 
 from visage.cli.options import LogFormatOption, LogLevelOption
+from visage.observe.printable import printable
 
 if TYPE_CHECKING:
     from visage.config.service import ServiceConfig
@@ -45,29 +48,38 @@ def serve(
         from stages.installing import install_command  # noqa: PLC0415
 
         raise typer.BadParameter(f"the daemon needs {', '.join(missing)}: {install_command('serve')}")
-    from visage.config.service import load_service_config  # noqa: PLC0415
+    from visage.config.service import load_service_config, with_origins  # noqa: PLC0415
     from visage.config.yaml_file import ConfigError  # noqa: PLC0415
 
     load = functools.partial(load_service_config, config, flags=overlays or ())
     try:
         loaded = load()
+        from visage.service.review import refuse_unusable, review  # noqa: PLC0415
+
         if check:
-            _print_review(config, loaded)
+            _print_review(config, loaded, with_origins(review(loaded), config, flags=overlays or ()))
             return
         from visage.service.assembly import serve_daemon  # noqa: PLC0415
+        from visage.service.places import waited_for  # noqa: PLC0415
+        from visage.web.errors import BindRefused  # noqa: PLC0415
 
-        anyio.run(serve_daemon, loaded, load)
+        try:
+            refuse_unusable(loaded)
+            for line in with_origins(waited_for(loaded), config, flags=overlays or ()):
+                logging.getLogger(__name__).warning("%s", line)
+            anyio.run(serve_daemon, loaded, load)
+        except ConfigError as error:
+            raise ConfigError(with_origins(error.problems, config, flags=overlays or ())) from error
+        except BindRefused as error:
+            raise ConfigError(with_origins([f"web.port: {error}"], config, flags=overlays or ())) from error
     except ConfigError as error:  # also from the daemon: a secret that is not there
         for problem in error.problems:
-            print(f"visage: error: {problem}", file=sys.stderr)
+            print(f"visage: error: {printable(problem)}", file=sys.stderr)
         raise typer.Exit(2) from error
 
 
-def _print_review(path: Path, config: ServiceConfig) -> None:
-    from visage.service.review import review  # noqa: PLC0415
-
-    warnings = review(config)
+def _print_review(path: Path, config: ServiceConfig, warnings: Sequence[str]) -> None:
     for line in warnings:
-        print(f"visage: warning: {line}", file=sys.stderr)
+        print(f"visage: warning: {printable(line)}", file=sys.stderr)
     verdict = "see the warnings" if warnings else "nothing is wrong"
     print(f"{path}: cameras: {len(config.cameras)}, folders: {len(config.folders)}; {verdict}")

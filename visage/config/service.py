@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from stages.addresses import host_and_port, with_lower_scheme
 from stages.decode.suffixes import VIDEO_SUFFIXES
@@ -37,6 +37,7 @@ __all__ = [
     "ServiceConfig",
     "WebhookConfig",
     "load_service_config",
+    "with_origins",
 ]
 
 ENVIRONMENT_PREFIX = "VISAGE_SERVICE__"
@@ -44,7 +45,20 @@ NAME = re.compile(r"[\w][\w.-]{0,63}", re.ASCII)
 
 EventType: TypeAlias = Literal["track_started", "track_identified", "track_ended", "source_state"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3)]
+MIN_AREA = 1e-6
+"""Of a polygon, as a fraction of the picture: a pixel or two of a camera's."""
+HOST = re.compile(r"[^\s/:@?#\[\]]+|[0-9a-fA-F:.]*::?[0-9a-fA-F:.%\w]*:[0-9a-fA-F:.%\w]*")
+
+
+def _check_area(polygon: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    following = (*polygon[1:], polygon[0])
+    twice_area = sum(x * next_y - next_x * y for (x, y), (next_x, next_y) in zip(polygon, following, strict=True))
+    if abs(twice_area) < 2 * MIN_AREA:
+        raise ValueError("has no area: its points lie on one line, or its halves cancel out where they cross")
+    return polygon
+
+
+Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3), AfterValidator(_check_area)]
 
 
 class Section(BaseModel):
@@ -138,6 +152,15 @@ class MqttConfig(Section):
         "homeassistant", description="Prefix of Home Assistant's discovery; null for no discovery."
     )
 
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, host: str) -> str:
+        if not HOST.fullmatch(host):  # the text is not repeated: it may hold a password
+            raise ValueError(
+                "is not a host's name: write it alone, such as broker.lan; port and tls are keys beside it"
+            )
+        return host
+
     @staticmethod
     def topic_level(source_id: str) -> str:
         """A source's part of its topics: what Home Assistant takes in its ids as well."""
@@ -217,6 +240,11 @@ class ServiceConfig(Section):
         twice = set(self.cameras) & set(self.folders)
         if twice:
             raise ValueError(f"{sorted(twice)[0]!r} is the name of a camera and of a folder; rename one")
+        paths: dict[str, str] = {}
+        for name, folder in self.folders.items():
+            other = paths.setdefault(os.path.realpath(folder.path), name)
+            if other != name:
+                raise ValueError(f"folders {other!r} and {name!r} are one path, {folder.path}; remove one")
         if self.events.mqtt is not None:
             names: dict[str, str] = {}
             for name in (*self.cameras, *self.folders):
@@ -224,6 +252,12 @@ class ServiceConfig(Section):
                 if other != name:
                     raise ValueError(f"{other!r} and {name!r} would share an MQTT topic; rename one")
         return self
+
+
+def with_origins(problems: Sequence[str], path: Path, *, flags: Sequence[str] = ()) -> list[str]:
+    """Lines that begin with a key of a file that is right, each with where the key was given put first."""
+    file = _laid_over(path, flags, os.environ)
+    return [f"{file.origin(tuple(line.partition(': ')[0].split('.')))}: {line}" for line in problems]
 
 
 def load_service_config(
@@ -240,6 +274,16 @@ def load_service_config(
         ConfigError: all problems at once.
     """
     environment = os.environ if environment is None else environment
+    file = _laid_over(path, flags, environment)
+    _prefer_environment(file.values, environment)
+    try:
+        return ServiceConfig.model_validate(file.values)
+    except ValidationError as error:
+        raise ConfigError([_problem(file, item["loc"], item["type"], item["msg"]) for item in error.errors()]) from None
+
+
+def _laid_over(path: Path, flags: Sequence[str], environment: Mapping[str, str]) -> YamlFile:
+    """The file with the environment and flags over it. Raises ConfigError."""
     file = YamlFile(path)
     for name in sorted(environment):
         if name.startswith(ENVIRONMENT_PREFIX) and environment[name]:
@@ -250,11 +294,7 @@ def load_service_config(
         if not equals:
             raise ConfigError([f"--set {flag}: write key=value"])
         file.lay_over(tuple(keys.split(".")), text, origin=f"--set {keys}")
-    _prefer_environment(file.values, environment)
-    try:
-        return ServiceConfig.model_validate(file.values)
-    except ValidationError as error:
-        raise ConfigError([_problem(file, item["loc"], item["type"], item["msg"]) for item in error.errors()]) from None
+    return file
 
 
 def _as_spelled(key_path: KeyPath, values: Mapping[str, object]) -> KeyPath:

@@ -2,7 +2,9 @@
 
 Values from the environment and from flags are laid over the file's; an error in one of those names it instead.
 A key that stands twice is an error: YAML would silently take the second. Anchors and `<<` work, so that cameras can
-share what they have in common; a section without content is as good as none.
+share what they have in common; a section without content is as good as none. What they expand to is bounded, so that
+aliases that double can't fill the memory. Whatever is wrong with a file is a ConfigError, because a daemon reads it
+again while it runs.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ __all__ = ["ConfigError", "KeyPath", "YamlFile"]
 
 KeyPath: TypeAlias = tuple[str, ...]
 MERGE = "tag:yaml.org,2002:merge"
+MAX_BYTES = 4 << 20
+MAX_NODES = 100_000
+"""Keys and values after aliases are expanded: some thousand cameras."""
 
 
 class YamlFile:
@@ -31,9 +36,14 @@ class YamlFile:
         """Raises ConfigError: it can't be read, is no YAML, or is no mapping."""
         self._path = path
         self._origins: dict[KeyPath, str] = {}
+        self._node_count = 0
         self.values: dict[str, object] = {}
         try:
-            text = path.read_text(encoding="utf-8")
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+            if len(content) > MAX_BYTES:
+                raise ConfigError([f"{path}: is larger than {MAX_BYTES >> 20} MiB; is it the right file?"])
+            text = content.decode()
             root = yaml.compose(text, Loader=yaml.SafeLoader)
         except OSError as error:
             raise ConfigError([f"{path}: can't be read: {error.strerror}"]) from error
@@ -63,10 +73,14 @@ class YamlFile:
 
     def lay_over(self, key_path: KeyPath, text: str, *, origin: str) -> None:
         """Put a value in place of the file's; `text` is read as YAML. Raises ConfigError."""
+        problems: list[str] = []
         try:
-            value: object = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+            value = None if root is None else self._plain(root, key_path, problems)
+        except (yaml.YAMLError, RecursionError) as error:
             raise ConfigError([f"{origin}: {text!r} is not a value"]) from error
+        if problems:
+            raise ConfigError([f"{origin}: {text!r} is not a value"])
         place: dict[str, object] = self.values
         for key in key_path[:-1]:
             below = place.setdefault(key, {})
@@ -85,6 +99,7 @@ class YamlFile:
         return str(self._path)
 
     def _plain(self, node: Node, at: KeyPath, problems: list[str]) -> object:
+        self._count(node)
         if isinstance(node, MappingNode):
             return self._mapping(node, at, problems)
         if isinstance(node, SequenceNode):
@@ -97,12 +112,22 @@ class YamlFile:
             problems.append(f"{self._where(node)}: {error.problem}")
         except ValueError as error:  # looks like a date, a number, ... and is none
             problems.append(f"{self._where(node)}: {node.value!r} is no value: {error}")
+        # PyYAML takes the words of an explicit tag on trust: `!!bool x` looks x up, `!!int ""` takes its first letter.
+        except (LookupError, TypeError, AttributeError, ArithmeticError):
+            problems.append(f"{self._where(node)}: {node.value!r} is not a valid {node.tag.rpartition(':')[2]}")
         return None
+
+    def _count(self, node: Node) -> None:
+        self._node_count += 1
+        if self._node_count > MAX_NODES:
+            expanded = f"more than {MAX_NODES} keys and values once its aliases are expanded"
+            raise ConfigError([f"{self._where(node)}: the file holds {expanded}"])
 
     def _mapping(self, node: MappingNode, at: KeyPath, problems: list[str]) -> Mapping[str, object]:
         values: dict[str, object] = {}
         shared: dict[str, object] = {}
         for key_node, value_node in node.value:
+            self._count(key_node)
             if key_node.tag == MERGE:
                 shared = {**self._shared(value_node, at, problems), **shared}
                 continue

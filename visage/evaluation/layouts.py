@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES
+from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES, is_left_out
 from visage.evaluation.detection import TrueFaces
 
 __all__ = ["LayoutError", "Template", "read_detection", "read_identification", "read_people", "read_verification"]
@@ -108,9 +108,9 @@ def read_identification(folder: Path) -> tuple[Mapping[str, Template], Mapping[s
 def read_people(folder: Path) -> Mapping[str, Sequence[Path]]:
     """Pictures by person: a folder each. Raises LayoutError."""
     people = {
-        place.name: sorted(path for path in place.iterdir() if path.suffix.lower() in PHOTOGRAPH_SUFFIXES)
+        place.name: sorted(path for path in place.iterdir() if _is_photograph(path))
         for place in sorted(folder.iterdir() if folder.is_dir() else ())
-        if place.is_dir()
+        if place.is_dir() and not is_left_out(place.name)
     }
     people = {name: paths for name, paths in people.items() if paths}
     if not people:
@@ -185,3 +185,7 @@ def _number(text: str, file: Path, line: int) -> float:
         return float(text)
     except ValueError as error:
         raise LayoutError(f"{file}, line {line}: {text!r} is no number") from error
+
+
+def _is_photograph(path: Path) -> bool:
+    return path.suffix.lower() in PHOTOGRAPH_SUFFIXES and not is_left_out(path.name)

@@ -1,7 +1,8 @@
 """Log lines: readable on a terminal, one JSON object a line elsewhere. They go to standard error.
 
 Every library's records pass the same way; other libraries speak from WARNING up, Visage from the level asked for.
-Addresses lose their credentials here, whoever logged them.
+Addresses lose their credentials here, whoever logged them, and in text what a file's name holds can't forge a line or
+move a terminal's cursor.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from visage.config.sources import redact_text
 from visage.observe.fields import EVENT, FIELDS
 from visage.observe.levels import LogFormat, LogLevel
+from visage.observe.printable import printable
 
 __all__ = ["LOG_LEVELS", "configure_logging"]
 
@@ -89,6 +91,7 @@ def _renderers(log_format: LogFormat) -> Iterable[Processor]:
         return (structlog.processors.EventRenamer("message", EVENT), structlog.processors.JSONRenderer(default=str))
     return (
         _without_fields,
+        _on_one_line,
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
         ),
@@ -98,6 +101,13 @@ def _renderers(log_format: LogFormat) -> Iterable[Processor]:
 def _without_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for name in FIELDS:
         event.pop(name, None)
+    return event
+
+
+def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if isinstance(value, str):  # anything else is rendered by `repr`, which spells such characters out
+            event[key] = printable(value, keep="\n\t" if key in ("exception", "stack") else "")
     return event
 
 

@@ -1,6 +1,8 @@
 """People as a zip file: `people.json` with names, origins and base64 embeddings, `crops/` where they are kept.
 
-Not encrypted, whatever the gallery is, and readable by its owner alone: it is for taking people elsewhere.
+Not encrypted, whatever the gallery is, and readable by its owner alone: it is for taking people elsewhere. What an
+archive may expand to is bounded by its size: embeddings and JPEG hardly shrink, so that one which shrank a hundred
+times holds something else.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import contextlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,17 @@ from visage.people.reader import PortraitFace
 __all__ = ["export_gallery", "exported_model", "import_gallery"]
 
 MEMBER = "people.json"
+MAX_RATIO = 8
+"""Of what a member expands to, to what it takes in the archive."""
+SMALL_BYTES = 64 << 10
+"""A member of this size may have any ratio."""
+MAX_CROP_BYTES = 1 << 20
+MAX_DOCUMENT_BYTES = 1 << 30
+PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The others can't be read a bounded piece at a time."""
+
+# NotImplementedError and RuntimeError: zipfile's for methods and passwords it does not know.
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, TypeError, ValueError, RuntimeError, ArithmeticError)
 
 
 def export_gallery(gallery: Gallery, target: Path) -> int:
@@ -54,9 +68,10 @@ def import_gallery(gallery: Gallery, source: Path) -> tuple[int, int]:
         document = _document(archive)
         if document["model"] != gallery.model:
             raise OtherModel(f"{source}: embeddings of {document['model']}; this gallery belongs to {gallery.model}")
+        crops: set[str] = set()
         for person in document["people"]:
             for picture in person["pictures"]:
-                face = _face(gallery, archive, picture)
+                face = _face(gallery, archive, picture, crops)
                 try:
                     content = face.embedding.tobytes()
                     gallery.add(str(person["name"]), face, origin=str(picture["origin"]), content=content)
@@ -88,12 +103,31 @@ def _write(gallery: Gallery, archive: zipfile.ZipFile) -> int:
     return count
 
 
-def _face(gallery: Gallery, archive: zipfile.ZipFile, picture: Mapping[str, Any]) -> PortraitFace:
+def _face(
+    gallery: Gallery, archive: zipfile.ZipFile, picture: Mapping[str, Any], crops_taken: set[str]
+) -> PortraitFace:
     embedding = np.frombuffer(base64.b64decode(picture["embedding"]), "<f4").astype(np.float32)
     if embedding.shape != (gallery.dimension,) or not np.isfinite(embedding).all() or not embedding.any():
         raise GalleryBroken(f"{archive.filename}: holds an embedding that is none")
-    crop = archive.read(picture["crop"]) if picture["crop"] else b""
-    return PortraitFace(np.zeros(4, np.float32), 1.0, float(picture["quality"]), embedding, crop)
+    quality = float(picture["quality"])
+    if not 0 <= quality <= 1:
+        raise GalleryBroken(f"{archive.filename}: holds a quality outside 0 to 1")
+    crop = b""
+    if picture["crop"]:
+        if picture["crop"] in crops_taken:
+            raise GalleryBroken(f"{archive.filename}: two pictures share the crop {picture['crop']}")
+        crops_taken.add(picture["crop"])
+        crop = _member(archive, picture["crop"], MAX_CROP_BYTES)
+    return PortraitFace(np.zeros(4, np.float32), 1.0, quality, embedding, crop)
+
+
+def _member(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
+    """A member's content. Raises GalleryBroken before one is read that is larger, or expands more, than an export's."""
+    info = archive.getinfo(name)
+    limit = min(most_bytes, max(SMALL_BYTES, MAX_RATIO * info.compress_size))
+    if info.compress_type not in PLAIN_METHODS or info.file_size > limit:
+        raise GalleryBroken(f"{archive.filename}: {name} would expand to {info.file_size} bytes, which no export does")
+    return archive.read(info)  # not more than it states: zipfile stops there
 
 
 @contextlib.contextmanager
@@ -104,12 +138,12 @@ def _opened(source: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except PeopleError:
         raise
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as exc:
+    except DAMAGE as exc:
         raise GalleryBroken(f"{source}: no export of people, or a damaged one") from exc
 
 
 def _document(archive: zipfile.ZipFile) -> dict[str, Any]:
-    document = json.loads(archive.read(MEMBER))
+    document = json.loads(_member(archive, MEMBER, MAX_DOCUMENT_BYTES))
     if not isinstance(document, dict) or document.get("format") != "visage.people/1":
         raise GalleryBroken(f"{archive.filename}: no export of people, or one of a newer Visage")
     return document

@@ -144,8 +144,16 @@ class Gallery:
         self.roll.rename(who, name)
 
     def merge(self, kept: str, merged: str) -> None:
-        """Make two people one. Raises NoSuchPerson."""
-        self.roll.merge(kept, merged)
+        """Make two people one, or give an unknown to a person, which names it. Raises NoSuchPerson."""
+        person = self.person(kept)
+        try:
+            self.person(merged)
+        except NoSuchPerson:
+            if not self.unknown_store.is_unknown(merged):
+                raise
+            self.name_unknown(merged, person.name)
+        else:
+            self.roll.merge(kept, merged)
 
     def forget(self, who: str) -> Forgotten:
         """Remove everything of a person or unknown: pictures, crops, embeddings, sightings, name; then look for them.

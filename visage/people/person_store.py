@@ -5,6 +5,7 @@ Changing anybody changes the gallery's revision, which tells every process that 
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -36,6 +37,8 @@ SELECT people.id, people.name,
     OR EXISTS (SELECT 1 FROM sightings WHERE person_id = people.id AND crop IS NOT NULL) AS has_crop
 FROM people LEFT JOIN sightings ON sightings.person_id = people.id
 """
+
+UNKNOWN = re.compile(r"unknown \d+|u\d+", re.IGNORECASE)
 
 
 class PersonStore:
@@ -71,6 +74,8 @@ class PersonStore:
             [who, -1 if number is None else number, who],
         )
         if row is None:
+            if UNKNOWN.fullmatch(who.strip()):
+                raise NoSuchPerson(f'{who!r} has no name yet; `visage people name "{who}" NAME` gives one')
             raise NoSuchPerson(f"nobody is called {who!r}; `visage people list` shows everybody")
         return _person(row)
 

@@ -65,6 +65,14 @@ class Unknowns:
             raise NoSuchPerson(f"there is no unknown {who!r}; `visage people unknowns` lists them")
         return number
 
+    def is_unknown(self, who: str) -> bool:
+        """Whether this is the id or name of an unknown that is there."""
+        try:
+            self.key(who)
+        except NoSuchPerson:
+            return False
+        return True
+
     def assign(self, embedding: FloatArray, weight: float) -> int:
         """The unknown that a track's embedding, float32 (D,) of norm 1, belongs to; within the caller's transaction."""
         with self._lock:

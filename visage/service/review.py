@@ -1,6 +1,7 @@
-"""What a valid configuration still lacks on this machine: secrets, models and tokens that are not there, folders.
+"""What a valid configuration still lacks on this machine: secrets, models and tokens that are not there, paths.
 
-Told by `visage serve --check`; not errors, because a file may be checked on one machine and used on another.
+Reported by `visage serve --check`; not errors, because a file may be checked on one machine and used on another. A
+daemon does not start without what `refuse_unusable` asks for.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from visage.config.service import ServiceConfig
 from visage.config.settings import Settings
 from visage.config.yaml_file import ConfigError
 from visage.models import ModelError, ModelSpec, detector_spec, embedder_spec
+from visage.service.places import unusable, waited_for
 from visage.service.tls import client_context
 from visage.web.errors import WebError
 from visage.web.tokens import check_listening
 
-__all__ = ["review"]
+__all__ = ["refuse_unusable", "review"]
 
 Find = Callable[[str, Path], ModelSpec]
 
@@ -32,10 +34,15 @@ def review(config: ServiceConfig) -> list[str]:
             check_listening(config.web)
         except WebError as error:
             lines.append(f"web.host: {error}")
-    for name, folder in config.folders.items():
-        if not folder.path.is_dir():
-            lines.append(f"folders.{name}.path: there is no folder {folder.path} yet; it will be waited for")
+    lines += [*unusable(config), *waited_for(config)]
     return lines
+
+
+def refuse_unusable(config: ServiceConfig) -> None:
+    """Raise ConfigError with one line for each missing secret and each path that can't serve, with its key."""
+    problems = [*_secrets(config, ""), *unusable(config)]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _certificates(config: ServiceConfig) -> Iterator[str]:

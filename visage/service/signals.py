@@ -23,7 +23,7 @@ async def obey_signals(
 ) -> None:
     """Until cancelled. `stop` is called in the event loop for each signal but repeats; `reload` on a worker thread.
 
-    A reload that is refused is told and changes nothing else.
+    A reload that is refused is logged and changes nothing else; whatever goes wrong in one, the daemon goes on.
     """
     requests = requests or StopRequests()
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
@@ -36,3 +36,5 @@ async def obey_signals(
                 await anyio.to_thread.run_sync(reload)
             except (ValueError, ServiceError) as error:
                 logger.error("reload: %s", error, extra=about("reload.refused", error=error))
+            except Exception as error:  # the edge of a reload: cameras that run are worth more than a new file
+                logger.exception("reload failed; going on as before", extra=about("reload.failed", error=error))

@@ -147,6 +147,19 @@ def test_faces_are_blurred_where_they_are_after_a_change_of_size(tmp_path: Path,
     assert np.abs(np.diff(row)).max() < 40
 
 
+@pytest.mark.parametrize(("blur", "with_boxes"), [("all", True), (None, False), ("all", False)])
+def test_an_anonymised_video_has_nothing_drawn_into_it(tmp_path: Path, blur: str | None, with_boxes: bool) -> None:
+    """The picture is one grey, which no mosaic changes: whatever differs was drawn."""
+    grey = np.full((240, 320, 3), 128, np.uint8)
+    sink = AnnotatedVideoSink(tmp_path / "a.mp4", to_bgr=lambda picture: grey, blur=blur, with_boxes=with_boxes)
+    sink.open(video(width=320, height=240))
+    sink.write(observation(0, 2, picture=PlainPicture(320, 240)))
+    sink.close(ended())
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        (frame,) = container.decode(video=0)
+    assert int(np.ptp(frame.to_ndarray(format="rgb24"))) < 4
+
+
 def test_pixel_aspect_is_kept(tmp_path: Path) -> None:
     sink = AnnotatedVideoSink(tmp_path / "a.mp4", to_bgr=plain_bgr)
     sink.open(video(pixel_aspect=16 / 11))

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.errors import OutputFailed
-from stages.frames import Observation
+from stages.frames import Identity, Observation
 from stages.sink.csv import CsvTable
-from stages.sink.hdf5 import BLOCK_ROWS, EmbeddingsFile
+from stages.sink.hdf5 import BLOCK_ROWS, CHUNK_ROWS, EmbeddingsFile
 from stages.sink.jsonl import JsonLinesTable
 from stages.sink.parquet import ROW_GROUP_ROWS, ParquetTable
 from stages.sink.rows import Table
@@ -54,6 +54,23 @@ def test_csv_begins_with_the_columns_of_the_cpp_visage(tmp_path: Path) -> None:
     assert header.startswith(CPP_COLUMNS + ",timestamp,right_eye_x,right_eye_y,left_eye_x,")
     tail = ",right_mouth_x,right_mouth_y,left_mouth_x,left_mouth_y,track_id,quality,propagated,person,similarity"
     assert header.endswith(tail)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+49", "-Max", "@SUM(A1)", '=HYPERLINK("http://x","y")'])
+def test_no_name_runs_as_a_formula(tmp_path: Path, name: str) -> None:
+    """A spreadsheet's own rule: what begins with an apostrophe is text."""
+    seen = observation(0, 1)
+    named = seen.with_faces(replace(seen.faces, identities=(Identity("p1", name, 0.9, 0.0),)))
+    table = CsvTable(tmp_path / "a.csv", with_source=True)
+    table.append(named, f"{name}.mp4")
+    commit(table)
+    (row,) = csv_rows(tmp_path / "a.csv")
+    assert (row["person"], row["source"]) == (f"'{name}", f"'{name}.mp4")
+
+
+def test_a_table_for_excel_begins_with_a_mark(tmp_path: Path) -> None:
+    commit(CsvTable(tmp_path / "a.csv", with_mark=True))
+    assert (tmp_path / "a.csv").read_bytes().startswith(b"\xef\xbb\xbfframe_num,")
 
 
 @pytest.mark.smoke
@@ -156,6 +173,21 @@ def test_jsonl_has_a_line_for_every_frame_looked_at(tmp_path: Path) -> None:
     assert two["faces"][1]["landmarks"][0] == [34.0, 35.0]
     assert two["faces"][1]["embedding"] == [24.5] * DIMENSION
     assert set(bare["faces"][0]) == {"box", "confidence"}
+
+
+@pytest.mark.parametrize("count", [1, 3, 255, BLOCK_ROWS + 1])
+def test_hdf5_takes_about_the_place_of_its_rows(tmp_path: Path, count: int) -> None:
+    """HDF5 stores whole chunks; with chunks of 1,024 rows one face took half a megabyte."""
+    table = EmbeddingsFile(tmp_path / "a.hdf5", dimension=128)
+    seen = observation(0, count)
+    embeddings = np.ones((count, 128), np.float32)
+    table.append(seen.with_faces(replace(seen.faces, embeddings=embeddings)), "")
+    commit(table)
+    rows = -(-count // CHUNK_ROWS) * CHUNK_ROWS if count > CHUNK_ROWS else count
+    assert (tmp_path / "a.hdf5").stat().st_size < rows * (128 + 3) * 4 + 16_384
+    with h5py.File(tmp_path / "a.hdf5", "a") as file:  # readers that append go on as before
+        file["embeddings"].resize(count + 1, axis=0)
+        np.testing.assert_array_equal(file["embeddings"][:count], embeddings)
 
 
 @pytest.mark.smoke

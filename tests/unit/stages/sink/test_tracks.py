@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from stages.frames import Identity
 from stages.sink.folder import FolderSink
 from stages.sink.tracks import ROW_GROUP_ROWS, TracksCsv, TracksParquet
 from stages.tracks.summary import TrackSummary
@@ -40,7 +41,26 @@ def test_csv_has_a_line_a_track(tmp_path: Path) -> None:
     table.publish()
     header, line = (tmp_path / "tracks.csv").read_text().splitlines()
     assert header.startswith("track_id,start,end,first_frame,last_frame,frames,best_frame")
-    assert line == "1,0.400,0.800,10,20,11,15,0.600,1.00,2.00,3.00,4.50,0.7500,3"
+    assert line == "1,0.400,0.800,10,20,11,15,0.600,1.00,2.00,3.00,4.50,0.7500,3,,"
+
+
+def test_both_tables_say_who_a_track_is(tmp_path: Path) -> None:
+    people = [Identity("p1", "=Ada, Countess", 0.81234, 0.2), Identity(None, "unknown", 0.2, 0.0), None]
+    tables = (
+        TracksCsv(tmp_path / "tracks.csv"),
+        TracksParquet(tmp_path / "tracks.parquet", embedding_dimension=DIMENSION),
+    )
+    for table in tables:
+        for number, identity in enumerate(people):
+            table.append(replace(track(number + 1), identity=identity))
+        table.seal()
+        table.publish()
+    with (tmp_path / "tracks.csv").open(newline="") as file:
+        rows = [(row["person"], row["similarity"]) for row in csv.DictReader(file)]
+    assert rows == [("'=Ada, Countess", "0.8123"), ("unknown", "0.2000"), ("", "")]
+    read = pq.read_table(tmp_path / "tracks.parquet")
+    assert read["person"].to_pylist() == ["=Ada, Countess", "unknown", None]
+    assert read["similarity"].null_count == 1
 
 
 def test_parquet_holds_the_embedding_and_nothing_where_there_is_none(tmp_path: Path) -> None:

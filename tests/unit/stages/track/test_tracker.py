@@ -131,9 +131,9 @@ def test_two_who_cross_keep_their_numbers(follows: bool) -> None:
     tracks, numbers = {}, {2: 1, 1: 2}
     for index in range(45):
         places = [(2, 520.0 - 9 * index, 190.0), (1, 120.0 + 9 * index, 180.0)]
-        is_hidden = abs(places[0][1] - places[1][1]) < 70
+        is_left_out = abs(places[0][1] - places[1][1]) < 70
         if not follows or index % 4 == 0:
-            tracks = look(tracker, index, places, seen=[1] if is_hidden else [1, 2])
+            tracks = look(tracker, index, places, seen=[1] if is_left_out else [1, 2])
             assert all(track in (0, numbers[seed]) for seed, track in tracks.items())
         else:
             follow(tracker, index, places)

@@ -42,6 +42,12 @@ def test_nor_is_one_of_several(tmp_path: Path) -> None:
         outputs(tmp_path, OutputOptions(annotate=tmp_path, force=True), names=("clip", "other")).check()
 
 
+@pytest.mark.parametrize("name", ["out", "out.2026-11-30", "run.v2", "St. Gallen", "made.srt"])
+def test_folders_may_have_dots(tmp_path: Path, name: str) -> None:
+    (tmp_path / "made.srt").mkdir()
+    outputs(tmp_path, OutputOptions(dst=tmp_path / name)).check()
+
+
 @pytest.mark.parametrize(
     ("options", "names", "message"),
     [
@@ -50,6 +56,11 @@ def test_nor_is_one_of_several(tmp_path: Path) -> None:
         (OutputOptions(annotate=Path("boxes.mp4")), ("clip", "other"), "name a folder"),
         (OutputOptions(dst=Path("faces.json")), ("clip",), "a table ends in .csv"),
         (OutputOptions(dst=Path("faces.mp4")), ("clip",), "a table ends in .csv"),
+        (OutputOptions(dst=Path("out.srt")), ("clip",), "a table ends in .csv"),
+        (OutputOptions(dst=Path("out.hdf5")), ("clip",), "a table ends in .csv"),
+        (OutputOptions(dst=Path("out.M4V")), ("clip",), "a table ends in .csv"),
+        (OutputOptions(dst=Path("out.cvs")), ("clip", "other"), "a table ends in .csv"),
+        (OutputOptions(boxes=False), ("clip",), "--no-boxes is for the annotated video"),
         (OutputOptions(show=True), ("clip", "other"), "plays one video"),
     ],
 )

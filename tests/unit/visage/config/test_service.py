@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from visage.config.secrets import Secret
-from visage.config.service import CameraConfig, load_service_config
+from visage.config.service import CameraConfig, MqttConfig, load_service_config
 from visage.config.timetable import Timetable
 from visage.config.yaml_file import ConfigError
-from visage.service.review import review
+from visage.service.places import unusable
+from visage.service.review import refuse_unusable, review
 from visage.web.tokens import Role, TokenStore
 
 EXAMPLES = Path(__file__).parents[4] / "deploy" / "examples"
@@ -96,6 +98,17 @@ def write(folder: Path, text: str) -> Path:
         ("web: {token_file: ''}\n", "visage.yaml:1: web.token_file: is empty"),
         ("web: {add_source: {folders: ['']}}\n", "visage.yaml:1: web.add_source.folders.0: is empty"),
         ("analysis: {gallery: ''}\n", "visage.yaml:1: analysis.gallery: is empty"),
+        ("events:\n  mqtt: {host: 'mqtt://h:1883'}\n", "visage.yaml:2: events.mqtt.host: is not a host's name"),
+        ("events:\n  mqtt: {host: 'h:1883'}\n", "visage.yaml:2: events.mqtt.host: is not a host's name"),
+        ("events:\n  mqtt: {host: 'ada:pw@h'}\n", "visage.yaml:2: events.mqtt.host: is not a host's name"),
+        (
+            "cameras:\n  a:\n    address: rtsp://x\n    masks: [[[0, 0], [0.5, 0.5], [1, 1]]]\n",
+            "visage.yaml:4: cameras.a.masks.0: has no area",
+        ),
+        (
+            "folders:\n  a: {path: /films}\n  b: {path: /films/../films/}\n",
+            "folders 'a' and 'b' are one path",
+        ),
         (
             "events:\n  webhooks:\n    a: {url: 'http://[h/'}\n",
             "visage.yaml:3: events.webhooks.a.url: has no host or an invalid port",
@@ -226,6 +239,49 @@ def test_a_review_names_what_would_be_refused_at_the_start(tmp_path: Path) -> No
     assert review(load_service_config(path, flags=["analysis.detector=yunet"], environment={})) == []
     flags = ["analysis.detector=yunet", "analysis.embed=none", "web.enabled=false", "web.token_file=/dev/null"]
     assert review(load_service_config(path, flags=flags, environment={})) == []
+
+
+@pytest.mark.parametrize("host", ["broker", "broker.lan", "10.0.0.1", "::1", "fe80::1%eth0", "2001:db8::7"])
+def test_hosts_of_brokers(host: str) -> None:
+    assert MqttConfig(host=host).host == host
+
+
+def test_a_review_names_paths_of_the_wrong_kind_and_new_galleries(tmp_path: Path) -> None:
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.touch()
+    folder.mkdir()
+    text = (
+        f"state_dir: {file}\n"
+        f"analysis: {{gallery: {tmp_path / 'poeple'}}}\n"
+        f"events: {{jsonl: {folder}}}\n"
+        f"web: {{token_file: {folder}, audit_file: {folder}}}\n"
+        f"folders:\n  a: {{path: {file}}}\n  b: {{path: {folder}, output: {file / 'below'}}}\n"
+    )
+    config = load_service_config(write(tmp_path, text), environment={})
+    keys = {line.partition(":")[0] for line in review(config)}
+    fatal = {"state_dir", "events.jsonl", "web.token_file", "web.audit_file", "folders.b.output"}
+    assert keys == {*fatal, "analysis.gallery", "folders.a.path"}
+    with pytest.raises(ConfigError) as caught:
+        refuse_unusable(config)
+    assert {line.partition(":")[0] for line in caught.value.problems} == fatal
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "visage.yaml"]
+
+
+def test_what_may_not_be_written_is_unusable(tmp_path: Path) -> None:
+    """Asked as a user who may write nothing, because root may write anywhere but on a disk that is read-only."""
+    text = "state_dir: /usr/visage\nevents: {jsonl: /usr/events.jsonl}\nweb: {enabled: false}\n"
+    config = load_service_config(write(tmp_path, text), environment={})
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65_534)
+    try:
+        lines = unusable(config)
+    finally:
+        os.seteuid(user)
+    assert [line.partition(" can't be written")[0] for line in lines] == [
+        "state_dir: /usr/visage",
+        "events.jsonl: /usr/events.jsonl",
+    ]
 
 
 @pytest.mark.parametrize("address", ["rtsp://ada:pa[ss@cam/1", "udp://:1234", "srt://@[::]:9000?mode=listener"])

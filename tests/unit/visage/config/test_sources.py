@@ -35,6 +35,12 @@ def test_a_folder_stands_for_the_videos_below_it_in_sorted_order(tmp_path: Path)
     assert ids(expand_sources([str(tmp_path)])) == ["a", "late", "z"]
 
 
+def test_what_storage_and_systems_put_into_a_folder_is_not_the_user_s(tmp_path: Path) -> None:
+    hidden = ["@eaDir/a.mp4/thumb.mp4", "#recycle/old.mp4", "$RECYCLE.BIN/gone.mp4", "__MACOSX/a.mp4", "._a.mp4"]
+    make(tmp_path, "a.mp4", "#1 hit.mp4", "@home/b.mp4", *hidden, "System Volume Information/x.mp4")
+    assert [Path(spec.uri).name for spec in expand_sources([str(tmp_path)])] == ["#1 hit.mp4", "b.mp4", "a.mp4"]
+
+
 def test_a_folder_s_tapes_and_raw_streams_are_videos_but_not_its_animations(tmp_path: Path) -> None:
     videos = ["tape.dv", "cam.264", "cam.H265", "cut.h264", "cut.hevc", "dvd.m2v", "old.rm", "shot.obu", "web.ivf"]
     videos += ["a.dav", "b.insv", "c.tod", "d.wtv", "e.m1v", "f.mpe", "g.LRV", "h.trp"]

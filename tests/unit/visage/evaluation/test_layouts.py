@@ -55,6 +55,12 @@ def test_without_a_list_every_pair_is_compared(tmp_path: Path) -> None:
     assert len(read_verification(people(tmp_path, Ada=2, Bob=2))[1]) == 6
 
 
+def test_thumbnails_and_deleted_pictures_are_nobody(tmp_path: Path) -> None:
+    people(tmp_path, Ada=2, **{".thumbnails": 1, "@eaDir": 1, "#recycle": 1})
+    (tmp_path / "Ada" / "._Ada_0001.JPG").touch()
+    assert {name: len(pictures) for name, pictures in read_people(tmp_path).items()} == {"Ada": 2}
+
+
 def test_templates_of_several_pictures(tmp_path: Path) -> None:
     (tmp_path / "templates.csv").write_text(
         "template,subject,image\n1,Ada,a.jpg\n1,Ada,b.jpg\n2,Bob,c.jpg\n3,Ada,d.jpg\n"

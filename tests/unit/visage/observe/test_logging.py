@@ -31,6 +31,27 @@ def test_text_lines_read_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.endswith("[info     ] opened [visage.test] frames=3\n")
 
 
+def test_a_file_name_forges_no_line_and_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "text")
+    name = "a.mp4\n12:00:00 [info     ] all is well\x1b[2J\x9b1m\u202e"
+    logging.getLogger("visage.test").info("opened %s", name, extra={"source": name})
+    structlog.get_logger("visage.test").info(name, path=name)
+    for line in capsys.readouterr().err.splitlines():
+        assert "a.mp4\\n12:00:00 [info     ] all is well\\x1b[2J\\x9b1m\\u202e" in line
+        assert line.isprintable()
+
+
+def test_a_traceback_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "text")
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        logging.getLogger("visage.test").exception("failed")
+    lines = capsys.readouterr().err.splitlines()
+    assert "Traceback (most recent call last):" in lines
+    assert lines[-1] == "ValueError: \\x1b[2J"
+
+
 def test_ours_speak_from_the_level_asked_for_and_others_from_warning(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("debug", "json")
     for name in ("visage.test", "stages.test", "another.library"):

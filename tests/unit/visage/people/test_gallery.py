@@ -273,6 +273,19 @@ def test_a_picture_is_refused_with_a_hint() -> None:
         choose_face([poor])
 
 
+def test_a_merge_with_an_unknown_names_it(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        opened.record(track(BOB), uri="a.mp4")
+        with pytest.raises(NoSuchPerson, match="'Unknown 1' has no name yet; `visage people name"):
+            opened.merge("Unknown 1", "Ada")
+        with pytest.raises(NoSuchPerson, match="nobody is called 'Eve'"):
+            opened.merge("Ada", "Eve")
+        opened.merge("ada", "Unknown 1")
+        assert [(one.name, one.sightings) for one in opened.people()] == [("Ada", 1)]
+        assert opened.unknowns(all_of_them=True) == []
+
+
 def test_people_go_elsewhere_and_come_back(tmp_path: Path) -> None:
     archive = tmp_path / "people.zip"
     with gallery(tmp_path / "one") as opened:
@@ -338,7 +351,8 @@ def test_a_track_of_a_result_is_somebody_to_enrol(tmp_path: Path, capsys: pytest
         told = capsys.readouterr()
         return int(str(exited.value.code)), told.out + told.err
 
-    assert run(str(results), "--track", "3") == (0, "movie track 3: Ada i1, quality 0.70\n")
+    code, told = run(str(results), "--track", "3")
+    assert (code, told.splitlines()[0]) == (0, "movie track 3: Ada i1, quality 0.70")
     assert run(str(results), "--track", "3") == (1, "visage: error: movie: Ada has this picture already\n")
     assert "there is no track 9" in run(str(results), "--track", "9")[1]
     assert "was not embedded" in run(str(results), "--track", "4")[1]

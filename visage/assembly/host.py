@@ -73,9 +73,13 @@ class HostPlatform:
     def open_patch_reader(self) -> HostPatchReader:
         return HostPatchReader()
 
-    def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
+    @property
+    def score_threshold(self) -> float:
+        return self._plan.score_threshold
+
+    def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         plan = self._plan
-        head = head_family(plan.detector.head).head(score_threshold=plan.score_threshold, nms_iou=plan.nms_iou)
+        head = head_family(plan.detector.head).head(**plan.head_thresholds(keeps_weak=keeps_weak))
         return DetectStage[NDArray[Any]](
             detector_input=plan.detector_input,
             imaging=HostImaging(max_batch=self.detect_batch),

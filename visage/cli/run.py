@@ -88,7 +88,17 @@ def run(
     score_threshold: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, help="Least score.", show_default="the detector's own", rich_help_panel=ANALYSIS
+            min=0.0, max=1.0, help="Least score of a face.", show_default="the detector's own", rich_help_panel=ANALYSIS
+        ),
+    ] = None,
+    keep_threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Least score of a face that continues a track.",
+            show_default="0.4, at most the score threshold",
+            rich_help_panel=ANALYSIS,
         ),
     ] = None,
     no_track: Annotated[
@@ -185,6 +195,7 @@ def run(
             "end_seconds": end,
             "min_face": min_face,
             "score_threshold": score_threshold,
+            "keep_threshold": keep_threshold,
             "embed": False if no_embed else embed,
             "track": False if no_track else None,
             "propagate": False if no_propagate or (no_track and frameskip != "auto") else None,

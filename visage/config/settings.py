@@ -64,7 +64,15 @@ class Settings(BaseSettings):
         multiple_of=32,
         description="Longer side of the detector's input, pixels; default: the model's.",
     )
-    score_threshold: float | None = Field(None, ge=0, le=1, description="Least score; default: the model's.")
+    score_threshold: float | None = Field(
+        None, ge=0, le=1, description="Least score of a face that begins a track; default: the model's."
+    )
+    keep_threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Least score of a face that continues a track; default: 0.4, at most the score threshold.",
+    )
     nms_iou: float | None = Field(
         None,
         gt=0,
@@ -125,6 +133,13 @@ class Settings(BaseSettings):
             raise ValueError("embed best chooses a track's best shots: it needs track")
         if self.gallery is not None and not self.embed:
             raise ValueError("people are recognised by embeddings: gallery needs embed")
+        return self
+
+    @model_validator(mode="after")
+    def _check_thresholds(self) -> Self:
+        keep, score = self.keep_threshold, self.score_threshold
+        if keep is not None and score is not None and keep > score:
+            raise ValueError(f"the keep threshold, {keep:g}, must not exceed the score threshold, {score:g}")
         return self
 
     @field_validator("device")

@@ -165,6 +165,7 @@ class CudaPlatform:
                 crop_size=embedder.input.size,
                 template=plan.template,
                 dimension=embedder.embedding_dim,
+                min_norm=embedder.min_norm,
                 release_pixels=release_pixels,
                 stream=stream,
                 attach=device.make_current,

@@ -100,6 +100,7 @@ class HostPlatform:
             crop_size=embedder.input.size,
             template=self._plan.template,
             dimension=embedder.embedding_dim,
+            min_norm=embedder.min_norm,
             release_pixels=release_pixels,
         )
 

@@ -315,3 +315,14 @@ def test_a_strong_detection_is_preferred_to_a_weak_one_that_is_closer() -> None:
     assert faces.track_ids is not None
     assert faces.track_ids.tolist() == [1]
     np.testing.assert_allclose(middles(faces), [[212, 180]])
+
+
+def test_a_face_that_takes_the_place_of_another_at_once_is_another() -> None:
+    """A cut inside an inset: the place is the same to the pixel, what is to be seen there is not."""
+    tracker = make()
+    for index in range(8):
+        look(tracker, index, [(1, 200, 180)])
+    for index in range(8, 8 + FPS):
+        tracks = look(tracker, index, [(3, 200, 180)])
+        assert tracks[3] != 1
+    assert tracks == {3: 2}

@@ -164,3 +164,13 @@ def test_a_turned_face_is_nobody(turn: int, settings: Settings, media: Media, tm
             with pytest.raises(PictureRefused, match=r"no face found|turned, covered or blurred"):
                 choose_face(reader.read(path), largest=True)
     assert found >= (2 if turn == cv2.ROTATE_180 else 0)
+
+
+def test_a_source_that_is_turned_back_is_named(settings: Settings, media: Media, tmp_path: Path) -> None:
+    image = cv2.imread(str(media.path("person_a_2.jpg")))
+    assert image is not None
+    for turn, degrees in ((cv2.ROTATE_180, 180), (cv2.ROTATE_90_CLOCKWISE, 270)):
+        path = tmp_path / f"turned-{degrees}.jpg"
+        cv2.imwrite(str(path), cv2.rotate(image, turn))
+        (frame,) = visage.analyze(path, settings.model_copy(update={"rotate": degrees}))
+        assert names(frame) == {"A"}, degrees

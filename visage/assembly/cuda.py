@@ -194,6 +194,7 @@ class CudaPlatform:
             end_seconds=settings.end_seconds,
             is_live=spec.is_live,
             input_options=InputOptions(spec.input_format, spec.input_options),
+            turn_degrees=settings.rotate,
         )
 
     def memory_bytes(self) -> tuple[int, int] | None:

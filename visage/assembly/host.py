@@ -117,6 +117,7 @@ class HostPlatform:
             decoder_threads=max(1, settings.cpu_threads // concurrent),
             is_live=spec.is_live,
             input_options=InputOptions(spec.input_format, spec.input_options),
+            turn_degrees=settings.rotate,
         )
 
     def memory_bytes(self) -> tuple[int, int] | None:

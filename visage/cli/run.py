@@ -81,6 +81,15 @@ def run(
         float | None,
         typer.Option(parser=parse_seconds, metavar="TIME", help="Stop here.", rich_help_panel=INPUT),
     ] = None,
+    rotate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="DEGREES",
+            help="Turn the pictures clockwise: 90, 180 or 270.",
+            show_default="0",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
     min_face: Annotated[
         int | None,
         typer.Option(min=0, help="Drop faces smaller than this, pixels.", show_default="0", rich_help_panel=ANALYSIS),
@@ -193,6 +202,7 @@ def run(
             "frameskip": frameskip,
             "start_seconds": start,
             "end_seconds": end,
+            "rotate": rotate,
             "min_face": min_face,
             "score_threshold": score_threshold,
             "keep_threshold": keep_threshold,

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     frameskip: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         1, description="Look at every Nth frame; auto: when movement, doubt or a cut asks for it."
     )
+    rotate: Literal[0, 90, 180, 270] = Field(
+        0, description="Turn every picture clockwise by this many degrees, after what the file itself asks for."
+    )
     start_seconds: float = Field(0.0, ge=0, description="Skip what comes before this time.")
     end_seconds: float | None = Field(None, gt=0, description="Stop at this time.")
     detector_size: int | None = Field(
@@ -111,6 +114,12 @@ class Settings(BaseSettings):
         """True and False, as code says it, and the words that an environment variable can hold."""
         words = {"true": "all", "1": "all", "false": None, "0": None, "none": None}
         return words.get(str(value).lower(), value)
+
+    @field_validator("rotate", mode="before")
+    @classmethod
+    def _number_turn(cls, value: object) -> object:
+        """An environment variable holds text."""
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
 
     @field_validator("frameskip", mode="before")
     @classmethod

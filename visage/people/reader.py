@@ -56,6 +56,7 @@ class FaceReader:
             "track": False,
             "embed": "all",
             "frameskip": 1,
+            "rotate": 0,
         }
         if settings.backend in ("openvino", "onnxruntime"):
             updates["backend"] = settings.backend

@@ -23,6 +23,14 @@ def test_embed_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     assert Settings().embed == "best"
 
 
+def test_a_turn_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAGE_ROTATE", "270")
+    assert Settings().rotate == 270
+    monkeypatch.setenv("VISAGE_ROTATE", "45")
+    with pytest.raises(pydantic.ValidationError):
+        Settings()
+
+
 def test_a_number_in_the_environment_is_a_number_for_frameskip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISAGE_FRAMESKIP", "24")
     assert Settings().frameskip == 24

@@ -107,7 +107,9 @@ class Tracker:
         rows = [row for row, track in enumerate(owners) if track is not None or self._is_strong(faces, row)]
         if len(rows) < len(faces):
             faces = faces.select(np.array(rows, np.intp))
-            owners, views, appearances = ([some[row] for row in rows] for some in (owners, views, appearances))
+            owners = [owners[row] for row in rows]
+            views = [views[row] for row in rows]
+            appearances = [appearances[row] for row in rows]
         for track in self._tracks:
             if track not in owners:
                 track.state = TrackState.LOST
@@ -145,7 +147,7 @@ class Tracker:
         is_strong = faces.scores >= self._score_threshold
         tracks: Sequence[Track] = self._tracks
         for rows in (np.flatnonzero(is_strong), np.flatnonzero(~is_strong)):
-            own = [appearances[row] for row in rows]
+            own = [appearances[row] for row in rows.tolist()]
             for track, place in associate(tracks, faces.boxes_xyxy[rows], own, seconds):
                 owners[rows[place]] = track
             tracks = [track for track in tracks if track.track_id and track not in owners]

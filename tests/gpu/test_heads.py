@@ -208,9 +208,18 @@ def test_weak_candidates_change_no_strong_face_on_the_card(
         outputs[f"cls_{stride}"][is_weak] *= 0.3
     plain = yunet.decode(upload(outputs), PLACES, SHAPE, stream=stream)
     host: Mapping[str, NDArray[np.generic]] = dict(outputs)
-    thresholds = {"score_threshold": 0.4, "nms_iou": IOU, "strong_threshold": THRESHOLD}
-    expected = YuNetHead(**thresholds).decode(host, PLACES, SHAPE, stream=HostStream())
-    head = DeviceYuNetHead(device, detector_input=INPUT, max_batch=4, max_faces=1024, **thresholds)
+    expected = YuNetHead(score_threshold=0.4, nms_iou=IOU, strong_threshold=THRESHOLD).decode(
+        host, PLACES, SHAPE, stream=HostStream()
+    )
+    head = DeviceYuNetHead(
+        device,
+        detector_input=INPUT,
+        max_batch=4,
+        score_threshold=0.4,
+        nms_iou=IOU,
+        strong_threshold=THRESHOLD,
+        max_faces=1024,
+    )
     try:
         mixed = head.decode(upload(outputs), PLACES, SHAPE, stream=stream)
     finally:

@@ -117,7 +117,7 @@ def test_weak_candidates_change_no_strong_face(seed: int) -> None:
     outputs = random_outputs(3, seed=seed)
     for name, output in outputs.items():
         if name.startswith("bbox"):
-            output[..., 2:] += 1.0  # large boxes overlap: many candidates vote
+            np.asarray(output, np.float32)[..., 2:] += 1.0  # large boxes overlap: many candidates vote
     plain = YuNetHead(score_threshold=0.6, nms_iou=0.3).decode(outputs, [IDENTITY] * 3, SHAPE, stream=STREAM)
     head = YuNetHead(score_threshold=0.4, nms_iou=0.3, strong_threshold=0.6)
     mixed = head.decode(outputs, [IDENTITY] * 3, SHAPE, stream=STREAM)

@@ -104,7 +104,8 @@ class Faces:
         quality: float32 (N,), how good a picture of its face this is, in [0, 1]. None without tracking.
         propagated: bool (N,), followed here (by optical flow, or its last movement) instead of detected. None without
             tracking.
-        to_embed: bool (N,), worth an embedding (`--embed best`). None: every face that was detected is.
+        to_embed: bool (N,), worth an embedding: a best shot with `--embed best`, otherwise a face that was detected
+            with at least the score threshold. None: every face that was detected is.
         identities: who each face is, None for one nobody has been compared with. None without identification.
     """
 

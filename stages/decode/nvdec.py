@@ -42,6 +42,7 @@ class NvdecSource(VideoSource):
         end_seconds: float | None = None,
         is_live: bool = False,
         input_options: InputOptions | None = None,
+        turn_degrees: int = 0,
     ) -> None:
         """See `VideoSource`. `device` was made before anything else used the card: its context's flags are FFmpeg's."""
         super().__init__(
@@ -54,6 +55,7 @@ class NvdecSource(VideoSource):
             end_seconds=end_seconds,
             is_live=is_live,
             input_options=input_options,
+            turn_degrees=turn_degrees,
             # With one, NVDEC stands still while this source's thread waits for the interpreter: 16 videos in four
             # processes on an H100 came to 0.89 of what the decoders do alone with one, to 0.93 with two.
             decoder_threads=2,

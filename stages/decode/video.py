@@ -46,6 +46,7 @@ class VideoSource:
         is_live: bool = False,
         hwaccel: HWAccel | None = None,
         input_options: InputOptions | None = None,
+        turn_degrees: int = 0,
     ) -> None:
         """
         Args:
@@ -59,6 +60,7 @@ class VideoSource:
             is_live: a camera or stream; it has no end, and no frame of it is held back.
             hwaccel: what decodes (see `stages.decode.nvdec`); by default the CPU.
             input_options: how FFmpeg opens it, beyond our defaults.
+            turn_degrees: clockwise turn beyond what the file itself asks for: 0, 90, 180 or 270.
         """
         self._source_id = source_id
         self._uri = uri
@@ -70,6 +72,7 @@ class VideoSource:
         self._is_live = is_live
         self._hwaccel = hwaccel
         self._input_options = input_options
+        self._turn_degrees = turn_degrees
         self._is_interrupted = False
         self._frames_decoded = 0
         self._decoder: StreamDecoder | None = None
@@ -265,7 +268,9 @@ class VideoSource:
             may_be = frame.rotation == 0 and "mov" in self._active.demuxer.container.format.name
             if self._is_flipped is None and (may_be or abs(frame.rotation) == HALF_TURN_DEGREES):
                 self._is_flipped = is_flipped(frame)
-            self._upright = Orientation.of(frame, float(aspect or 1), is_flipped=bool(self._is_flipped))
+            upright = Orientation.of(frame, float(aspect or 1), is_flipped=bool(self._is_flipped))
+            turned = (upright.rotation_degrees + self._turn_degrees) % 360
+            self._upright = Orientation(turned, upright.pixel_aspect)
         return self._upright
 
 

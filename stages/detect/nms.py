@@ -44,7 +44,13 @@ def suppress(boxes_xyxy: FloatArray, scores: FloatArray, iou_threshold: float) -
     return np.asarray(kept, np.intp)
 
 
-def vote(geometry: FloatArray, scores: FloatArray, kept: NDArray[np.intp], iou_threshold: float) -> FloatArray:
+def vote(
+    geometry: FloatArray,
+    scores: FloatArray,
+    kept: NDArray[np.intp],
+    iou_threshold: float,
+    strong_threshold: float = 0.0,
+) -> FloatArray:
     """Where the kept faces are by the votes of themselves and of those that each suppressed.
 
     Votes weigh as the fourth power of their scores: a candidate near the threshold, who may be missing in the next
@@ -54,6 +60,7 @@ def vote(geometry: FloatArray, scores: FloatArray, kept: NDArray[np.intp], iou_t
         geometry: float32 (N, 4 + k), box corners and whatever else is to be averaged.
         scores: float32 (N,), above 0.
         kept: what `suppress` returned for the same `iou_threshold`.
+        strong_threshold: candidates below this score have no vote on faces that reach it.
 
     Returns:
         float32 (len(kept), 4 + k).
@@ -62,11 +69,12 @@ def vote(geometry: FloatArray, scores: FloatArray, kept: NDArray[np.intp], iou_t
     is_free = np.ones(len(scores), bool)
     is_free[kept] = False
     weights = scores.astype(np.float64) ** 4
+    is_strong = scores >= np.float32(strong_threshold)
     for place, row in enumerate(kept):
         overlaps = _overlaps(geometry[row, :_BOX], geometry[:, :_BOX])
         is_suppressed = is_free & (overlaps > iou_threshold)
         is_free &= ~is_suppressed
-        voters = np.flatnonzero(is_suppressed & (overlaps >= MIN_VOTING_IOU))
+        voters = np.flatnonzero(is_suppressed & (overlaps >= MIN_VOTING_IOU) & (is_strong | ~is_strong[row]))
         if len(voters):
             offsets = geometry[voters] - geometry[row]
             voted[place] += weights[voters] @ offsets / (weights[voters].sum() + weights[row])

@@ -23,7 +23,10 @@ TensorT_contra = TypeVar("TensorT_contra", contravariant=True)
 
 
 class EmbedStage(Generic[TensorT]):
-    """Gives faces an embedding of norm 1, zeros to those not worth it. Owns its backend; `dispose` closes the rest."""
+    """Gives faces an embedding of norm 1; those not worth it or not recognisable get zeros.
+
+    Owns its backend; `dispose` closes the rest.
+    """
 
     name = "embed"
 
@@ -36,6 +39,7 @@ class EmbedStage(Generic[TensorT]):
         crop_size: int,
         template: FloatArray | None,
         dimension: int,
+        min_norm: float = 0.0,
         release_pixels: bool = True,
         stream: Stream | None = None,
         attach: Callable[[], object] | None = None,
@@ -46,6 +50,7 @@ class EmbedStage(Generic[TensorT]):
             crop_size: side of the network's input in pixels.
             template: float32 (5, 2), where the landmarks belong in the crop; None crops by the box.
             dimension: length of an embedding.
+            min_norm: least norm of the network's output; below, the face is not recognisable and gets zeros.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
             stream: where device work is queued; the host's by default.
             attach: called on the stage's thread before its first batch: a card has to be made current there.
@@ -57,6 +62,7 @@ class EmbedStage(Generic[TensorT]):
         self._crop_size = crop_size
         self._template = template
         self._dimension = dimension
+        self._min_norm = min_norm
         self._release_pixels = release_pixels
         self._stream = stream or HostStream()
         self._attach = attach
@@ -129,6 +135,7 @@ class EmbedStage(Generic[TensorT]):
             raise ModelMismatch(f"embeddings should have shape {(count, self._dimension)}, found {raw.shape}")
         norms = np.linalg.norm(raw, axis=1, keepdims=True)
         embeddings: FloatArray = np.asarray(raw / np.maximum(norms, np.finfo(np.float32).tiny), np.float32)
+        embeddings[norms[:, 0] < self._min_norm] = 0
         return embeddings
 
 

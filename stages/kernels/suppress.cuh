@@ -93,10 +93,11 @@ __device__ void vote(Votes& votes, Key voter, const float4& at, Key winner, cons
 
 // Keeps at most `limit` of `count` candidates, best first, and calls emit(place, key, box, votes) for each on every
 // thread; `box` is already moved by the votes. Called by all threads of a block of a multiple of 32 threads; keys and
-// boxes are visible to all of them. Returns how many were kept. Thread t alone touches candidates t, t + blockDim.x, ...
+// boxes are visible to all of them. Candidates below strong_threshold have no vote on faces that reach it, so those are
+// the same whatever else is there. Returns how many were kept. Thread t alone touches candidates t, t + blockDim.x, ...
 template <typename Landmark, typename Emit>
-__device__ int keep_best(Key* keys, const float4* boxes, int count, float iou_threshold, int limit, Landmark landmark,
-                         Emit emit) {
+__device__ int keep_best(Key* keys, const float4* boxes, int count, float iou_threshold, float strong_threshold,
+                         int limit, Landmark landmark, Emit emit) {
     __shared__ Key warp_best[32];
     __shared__ float4 winner_box;
     __shared__ Votes votes;
@@ -116,7 +117,9 @@ __device__ int keep_best(Key* keys, const float4* boxes, int count, float iou_th
                 keys[i] = 0;
             } else if (winner != 0 && overlap.exceeds(iou_threshold)) {
                 keys[i] = 0;
-                if (overlap.shared >= MIN_VOTING_IOU * overlap.joined) vote(votes, key, boxes[i], winner, box, landmark);
+                const bool may_vote = score_of(key) >= strong_threshold || score_of(winner) < strong_threshold;
+                if (may_vote && overlap.shared >= MIN_VOTING_IOU * overlap.joined)
+                    vote(votes, key, boxes[i], winner, box, landmark);
             } else if (key > best) {
                 best = key;
                 slot = i;

@@ -6,8 +6,9 @@
 #include "suppress.cuh"
 
 extern "C" __global__ void yolo_head(const float* output, int channels, int anchors, const Placement* placements,
-                                     float score_threshold, float iou_threshold, int max_faces, Key* all_keys,
-                                     float4* all_boxes, int* counts, Record* first, Record* rest) {
+                                     float score_threshold, float iou_threshold, float strong_threshold,
+                                     int max_faces, Key* all_keys, float4* all_boxes, int* counts, Record* first,
+                                     Record* rest) {
     const int image = blockIdx.x;
     const float* channel = output + (long long)image * channels * anchors;
     Key* keys = all_keys + (long long)image * anchors;
@@ -36,6 +37,7 @@ extern "C" __global__ void yolo_head(const float* output, int channels, int anch
         auto point = [&](int k) { return votes.moved(landmark(anchor_of(key), k), k); };
         write_record(record_at(first, rest, image, place, max_faces), placements[image], key, box, point);
     };
-    const int kept = keep_best(keys, boxes, candidates, iou_threshold, max_faces, landmark, emit);
+    const int kept = keep_best(keys, boxes, candidates, iou_threshold, strong_threshold, max_faces,
+                               landmark, emit);
     if (threadIdx.x == 0) counts[image] = kept;
 }

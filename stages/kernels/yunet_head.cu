@@ -15,8 +15,8 @@ extern "C" __global__ void yunet_head(
     const float* cls_8, const float* obj_8, const float* bbox_8, const float* kps_8,
     const float* cls_16, const float* obj_16, const float* bbox_16, const float* kps_16,
     const float* cls_32, const float* obj_32, const float* bbox_32, const float* kps_32,
-    const Placement* placements, int height, int width, float squared_threshold, float iou_threshold, int max_faces,
-    Key* all_keys, float4* all_boxes, int* counts, Record* first, Record* rest) {
+    const Placement* placements, int height, int width, float squared_threshold, float iou_threshold,
+    float strong_threshold, int max_faces, Key* all_keys, float4* all_boxes, int* counts, Record* first, Record* rest) {
     const int image = blockIdx.x;
     const int on_8 = (height / 8) * (width / 8), on_16 = (height / 16) * (width / 16), on_32 = (height / 32) * (width / 32);
     const int anchors = on_8 + on_16 + on_32;
@@ -68,6 +68,7 @@ extern "C" __global__ void yunet_head(
         auto point = [&](int k) { return votes.moved(landmark(anchor_of(key), k), k); };
         write_record(record_at(first, rest, image, place, max_faces), placements[image], key, box, point);
     };
-    const int kept = keep_best(keys, boxes, candidates, iou_threshold, max_faces, landmark, emit);
+    const int kept = keep_best(keys, boxes, candidates, iou_threshold, strong_threshold, max_faces,
+                               landmark, emit);
     if (threadIdx.x == 0) counts[image] = kept;
 }

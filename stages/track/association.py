@@ -41,8 +41,11 @@ MIN_RESEMBLANCE = 0.35
 """Below, it is somebody else: two frontal faces correlate with 0.2 to 0.6, one face a second apart with 0.8."""
 
 SAME_PLACE = 0.5
-"""IoU from which a face that was seen just before may look like anything, for a hand may be in front of it. With less
-it has jumped, and is another one: a cut inside an inset, whose picture is too small a part for a cut of the shot."""
+"""IoU from which a face that was seen just before may look different, for a hand may be in front of it. With less it
+has jumped, and is another one: a cut inside an inset, whose picture is too small a part for a cut of the shot."""
+
+COVERED_RESEMBLANCE = 0.2
+"""What it has to look like even then: below, another face has taken its place."""
 
 TINY = np.finfo(np.float64).tiny
 
@@ -80,10 +83,14 @@ def associate(
         alike = tracks[row].resemblance_to(appearances[column])
         if alike is None:
             costs[row, column] = place
-        elif alike >= MIN_RESEMBLANCE or (not is_unsure and iou[row][column] >= SAME_PLACE):
+        elif alike >= _least_resemblance(iou[row][column], is_unsure=is_unsure):
             weight = UNSURE_WEIGHT if is_unsure else SURE_WEIGHT
             costs[row, column] = (1 - weight) * place + weight * (1 - alike) / 2
     return [(tracks[row], column) for row, column in assign(costs)]
+
+
+def _least_resemblance(iou: float, *, is_unsure: bool) -> float:
+    return COVERED_RESEMBLANCE if iou >= SAME_PLACE and not is_unsure else MIN_RESEMBLANCE
 
 
 def is_to_be_recognised(track: Track, seconds: float) -> bool:

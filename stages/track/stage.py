@@ -44,6 +44,7 @@ class TrackStage:
         follows: bool = False,
         adaptive: bool = False,
         chooses: bool = False,
+        score_threshold: float = 0.0,
         release_pixels: bool = False,
     ) -> None:
         """
@@ -53,6 +54,7 @@ class TrackStage:
             follows: frames that are not marked `detect` will come.
             adaptive: look at more than the marked ones; needs `follows`.
             chooses: mark the best shots as worth an embedding; otherwise every detected face is.
+            score_threshold: weaker detections only continue tracks; those that continue none are dropped.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
         """
         self._detect = metered(detect)
@@ -60,6 +62,7 @@ class TrackStage:
         self._follows = follows
         self._adaptive = adaptive
         self._chooses = chooses
+        self._score_threshold = score_threshold
         self._release_pixels = release_pixels
         self._sources: dict[str, _Source] = {}
         self.inner_counters = self._detect.counters
@@ -120,7 +123,12 @@ class TrackStage:
     def _source(self, source_id: str) -> _Source:
         source = self._sources.get(source_id)
         if source is None:
-            tracker = Tracker(self._patch_reader, follows=self._follows, chooses=self._chooses)
+            tracker = Tracker(
+                self._patch_reader,
+                follows=self._follows,
+                chooses=self._chooses,
+                score_threshold=self._score_threshold,
+            )
             source = self._sources[source_id] = _Source(tracker)
         return source
 

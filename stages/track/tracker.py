@@ -1,5 +1,9 @@
 """The tracks of one source: detections in, the same faces with ids out; between detections they are followed.
 
+Strong detections come first; weak ones, below the score threshold, may only continue a track that no strong one
+continues, and are dropped otherwise (after ByteTrack: Zhang et al., ECCV 2022). So every track begins strong, and has
+seen at least one face that would have been reported without tracking.
+
 Invariant: ids grow from 1 and are never used again; a face has at most one track and a track one face. A looked-at
 frame's faces stay as the detector found them. Followed faces move by optical flow from the middle between where flow
 had brought them and where they were detected, so that a detector's jitter is smoothed without lag. Where flow fails,
@@ -46,16 +50,20 @@ def _still() -> tuple[float, float]:
 class Tracker:
     """State of one source, used by one thread."""
 
-    def __init__(self, patch_reader: PatchReader, *, follows: bool, chooses: bool) -> None:
+    def __init__(
+        self, patch_reader: PatchReader, *, follows: bool, chooses: bool, score_threshold: float = 0.0
+    ) -> None:
         """
         Args:
             patch_reader: reads the pictures.
             follows: frames between looks will be asked for.
-            chooses: mark the faces worth an embedding; otherwise all detected ones are.
+            chooses: mark the faces worth an embedding; otherwise all strong ones are.
+            score_threshold: detections below it are weak.
         """
         self._follower = Follower(patch_reader)
         self._follows = follows
         self._chooses = chooses
+        self._score_threshold = np.float32(score_threshold)
         self._tracks: list[Track] = []
         self._last_id = 0
         self._looked_seconds: float | None = None
@@ -86,7 +94,8 @@ class Tracker:
     ) -> tuple[Faces, tuple[int, ...]]:
         """A frame that was looked at, what it shows around each of its faces, and what each looks like.
 
-        Returns its faces, as they were found, with their tracks, and the ids of the tracks that have ended.
+        Returns its faces, as they were found, with their tracks, and the ids of the tracks that have ended. Weak faces
+        that continue no track are not among them, and no weak one is worth an embedding.
         """
         seconds = frame.pts_seconds
         if self._looked_seconds is not None:
@@ -94,9 +103,13 @@ class Tracker:
         self._looked_seconds = seconds
         if self._follows:
             self._follower.advance(frame, self._tracks, camera)
-        owners: list[Track | None] = [None] * len(faces)
-        for track, row in associate(self._tracks, faces.boxes_xyxy, appearances, seconds):
-            owners[row] = track
+        owners = self._associate(faces, appearances, seconds)
+        rows = [row for row, track in enumerate(owners) if track is not None or self._is_strong(faces, row)]
+        if len(rows) < len(faces):
+            faces = faces.select(np.array(rows, np.intp))
+            owners = [owners[row] for row in rows]
+            views = [views[row] for row in rows]
+            appearances = [appearances[row] for row in rows]
         for track in self._tracks:
             if track not in owners:
                 track.state = TrackState.LOST
@@ -124,6 +137,21 @@ class Tracker:
         aspect = frame.picture.pixel_aspect
         qualities = [_quality(faces, row, track.sharpness, aspect) for row, track in enumerate(seen)]
         return _with_tracks(faces, seen, np.array(qualities, np.float32), True), ended
+
+    def _is_strong(self, faces: Faces, row: int) -> bool:
+        return bool(faces.scores[row] >= self._score_threshold)
+
+    def _associate(self, faces: Faces, appearances: Sequence[Appearance | None], seconds: float) -> list[Track | None]:
+        """The track of each face: strong faces choose first, weak ones among the tracks that are left."""
+        owners: list[Track | None] = [None] * len(faces)
+        is_strong = faces.scores >= self._score_threshold
+        tracks: Sequence[Track] = self._tracks
+        for rows in (np.flatnonzero(is_strong), np.flatnonzero(~is_strong)):
+            own = [appearances[row] for row in rows.tolist()]
+            for track, place in associate(tracks, faces.boxes_xyxy[rows], own, seconds):
+                owners[rows[place]] = track
+            tracks = [track for track in tracks if track.track_id and track not in owners]
+        return owners
 
     def _resolve(
         self, track: Track | None, faces: Faces, row: int, appearance: Appearance | None, seconds: float
@@ -170,13 +198,13 @@ class Tracker:
     ) -> Faces:
         """Bring the tracks to their detections."""
         qualities = np.empty(len(faces), np.float32)
-        is_chosen = np.ones(len(faces), bool)
-        is_left_out = _is_hidden(faces.boxes_xyxy)
+        is_chosen = faces.scores >= self._score_threshold
+        is_hidden = _is_hidden(faces.boxes_xyxy)
         aspect = frame.picture.pixel_aspect
         for row, (track, view) in enumerate(zip(owners, views, strict=True)):
             track.sharpness = sharpness(view.patch)
             qualities[row] = _quality(faces, row, track.sharpness, aspect)
-            if self._chooses:
+            if self._chooses and is_chosen[row]:
                 is_chosen[row] = track.shots.offer(Shot(float(qualities[row]), frame.pts_seconds))
             box = faces.boxes_xyxy[row]
             landmarks = None if faces.landmarks is None else faces.landmarks[row]
@@ -186,10 +214,10 @@ class Tracker:
             track.find(box, landmarks, frame.pts_seconds)
             track.score = float(faces.scores[row])
             track.view = view if self._follows else None
-            if not is_left_out[row]:
+            if not is_hidden[row]:
                 track.learn_appearance(appearances[row], frame.pts_seconds - last_seen)
         marked = _with_tracks(faces, owners, qualities, False)
-        return replace(marked, to_embed=is_chosen) if self._chooses else marked
+        return replace(marked, to_embed=is_chosen) if self._chooses or not is_chosen.all() else marked
 
 
 def _ids(tracks: Sequence[Track]) -> tuple[int, ...]:

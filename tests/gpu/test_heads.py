@@ -199,6 +199,37 @@ def test_yunet_on_the_card_agrees_with_yunet_on_the_host(
         np.testing.assert_allclose(one.landmarks, other.landmarks, atol=0.05)
 
 
+def test_weak_candidates_change_no_strong_face_on_the_card(
+    device: CudaDevice, yunet: DeviceYuNetHead, upload: Upload, stream: CudaStream
+) -> None:
+    outputs = yunet_outputs(12, len(PLACES), mean_faces=400)
+    for stride in STRIDES:
+        is_weak = np.random.default_rng(stride).random(outputs[f"cls_{stride}"].shape) < 0.5
+        outputs[f"cls_{stride}"][is_weak] *= 0.3
+    plain = yunet.decode(upload(outputs), PLACES, SHAPE, stream=stream)
+    host: Mapping[str, NDArray[np.generic]] = dict(outputs)
+    expected = YuNetHead(score_threshold=0.4, nms_iou=IOU, strong_threshold=THRESHOLD).decode(
+        host, PLACES, SHAPE, stream=HostStream()
+    )
+    head = DeviceYuNetHead(
+        device,
+        detector_input=INPUT,
+        max_batch=4,
+        score_threshold=0.4,
+        nms_iou=IOU,
+        strong_threshold=THRESHOLD,
+        max_faces=1024,
+    )
+    try:
+        mixed = head.decode(upload(outputs), PLACES, SHAPE, stream=stream)
+    finally:
+        head.close()
+    for strong, faces, other in zip(plain, mixed, expected, strict=True):
+        assert len(faces) > len(strong)
+        np.testing.assert_array_equal(faces.boxes_xyxy[: len(strong)], strong.boxes_xyxy)
+        np.testing.assert_allclose(faces.boxes_xyxy, other.boxes_xyxy, atol=0.05)
+
+
 def test_what_is_not_a_number_is_not_a_face(yunet: DeviceYuNetHead, upload: Upload, stream: CudaStream) -> None:
     outputs = yunet_outputs(5, 1, mean_faces=3)
     expected = greedy(yunet_candidates(outputs, 0), IOU)

@@ -185,3 +185,33 @@ def test_a_search_gives_the_similarity_to_the_face_that_was_searched_for(setting
         result = CliRunner().invoke(app, ["search", str(media.path(photograph)), *options])
         (found,) = json.loads(result.stdout)
         assert found["similarity"] > 0.9, photograph
+
+
+@pytest.mark.parametrize("turn", [cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE])
+def test_a_turned_face_is_nobody(turn: int, settings: Settings, media: Media, tmp_path: Path) -> None:
+    """Embeddings of turned faces resemble each other: one who was enrolled so would be found in all others."""
+    found = 0
+    with FaceReader(settings) as reader:
+        for photograph in ENROLLED.values():
+            image = cv2.imread(str(media.path(photograph)))
+            assert image is not None
+            path = tmp_path / f"turned-{photograph}"
+            cv2.imwrite(str(path), cv2.rotate(image, turn))
+            (frame,) = visage.analyze(path, settings)
+            for face in frame.faces:
+                found += 1
+                assert face.embedding is None
+                assert face.identity is None or face.identity.person_id is None
+            with pytest.raises(PictureRefused, match=r"no face found|turned, covered or blurred"):
+                choose_face(reader.read(path), largest=True)
+    assert found >= (2 if turn == cv2.ROTATE_180 else 0)
+
+
+def test_a_source_that_is_turned_back_is_named(settings: Settings, media: Media, tmp_path: Path) -> None:
+    image = cv2.imread(str(media.path("person_a_2.jpg")))
+    assert image is not None
+    for turn, degrees in ((cv2.ROTATE_180, 180), (cv2.ROTATE_90_CLOCKWISE, 270)):
+        path = tmp_path / f"turned-{degrees}.jpg"
+        cv2.imwrite(str(path), cv2.rotate(image, turn))
+        (frame,) = visage.analyze(path, settings.model_copy(update={"rotate": degrees}))
+        assert names(frame) == {"A"}, degrees

@@ -56,7 +56,9 @@ class ScriptedPlatform:
     def open_patch_reader(self) -> ScriptedLuma:
         return ScriptedLuma()
 
-    def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
+    score_threshold = 0.6
+
+    def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         return self.detect
 
     def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:

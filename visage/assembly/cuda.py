@@ -110,7 +110,11 @@ class CudaPlatform:
     def open_patch_reader(self) -> DevicePatchReader:
         return DevicePatchReader(self._device, kernel_cache=self._kernels)
 
-    def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
+    @property
+    def score_threshold(self) -> float:
+        return self._plan.score_threshold
+
+    def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         plan, device = self._plan, self._device
         with ExitStack() as owned:
             imaging = DeviceImaging(
@@ -120,7 +124,7 @@ class CudaPlatform:
                 kernel_cache=self._kernels,
             )
             owned.callback(imaging.close)
-            head = self._head()
+            head = self._head(keeps_weak=keeps_weak)
             owned.callback(head.close)
             stream = device.create_stream()
             owned.callback(stream.close)
@@ -162,6 +166,7 @@ class CudaPlatform:
                 crop_size=embedder.input.size,
                 template=plan.template,
                 dimension=embedder.embedding_dim,
+                min_norm=embedder.min_norm,
                 release_pixels=release_pixels,
                 stream=stream,
                 attach=device.make_current,
@@ -196,6 +201,7 @@ class CudaPlatform:
             end_seconds=settings.end_seconds,
             is_live=spec.is_live,
             input_options=InputOptions(spec.input_format, spec.input_options),
+            turn_degrees=settings.rotate,
         )
 
     def memory_bytes(self) -> tuple[int, int] | None:
@@ -218,19 +224,18 @@ class CudaPlatform:
     def _precision(self) -> Literal["fp16", "fp32"]:
         return "fp32" if self._settings.precision == "fp32" else "fp16"
 
-    def _head(self) -> DeviceYuNetHead | DeviceYoloHead | ReadbackHead:
-        plan = self._plan
+    def _head(self, *, keeps_weak: bool) -> DeviceYuNetHead | DeviceYoloHead | ReadbackHead:
+        plan, thresholds = self._plan, self._plan.head_thresholds(keeps_weak=keeps_weak)
         on_card = HEADS.get(plan.detector.head)
         if on_card is None:
             family = head_family(plan.detector.head)
-            host = family.head(score_threshold=plan.score_threshold, nms_iou=plan.nms_iou)
+            host = family.head(**thresholds)
             return ReadbackHead(self._device, host)
         return on_card(
             self._device,
             detector_input=plan.detector_input,
             max_batch=self.detect_batch,
-            score_threshold=plan.score_threshold,
-            nms_iou=plan.nms_iou,
+            **thresholds,
             kernel_cache=self._kernels,
         )
 

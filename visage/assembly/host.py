@@ -74,9 +74,13 @@ class HostPlatform:
     def open_patch_reader(self) -> HostPatchReader:
         return HostPatchReader()
 
-    def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
+    @property
+    def score_threshold(self) -> float:
+        return self._plan.score_threshold
+
+    def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         plan = self._plan
-        head = head_family(plan.detector.head).head(score_threshold=plan.score_threshold, nms_iou=plan.nms_iou)
+        head = head_family(plan.detector.head).head(**plan.head_thresholds(keeps_weak=keeps_weak))
         return DetectStage[NDArray[Any]](
             detector_input=plan.detector_input,
             imaging=HostImaging(max_batch=self.detect_batch),
@@ -97,6 +101,7 @@ class HostPlatform:
             crop_size=embedder.input.size,
             template=self._plan.template,
             dimension=embedder.embedding_dim,
+            min_norm=embedder.min_norm,
             release_pixels=release_pixels,
         )
 
@@ -116,6 +121,7 @@ class HostPlatform:
             decoder_threads=max(1, settings.cpu_threads // concurrent),
             is_live=spec.is_live,
             input_options=InputOptions(spec.input_format, spec.input_options),
+            turn_degrees=settings.rotate,
         )
 
     def memory_bytes(self) -> tuple[int, int] | None:

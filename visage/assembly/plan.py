@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -17,6 +18,17 @@ __all__ = ["ModelPlan"]
 
 ARCFACE_SIDE = 112  # the crop that ARCFACE_112 is for
 
+KEEP_THRESHOLD = 0.4
+"""Of a run that names none; a lower score threshold lowers it."""
+
+
+class HeadThresholds(TypedDict):
+    """See `stages.detect.heads.base.HostHeadFactory`."""
+
+    score_threshold: float
+    nms_iou: float
+    strong_threshold: float
+
 
 @dataclass(frozen=True)
 class ModelPlan:
@@ -24,6 +36,7 @@ class ModelPlan:
 
     Attributes:
         embedder: None for detection only.
+        score_threshold, keep_threshold: least score of a face that begins a track, and of one that continues it.
         progress: told of model downloads.
         on_build: told of the building of engines, where the platform needs any.
     """
@@ -33,6 +46,7 @@ class ModelPlan:
     embedder: EmbedderSpec | None
     detector_input: DetectorInput
     score_threshold: float
+    keep_threshold: float
     nms_iou: float
     progress: Progress | None = None
     on_build: OnBuild | None = None
@@ -41,6 +55,8 @@ class ModelPlan:
     def of(cls, settings: Settings, *, progress: Progress | None = None, on_build: OnBuild | None = None) -> ModelPlan:
         """Raises UnknownModel for a name that is not in the catalogue."""
         detector = detector_spec(settings.detector, settings.model_dir)
+        score_threshold = detector.score_threshold if settings.score_threshold is None else settings.score_threshold
+        wanted = KEEP_THRESHOLD if settings.keep_threshold is None else settings.keep_threshold
         return cls(
             store=ModelStore(settings.model_dir),
             detector=detector,
@@ -51,10 +67,19 @@ class ModelPlan:
                 square=detector.input.square,
                 pad_value=detector.input.pad_value,
             ),
-            score_threshold=detector.score_threshold if settings.score_threshold is None else settings.score_threshold,
+            score_threshold=score_threshold,
+            keep_threshold=min(wanted, score_threshold),
             nms_iou=detector.nms_iou if settings.nms_iou is None else settings.nms_iou,
             progress=progress,
             on_build=on_build,
+        )
+
+    def head_thresholds(self, *, keeps_weak: bool) -> HeadThresholds:
+        """Return what the detector's head is made with; see `Platform.detect_stage`."""
+        return HeadThresholds(
+            score_threshold=self.keep_threshold if keeps_weak else self.score_threshold,
+            nms_iou=self.nms_iou,
+            strong_threshold=self.score_threshold,
         )
 
     @property

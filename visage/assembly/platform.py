@@ -56,8 +56,15 @@ class Platform(Pictures, Protocol):
     def open_patch_reader(self) -> PatchReader:
         """What tracking reads pictures with; its owner closes it."""
 
-    def detect_stage(self, *, release_pixels: bool) -> Stage[Frame, Observation]:
-        """The stage that finds faces; its owner closes it."""
+    @property
+    def score_threshold(self) -> float:
+        """Least score of a face that is reported by itself."""
+
+    def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
+        """The stage that finds faces; its owner closes it.
+
+        keeps_weak: faces from the keep threshold on, for a tracker to choose from; otherwise from `score_threshold` on.
+        """
 
     def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
         """The stage that embeds them; its owner closes it."""

@@ -44,7 +44,7 @@ def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: b
     """Return the detection stage, inside a tracking stage unless the settings turn tracking off."""
     if not settings.track:
         return platform.detect_stage(release_pixels=release_pixels)
-    detect = platform.detect_stage(release_pixels=False)
+    detect = platform.detect_stage(release_pixels=False, keeps_weak=True)
     with ExitStack() as on_failure:
         on_failure.callback(detect.close)
         patch_reader = platform.open_patch_reader()
@@ -55,6 +55,7 @@ def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: b
         follows=delivers_all(settings),
         adaptive=settings.frameskip == "auto",
         chooses=settings.embed == "best",
+        score_threshold=platform.score_threshold,
         release_pixels=release_pixels,
     )
 

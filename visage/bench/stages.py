@@ -66,7 +66,7 @@ class _StageBench:
         self._platform = choose_platform(settings, self._plan)
         self._batch = self._platform.detect_batch
         self._admission = HostAdmission(self._plan.detector_input, capacity=GROUP)
-        self._detect = self._platform.detect_stage(release_pixels=False)
+        self._detect = self._platform.detect_stage(release_pixels=False, keeps_weak=settings.track)
         self._found = _Found()
         self._track = self._tracking(settings) if settings.track else None
         self._embed = self._platform.embed_stage(release_pixels=False) if settings.embed else None
@@ -153,7 +153,10 @@ class _StageBench:
 
     def _tracking(self, settings: Settings) -> TrackStage:
         return TrackStage(
-            self._found, patch_reader=self._platform.open_patch_reader(), chooses=settings.embed == "best"
+            self._found,
+            patch_reader=self._platform.open_patch_reader(),
+            chooses=settings.embed == "best",
+            score_threshold=self._platform.score_threshold,
         )
 
     @contextmanager

@@ -98,6 +98,15 @@ def run(
         float | None,
         typer.Option(parser=parse_seconds, metavar="TIME", help="Stop at this time.", rich_help_panel=INPUT),
     ] = None,
+    rotate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="DEGREES",
+            help="Turn the pictures clockwise: 90, 180 or 270.",
+            show_default="0",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
     min_face: Annotated[
         int | None,
         typer.Option(
@@ -111,6 +120,16 @@ def run(
             max=1.0,
             help="Minimum score of a face.",
             show_default="the detector's own",
+            rich_help_panel=ANALYSIS,
+        ),
+    ] = None,
+    keep_threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Minimum score of a face that continues a track.",
+            show_default="0.4, at most the score threshold",
             rich_help_panel=ANALYSIS,
         ),
     ] = None,
@@ -219,8 +238,10 @@ def run(
             "frameskip": frameskip,
             "start_seconds": start,
             "end_seconds": end,
+            "rotate": rotate,
             "min_face": min_face,
             "score_threshold": score_threshold,
+            "keep_threshold": keep_threshold,
             "embed": False if no_embed else embed,
             "track": False if no_track else None,
             "propagate": False if no_propagate or (no_track and frameskip != "auto") else None,

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     frameskip: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         1, description="Detect in every Nth frame; auto: when movement, doubt or a cut asks for it."
     )
+    rotate: Literal[0, 90, 180, 270] = Field(
+        0, description="Turn every picture clockwise by this many degrees, after what the file itself asks for."
+    )
     start_seconds: float = Field(0.0, ge=0, description="Start at this time.")
     end_seconds: float | None = Field(None, gt=0, description="Stop at this time.")
     detector_size: int | None = Field(
@@ -66,7 +69,15 @@ class Settings(BaseSettings):
         multiple_of=32,
         description="Longer side of the detector's input, pixels; default: the model's.",
     )
-    score_threshold: float | None = Field(None, ge=0, le=1, description="Least score; default: the model's.")
+    score_threshold: float | None = Field(
+        None, ge=0, le=1, description="Least score of a face that begins a track; default: the model's."
+    )
+    keep_threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Least score of a face that continues a track; default: 0.4, at most the score threshold.",
+    )
     nms_iou: float | None = Field(
         None,
         gt=0,
@@ -115,6 +126,12 @@ class Settings(BaseSettings):
         words = {"true": "all", "1": "all", "false": None, "0": None, "none": None}
         return words.get(str(value).lower(), value)
 
+    @field_validator("rotate", mode="before")
+    @classmethod
+    def _number_turn(cls, value: object) -> object:
+        """An environment variable holds text."""
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
     @field_validator("frameskip", mode="before")
     @classmethod
     def _check_frameskip(cls, value: object) -> object:
@@ -136,6 +153,13 @@ class Settings(BaseSettings):
             raise ValueError("embed best chooses a track's best shots: it needs track")
         if self.gallery is not None and not self.embed:
             raise ValueError("people are recognised by embeddings: gallery needs embed")
+        return self
+
+    @model_validator(mode="after")
+    def _check_thresholds(self) -> Self:
+        keep, score = self.keep_threshold, self.score_threshold
+        if keep is not None and score is not None and keep > score:
+            raise ValueError(f"the keep threshold, {keep:g}, must not exceed the score threshold, {score:g}")
         return self
 
     @field_validator("device")

@@ -148,6 +148,8 @@ class EmbedderSpec(ModelSpec):
         template: where the five landmarks belong in the crop: "arcface-112" (see `stages.embed.align`; scaled to the
             crop's size), "box" for a crop around the box, or five points (x, y) in pixels of the crop.
         embedding_dim: length of an embedding.
+        min_norm: least norm of an embedding as the network gives it; below, the face is not recognisable: it is turned,
+            covered or blurred, and would resemble other people's. 0 where this was not measured.
         similarity: how two embeddings are compared.
         similarity_threshold: from here on two faces are taken for one person's; `similarity_source` says who measured.
     """
@@ -158,6 +160,7 @@ class EmbedderSpec(ModelSpec):
         Literal["arcface-112", "box"] | Annotated[tuple[tuple[float, float], ...], Field(min_length=5, max_length=5)]
     )
     embedding_dim: int
+    min_norm: float = Field(0.0, ge=0)
     similarity: Literal["cosine"]
     similarity_threshold: float = Field(ge=-1, le=1)
     similarity_source: str = Field(min_length=1)

@@ -67,6 +67,7 @@ class FaceReader:
             "track": False,
             "embed": "all",
             "frameskip": 1,
+            "rotate": 0,
         }
         if settings.backend in ("openvino", "onnxruntime"):
             updates["backend"] = settings.backend
@@ -195,7 +196,7 @@ class PortraitFace:
 
     Attributes:
         box_xyxy: float32 (4,), pixels of the photograph; of the turned one, where it lay on its side.
-        embedding: float32 (D,), L2 norm 1.
+        embedding: float32 (D,), L2 norm 1; zeros for a face that is not recognisable.
         crop: JPEG of the face and a little around it; empty where there is none.
     """
 
@@ -236,6 +237,10 @@ def choose_face(faces: list[PortraitFace], *, number: int | None = None, largest
         face = faces[0]
     if face.side < MIN_SIDE:
         raise PictureRefused(f"the face is only {face.side:.0f} pixels large; at least {MIN_SIDE} are needed")
+    if not face.embedding.any():
+        raise PictureRefused(
+            "the face is not recognisable: it is turned, covered or blurred; turn the picture upright or choose another"
+        )
     if face.quality < MIN_QUALITY:
         raise PictureRefused(
             f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {MIN_QUALITY}); "

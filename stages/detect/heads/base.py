@@ -55,8 +55,15 @@ class Head(Protocol[TensorT_contra]):
 class HostHeadFactory(Protocol):
     """Makes a head of host arrays."""
 
-    def __call__(self, *, score_threshold: float, nms_iou: float) -> Head[HostTensor]:
-        """Thresholds: least score in [0, 1], and the IoU above which the weaker of two boxes goes."""
+    def __call__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> Head[HostTensor]:
+        """Make a head.
+
+        Args:
+            score_threshold: least score, in [0, 1].
+            nms_iou: IoU above which the weaker of two boxes goes.
+            strong_threshold: faces with at least this score are what they would be if it were the `score_threshold`:
+                candidates below it do not vote on them.
+        """
 
 
 @dataclass(frozen=True, slots=True)

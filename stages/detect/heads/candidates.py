@@ -39,17 +39,22 @@ class Candidates(NamedTuple):
             np.concatenate([part.geometry for part in parts]),
         )
 
-    def faces(self, letterboxes: Sequence[Letterbox], nms_iou: float) -> list[Faces]:
-        """Suppressed, placed by their votes, and in source pixels; one record a letterbox."""
-        return [self._of_frame(self.frames == row, letterbox, nms_iou) for row, letterbox in enumerate(letterboxes)]
+    def faces(self, letterboxes: Sequence[Letterbox], nms_iou: float, strong_threshold: float = 0.0) -> list[Faces]:
+        """Suppressed, placed by their votes (see `vote`), and in source pixels; one record a letterbox."""
+        return [
+            self._of_frame(self.frames == row, letterbox, nms_iou, strong_threshold)
+            for row, letterbox in enumerate(letterboxes)
+        ]
 
-    def _of_frame(self, rows: NDArray[np.bool_], letterbox: Letterbox, nms_iou: float) -> Faces:
+    def _of_frame(
+        self, rows: NDArray[np.bool_], letterbox: Letterbox, nms_iou: float, strong_threshold: float
+    ) -> Faces:
         scores, geometry = self.scores[rows], self.geometry[rows]
         has_landmarks = geometry.shape[1] > _BOX
         if not len(scores):
             return Faces.none(with_landmarks=has_landmarks)
         kept = suppress(geometry[:, :_BOX], scores, nms_iou)
-        points = letterbox.to_source(vote(geometry, scores, kept, nms_iou))
+        points = letterbox.to_source(vote(geometry, scores, kept, nms_iou, strong_threshold))
         return Faces(
             boxes_xyxy=points[:, :_BOX],
             scores=np.asarray(scores[kept], np.float32),

@@ -28,9 +28,10 @@ _DEPTHS = (1, 2, 2, 2 * LANDMARK_COUNT)
 class CenterFaceHead:
     """Implements `Head`. Takes heat map, sizes, offsets and landmarks in that order, each (N, depth, H / 4, W / 4)."""
 
-    def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
+    def __init__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> None:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
+        self._strong_threshold = strong_threshold
 
     def decode(
         self,
@@ -60,7 +61,9 @@ class CenterFaceHead:
         geometry = np.concatenate([corner, corner + size, points.reshape(-1, 2 * LANDMARK_COUNT)], axis=1).astype(
             np.float32
         )
-        return Candidates(frames, heat[frames, 0, rows, columns], geometry).faces(letterboxes, self._nms_iou)
+        return Candidates(frames, heat[frames, 0, rows, columns], geometry).faces(
+            letterboxes, self._nms_iou, self._strong_threshold
+        )
 
 
 def _is_centerface(shapes: OutputShapes, count: int, size: tuple[int, int]) -> bool:

@@ -34,9 +34,10 @@ class RetinaFaceHead:
     Boxes (N, A, 4), class probabilities (N, A, 2) and landmarks (N, A, 10).
     """
 
-    def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
+    def __init__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> None:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
+        self._strong_threshold = strong_threshold
 
     def decode(
         self,
@@ -61,7 +62,9 @@ class RetinaFaceHead:
         half = side * np.exp(box[:, 2:] * _SIZE_VARIANCE) / 2
         points = np.tile(prior_centre, LANDMARK_COUNT) + landmarks[frames, anchors] * (_CENTRE_VARIANCE * side)
         geometry = np.concatenate([centre - half, centre + half, points], axis=1)
-        return Candidates(frames, classes[frames, anchors, 1], geometry).faces(letterboxes, self._nms_iou)
+        return Candidates(frames, classes[frames, anchors, 1], geometry).faces(
+            letterboxes, self._nms_iou, self._strong_threshold
+        )
 
 
 @lru_cache(maxsize=16)

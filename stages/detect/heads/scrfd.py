@@ -32,9 +32,10 @@ class ScrfdHead:
     Scores (N, A, 1), boxes (N, A, 4) and, in networks that have them, landmarks (N, A, 10), for each stride.
     """
 
-    def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
+    def __init__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> None:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
+        self._strong_threshold = strong_threshold
 
     def decode(
         self,
@@ -52,7 +53,7 @@ class ScrfdHead:
             raise ModelMismatch(f"not an SCRFD for {shape[1]}x{shape[0]} pictures: its outputs are {found}")
         levels = [[np.asarray(outputs[name], np.float32) for name in level] for level in names]
         parts = [self._level(level, stride, shape[1]) for stride, level in zip(_STRIDES, levels, strict=True)]
-        return Candidates.joined(parts).faces(letterboxes, self._nms_iou)
+        return Candidates.joined(parts).faces(letterboxes, self._nms_iou, self._strong_threshold)
 
     def _level(self, outputs: Sequence[FloatArray], stride: int, width: int) -> Candidates:
         scores, distances, *landmarks = outputs

@@ -29,9 +29,10 @@ LANDMARK_CHANNELS = BOX_CHANNELS + 3 * LANDMARK_COUNT
 class YoloHead:
     """Implements `Head` for networks with landmarks and without."""
 
-    def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
+    def __init__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> None:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
+        self._strong_threshold = strong_threshold
 
     def decode(
         self,
@@ -56,7 +57,7 @@ class YoloHead:
         centre, half = rows[:, :2], rows[:, 2:4] / 2
         coordinates = [k for k in range(BOX_CHANNELS, output.shape[1]) if (k - BOX_CHANNELS) % 3 != _VISIBILITY]
         geometry = np.concatenate([centre - half, centre + half, rows[:, coordinates]], axis=1)
-        return Candidates(frames, rows[:, 4], geometry).faces(letterboxes, self._nms_iou)
+        return Candidates(frames, rows[:, 4], geometry).faces(letterboxes, self._nms_iou, self._strong_threshold)
 
 
 def anchor_count(size: tuple[int, int]) -> int:

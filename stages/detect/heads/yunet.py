@@ -33,9 +33,10 @@ class YuNetHead:
     Takes the outputs `cls_s`, `obj_s` (N, A, 1), `bbox_s` (N, A, 4) and `kps_s` (N, A, 10) of the strides s.
     """
 
-    def __init__(self, *, score_threshold: float, nms_iou: float) -> None:
+    def __init__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> None:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
+        self._strong_threshold = strong_threshold
 
     def decode(
         self,
@@ -49,7 +50,7 @@ class YuNetHead:
         stream.synchronize()
         levels = [_Level.of(outputs, stride, (len(letterboxes), *shape)) for stride in STRIDES]
         found = Candidates.joined([level.candidates(self._score_threshold) for level in levels])
-        return found.faces(letterboxes, self._nms_iou)
+        return found.faces(letterboxes, self._nms_iou, self._strong_threshold)
 
 
 class _Level(NamedTuple):

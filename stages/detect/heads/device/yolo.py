@@ -36,6 +36,7 @@ class DeviceYoloHead:
         max_batch: int,
         score_threshold: float,
         nms_iou: float,
+        strong_threshold: float = 0.0,
         max_faces: int = 256,
         kernel_cache: Path | None = None,
     ) -> None:
@@ -43,13 +44,14 @@ class DeviceYoloHead:
         Args:
             detector_input: of every batch; bounds the anchors.
             max_batch: frames that one `decode` takes.
-            score_threshold, nms_iou: see `HostHeadFactory`.
+            score_threshold, nms_iou, strong_threshold: see `HostHeadFactory`.
             max_faces: kept of a frame, the best ones.
             kernel_cache: folder for compiled kernels.
         """
         self._has_landmarks = False
         self._score_threshold = np.float32(score_threshold)
         self._nms_iou = np.float32(nms_iou)
+        self._strong_threshold = np.float32(strong_threshold)
         defines = {"FIRST_RECORDS": str(FIRST_RECORDS)}
         self._kernel = load_kernel(device, "yolo_head", defines, cache_folder=kernel_cache)
         self._records = DeviceRecords(
@@ -88,6 +90,7 @@ class DeviceYoloHead:
             self._records.place(letterboxes, anchors, stream=stream),
             self._score_threshold,
             self._nms_iou,
+            self._strong_threshold,
             *self._records.arguments(count),
         )
         return self._records.read(count, has_landmarks=self._has_landmarks, stream=stream)

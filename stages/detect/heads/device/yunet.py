@@ -35,6 +35,7 @@ class DeviceYuNetHead:
         max_batch: int,
         score_threshold: float,
         nms_iou: float,
+        strong_threshold: float = 0.0,
         max_faces: int = 256,
         kernel_cache: Path | None = None,
     ) -> None:
@@ -42,12 +43,13 @@ class DeviceYuNetHead:
         Args:
             detector_input: of every batch; bounds the anchors.
             max_batch: frames that one `decode` takes.
-            score_threshold, nms_iou: see `HostHeadFactory`.
+            score_threshold, nms_iou, strong_threshold: see `HostHeadFactory`.
             max_faces: kept of a frame, the best ones.
             kernel_cache: folder for compiled kernels.
         """
         self._squared_threshold = np.float32(score_threshold**2)
         self._nms_iou = np.float32(nms_iou)
+        self._strong_threshold = np.float32(strong_threshold)
         defines = {"FIRST_RECORDS": str(FIRST_RECORDS)}
         self._kernel = load_kernel(device, "yunet_head", defines, cache_folder=kernel_cache)
         side = detector_input.longest
@@ -85,6 +87,7 @@ class DeviceYuNetHead:
             np.int32(width),
             self._squared_threshold,
             self._nms_iou,
+            self._strong_threshold,
             *self._records.arguments(count),
         )
         return self._records.read(count, has_landmarks=True, stream=stream)

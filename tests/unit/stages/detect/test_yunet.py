@@ -110,3 +110,23 @@ def test_another_networks_outputs_are_refused() -> None:
     del outputs["kps_16"]
     with pytest.raises(ModelMismatch, match="kps_16 should have shape"):
         YuNetHead(score_threshold=0.6, nms_iou=0.3).decode(outputs, [IDENTITY], SHAPE, stream=STREAM)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weak_candidates_change_no_strong_face(seed: int) -> None:
+    outputs = random_outputs(3, seed=seed)
+    for name, output in outputs.items():
+        if name.startswith("bbox"):
+            np.asarray(output, np.float32)[..., 2:] += 1.0  # large boxes overlap: many candidates vote
+    plain = YuNetHead(score_threshold=0.6, nms_iou=0.3).decode(outputs, [IDENTITY] * 3, SHAPE, stream=STREAM)
+    head = YuNetHead(score_threshold=0.4, nms_iou=0.3, strong_threshold=0.6)
+    mixed = head.decode(outputs, [IDENTITY] * 3, SHAPE, stream=STREAM)
+    assert sum(map(len, mixed)) > sum(map(len, plain))
+    for strong, faces in zip(plain, mixed, strict=True):
+        assert (faces.scores[len(strong) :] < 0.6).all()
+        first = faces.select(np.arange(len(strong)))
+        np.testing.assert_array_equal(first.scores, strong.scores)
+        np.testing.assert_array_equal(first.boxes_xyxy, strong.boxes_xyxy)
+        assert first.landmarks is not None
+        assert strong.landmarks is not None
+        np.testing.assert_array_equal(first.landmarks, strong.landmarks)

@@ -28,6 +28,7 @@ def make_stage(
     imaging: TaggedImaging | None = None,
     template: FloatArray | None = ARCFACE_112,
     release_pixels: bool = True,
+    min_norm: float = 0.0,
 ) -> EmbedStage[HostTensor]:
     return EmbedStage[HostTensor](
         imaging=imaging or TaggedImaging(),
@@ -36,6 +37,7 @@ def make_stage(
         crop_size=112,
         template=template,
         dimension=2,
+        min_norm=min_norm,
         release_pixels=release_pixels,
     )
 
@@ -108,3 +110,13 @@ def test_a_network_with_another_output_is_refused() -> None:
     wrong = ScriptedBackend(lambda batch: {"embedding": np.ones((len(batch), 3), np.float32)})
     with pytest.raises(ModelMismatch, match=r"should have shape \(1, 2\), found \(1, 3\)"):
         make_stage(wrong).process([observation(1, 1)])
+
+
+def test_faces_whose_embeddings_are_short_get_zeros() -> None:
+    """The network's outputs are (5 tag, 5) long: 5 for tag 0, 11.2 for tag 2."""
+    found = make_stage(ScriptedBackend(directions), min_norm=8).process([observation(0, 1), observation(2, 2)])
+    first, second = (item.faces.embeddings for item in found)
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first, np.zeros((1, 2)))
+    np.testing.assert_allclose(np.linalg.norm(second, axis=1), 1, rtol=1e-6)

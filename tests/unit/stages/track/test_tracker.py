@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from tests.unit.stages.track.scenes import FPS, GrayLuma, detected, frame, paint
 Place = tuple[int, float, float]  # seed, x, y
 
 
-def make(*, follows: bool = False, chooses: bool = False) -> Tracker:
-    return Tracker(GrayLuma(), follows=follows, chooses=chooses)
+def make(*, follows: bool = False, chooses: bool = False, score_threshold: float = 0.0) -> Tracker:
+    return Tracker(GrayLuma(), follows=follows, chooses=chooses, score_threshold=score_threshold)
 
 
 def look_at(tracker: Tracker, seen: Frame, faces: Faces) -> tuple[Faces, tuple[int, ...]]:
@@ -131,9 +132,9 @@ def test_two_who_cross_keep_their_numbers(follows: bool) -> None:
     tracks, numbers = {}, {2: 1, 1: 2}
     for index in range(45):
         places = [(2, 520.0 - 9 * index, 190.0), (1, 120.0 + 9 * index, 180.0)]
-        is_left_out = abs(places[0][1] - places[1][1]) < 70
+        is_hidden = abs(places[0][1] - places[1][1]) < 70
         if not follows or index % 4 == 0:
-            tracks = look(tracker, index, places, seen=[1] if is_left_out else [1, 2])
+            tracks = look(tracker, index, places, seen=[1] if is_hidden else [1, 2])
             assert all(track in (0, numbers[seed]) for seed, track in tracks.items())
         else:
             follow(tracker, index, places)
@@ -276,3 +277,52 @@ def test_the_number_of_tracks_is_bounded() -> None:
         look_at(tracker, frame(index, paint([])), detected(boxes))
     look_at(tracker, frame(4, paint([])), detected([]))
     assert len(tracker.tracks) == MAX_TRACKS
+
+
+def scored(places: Sequence[Place], scores: Sequence[float]) -> Faces:
+    return replace(detected([(x, y) for _, x, y in places]), scores=np.array(scores, np.float32))
+
+
+def test_weak_detections_continue_a_track_and_begin_none() -> None:
+    """A stranger is weak in every frame; the other face is strong only once."""
+    tracker = make(score_threshold=0.6)
+    seen = []
+    for index, score in enumerate([0.5, 0.55, 0.61, 0.45, 0.41, 0.45]):
+        places = [(1, 150.0 + 4 * index, 180.0), (2, 450.0, 200.0)]
+        faces, _ = look_at(tracker, frame(index, paint(places)), scored(places, [score, 0.59]))
+        assert faces.track_ids is not None
+        seen.append(dict(zip(faces.track_ids.tolist(), (f"{s:.2f}" for s in faces.scores), strict=True)))
+    assert seen == [{}, {}, {1: "0.61"}, {1: "0.45"}, {1: "0.41"}, {1: "0.45"}]
+    assert repr(tracker) == "<Tracker 1 seen, 0 lost, 1 so far>"
+
+
+@pytest.mark.parametrize("chooses", [False, True])
+def test_weak_faces_are_not_embedded(chooses: bool) -> None:
+    tracker = make(score_threshold=0.6, chooses=chooses)
+    places: list[Place] = [(1, 150, 180), (2, 450, 200)]
+    look_at(tracker, frame(0, paint(places)), scored(places, [0.9, 0.8]))
+    faces, _ = look_at(tracker, frame(1, paint(places)), scored(places, [0.7, 0.5]))
+    assert len(faces) == 2
+    assert faces.worth_embedding.tolist() in ([0], [] if chooses else [0])
+    assert 1 not in faces.worth_embedding
+
+
+def test_a_strong_detection_is_preferred_to_a_weak_one_that_is_closer() -> None:
+    tracker = make(score_threshold=0.6)
+    look(tracker, 0, [(1, 200, 180)])
+    places: list[Place] = [(1, 212, 180), (1, 200, 180)]
+    faces, _ = look_at(tracker, frame(1, paint(places[:1])), scored(places, [0.7, 0.5]))
+    assert faces.track_ids is not None
+    assert faces.track_ids.tolist() == [1]
+    np.testing.assert_allclose(middles(faces), [[212, 180]])
+
+
+def test_a_face_that_takes_the_place_of_another_at_once_is_another() -> None:
+    """A cut inside an inset: the place is the same to the pixel, what is to be seen there is not."""
+    tracker = make()
+    for index in range(8):
+        look(tracker, index, [(1, 200, 180)])
+    for index in range(8, 8 + FPS):
+        tracks = look(tracker, index, [(3, 200, 180)])
+        assert tracks[3] != 1
+    assert tracks == {3: 2}

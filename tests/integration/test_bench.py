@@ -44,7 +44,7 @@ def test_a_bench_measures_everything_and_writes_a_record(
     assert record["schema"] == SCHEMA
     assert record["clip"]["frames"] == 18
     assert record["clip"]["faces_per_frame"] == pytest.approx(3, abs=0.5)
-    assert set(record["stages"]) == {"decode", "admit", "detect", "track", "align", "embed", "sink"}
+    assert set(record["stages"]) == {"decode", "admit", "detect", "align", "embed", "sink"}
     assert record["efficiency"] == pytest.approx(record["pipeline_fps"] / record["limit_fps"])
     assert record["peak_rss_bytes"] > 50 << 20
     faces = {name: record["rounds"][name][0]["faces"] for name in ("sequential", "sequential_threaded", "pipeline")}

@@ -69,7 +69,9 @@ class Ledger:
         self._steady_offset = now() - monotonic()
         self._lock = threading.Lock()
         self._database = opened(path, SCHEMA)
-        self._database.execute("UPDATE jobs SET not_before = ?1 WHERE not_before > ?1", (now() + MAX_WAIT_SECONDS,))
+        self._database.execute(
+            "UPDATE jobs SET not_before = :latest WHERE not_before > :latest", {"latest": now() + MAX_WAIT_SECONDS}
+        )
 
     def recover(self, *, by_own_fault: bool) -> list[Job]:
         """At start, before any `claim`: queue what was running when the last process died, as suspects.

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# One would guess: who opens an HLS master playlist and demuxes one video stream downloads that variant's segments only.
+# One would guess: who opens an HLS master playlist and demuxes one video stream downloads that variant's segments
+# only.
 # What is so: each variant is a stream of the container, and FFmpeg's demuxer downloads the segments of all of them,
-# whichever stream's packets are asked for: with three variants, three times the requests. It stops only when the other
-# streams' discard is set to Discard.all after opening; the first segment of each, read to find the streams' formats, is
-# downloaded all the same.
+# whichever stream's packets are asked for: with three variants, three times the requests. It stops only when the
+# other streams' discard is set to Discard.all after opening; the first segment of each, read to find the streams'
+# formats, is downloaded all the same.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

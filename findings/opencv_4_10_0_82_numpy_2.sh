@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# One would guess: a wheel that installs beside numpy 2 without a complaint, in the release whose notes speak of numpy 2,
-# can be imported there.
-# What is so: opencv-python-headless 4.10.0.82 asks only for a least numpy (no upper bound), so the resolver puts numpy 2
-# beside it and `pip check` is content, but its binary was built against numpy 1 and the import fails.
+# One would guess: a wheel that installs beside numpy 2 without a complaint can be imported there.
+# What is so: opencv-python-headless 4.10.0.82 asks only for a least numpy (no upper bound), so the resolver puts
+# numpy 2 beside it and `pip check` is content, but its binary was built against numpy 1 and the import fails.
 # 4.10.0.84, two build numbers later, can be imported. A lower bound of ">=4.10" is therefore too low for numpy 2.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # One would guess: the time stamps of a multipart MJPEG stream over HTTP (many cameras' simplest stream) say when the
 # pictures came, as those of an RTSP stream do.
-# What is so: the format carries no time, and the demuxer numbers the pictures at 25 a second however slowly they come:
-# a picture every 0.25 s has stamps 0.04 s apart. Who needs the time has to take it on arrival.
+# What is so: the format carries no time, and the demuxer numbers the pictures at 25 a second however slowly they
+# come: a picture every 0.25 s has stamps 0.04 s apart. Who needs the time has to take it on arrival.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

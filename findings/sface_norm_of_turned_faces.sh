@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# One would guess: SFace's embedding of an upside-down face is merely useless, as far from other people's as any other,
-# and the embedding's length, which the cosine throws away, says nothing.
-# What is so: for the same face turned by 180 degrees the L2 norm of the raw embedding falls to about half (from 12-14 to
-# 6-7), and two different people's turned faces are more alike (by the cosine) than their upright ones: in two pairs of
-# three above 0.363, the threshold that OpenCV's own sample takes for "the same person". The norm is the warning that the
-# cosine doesn't give.
+# One would guess: SFace's embedding of an upside-down face is merely useless, as far from other people's as any
+# other, and the embedding's length, which the cosine throws away, says nothing.
+# What is so: for the same face turned by 180 degrees the L2 norm of the raw embedding falls to about half (from 12-14
+# to 6-7), and two different people's turned faces are more alike (by the cosine) than their upright ones: in two
+# pairs of three above 0.363, the threshold that OpenCV's own sample takes for "the same person". The norm is the
+# warning that the cosine doesn't give.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# One would guess: YuNet either misses a face that is upside down or gives its five landmarks where they are, so that the
-# line between the eyes tells by how much the face is turned (here by 180 degrees).
-# What is so: YuNet (face_detection_yunet_2023mar.onnx) finds the upside-down face with a high score and lays the landmarks
-# of an upright face over it: the "eyes" are above the "mouth" and the roll is about 0. The landmarks can't tell that a
-# camera hangs upside down; an aligned crop made from them is upside down.
+# One would guess: YuNet either misses a face that is upside down or gives its five landmarks where they are, so that
+# the line between the eyes tells by how much the face is turned (here by 180 degrees).
+# What is so: YuNet (face_detection_yunet_2023mar.onnx) finds the upside-down face with a high score and lays the
+# landmarks of an upright face over it: the "eyes" are above the "mouth" and the roll is within 14 degrees of 0. They can't
+# tell that a camera hangs upside down; an aligned crop made from them is upside down.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

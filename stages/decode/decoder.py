@@ -223,9 +223,16 @@ class StreamDecoder:
         while self._expected and (arrived is None or min(self._expected) < arrived):
             number = min(self._expected)
             was_counted = self._expected.pop(number)
-            # A recording may begin with pictures that need others from before its start.
-            if self.first_number is not None and number >= self.first_number and not was_counted:
+            if not was_counted and self._is_due(number):
                 self._lose(number)
+
+    def _is_due(self, number: int) -> bool:
+        """Whether a picture has to come. A recording may begin with pictures that need others from before its start.
+
+        Where pictures are skipped, the first are decoded before it is known which are wanted: the others may stay away.
+        """
+        is_inside = self.first_number is not None and number >= self.first_number
+        return is_inside and self._index(number) % self._selection.frameskip == 0
 
     def _note_refusal(self, packet: VideoPacket, *, is_harmed: bool) -> None:
         if is_harmed or self._watch is None or self.first_number is None:

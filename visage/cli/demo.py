@@ -100,6 +100,8 @@ Who was seen: {seen or "nobody"}.
 
 def _describe(dst: Path, settings: Settings) -> str:
     """What was found, read back from the files that a user would read."""
+    import csv  # noqa: PLC0415
+
     import h5py  # noqa: PLC0415
 
     from visage.models import embedder_spec  # noqa: PLC0415
@@ -109,7 +111,8 @@ def _describe(dst: Path, settings: Settings) -> str:
             values: NDArray[np.float32] = file[dataset][:]
         return values
 
-    frames_with_faces = len(set(read(CLIP, "frame_nums").tolist()))
+    with (dst / CLIP / "detections.csv").open(newline="") as table:
+        frames_with_faces = len({row["frame_num"] for row in csv.DictReader(table)})
     limit = embedder_spec(settings.embedder, settings.model_dir).similarity_threshold
     one, same, other = (read(name, "embeddings")[0] for name in PHOTOGRAPHS)
     return f"""

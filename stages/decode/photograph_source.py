@@ -35,8 +35,10 @@ class PhotographSource:
         delivers_all: bool = False,
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
+        turn_degrees: int = 0,
     ) -> None:
         """See `stages.decode.video.VideoSource`; the admission is closed with the source."""
+        self._quarter_turns = turn_degrees // 90
         self._source_id = source_id
         self._path = path
         self._admission = admission
@@ -68,7 +70,7 @@ class PhotographSource:
         """Open the file and read its first picture. Raises SourceNotFound, SourceUnreadable, NotAVideo."""
         photograph = self._photograph = Photograph(self._path)
         try:
-            self._pictures = photograph.frames()
+            self._pictures = self._turned(photograph.frames())
             self._first = next(self._pictures)
         except BaseException:
             self._close_file()
@@ -80,7 +82,7 @@ class PhotographSource:
             uri=photograph.label,
             width=pixels.shape[1],
             height=pixels.shape[0],
-            rotation_degrees=photograph.rotation_degrees,
+            rotation_degrees=(photograph.rotation_degrees + 90 * self._quarter_turns) % 360,
             fps=1 / seconds if moves else None,
             frame_count=photograph.frame_count,
             duration_seconds=seconds * photograph.frame_count if moves else 0.0,
@@ -147,6 +149,11 @@ class PhotographSource:
             index, pts_seconds = index + 1, pts_seconds + duration
             duration = seconds
             yield pixels, seconds
+
+    def _turned(self, pictures: Iterator[tuple[NDArray[np.uint8], float]]) -> Iterator[tuple[NDArray[np.uint8], float]]:
+        """The pictures turned clockwise, as a caller asked for."""
+        for pixels, seconds in pictures:
+            yield np.ascontiguousarray(np.rot90(pixels, -self._quarter_turns)), seconds
 
     def _close_file(self) -> None:
         photograph, self._photograph = self._photograph, None

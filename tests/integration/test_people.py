@@ -161,7 +161,7 @@ def test_photographs_of_phones_are_found_and_other_files_are_named(
     result = CliRunner().invoke(app, ["people", "add", "Ada", str(album), *options])
     assert result.exit_code == 0
     assert [line.partition(":")[0] for line in result.stdout.splitlines()] == ["IMG_1.HEIC", "scan.tif"]
-    assert result.stderr == f"visage: {album}: not photographs, left out: notes.txt, older/\n"
+    assert f"visage: {album}: not photographs, left out: notes.txt, older/" in result.stderr.splitlines()
     (frame,) = visage.analyze(album / "IMG_1.HEIC", Settings(model_dir=models.model_dir, gallery=tmp_path / "people"))
     assert names(frame) == {"Ada"}
 
@@ -189,7 +189,7 @@ def test_a_search_gives_the_similarity_to_the_face_that_was_searched_for(setting
 
 @pytest.mark.parametrize("turn", [cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE])
 def test_a_turned_face_is_nobody(turn: int, settings: Settings, media: Media, tmp_path: Path) -> None:
-    """Embeddings of turned faces resemble each other: one who was enrolled so would be found in all others."""
+    """Embeddings of turned faces resemble each other: a run names none of them, enrolment turns the photograph back."""
     found = 0
     with FaceReader(settings) as reader:
         for photograph in ENROLLED.values():
@@ -202,8 +202,9 @@ def test_a_turned_face_is_nobody(turn: int, settings: Settings, media: Media, tm
                 found += 1
                 assert face.embedding is None
                 assert face.identity is None or face.identity.person_id is None
-            with pytest.raises(PictureRefused, match=r"no face found|turned, covered or blurred"):
-                choose_face(reader.read(path), largest=True)
+            upright = choose_face(reader.read(media.path(photograph)), largest=True)
+            enrolled = choose_face(reader.read(path), largest=True)  # which turns the photograph back
+            assert enrolled.embedding @ upright.embedding > 0.9
     assert found >= (2 if turn == cv2.ROTATE_180 else 0)
 
 

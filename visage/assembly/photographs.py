@@ -31,4 +31,5 @@ def photograph_source(settings: Settings, spec: SourceSpec, admission: Admission
         delivers_all=delivers_all(settings),
         start_seconds=settings.start_seconds,
         end_seconds=settings.end_seconds,
+        turn_degrees=settings.rotate,
     )

@@ -108,7 +108,8 @@ def section(model: type[BaseModel], prefix: str, shown: dict[type[BaseModel], st
 
 def inner_model(annotation: object) -> tuple[type[BaseModel] | None, bool]:
     """The model that a field holds, if any, and whether it holds several by their names."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    is_plain = typing.get_origin(annotation) is None  # on Python 3.10 `tuple[int, ...]` counts as a type
+    if is_plain and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     is_named = typing.get_origin(annotation) is dict
     for argument in typing.get_args(annotation):

@@ -31,7 +31,7 @@ class NamingRule:
     """The rule with one gallery's thresholds.
 
     Attributes:
-        threshold: least cosine of the mean of many samples to a picture of somebody.
+        threshold: lowest cosine of the mean of many samples to a person's picture.
         margin: cosine by which the best person has to surpass the next one.
     """
 
@@ -39,7 +39,7 @@ class NamingRule:
     margin: float
 
     def agrees(self, sample_similarity: float) -> bool:
-        """Whether one sample, with this cosine to somebody, is one for that person."""
+        """Return whether one sample with this cosine to a person supports that person."""
         return sample_similarity >= self.threshold - AGREEING
 
     def names(self, similarity: float, runner_up: float, *, samples: int, share: float = 1.0) -> bool:

@@ -1,4 +1,4 @@
-"""The ledger against a plain model of it: files come, are worked on, fail, vanish, and the process dies, in any order."""
+"""The ledger against a plain model: files come, are worked on, fail, vanish, and the process dies, in any order."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def candidates(draw: st.DrawFn) -> tuple[FloatArray, FloatArray]:
     found = draw(st.lists(places, min_size=1, max_size=20))
     scores = draw(st.lists(st.integers(1, 99), min_size=len(found), max_size=len(found)))
     boxes = np.array([(x, y, x + width, y + height) for x, y, width, height in found], np.float32)
-    return boxes, np.array(scores, np.float32) / 100
+    return boxes, np.array(scores, np.float32) / np.float32(100)
 
 
 def overlaps(boxes: FloatArray) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from dataclasses import dataclass, fields
 from typing import Any
@@ -92,7 +93,7 @@ def parcels(draw: st.DrawFn) -> list[list[SinkItem]]:
             items.append(Observation(frame, draw(any_faces()), tuple(ended), draw(st.booleans())))
     cuts = sorted(draw(st.lists(st.integers(0, len(items)), max_size=3)))
     edges = [0, *cuts, len(items)]
-    return [items[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [items[start:end] for start, end in itertools.pairwise(edges)]
 
 
 @settings(max_examples=150, deadline=None)

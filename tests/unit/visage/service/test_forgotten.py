@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from stages.frames import Identity
+from tests.bells import Bell
 from tests.congruence.qdrant_stand_in import QdrantStandIn
 from tests.unit.visage.people.scenes import add, gallery, near, person, track
 from tests.unit.visage.service.scenes import observe
@@ -74,21 +75,24 @@ def test_the_api_forgets_a_person_in_everything_that_waits(tmp_path: Path, opene
 
 
 @pytest.mark.parametrize("is_running", [True, False])
-def test_another_process_forgets_a_person(tmp_path: Path, opened: Gallery, is_running: bool) -> None:
+def test_another_process_forgets_a_person(
+    tmp_path: Path, opened: Gallery, monkeypatch: pytest.MonkeyPatch, is_running: bool
+) -> None:
     """As `visage people forget` does, beside a daemon or while none runs."""
     person_id = add(opened, NAME, person(1))
     events = dispatcher(tmp_path, opened)
     events.camera_sink("door").write(observe(0, [1], identities=[Identity(person_id, NAME, 0.7, 0.0)]))
     with gallery(opened.folder) as other:
         other.forget(NAME)
+    erased = Bell()
+    monkeypatch.setattr(events.outbox, "erase", erased.after(events.outbox.erase))
 
     async def run() -> None:
         with anyio.fail_after(BOUND_SECONDS):
             async with anyio.create_task_group() as group:
                 for sender in events.senders():
                     group.start_soon(sender)
-                while named_in(tmp_path):  # noqa: ASYNC110  # nothing reports it
-                    await anyio.sleep(0.02)
+                await erased.until(lambda: not named_in(tmp_path))
                 group.cancel_scope.cancel()
 
     if is_running:

@@ -19,8 +19,9 @@ import anyio.to_thread
 import pytest
 
 from stages.frames import Identity
+from tests.bells import Bell
 from tests.unit.visage.service.authority import Authority
-from tests.unit.visage.service.scenes import ADA, BOB, observe
+from tests.unit.visage.service.scenes import ADA, BOB, RingingOutbox, observe
 from visage.config.service import MqttConfig
 from visage.people.errors import NoSuchPerson
 from visage.service.backoff import Backoff
@@ -29,7 +30,6 @@ from visage.service.enrolled import EnrolledPeople
 from visage.service.events import REMOVED, EventFactory
 from visage.service.installation import installation_id
 from visage.service.mqtt import MqttPublisher
-from visage.service.outbox import Outbox
 from visage.service.track_events import TrackEventSink
 
 BOUND_SECONDS = 30
@@ -95,8 +95,8 @@ def rig(
     idle_seconds: float = BOUND_SECONDS,
     topic_prefix: str = "visage",
     people: EnrolledPeople | None = None,
-) -> tuple[EventBus, MqttPublisher, Outbox]:
-    outbox = Outbox(folder / "outbox.sqlite", limit=100)
+) -> tuple[EventBus, MqttPublisher, RingingOutbox]:
+    outbox = RingingOutbox(folder / "outbox.sqlite")
     publisher = MqttPublisher(
         MqttConfig(host="127.0.0.1", port=broker.port, topic_prefix=topic_prefix),
         outbox,
@@ -109,11 +109,6 @@ def rig(
     bus = EventBus(journal=None, outbox=outbox, receivers={"mqtt": None})
     bus.subscribe(publisher.note)
     return bus, publisher, outbox
-
-
-async def emptied(outbox: Outbox) -> None:
-    while outbox.depths().get("mqtt"):  # noqa: ASYNC110  # nothing tells of the last delivery
-        await anyio.sleep(0.02)
 
 
 async def retained(port: int) -> dict[str, str]:
@@ -215,12 +210,12 @@ def test_a_camera_that_is_gone_leaves_nothing_at_the_broker(tmp_path: Path, brok
                     broker.port, lambda found: {"visage/door/state", "visage/garden/state"} <= found.keys()
                 )
                 bus.publish(EventFactory("door", "camera", "boot").source_state(REMOVED, "", 1_700_000_001.0))
-                await emptied(outbox)
+                await outbox.until_empty("mqtt")
                 group.cancel_scope.cancel()
             bus.publish(EventFactory("garden", "camera", "boot").source_state(REMOVED, "", 1_700_000_002.0))
             async with anyio.create_task_group() as group:
                 group.start_soon(publisher.run)
-                await emptied(outbox)
+                await outbox.until_empty("mqtt")
                 group.cancel_scope.cancel()
             return await retained(broker.port)
 
@@ -241,10 +236,9 @@ def test_events_wait_for_a_broker_that_is_away(tmp_path: Path, broker: Broker) -
             async for message in client.messages:
                 assert isinstance(message.payload, bytes)
                 received.append(json.loads(message.payload)["type"])
+                heard.ring()
 
-    async def heard(count: int) -> None:
-        while len(received) < count:  # noqa: ASYNC110  # the network tells nobody
-            await anyio.sleep(0.02)
+    heard = Bell()
 
     async def run() -> None:
         with anyio.fail_after(BOUND_SECONDS):
@@ -255,9 +249,9 @@ def test_events_wait_for_a_broker_that_is_away(tmp_path: Path, broker: Broker) -
                     await listening.start(listen)
                     async with anyio.create_task_group() as publishing:
                         publishing.start_soon(publisher.run)
-                        await emptied(outbox)
+                        await outbox.until_empty("mqtt")
                         publishing.cancel_scope.cancel()
-                    await heard(5 * turn)
+                    await heard.until(lambda: len(received) >= 5 * turn)  # noqa: B023  # asked in this turn
                     listening.cancel_scope.cancel()
                 await anyio.to_thread.run_sync(broker.stop)
 
@@ -277,7 +271,7 @@ def test_a_broker_that_begins_anew_is_told_everything_though_nothing_happens(tmp
             async with anyio.create_task_group() as group:
                 group.start_soon(publisher.run)
                 play(bus)
-                await emptied(outbox)
+                await outbox.until_empty("mqtt")
                 await anyio.to_thread.run_sync(broker.stop)
                 await anyio.to_thread.run_sync(broker.start)
                 found = await comes_true(broker.port, lambda found: "visage/front_door/faces" in found)
@@ -385,7 +379,7 @@ def test_default_client_ids_differ(tmp_path: Path, broker: Broker) -> None:
                     group.start_soon(publisher.run)
                     for _ in range(20):
                         bus.publish(EventFactory("door", "camera", "boot").source_state("running", "", 1_700_000_000.0))
-                        await emptied(outbox)
+                        await outbox.until_empty("mqtt")
                 group.cancel_scope.cancel()
 
     anyio.run(run)
@@ -513,7 +507,7 @@ def test_a_broker_with_a_private_ca_is_trusted_where_the_file_is_named(tmp_path:
     authority = Authority(tmp_path)
     broker = Broker(tmp_path, authority)
     broker.start()
-    outbox = Outbox(tmp_path / "outbox.sqlite", limit=100)
+    outbox = RingingOutbox(tmp_path / "outbox.sqlite")
     config = MqttConfig(host="127.0.0.1", port=broker.port, tls=True, ca_file=authority.ca_file)
     publisher = MqttPublisher(config, outbox, receiver="mqtt", state_dir=tmp_path)
     outbox.put(["mqtt"], "e", '{"source":"door"}')
@@ -522,7 +516,7 @@ def test_a_broker_with_a_private_ca_is_trusted_where_the_file_is_named(tmp_path:
         with anyio.fail_after(BOUND_SECONDS):
             async with anyio.create_task_group() as group:
                 group.start_soon(publisher.run)
-                await emptied(outbox)
+                await outbox.until_empty("mqtt")
                 group.cancel_scope.cancel()
 
     try:

@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: configuration.md, commands.md and metrics.md.
+"""Writes the pages that follow from the code: configuration.md, commands.md, metrics.md, and the end of python-api.md.
 
     python docs/generate.py
 
@@ -9,6 +9,7 @@ of this machine or of its environment appears in them.
 from __future__ import annotations
 
 import inspect
+import runpy
 import types
 import typing
 from collections.abc import Iterable, Iterator
@@ -35,6 +36,7 @@ __all__ = ["pages"]
 
 HERE = Path(__file__).parent
 NOTICE = "<!-- Made by docs/generate.py; edit the code instead. -->\n"
+REFERENCE = "## Reference\n"
 BOUNDS = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}", "lt": "< {}", "multiple_of": "a multiple of {}"}
 WORDS = {bool: "true or false", int: "integer", float: "number", str: "text", Path: "path"}
 
@@ -66,7 +68,15 @@ def pages() -> dict[str, str]:
         "configuration.md": "".join(configuration()),
         "commands.md": "".join(commands()),
         "metrics.md": "".join(metrics()),
+        "python-api.md": "".join(python_api()),
     }
+
+
+def python_api() -> Iterator[str]:
+    """The guide as it stands, then the reference of all public names."""
+    guide, _, _ = (HERE / "python-api.md").read_text().partition(REFERENCE)
+    yield f"{guide.rstrip()}\n\n{REFERENCE}\n{NOTICE}"
+    yield from runpy.run_path(str(HERE / "python_reference.py"))["reference"]()
 
 
 def configuration() -> Iterator[str]:

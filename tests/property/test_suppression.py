@@ -64,6 +64,26 @@ def test_a_face_is_voted_within_those_that_are_over_it(found: tuple[FloatArray, 
         assert (place <= near.max(axis=0) + 1e-3).all()
 
 
+@given(candidates(), THRESHOLDS)
+def test_every_candidate_votes_once_for_the_best_face_that_suppressed_it(
+    found: tuple[FloatArray, FloatArray], threshold: float
+) -> None:
+    """Against a plain loop: the mean of the face and its voters, weighted by the fourth power of the scores."""
+    boxes, scores = found
+    among = overlaps(boxes)
+    assume(not np.isclose(among, threshold, atol=1e-5).any())
+    assume(not np.isclose(among, 0.5, atol=1e-5).any())
+    kept = suppress(boxes, scores, threshold)
+    voters: dict[int, list[int]] = {row: [row] for row in kept.tolist()}
+    for row in set(range(len(boxes))) - voters.keys():
+        first = next(own for own in kept.tolist() if among[row, own] > threshold)
+        if among[row, first] > 0.5:
+            voters[first].append(row)
+    weights = scores.astype(np.float64) ** 4
+    expected = [np.average(boxes[rows], axis=0, weights=weights[rows]) for rows in voters.values()]
+    np.testing.assert_allclose(vote(boxes, scores, kept, threshold), expected, atol=1e-3)
+
+
 @given(candidates(), THRESHOLDS, st.sampled_from([0.2, 0.5, 0.8]))
 def test_weak_candidates_leave_strong_faces_alone(
     found: tuple[FloatArray, FloatArray], threshold: float, strong: float

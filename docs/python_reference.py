@@ -34,7 +34,8 @@ def reference() -> Iterator[str]:
             continue
         yield f"\n### `visage.{name}`\n\n"
         if value is Settings:
-            yield f"{inspect.getdoc(value)}\n\nIts fields are the [settings of a run](configuration.md#settings-of-a-run).\n"
+            yield f"{inspect.getdoc(value)}\n\n"
+            yield "Its fields are the [settings of a run](configuration.md#settings-of-a-run).\n"
         elif inspect.isclass(value):
             yield from of_class(name, value)
         else:

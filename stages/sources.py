@@ -44,13 +44,13 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class SourceStarted:
-    """First item of a source."""
+    """The first item of a source on its way through the stages."""
 
     info: VideoInfo
 
     @property
     def source_id(self) -> str:
-        """The video's."""
+        """The id of the source, unique in the run."""
         return self.info.source_id
 
 

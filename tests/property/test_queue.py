@@ -33,7 +33,8 @@ class Queues(RuleBasedStateMachine):
     @precondition(lambda self: self.state == "open")
     @rule(data=st.data())
     def put(self, data: st.DataObject) -> None:
-        count = data.draw(st.integers(0, self.capacity - len(self.waiting)))
+        room = self.capacity - len(self.waiting)
+        count = data.draw(st.integers(min(room, 1), room))
         items = list(range(self.next_item, self.next_item + count))
         self.next_item += count
         self.queue.put(items)
@@ -78,11 +79,19 @@ class Queues(RuleBasedStateMachine):
         self.queue.close()
         self.state = "closed"
 
+    @precondition(lambda self: self.state != "aborted")
     @rule()
     def abort(self) -> None:
         assert self.queue.abort() == self.waiting
         self.waiting = []
         self.state = "aborted"
+
+    @precondition(lambda self: self.state == "aborted")
+    @rule(capacity=st.integers(1, 5))
+    def begin_anew(self, capacity: int) -> None:
+        """An aborted queue has nothing more to show: on with another one."""
+        self.queue, self.capacity, self.state = BoundedQueue(capacity), capacity, "open"
+        self.passed = self.high_water = 0
 
     @invariant()
     def it_says_how_it_is(self) -> None:
@@ -94,4 +103,4 @@ class Queues(RuleBasedStateMachine):
 
 
 TestQueues = Queues.TestCase
-TestQueues.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestQueues.settings = settings(max_examples=120, stateful_step_count=50, deadline=None)

@@ -17,17 +17,17 @@ DAY_MINUTES = 24 * HOUR_MINUTES
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """Spans of the week; none means always."""
+    """Spans of the week in local time; without any it is always on. `parse` raises ValueError."""
 
     spans: tuple[_Span, ...] = ()
 
     @classmethod
     def parse(cls, entries: Sequence[str]) -> Timetable:
-        """Raises ValueError, which says how an entry is written."""
+        """Read entries such as `mon-fri 07:00-19:30`. Raises ValueError, which shows how to write one."""
         return cls(tuple(_span(entry) for entry in entries))
 
     def is_on(self, now: datetime) -> bool:
-        """Whether it is on at this local time."""
+        """Return whether a span holds this local time; seconds are ignored."""
         return not self.spans or any(
             span.holds(now.weekday(), now.hour * HOUR_MINUTES + now.minute) for span in self.spans
         )

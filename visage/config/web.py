@@ -97,7 +97,7 @@ class WebSettings(BaseModel):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
+    """Return whether only this machine can reach the address: `localhost` or a loopback IP address."""
     if host == "localhost":
         return True
     try:

@@ -26,14 +26,14 @@ MAX_NODES = 100_000
 
 
 class YamlFile:
-    """A mapping read from a file.
+    """A YAML mapping and the line of each of its keys. At most 4 MiB (`MAX_BYTES`) are read.
 
     Attributes:
         values: plain dicts, lists and scalars.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises ConfigError: it can't be read, is no YAML, or is no mapping."""
+        """Read the file. Raises ConfigError: it can't be read, is not YAML, or is not a mapping."""
         self._path = path
         self._origins: dict[KeyPath, str] = {}
         self._node_count = 0
@@ -72,7 +72,7 @@ class YamlFile:
         self.values = {key: section for key, section in value.items() if section is not None}
 
     def lay_over(self, key_path: KeyPath, text: str, *, origin: str) -> None:
-        """Put a value in place of the file's; `text` is read as YAML. Raises ConfigError."""
+        """Replace a value of the file; `text` is read as YAML. Raises ConfigError."""
         problems: list[str] = []
         try:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -92,7 +92,7 @@ class YamlFile:
         self._origins[key_path] = origin
 
     def origin(self, key_path: KeyPath) -> str:
-        """Where a key was given, or the nearest above it: "visage.yaml:12", or what laid it over."""
+        """Return where a key, or the nearest key above it, was given: "visage.yaml:12", or the origin of an overlay."""
         for length in range(len(key_path), 0, -1):
             if key_path[:length] in self._origins:
                 return self._origins[key_path[:length]]
@@ -156,7 +156,7 @@ class YamlFile:
 
 
 class ConfigError(ValueError):
-    """The configuration is wrong; one line a problem, each with file, line and key."""
+    """Raised for a wrong configuration; the message has one line per problem, with file, line and key."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))

@@ -36,7 +36,7 @@ OURS = ("visage", "stages")
 
 
 def configure_logging(level: LogLevel = "info", log_format: LogFormat = "auto") -> None:
-    """Set up the process's logging; a later call replaces an earlier one.
+    """Set up the logging of the process, to standard error; a later call replaces an earlier one.
 
     Args:
         level: of Visage's own loggers. "off" silences the other libraries' too.

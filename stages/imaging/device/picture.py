@@ -51,7 +51,7 @@ class SurfaceLayout:
 
     @property
     def sample_bytes(self) -> int:
-        """1 for NV12, 2 for P010."""
+        """Bytes of one sample: 1 for NV12, 2 for P010."""
         return self.samples.sample_bytes
 
     @property
@@ -61,7 +61,7 @@ class SurfaceLayout:
 
     @cached_property
     def chroma_rows(self) -> int:
-        """Rows of interleaved U and V."""
+        """Number of rows of interleaved U and V."""
         return (self.height + 1) // 2
 
     @cached_property
@@ -76,7 +76,7 @@ class SurfaceLayout:
 
     @cached_property
     def upright_size(self) -> tuple[int, int]:
-        """(width, height) of the picture as it is seen."""
+        """The (width, height) of the upright picture, in pixels."""
         return self.orientation.upright_size(self.width, self.height)
 
     @cached_property
@@ -141,14 +141,14 @@ class DevicePicture:
 
 
 def await_last_uses(pictures: Iterable[DevicePicture], stream: Stream) -> None:
-    """Before reading them on this stream."""
+    """Make the stream wait for the last use of each picture; to be called before reading them."""
     # Pictures that shared a batch share its event.
     for event in {picture.last_use for picture in pictures}:
         stream.wait(event)
 
 
 def mark_used(pictures: Iterable[DevicePicture], stream: Stream) -> None:
-    """After reading them on this stream."""
+    """Mark the pictures as in use until the stream has passed this point; to be called after reading them."""
     event = stream.record()
     for picture in pictures:
         picture.used_until(event)

@@ -44,7 +44,7 @@ class Secret(BaseModel):
             except OSError as error:
                 raise ConfigError([f"the secret in {self.file} can't be read: {error.strerror}"]) from error
             except UnicodeDecodeError as error:
-                raise ConfigError([f"the secret in {self.file} can't be read: it is no UTF-8 text"]) from error
+                raise ConfigError([f"the secret in {self.file} can't be read: it is not UTF-8 text"]) from error
             if not secret:
                 raise ConfigError([f"the secret in {self.file} is empty"])
             return secret

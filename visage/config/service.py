@@ -96,11 +96,11 @@ class CameraConfig(Section):
     def _check_address(cls, address: str) -> str:
         # The text is not repeated: it may hold a password.
         if not (WHOLE_ADDRESS.fullmatch(address) or address.startswith("/dev/")):
-            raise ValueError("is no camera's address: write rtsp://host/path, http(s)://host/path or /dev/video0")
+            raise ValueError("is not a camera's address: write rtsp://host/path, http(s)://host/path or /dev/video0")
         try:
             host_and_port(address)
         except ValueError:
-            raise ValueError("has a host or port that can't be: write rtsp://host:port/path") from None
+            raise ValueError("has an invalid host or port: write rtsp://host:port/path") from None
         return with_lower_scheme(address)
 
     @field_validator("schedule")

@@ -116,7 +116,7 @@ def _uris(argument: str, report: Report) -> Iterator[str]:
         try:
             urlsplit(argument)
         except ValueError as error:
-            report(SourceUnreadable(f"{redact_credentials(argument)} is no address ({error}); check how it is written"))
+            report(SourceUnreadable(f"{redact_credentials(argument)} is not a valid address ({error})"))
         else:
             yield with_lower_scheme(argument)
         return

@@ -51,14 +51,14 @@ class _Span:
 def _span(entry: str) -> _Span:
     found = ENTRY.fullmatch(entry.strip().lower())
     if found is None:
-        raise ValueError(f"{entry!r} is no time: write `mon-fri 07:00-19:30`, `sat 10:00-24:00` or `22:00-06:00`")
+        raise ValueError(f"{entry!r} is not a time: write `mon-fri 07:00-19:30`, `sat 10:00-24:00` or `22:00-06:00`")
     first, last, *clock = found.groups()
     for day in (first, last):
         if day is not None and day not in DAYS:
-            raise ValueError(f"{day!r} is no day: {', '.join(DAYS)}")
+            raise ValueError(f"{day!r} is not a day: {', '.join(DAYS)}")
     start, end = (int(clock[at]) * HOUR_MINUTES + int(clock[at + 1]) for at in (0, 2))
     if start >= DAY_MINUTES or end > DAY_MINUTES or max(int(clock[1]), int(clock[3])) >= HOUR_MINUTES or start == end:
-        raise ValueError(f"{entry!r} is no time of a day")
+        raise ValueError(f"{entry!r} is not a time of day")
     if first is None:
         return _Span(frozenset(range(7)), start, end)
     begin = DAYS.index(first)

@@ -78,9 +78,9 @@ class YamlFile:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
             value = None if root is None else self._plain(root, key_path, problems)
         except (yaml.YAMLError, RecursionError) as error:
-            raise ConfigError([f"{origin}: {text!r} is not a value"]) from error
+            raise ConfigError([f"{origin}: {text!r} is not a valid value"]) from error
         if problems:
-            raise ConfigError([f"{origin}: {text!r} is not a value"])
+            raise ConfigError([f"{origin}: {text!r} is not a valid value"])
         place: dict[str, object] = self.values
         for key in key_path[:-1]:
             below = place.setdefault(key, {})
@@ -111,7 +111,7 @@ class YamlFile:
         except yaml.MarkedYAMLError as error:
             problems.append(f"{self._where(node)}: {error.problem}")
         except ValueError as error:  # looks like a date, a number, ... and is none
-            problems.append(f"{self._where(node)}: {node.value!r} is no value: {error}")
+            problems.append(f"{self._where(node)}: {node.value!r} is not a valid value: {error}")
         # PyYAML takes the words of an explicit tag on trust: `!!bool x` looks x up, `!!int ""` takes its first letter.
         except (LookupError, TypeError, AttributeError, ArithmeticError):
             problems.append(f"{self._where(node)}: {node.value!r} is not a valid {node.tag.rpartition(':')[2]}")
@@ -136,7 +136,7 @@ class YamlFile:
                 continue
             key = str(key_node.value)
             if key in values:
-                problems.append(f"{self._where(key_node)}: {'.'.join((*at, key))} stands here a second time")
+                problems.append(f"{self._where(key_node)}: {'.'.join((*at, key))} is given a second time")
             self._origins[(*at, key)] = self._where(key_node)
             values[key] = self._plain(value_node, (*at, key), problems)
         return {**shared, **values}

@@ -58,7 +58,7 @@ class ModelStore:
             return own_model(Path(name), self.model_dir)
         catalog = self.catalog
         if name not in catalog:
-            raise UnknownModel(f"there is no model {name!r}; there is: {', '.join(catalog)}")
+            raise UnknownModel(f"there is no model {name!r}; known: {', '.join(catalog)}")
         return self._pins.resolve(catalog[name])
 
     def needs_agreement(self, name: str) -> bool:

@@ -47,7 +47,7 @@ class SurfaceLayout:
         if not self.samples.is_semi_planar:
             raise ValueError(f"a surface has U and V interleaved, unlike {self.samples}")
         if self.pitch < self.row_bytes or self.pitch % 4:
-            raise ValueError(f"pitch {self.pitch} is no multiple of 4, or less than a row's {self.row_bytes} bytes")
+            raise ValueError(f"pitch {self.pitch} is not a multiple of 4, or less than a row's {self.row_bytes} bytes")
 
     @property
     def sample_bytes(self) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Literal
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from stages.backends.base import Backend
 from stages.backends.tensorrt_api import TensorRTApi
+from stages.buffers import DeviceSession
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
@@ -116,36 +116,28 @@ class CudaPlatform:
 
     def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         plan, device = self._plan, self._device
-        with ExitStack() as owned:
+        with self._session() as session:
             imaging = DeviceImaging(
                 device,
                 detector_input=plan.detector_input,
                 max_batch=self.detect_batch,
                 kernel_cache=self._kernels,
             )
-            owned.callback(imaging.close)
-            head = self._head(keeps_weak=keeps_weak)
-            owned.callback(head.close)
-            stream = device.create_stream()
-            owned.callback(stream.close)
-            stage = DetectStage[DeviceArray](
+            return DetectStage[DeviceArray](
                 detector_input=plan.detector_input,
-                imaging=imaging,
+                imaging=session.own(imaging),
+                head=session.own(self._head(keeps_weak=keeps_weak)),
                 backend=self._backend(plan.detector, max(self.detect_batch, DETECT_BATCH)),
-                head=head,
                 min_face=self._settings.min_face,
                 release_pixels=release_pixels,
-                stream=stream,
-                attach=device.make_current,
-                dispose=owned.pop_all().close,
+                session=session,
             )
-        return stage
 
     def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
         plan, device, embedder = self._plan, self._device, self._plan.embedder
         if embedder is None:
             raise ValueError("this plan has no embedder")
-        with ExitStack() as owned:
+        with self._session() as session:
             imaging = DeviceImaging(
                 device,
                 detector_input=plan.detector_input,
@@ -154,25 +146,18 @@ class CudaPlatform:
                 max_crops=self.embed_batch,
                 kernel_cache=self._kernels,
             )
-            owned.callback(imaging.close)
             readback = Readback(device, self.embed_batch * embedder.embedding_dim * np.dtype(np.float32).itemsize)
-            owned.callback(readback.close)
-            stream = device.create_stream()
-            owned.callback(stream.close)
-            stage = EmbedStage[DeviceArray](
-                imaging=imaging,
+            return EmbedStage[DeviceArray](
+                imaging=session.own(imaging),
+                readback=session.own(readback),
                 backend=self._backend(embedder, max(self.embed_batch, EMBED_BATCH)),
-                readback=readback,
                 crop_size=embedder.input.size,
                 template=plan.template,
                 dimension=embedder.embedding_dim,
                 min_norm=embedder.min_norm,
                 release_pixels=release_pixels,
-                stream=stream,
-                attach=device.make_current,
-                dispose=owned.pop_all().close,
+                session=session,
             )
-        return stage
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
         settings = self._settings
@@ -219,6 +204,12 @@ class CudaPlatform:
         preview, self._preview = self._preview, None
         if preview is not None:
             preview.close()
+
+    def _session(self) -> DeviceSession:
+        stream = self._device.create_stream()
+        session = DeviceSession(stream, attach=self._device.make_current)
+        session.own(stream)
+        return session
 
     @property
     def _precision(self) -> Literal["fp16", "fp32"]:

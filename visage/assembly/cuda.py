@@ -21,8 +21,8 @@ from stages.buffers.cuda import CudaDevice
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
-from stages.decode.demux import InputOptions
 from stages.decode.nvdec import NvdecSource
+from stages.decode.photograph_source import PhotographSource
 from stages.detect.heads.device.readback import ReadbackHead
 from stages.detect.heads.device.yolo import DeviceYoloHead
 from stages.detect.heads.device.yunet import DeviceYuNetHead
@@ -34,9 +34,8 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.device.admission import DeviceAdmission
 from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.device.patches import DevicePatchReader
-from visage.assembly.photographs import is_photograph, photograph_source
+from visage.assembly.photographs import is_photograph, source_options
 from visage.assembly.plan import ModelPlan
-from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models.engines import EngineCache
@@ -160,7 +159,7 @@ class CudaPlatform:
             )
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        settings = self._settings
+        options = source_options(self._settings, spec)
         is_still = is_photograph(spec)
         admission = DeviceAdmission(
             self._device,
@@ -174,20 +173,8 @@ class CudaPlatform:
             ),
         )
         if is_still:
-            return photograph_source(settings, spec, admission)
-        return NvdecSource(
-            self._device,
-            source_id=spec.source_id,
-            uri=spec.uri,
-            admission=admission,
-            frameskip=detection_interval(settings),
-            delivers_all=delivers_all(settings),
-            start_seconds=settings.start_seconds,
-            end_seconds=settings.end_seconds,
-            is_live=spec.is_live,
-            input_options=InputOptions(spec.input_format, spec.input_options),
-            turn_degrees=settings.rotate,
-        )
+            return PhotographSource(source_id=spec.source_id, path=spec.uri, admission=admission, options=options)
+        return NvdecSource(self._device, source_id=spec.source_id, uri=spec.uri, admission=admission, options=options)
 
     def memory_bytes(self) -> tuple[int, int] | None:
         return self._device.memory_bytes()

@@ -22,7 +22,6 @@ from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
 from stages.decode.nvdec import NvdecSource
-from stages.decode.photograph_source import PhotographSource
 from stages.detect.heads.device.readback import ReadbackHead
 from stages.detect.heads.device.yolo import DeviceYoloHead
 from stages.detect.heads.device.yunet import DeviceYuNetHead
@@ -34,7 +33,7 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.device.admission import DeviceAdmission
 from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.device.patches import DevicePatchReader
-from visage.assembly.photographs import is_photograph, source_options
+from visage.assembly.photographs import is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -173,7 +172,7 @@ class CudaPlatform:
             ),
         )
         if is_still:
-            return PhotographSource(source_id=spec.source_id, path=spec.uri, admission=admission, options=options)
+            return photograph_source(spec, admission, options)
         return NvdecSource(self._device, source_id=spec.source_id, uri=spec.uri, admission=admission, options=options)
 
     def memory_bytes(self) -> tuple[int, int] | None:

@@ -13,7 +13,6 @@ from stages.backends.base import Backend, HostTensor
 from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import OpenVINOBackend
 from stages.contract import FrameSource, Stage
-from stages.decode.photograph_source import PhotographSource
 from stages.decode.video import VideoSource
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
@@ -23,7 +22,7 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
 from stages.imaging.host.patches import HostPatchReader
-from visage.assembly.photographs import is_photograph, source_options
+from visage.assembly.photographs import is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -108,7 +107,7 @@ class HostPlatform:
         options = source_options(self._settings, spec)
         admission = HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live)
         if is_photograph(spec):
-            return PhotographSource(source_id=spec.source_id, path=spec.uri, admission=admission, options=options)
+            return photograph_source(spec, admission, options)
         return VideoSource(
             source_id=spec.source_id,
             uri=spec.uri,

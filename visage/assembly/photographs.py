@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stages.addresses import is_address
+from stages.decode.decoding_source import Admission
 from stages.decode.photograph_format import file_format
 from stages.decode.source_options import InputOptions, SourceOptions
 from stages.decode.suffixes import VIDEO_SUFFIXES
@@ -10,7 +13,10 @@ from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 
-__all__ = ["is_photograph", "source_options"]
+if TYPE_CHECKING:
+    from stages.decode.photograph_source import PhotographSource
+
+__all__ = ["is_photograph", "photograph_source", "source_options"]
 
 
 def is_photograph(spec: SourceSpec) -> bool:
@@ -18,6 +24,13 @@ def is_photograph(spec: SourceSpec) -> bool:
     if spec.input_format is not None or spec.is_live or is_address(spec.uri):
         return False
     return not spec.uri.lower().endswith(VIDEO_SUFFIXES) and file_format(spec.uri) not in (None, "GIF")
+
+
+def photograph_source(spec: SourceSpec, admission: Admission, options: SourceOptions) -> PhotographSource:
+    """The source of a photograph, not yet open; it owns the admission."""
+    from stages.decode.photograph_source import PhotographSource  # noqa: PLC0415 - Pillow, which films do without
+
+    return PhotographSource(source_id=spec.source_id, path=spec.uri, admission=admission, options=options)
 
 
 def source_options(settings: Settings, spec: SourceSpec) -> SourceOptions:

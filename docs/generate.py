@@ -184,7 +184,9 @@ def command(entry: typing.Any, path: str) -> Iterator[str]:
             yield from command(child, f"{path} {name}")
         return
     hints = typing.get_type_hints(inspect.unwrap(entry.callback))
-    parameters = [parameter for parameter in entry.params if parameter.name != "help"]
+    parameters = [
+        parameter for parameter in entry.params if parameter.name != "help" and not getattr(parameter, "hidden", False)
+    ]
     names = [metavar(parameter) for parameter in parameters if parameter.param_type_name == "argument"]
     usage = " ".join([path, *names, "[OPTIONS]"])
     yield f"\n## `{path}`\n\n```text\n{usage}\n```\n\n{inspect.cleandoc(entry.help)}\n\n"

@@ -107,11 +107,15 @@ def run(
             rich_help_panel=INPUT,
         ),
     ] = None,
-    min_face: Annotated[
+    min_face_pixels: Annotated[
         int | None,
         typer.Option(
             min=0, help="Drop faces smaller than this many pixels.", show_default="0", rich_help_panel=ANALYSIS
         ),
+    ] = None,
+    min_face: Annotated[
+        int | None,
+        typer.Option(min=0, hidden=True, help="Former name of --min-face-pixels; works in this version only."),
     ] = None,
     score_threshold: Annotated[
         float | None,
@@ -239,6 +243,7 @@ def run(
             "start_seconds": start,
             "end_seconds": end,
             "rotate": rotate,
+            "min_face_pixels": min_face_pixels,
             "min_face": min_face,
             "score_threshold": score_threshold,
             "keep_threshold": keep_threshold,

@@ -6,10 +6,12 @@ Flags win over the environment (`VISAGE_*`), which wins over the defaults. A var
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,7 +19,11 @@ from typing_extensions import Self
 
 from visage.config.paths import NamedPath
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "renamed"]
+
+FORMER_NAMES = {"min_face": "min_face_pixels"}
+
+logger = logging.getLogger(__name__)
 
 
 class Settings(BaseSettings):
@@ -84,8 +90,11 @@ class Settings(BaseSettings):
         le=1,
         description="IoU above which the weaker of two boxes is dropped; default: the model's.",
     )
-    min_face: int = Field(
+    min_face_pixels: int = Field(
         0, ge=0, description="Drop faces whose box is narrower or lower than this many source pixels."
+    )
+    min_face: int | None = Field(
+        None, exclude=True, description="Former name of `min_face_pixels`; works in this version only."
     )
 
     detect_batch: int | None = Field(None, ge=1, le=64, description="Maximum number of frames per detector call.")
@@ -118,6 +127,11 @@ class Settings(BaseSettings):
         description="Number of processes that share the videos; default: what the GPUs need, one on CPUs.",
     )
     drain_seconds: float = Field(10.0, gt=0, description="Longest time a stop may take before it becomes an abort.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, values: object) -> object:
+        return renamed(values) if isinstance(values, dict) else values
 
     @field_validator("embed", mode="before")
     @classmethod
@@ -179,3 +193,14 @@ class Settings(BaseSettings):
     def cpu_threads(self) -> int:
         """The number of CPU threads to use: `threads`, or all processors that this process may run on."""
         return self.threads or len(os.sched_getaffinity(0))
+
+
+def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by today's names, with a warning for each former one. Where both are given, today's wins."""
+    given = dict(values)
+    for former, name in FORMER_NAMES.items():
+        value = given.pop(former, None)
+        if value is not None:
+            logger.warning("the setting %s is now called %s; use that, the old name will go", former, name)
+            given.setdefault(name, value)
+    return given

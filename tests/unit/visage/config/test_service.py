@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from visage.config.secrets import Secret
-from visage.config.service import CameraConfig, MqttConfig, load_service_config
+from visage.config.service import CameraConfig, MqttConfig
+from visage.config.service_file import load_service_config
 from visage.config.timetable import Timetable
 from visage.config.yaml_file import ConfigError
 from visage.service.places import unusable

@@ -71,7 +71,7 @@ class SourceBroken(SourceError):
     """Raised where a source breaks off before its end.
 
     Attributes:
-        frame_index: index of the first frame that could not be had (so many frames were delivered).
+        frame_index: index of the first missing frame, which is the number of frames delivered.
         pts_seconds: time of the last frame delivered, or 0.0 if there was none.
     """
 

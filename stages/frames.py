@@ -73,7 +73,7 @@ class Identity:
     """Who a face, or a track, was decided to be.
 
     Attributes:
-        person_id: of the gallery; None for somebody whom the gallery does not know.
+        person_id: of the gallery; None for a person whom the gallery does not know.
         name: the person's, or what an unknown is called, for example "Unknown 17".
         similarity: cosine similarity to the person's closest picture, in [-1, 1].
         decided_at_seconds: the source's time at which this was first decided.
@@ -106,7 +106,7 @@ class Faces:
             tracking.
         to_embed: bool (N,), worth an embedding: a best shot with `--embed best`, otherwise a face that was detected
             with at least the score threshold. None: every face that was detected is.
-        identities: who each face is, None for one nobody has been compared with. None without identification.
+        identities: who each face is, None for one that has not been compared. None without identification.
     """
 
     boxes_xyxy: FloatArray = field(metadata={_REST: (4,)})

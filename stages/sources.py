@@ -62,7 +62,7 @@ class SourceEnded:
         frames_decoded: frames that left the decoder, looked at or not. Their indices are 0 .. frames_decoded - 1 plus
             the index at which decoding started.
         error: why the source ended early, or None at its proper end.
-        interrupted: somebody asked it to stop (Ctrl-C, SIGTERM, the API); what came before is complete.
+        interrupted: it was asked to stop (Ctrl-C, SIGTERM, the API); what came before is complete.
     """
 
     source_id: str

@@ -1,6 +1,6 @@
 """How far a build of TensorRT is, and how a person stops it: an IProgressMonitor for versions that have one.
 
-TensorRT tells of nested phases with steps. A phase's steps share its parent's current step, so the sum never goes back.
+TensorRT reports nested phases with steps. A phase's steps share its parent's current step, so the sum never goes back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class BuildPhases:
             return self._fraction
 
     def start(self, name: str, parent: str | None, steps: int) -> None:
-        """A phase of so many steps begins, within the parent's current step or, without one, as the whole."""
+        """Begin a phase with this many steps, within the parent's current step or, without one, as the whole."""
         with self._lock:
             above = self._phases.get(parent or "")
             share = above.share / above.steps if above else 1.0

@@ -157,7 +157,7 @@ class CudaEvent:
 
 
 class StreamTail:
-    """Implements `Event`: everything queued on a stream when somebody waits for it; one for all whose work is there.
+    """Implements `Event`: everything queued on a stream when a thread waits for it; one for all whose work is there.
 
     Any thread may wait. It waits for later work of the stream too, which is no harm where that work is short.
     """

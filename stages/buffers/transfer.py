@@ -122,7 +122,7 @@ class Readback:
 
 
 def readback_bytes(nbytes: int) -> int:
-    """Room that an array of so many bytes takes in a `Readback`."""
+    """Return the bytes that an array of `nbytes` takes in a `Readback`, padding included."""
     return _aligned(nbytes)
 
 

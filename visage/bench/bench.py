@@ -32,7 +32,7 @@ class Bench:
 
         Args:
             clip: a video, or None for the made one.
-            frames: only so many from its start.
+            frames: at most this many from its start.
 
         Raises:
             SourceError: the clip can't be read.

@@ -114,7 +114,7 @@ class Meter:
 
 
 class _Mark(NamedTuple):
-    """The clocks when so many frames were done."""
+    """The clocks when this many frames were done."""
 
     frames: int
     at: float

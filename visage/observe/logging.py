@@ -82,7 +82,7 @@ class _StandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             sys.stderr.write(self.format(record) + "\n")
-        except Exception:  # a log line must not stop what it tells of
+        except Exception:  # a log line must not stop what it reports
             self.handleError(record)
 
 

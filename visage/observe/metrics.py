@@ -1,7 +1,7 @@
 """Prometheus metrics of a pipeline, in a registry that the caller gives.
 
-Timings come from the stages' threads through `Hook`; everything else is read from `Pipeline.statistics()` when somebody
-scrapes, so that counting costs a frame nothing. Labels are few: stages, queues, states, and sources while they run (a
+Timings come from the stages' threads through `Hook`; everything else is read from `Pipeline.statistics()` at each
+scrape, so that counting costs a frame nothing. Labels are few: stages, queues, states, and sources while they run (a
 file's series ends with it; the totals keep what it counted).
 """
 

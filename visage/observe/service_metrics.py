@@ -1,6 +1,6 @@
 """Prometheus metrics of the daemon, besides those of its pipeline: sources, events, files, latency.
 
-Read from the parts when somebody scrapes; only what is measured a frame is counted here, by the sink each source gets
+Read from the parts at each scrape; only what is measured per frame is counted here, by the sink that each source gets
 from `tally`. A source's series ends when it is removed. Labels are sources, states, types and receivers, all named in
 the configuration; none holds an address.
 """
@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from stages.frames import Observation
-from stages.sources import SourceEnded, VideoInfo
+from stages.sink.base import ObservingSink
 from visage import __version__
 
 __all__ = ["CAMERA_STATES", "CameraCounts", "ServiceMetrics", "ServiceStatus", "TallySink", "process_registry"]
@@ -144,14 +144,11 @@ class ServiceMetrics(Collector):
             )
 
 
-class TallySink:
-    """Counts embeddings and identities. Implements `stages.sink.base.Sink`; keeps and raises nothing."""
+class TallySink(ObservingSink):
+    """Counts embeddings and identified faces; keeps and raises nothing."""
 
     def __init__(self, metrics: ServiceMetrics) -> None:
         self._metrics = metrics
-
-    def open(self, info: VideoInfo) -> None:
-        """Do nothing: there is nothing to stage."""
 
     def write(self, observation: Observation) -> None:
         """Count the frame's embeddings, float32 (N, D), whose rows are not all zero, and its identities."""
@@ -160,12 +157,6 @@ class TallySink:
             self._metrics.embeddings += int(np.any(faces.embeddings, axis=1).sum())
         if faces.identities is not None:
             self._metrics.identified += sum(identity is not None for identity in faces.identities)
-
-    def close(self, ended: SourceEnded) -> None:
-        """Do nothing: there is nothing to make durable."""
-
-    def abandon(self) -> None:
-        """Do nothing: there is nothing to discard."""
 
 
 def process_registry() -> CollectorRegistry:

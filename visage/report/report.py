@@ -27,7 +27,7 @@ __all__ = ["Report", "Somebody", "write_report"]
 MAX_SIGHTINGS = 50_000
 MAX_PORTRAITS = 6
 LONG_CAST = 60
-"""Beyond so many people each has one portrait: a page of hundreds has to open, too."""
+"""Beyond this many people each has one portrait: a page of hundreds has to open, too."""
 PORTRAIT_SIDE = 128
 """Pixels; twice what the page shows of the large ones."""
 MAX_PAIRS = 50

@@ -1,4 +1,4 @@
-"""When somebody was on screen, source by source, and who was with whom.
+"""When each person was on screen, source by source, and who was with whom.
 
 Files have their own time. Cameras have a day's: they are opened again and again, and their own time begins anew each
 time. Two files of one name are told apart by their folders. Everything here takes time in proportion to the sightings
@@ -83,7 +83,7 @@ def timelines(everybody: Sequence[tuple[str, str, Sequence[Sighting]]]) -> list[
 
 
 def seen_together(everybody: Sequence[tuple[str, Sequence[Sighting]]], most: int) -> list[tuple[str, str, float]]:
-    """Pairs that were in one picture, with the seconds they share, longest first; `everybody`: name and sightings."""
+    """Return pairs seen in one picture and the seconds they share, longest first; `everybody`: name and sightings."""
     shared: dict[tuple[int, int], float] = defaultdict(float)
     for spans in _spans([sightings for _, sightings in everybody]).values():
         present: list[_Span] = []

@@ -1,7 +1,7 @@
 """Ends what a program has left half read when it ends.
 
 Python waits for all threads before it frees what modules and tracebacks hold. A generator among that, whose threads
-wait for somebody to read on, would keep the process from ever ending.
+wait for a reader, would keep the process from ever ending.
 """
 
 from __future__ import annotations

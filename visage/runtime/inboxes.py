@@ -32,7 +32,7 @@ class Inboxes(Generic[T]):
         self._has_items = threading.Condition(self._lock)
         self._turn: deque[Inbox[T]] = deque()
         self._depth = 0
-        # The consumer sleeps until so many items wait: being woken for each would cost it more than taking them.
+        # The consumer sleeps until this many items wait: being woken for each would cost it more than taking them.
         self._wanted = 1
         self._is_closed = False
         self._is_aborted = False
@@ -185,7 +185,7 @@ class Inbox(Generic[T]):
     def finish(self, last: T | None = None) -> None:
         """Append a last item, which is never dropped; the inbox is removed once it is empty. Raises nothing.
 
-        From any thread: nothing comes after it. Nobody takes it where the owner was closed or aborted.
+        From any thread: nothing comes after it. It is not taken where the owner was closed or aborted.
         """
         owner = self._owner
         with owner._lock:

@@ -19,7 +19,7 @@ class SourceState(Enum):
     FINISHING = "finishing"  # decoded to its end; the last frames are on their way to the sinks
     DONE = "done"
     FAILED = "failed"
-    INTERRUPTED = "interrupted"  # somebody asked it to stop; what came before is complete
+    INTERRUPTED = "interrupted"  # it was asked to stop; what came before is complete
 
     @property
     def is_final(self) -> bool:

@@ -140,7 +140,7 @@ class DeviceAdmission:
         return self._pool.statistics()
 
     def _replace_buffers(self, nbytes: int) -> None:
-        """Buffers for pictures of up to so many bytes."""
+        """Buffers for pictures of at most `nbytes` bytes."""
         capacity = self._pool.capacity
         if self._most_bytes is not None:
             capacity = min(capacity, max(FEWEST_PICTURES, self._most_bytes // nbytes))

@@ -1,6 +1,6 @@
 """A picture in device memory: NV12 or P010 as the decoder left it, in a leased buffer.
 
-A chain of events orders its use without stopping anybody: `ready` follows the copy from the decoder; each consumer's
+A chain of events orders its use without blocking a thread: `ready` follows the copy from the decoder; each consumer's
 stream waits for the event before it, reads, and records the next; the buffer goes back after the last one.
 """
 
@@ -136,7 +136,7 @@ class DevicePicture:
 
     def release(self) -> None:
         """Give the buffer back, to be overwritten once the last reader is through. Safe to call twice."""
-        # One that nobody read needs no wait: the next copy into it comes after this one on the same stream.
+        # One that was never read needs no wait: the next copy into it comes after this one on the same stream.
         self._lease.release(after=HOST_EVENT if self._last_use is self._ready else self._last_use)
 
 

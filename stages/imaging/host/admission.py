@@ -1,7 +1,7 @@
 """Makes pictures of decoded frames, on the decode thread.
 
 One swscale call a frame, from the decoder's format to the detector's small BGR input in a leased buffer; for a frame
-that is not to be looked at not even that, unless somebody looks after all. The pool's capacity bounds the frames that a
+that is not to be looked at not even that, unless it is detected after all. The pool's capacity bounds the frames that a
 source can have in flight. Under pressure a file waits for a buffer; a live source drops the frame and counts it.
 """
 

@@ -133,7 +133,7 @@ class Faces:
 
     @classmethod
     def none(cls, *, with_landmarks: bool = True) -> Faces:
-        """No face at all."""
+        """Return an empty set of faces: boxes_xyxy float32 (0, 4)."""
         return cls(
             boxes_xyxy=np.empty((0, 4), np.float32),
             scores=np.empty(0, np.float32),
@@ -152,7 +152,7 @@ class Faces:
         return f"<Faces {', '.join(parts)}>"
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Faces:
-        """The faces at these rows (a mask or indices), in that order."""
+        """Return the faces at these rows, bool (N,) or int (K,), in that order."""
         arrays: list[Any] = [None if array is None else array[rows] for array in _arrays(self)]
         identities = self.identities
         if identities is not None:
@@ -200,7 +200,7 @@ class Observation:
 
     @property
     def source_id(self) -> str:
-        """The frame's."""
+        """The id of the frame's source."""
         return self.frame.source_id
 
     def with_faces(self, faces: Faces) -> Observation:

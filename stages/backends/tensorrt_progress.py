@@ -24,7 +24,7 @@ class BuildPhases:
 
     @property
     def fraction(self) -> float:
-        """How much is done, 0 to 1."""
+        """The share of the build that is done, in [0, 1]."""
         with self._lock:
             return self._fraction
 
@@ -36,7 +36,7 @@ class BuildPhases:
             self._phases[name] = _Phase(above.done if above else 0.0, share, steps)
 
     def complete(self, name: str, step: int) -> None:
-        """A phase's step, counted from 0, is done."""
+        """Note that a phase's step, counted from 0, is done."""
         with self._lock:
             phase = self._phases.get(name)
             if phase is not None:
@@ -44,7 +44,7 @@ class BuildPhases:
                 self._fraction = max(self._fraction, phase.done)
 
     def finish(self, name: str) -> None:
-        """A phase is over."""
+        """End a phase, with all of its steps done."""
         with self._lock:
             self._phases.pop(name, None)
 

@@ -116,7 +116,7 @@ class StreamDecoder:
 
     @property
     def losses(self) -> tuple[int, int]:
-        """`frames_lost` and `frames_absent`."""
+        """The pair of `frames_lost` and `frames_absent`: numbers of frames."""
         return self.frames_lost, self.frames_absent
 
     def frames(self) -> Iterator[DecodedFrame]:

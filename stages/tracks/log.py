@@ -83,7 +83,7 @@ class TrackStatistics:
     suspected_switches: int = 0
 
     def plus(self, other: TrackStatistics) -> TrackStatistics:
-        """Those of two sources."""
+        """Return the sums of both; lifetimes are in seconds."""
         return TrackStatistics(
             self.tracks + other.tracks,
             self.ended + other.ended,

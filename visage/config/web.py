@@ -43,7 +43,7 @@ class AddRules(BaseModel):
 
 
 class WebSettings(BaseModel):
-    """Listening, tokens and limits."""
+    """Where the API and the page are served, and limits in seconds, bytes, pixels and requests."""
 
     # Defaults are validated for the home folder's sake.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)

@@ -29,7 +29,7 @@ __all__ = [
 
 
 class ModelError(Exception):
-    """Root of the tree."""
+    """The base of everything that this package raises on purpose."""
 
 
 class UnknownModel(ModelError, KeyError):

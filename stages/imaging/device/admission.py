@@ -123,12 +123,12 @@ class DeviceAdmission:
             raise
 
     def interrupt(self) -> None:
-        """See `Admission.interrupt`."""
+        """End a wait for a buffer; any thread may call it. See `Admission.interrupt`."""
         self._device.make_current()  # this may be any thread's first call
         self._pool.close()
 
     def close(self) -> None:
-        """See `Admission.close`."""
+        """Free the idle buffers in device memory. See `Admission.close`."""
         self.interrupt()
         self._uploaded.synchronize()
         if self._staging is not None:

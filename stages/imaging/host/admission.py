@@ -69,11 +69,11 @@ class HostAdmission:
             raise
 
     def interrupt(self) -> None:
-        """See `Admission.interrupt`."""
+        """End a wait for a buffer; any thread may call it. See `Admission.interrupt`."""
         self._pool.close()
 
     def close(self) -> None:
-        """See `Admission.close`."""
+        """Free the idle buffers in host memory. See `Admission.close`."""
         self.interrupt()
 
     def statistics(self) -> PoolStatistics:

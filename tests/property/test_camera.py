@@ -28,6 +28,9 @@ from visage.service.errors import SourceTaken, SourceUnknown
 NO_WAIT = Backoff(0.0, 0.0)
 NAMES = ("door", "garden", "gate")
 
+LONGEST_WAIT_SECONDS = 60.0
+"""Of a camera whose stays keep failing."""
+
 
 class Blank:
     """A picture that says whether it was released."""
@@ -306,7 +309,7 @@ class Wishes(RuleBasedStateMachine):
         elif error is not None:  # it waits at random, never less than half the shortest wait
             self.manager.reconcile()
             assert name not in self.pipeline.running
-            self.seconds += camera_manager.RESTART_MOST_SECONDS
+            self.seconds += LONGEST_WAIT_SECONDS
         self.manager.reconcile()
         self.reconciled()
 

@@ -17,7 +17,7 @@ from visage.storage.atomic_write import atomic_write
 STEPS = ("open", "fsync", "replace", None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.binary(max_size=3000), st.sampled_from(STEPS)), min_size=1, max_size=6))
 def test_what_is_there_is_the_last_write_that_did_not_fail(writes: list[tuple[bytes, str | None]]) -> None:
     """The disk fails at any step of any write; nothing else lies beside the file afterwards."""

@@ -334,6 +334,6 @@ class Wishes(RuleBasedStateMachine):
 
 
 TestOutages = Outages.TestCase
-TestOutages.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestOutages.settings = settings(max_examples=60, stateful_step_count=25)
 TestWishes = Wishes.TestCase
-TestWishes.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestWishes.settings = settings(max_examples=60, stateful_step_count=30)

@@ -178,4 +178,4 @@ class People(RuleBasedStateMachine):
 
 
 TestPeople = People.TestCase
-TestPeople.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestPeople.settings = settings(max_examples=20, stateful_step_count=20)

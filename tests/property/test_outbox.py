@@ -107,4 +107,4 @@ def body(event_id: str, person: str | None) -> str:
 
 
 TestLetters = Letters.TestCase
-TestLetters.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestLetters.settings = settings(max_examples=30, stateful_step_count=25)

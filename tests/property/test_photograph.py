@@ -57,7 +57,6 @@ def written(pixels: NDArray[np.uint8], kind: str, orientation: int = 1) -> bytes
     return file.getvalue()
 
 
-@settings(deadline=None)
 @given(sizes, st.sampled_from(sorted(LOSSLESS)), st.integers(1, 8), st.integers(0, 99))
 def test_every_pixel_is_where_a_viewer_shows_it(size: tuple[int, int], kind: str, orientation: int, seed: int) -> None:
     pixels = noise(size, seed)
@@ -68,7 +67,6 @@ def test_every_pixel_is_where_a_viewer_shows_it(size: tuple[int, int], kind: str
     assert seconds > 0
 
 
-@settings(deadline=None)
 @given(sizes, st.sampled_from(TYPES), st.integers(1, 2000))
 def test_a_picture_is_scaled_to_no_more_pixels_than_are_kept(size: tuple[int, int], kind: str, kept: int) -> None:
     width, height = size
@@ -86,7 +84,6 @@ def test_a_picture_is_scaled_to_no_more_pixels_than_are_kept(size: tuple[int, in
         assert least * height * scale - 1 <= rows <= height * scale + 1
 
 
-@settings(deadline=None)
 @given(sizes, st.sampled_from(TYPES), st.integers(0, 1600))
 def test_a_picture_that_is_too_large_is_refused_unread(size: tuple[int, int], kind: str, most: int) -> None:
     content = written(noise(size, 1), kind)
@@ -97,7 +94,7 @@ def test_a_picture_that_is_too_large_is_refused_unread(size: tuple[int, int], ki
         Photograph(content, max_pixels=most).close()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(TYPES),
     st.integers(0, 3000),

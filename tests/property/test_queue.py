@@ -103,4 +103,4 @@ class Queues(RuleBasedStateMachine):
 
 
 TestQueues = Queues.TestCase
-TestQueues.settings = settings(max_examples=120, stateful_step_count=50, deadline=None)
+TestQueues.settings = settings(max_examples=120, stateful_step_count=50)

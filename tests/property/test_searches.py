@@ -26,7 +26,6 @@ def directions(seed: int, count: int) -> FloatArray:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 4), max_size=24),
     st.integers(0, 5),
@@ -132,4 +131,4 @@ class Faces(RuleBasedStateMachine):
 
 
 TestFaces = Faces.TestCase
-TestFaces.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestFaces.settings = settings(max_examples=40, stateful_step_count=20)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.frames import Faces, Frame, Observation
@@ -61,7 +61,6 @@ def box_of(number: int, index: int) -> list[int]:
     return [number, index, number + 1, index + 1]
 
 
-@settings(deadline=None)
 @given(frames)
 def test_every_track_is_summed_up_once_by_its_own_faces(
     steps: list[tuple[dict[int, tuple[float, bool, int | None]], set[int], float]],

@@ -41,7 +41,7 @@ looks = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(looks, min_size=2, max_size=12), st.booleans())
 def test_an_id_is_one_face_of_a_frame_and_is_never_used_again(steps: list[Look], chooses: bool) -> None:
     luma = GrayLuma()

@@ -96,7 +96,7 @@ def parcels(draw: st.DrawFn) -> list[list[SinkItem]]:
     return [items[start:end] for start, end in itertools.pairwise(edges)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(parcels())
 def test_everything_arrives_as_it_was_sent(messages: list[list[SinkItem]]) -> None:
     unpacker = Unpacker()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,8 @@ def numbered(count: int, missing: set[str]) -> Faces:
         to_embed=rows % 3 == 0,
         identities=tuple(Identity(f"p{row}", f"{row}", 0.5, 0.0) for row in rows),
     )
-    return replace(everything, **dict.fromkeys(missing))
+    nothing: dict[str, Any] = dict.fromkeys(missing)
+    return replace(everything, **nothing)
 
 
 optional = st.sets(

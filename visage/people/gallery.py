@@ -31,6 +31,7 @@ from visage.people.records import (
     AuditEntry,
     Enrolled,
     Forgotten,
+    PeoplePage,
     PictureRecord,
     Sighting,
     SightingMatch,
@@ -102,13 +103,17 @@ class Gallery:
         """Everybody, by name."""
         return self.roll.people()
 
-    def person_ids(self) -> set[str]:
-        """Of everybody; one quick statement."""
+    def people_page(self, search: str = "", *, limit: int, after: str | None = None) -> PeoplePage:
+        """Some of those whose names contain a text, by name; see `PersonStore.page`. Raises NoSuchPerson."""
+        return self.roll.page(search, limit=limit, after=after)
+
+    def person_ids(self) -> frozenset[str]:
+        """Of everybody; quick."""
         return self.roll.person_ids()
 
     def person_name(self, person_id: str) -> str:
         """Return the name of the person with this id. Raises NoSuchPerson."""
-        return self.roll.person(person_id).name
+        return self.roll.name(person_id)
 
     def person(self, who: str) -> StoredPerson:
         """By name or id. Raises NoSuchPerson."""
@@ -210,9 +215,14 @@ class Gallery:
         since: float | None = None,
         until: float | None = None,
         limit: int = 50,
+        after: tuple[float, int] | None = None,
     ) -> list[Sighting]:
-        """Newest first; see `SightingQuery`. `person`: name or id of a person or unknown. Raises NoSuchPerson."""
-        return self.sighting_store.listed(self._query(person, source, since, until, limit))
+        """Newest first; see `SightingQuery`. `person`: name or id of a person or unknown. Raises NoSuchPerson.
+
+        Args:
+            after: `started_at` and number of the last sighting of the page before; None begins.
+        """
+        return self.sighting_store.listed(self._query(person, source, since, until, limit), after=after)
 
     def search(
         self,

@@ -11,6 +11,7 @@ __all__ = [
     "AuditEntry",
     "Enrolled",
     "Forgotten",
+    "PeoplePage",
     "PictureRecord",
     "Sighting",
     "SightingMatch",
@@ -35,6 +36,20 @@ class StoredPerson:
     seen_seconds: float = 0.0
     last_seen: float | None = None
     has_crop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """Some of the people who were asked for.
+
+    Attributes:
+        total: how many there are on all pages.
+        after: where the next page begins; None after the last.
+    """
+
+    people: list[StoredPerson]
+    total: int
+    after: str | None
 
 
 @dataclass(frozen=True, slots=True)

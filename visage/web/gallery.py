@@ -17,7 +17,16 @@ from visage.people import FaceReader, Gallery, PortraitFace, choose_face, record
 from visage.people import errors as people_errors
 from visage.people.index.errors import FaceIndexError
 from visage.web.errors import Conflict, NotFound, Unavailable, UnusablePicture
-from visage.web.ports import Match, PersonView, SightingFilter, SightingView, Unknown
+from visage.web.ports import (
+    Match,
+    PeopleFilter,
+    PeopleView,
+    PersonView,
+    SightingFilter,
+    SightingsView,
+    SightingView,
+    Unknown,
+)
 
 __all__ = ["GalleryPeople"]
 
@@ -43,9 +52,11 @@ class GalleryPeople:
         self._reader: FaceReader | None = None
         self._lock = threading.Lock()
 
-    def people(self) -> Sequence[PersonView]:
+    def people(self, query: PeopleFilter) -> PeopleView:
         keeps_crops = self._gallery.keeps_crops
-        return [_person(record, keeps_crops) for record in self._gallery.people()]
+        with _answered():
+            page = self._gallery.people_page(query.search, limit=query.limit, after=query.after)
+        return PeopleView([_person(record, keeps_crops) for record in page.people], page.total, page.after)
 
     def person_ids(self) -> Set[str]:
         return self._gallery.person_ids()
@@ -112,16 +123,20 @@ class GalleryPeople:
         with _answered():
             return self._person(self._gallery.name_unknown(unknown_id, name))
 
-    def sightings(self, query: SightingFilter) -> Sequence[SightingView]:
+    def sightings(self, query: SightingFilter) -> SightingsView:
+        at, _, number = (query.after or "").partition("-")
         with _answered():
             found = self._gallery.sightings(
                 person=query.person_id,
                 source=query.source,
                 since=_seconds(query.since),
                 until=_seconds(query.until),
-                limit=query.limit,
+                limit=query.limit + 1,
+                after=(float(at), int(number)) if query.after else None,
             )
-        return [_sighting(record) for record in found]
+        page = found[: query.limit]
+        after = f"{page[-1].started_at!r}-{page[-1].sighting_id[1:]}" if len(found) > len(page) else None
+        return SightingsView([_sighting(record) for record in page], after)
 
     def search(self, picture: bytes, query: SightingFilter) -> Sequence[Match]:
         with _answered():

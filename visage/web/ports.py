@@ -19,12 +19,15 @@ __all__ = [
     "Match",
     "NewSource",
     "OnEvent",
+    "PeopleFilter",
     "PeoplePort",
+    "PeopleView",
     "PersonView",
     "Readiness",
     "ServicePort",
     "SightingFilter",
     "SightingView",
+    "SightingsView",
     "SourceStatus",
     "Unknown",
     "Unsubscribe",
@@ -175,21 +178,51 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class PeopleFilter:
+    """Which people: those whose names contain `search`, at most `limit` of them, after the person `after`."""
+
+    search: str = ""
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleView:
+    """A page of people, by name; `total` on all pages, and the id to go on `after`, None on the last page."""
+
+    people: Sequence[PersonView]
+    total: int
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SightingsView:
+    """A page of sightings, and what to go on `after`, None on the last page."""
+
+    sightings: Sequence[SightingView]
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SightingFilter:
-    """Which sightings: all conditions together. `source` may be a pattern such as `cam-*`."""
+    """Which sightings: all conditions together. `source` may be a pattern such as `cam-*`.
+
+    `after`: from the page before; a search has no pages.
+    """
 
     person_id: str | None = None
     source: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     limit: int = 50
+    after: str | None = None
 
 
 class PeoplePort(Protocol):
     """The gallery, the unknowns and the sightings as the web sees them. Pictures are encoded, as files."""
 
-    def people(self) -> Sequence[PersonView]:
-        """Everybody with a name."""
+    def people(self, query: PeopleFilter) -> PeopleView:
+        """A page of those who have a name. Raises NotFound where the person to go on after is gone."""
 
     def person_ids(self) -> Set[str]:
         """Of everybody with a name; quick, for it is asked with every question about the past."""
@@ -218,7 +251,7 @@ class PeoplePort(Protocol):
     def name_unknown(self, unknown_id: str, name: str) -> PersonView:
         """Give an unknown a name, or add it to the person who has that name. Raises NotFound, Conflict."""
 
-    def sightings(self, query: SightingFilter) -> Sequence[SightingView]:
+    def sightings(self, query: SightingFilter) -> SightingsView:
         """Newest first."""
 
     def search(self, picture: bytes, query: SightingFilter) -> Sequence[Match]:

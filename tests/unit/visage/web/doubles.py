@@ -20,9 +20,12 @@ from visage.web.ports import (
     Match,
     NewSource,
     OnEvent,
+    PeopleFilter,
+    PeopleView,
     PersonView,
     Readiness,
     SightingFilter,
+    SightingsView,
     SightingView,
     SourceStatus,
     Unknown,
@@ -163,8 +166,14 @@ class MemoryPeople:
                 return
         raise NotFound(name)
 
-    def people(self) -> list[PersonView]:
-        return list(self._people.values())
+    def people(self, query: PeopleFilter) -> PeopleView:
+        found = [person for person in self._people.values() if query.search.casefold() in person.name.casefold()]
+        found.sort(key=lambda person: person.name)
+        ids = [person.person_id for person in found]
+        first = ids.index(query.after) + 1 if query.after in ids else 0
+        page = found[first : first + query.limit]
+        is_last = first + query.limit >= len(found)
+        return PeopleView(page, len(found), None if is_last else page[-1].person_id)
 
     def person_ids(self) -> set[str]:
         return set(self._people)
@@ -229,8 +238,8 @@ class MemoryPeople:
         )
         return self._people[identifier]
 
-    def sightings(self, query: SightingFilter) -> list[SightingView]:
-        return [sighting for sighting, _ in self._matching(query)][: query.limit]
+    def sightings(self, query: SightingFilter) -> SightingsView:
+        return SightingsView([sighting for sighting, _ in self._matching(query)][: query.limit])
 
     def search(self, picture: bytes, query: SightingFilter) -> list[Match]:
         shade = _shade(picture)

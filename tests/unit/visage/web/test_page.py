@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from tests.unit.visage.web.doubles import jpeg
 from tests.unit.visage.web.scene import SOURCES, furnish, moving
 from tests.unit.visage.web.serving import Running, running
+from visage.web.ports import PeopleFilter
 from visage.web.tokens import Role
 
 CHROMIUM = shutil.which("chromium")
@@ -108,7 +109,37 @@ def test_an_unknown_is_named_by_keyboard_alone(page: Page, site: Running) -> Non
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("#known")).to_contain_text("Dorothy")
-    assert "Dorothy" in [person.name for person in site.people.people()]
+    assert "Dorothy" in [person.name for person in site.people.people(PeopleFilter()).people]
+
+
+def test_thousands_of_people_have_pages_and_are_found_as_one_types(page: Page, site: Running) -> None:
+    for number in range(150):
+        site.people.see(f"Visitor {number:03}", "door", 90)
+    show(page, site, "people")
+    cards, positions = page.locator("#known .person strong"), page.locator("#people-range")
+    expect(cards).to_have_count(60)
+    expect(positions).to_have_text("1 to 60 of 154")
+    page.get_by_role("button", name="Next").click()
+    expect(cards.first).to_have_text("Visitor 056")
+    page.get_by_role("button", name="Next").click()
+    expect(positions).to_have_text("121 to 154 of 154")
+    expect(page.get_by_role("button", name="Next")).to_be_hidden()
+    page.get_by_role("button", name="Previous").click()
+    expect(positions).to_have_text("61 to 120 of 154")
+    find = page.get_by_label("Find a person by name")
+    find.press_sequentially("14")
+    expect(cards).to_have_text(["Visitor 014", "Visitor 114", *(f"Visitor {number}" for number in range(140, 150))])
+    expect(find).to_be_focused()
+    find.fill("nobody at all")
+    expect(page.locator("#no-known")).to_have_text("No name has this in it.")
+
+
+def test_merging_with_no_one_says_so(page: Page, site: Running) -> None:
+    show(page, site, "people")
+    page.get_by_role("button", name="Merge Grace").press("Enter")
+    page.get_by_label("Who is the same person?").fill("Kathrine")
+    page.get_by_role("button", name="Merge", exact=True).press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("Nobody is called Kathrine.")
 
 
 def test_two_people_are_merged_by_dragging(page: Page, site: Running) -> None:
@@ -117,16 +148,16 @@ def test_two_people_are_merged_by_dragging(page: Page, site: Running) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("Are Alan and Ada the same person?")
     page.get_by_role("button", name="Merge", exact=True).click()
     expect(page.locator("#known .person")).to_have_count(3)
-    assert [person.name for person in site.people.people()] == ["Ada", "Grace", "Katherine"]
+    assert [person.name for person in site.people.people(PeopleFilter()).people] == ["Ada", "Grace", "Katherine"]
 
 
 def test_two_people_are_merged_without_a_mouse(page: Page, site: Running) -> None:
     show(page, site, "people")
     page.get_by_role("button", name="Merge Grace").press("Enter")
-    page.get_by_label("Who is the same person?").select_option(label="Katherine")
+    page.get_by_label("Who is the same person?").fill("katherine")
     page.get_by_role("button", name="Merge", exact=True).press("Enter")
     expect(page.locator("#known .person")).to_have_count(3)
-    assert "Grace" not in [person.name for person in site.people.people()]
+    assert "Grace" not in [person.name for person in site.people.people(PeopleFilter()).people]
 
 
 def test_an_unknown_dropped_on_a_person_becomes_that_person(page: Page, site: Running) -> None:

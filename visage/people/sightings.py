@@ -115,7 +115,7 @@ class Sightings:
         if query.source is not None:
             names = [row["source"] for row in self._database.rows(SOURCES, [query.source])]
             if len(names) > MAX_MERGED_SOURCES or query.person is not None or query.unknown is not None:
-                # The + keeps from the index of sources, whose sightings would have to be sorted: they may be most of all.
+                # The + keeps from the index of sources, where most of all sightings might have to be sorted.
                 where = f"+sightings.source IN (SELECT value FROM json_each(?)) AND {where}"
             else:
                 own = f"SELECT sightings.id FROM sightings WHERE source = named.value AND {where} {newest}"

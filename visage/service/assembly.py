@@ -50,6 +50,7 @@ async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig])
             )
         )
         port = DaemonPort(daemon)
+        owned.callback(port.close)
         shown = None
         if people is not None:
             shown = GalleryPeople(

@@ -6,6 +6,7 @@ whoever is away finds the events in the outbox.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 import uuid
@@ -32,6 +33,8 @@ from visage.service.track_events import TrackEventSink
 from visage.service.webhooks import WebhookSender
 
 __all__ = ["EventDispatcher"]
+
+logger = logging.getLogger(__name__)
 
 MQTT = "mqtt"
 LATENCIES = 50
@@ -68,10 +71,11 @@ class EventDispatcher:
         with ExitStack() as owned:
             self.outbox = Outbox(state_dir / "outbox.sqlite", limit=config.queue_limit)
             owned.callback(self.outbox.close)
-            journal = None
+            self._journal = None
             if config.jsonl is not None:
-                journal = Journal(config.jsonl)
-                owned.callback(journal.close)
+                self._journal = Journal(config.jsonl)
+                owned.callback(self._journal.close)
+                self._erase_again = True  # for those who were forgotten while no daemon ran
             receivers: dict[str, frozenset[str] | None] = {
                 f"webhook/{name}": frozenset(hook.kinds) or None for name, hook in config.webhooks.items()
             }
@@ -84,7 +88,7 @@ class EventDispatcher:
                 receivers[MQTT] = None
                 self._mqtt = MqttPublisher(config.mqtt, self.outbox, receiver=MQTT, state_dir=state_dir, people=people)
             self.outbox.forget(known=receivers)
-            self.bus = EventBus(journal=journal, outbox=self.outbox, receivers=receivers)
+            self.bus = EventBus(journal=self._journal, outbox=self.outbox, receivers=receivers)
             if self._mqtt is not None:
                 self.bus.subscribe(self._mqtt.note)
             if people is not None:
@@ -113,9 +117,9 @@ class EventDispatcher:
                 await anyio.sleep(0.05)
 
     def erase_forgotten(self) -> None:
-        """Unname everyone who is no longer enrolled, in what waits and in retained topics.
+        """Unname everyone who is no longer enrolled, in what waits, in retained topics and in the file of events.
 
-        Raises sqlite3.Error where the disk does not take it; deliveries leave their names out all the same.
+        Raises sqlite3.Error, OSError where the disk does not take it; deliveries leave their names out all the same.
         """
         if self._people is None:
             return
@@ -124,6 +128,8 @@ class EventDispatcher:
         if self._mqtt is not None:
             self._mqtt.keep_only(known)
         self.outbox.erase(known)
+        if self._journal is not None:
+            self._journal.erase(known)
 
     def camera_sink(self, name: str) -> Sink:
         """For one stay of a camera in the pipeline."""
@@ -181,8 +187,11 @@ class EventDispatcher:
         while True:
             now = await anyio.to_thread.run_sync(self._people.person_ids)
             if self._known - now or self._erase_again:
-                await anyio.to_thread.run_sync(self.erase_forgotten)
-                self._erase_again = False
+                try:
+                    await anyio.to_thread.run_sync(self.erase_forgotten)
+                    self._erase_again = False
+                except OSError as error:
+                    logger.error("forgotten names still stand in the file of events: %s; trying again", error.strerror)
             self._known = now
             await anyio.sleep(PEOPLE_SECONDS)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from visage.config.service import CameraConfig, MqttConfig
-from visage.config.sources import SourceSpec
+from visage.config.sources import SourceSpec, redact_text
 from visage.config.yaml_file import ConfigError
 from visage.observe.fields import about
 from visage.service.camera_manager import CameraManager
@@ -171,6 +171,10 @@ class DaemonPort:
             self._daemon.reload()
         except (ConfigError, RestartNeeded) as error:
             raise Conflict(str(error)) from error
+        except Exception as error:  # the edge of a reload, as for SIGHUP: whatever it was, the daemon goes on
+            logger.exception("reload failed; going on as before", extra=about("reload.failed", error=error))
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise Conflict(f"the configuration can't be taken over: {redact_text(reason)}") from error
 
     def subscribe(self, on_event: OnEvent) -> Callable[[], None]:
         return self._daemon.events.bus.subscribe(

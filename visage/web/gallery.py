@@ -44,7 +44,7 @@ class GalleryPeople:
         """
         Args:
             open_reader: loads the networks; called once, for the first picture.
-            on_forgotten: called after someone was removed, before that is confirmed; may raise sqlite3.Error.
+            on_forgotten: called after someone was removed, before that is confirmed; may raise sqlite3.Error, OSError.
         """
         self._gallery = gallery
         self._on_forgotten = on_forgotten
@@ -89,8 +89,8 @@ class GalleryPeople:
             forgotten = self._gallery.forget(self._gallery.person(person_id).person_id)
         try:
             self._on_forgotten()
-        except sqlite3.Error as error:
-            raise Unavailable(f"the person is forgotten, but a name still waits in the outbox: {error}") from error
+        except (sqlite3.Error, OSError) as error:
+            raise Unavailable(f"the person is forgotten, but the name still stands in an event: {error}") from error
         if not forgotten.verified:
             raise Unavailable("a search still finds this person: see the daemon's log and forget again")
         counts = {"pictures": forgotten.pictures, "sightings": forgotten.sightings}

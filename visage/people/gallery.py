@@ -46,6 +46,10 @@ from visage.people.vectors import VectorCodec
 
 __all__ = ["Gallery", "open_gallery"]
 
+STORED_CROPS = " UNION ALL ".join(
+    f"SELECT count(*) FROM {table} WHERE crop IS NOT NULL" for table in ("sightings", "pictures")
+)
+
 
 class Gallery:
     """One open gallery. Safe to use from several threads."""
@@ -96,6 +100,24 @@ class Gallery:
     @keeps_crops.setter
     def keeps_crops(self, wanted: bool) -> None:
         self.database.set_meta("keeps_crops", int(wanted))
+
+    def crops(self) -> int:
+        """How many pictures of faces are stored, of sightings and of enrolled photographs."""
+        return sum(int(row[0]) for row in self.database.rows(STORED_CROPS))
+
+    def delete_crops(self) -> int:
+        """Delete every stored picture of a face and overwrite its bytes; embeddings stay. How many that were.
+
+        Without them no gallery can be made anew with another embedder, see `visage people reindex`.
+        """
+        with self.database.transaction():
+            crops = self.crops()
+            for table in ("sightings", "pictures"):
+                self.database.write(f"UPDATE {table} SET crop = NULL WHERE crop IS NOT NULL")
+            if crops:
+                self.database.audit("delete-crops", "everybody", str(crops))
+        self.database.truncate_log()
+        return crops
 
     # -- people ------------------------------------------------------------------------------------------------------
 
@@ -193,10 +215,11 @@ class Gallery:
         Args:
             uri: where the source came from, without credentials.
             is_live: of a camera.
-            crop: JPEG of its best shot; None keeps none.
+            crop: JPEG of its best shot; None keeps none, and so does a gallery that keeps no crops by now.
 
         Raises sqlite3.Error for a disk that is full, say; then nothing is stored.
         """
+        crop = crop if crop is not None and self.keeps_crops else None
         self._attribution.record(track, self.roster(), uri=uri, is_live=is_live, crop=crop)
 
     def open_index(self) -> None:

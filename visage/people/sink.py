@@ -29,10 +29,19 @@ class SightingSink:
     """Implements `stages.sink.base.Sink`."""
 
     def __init__(
-        self, recorder: SightingRecorder, *, to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None
+        self,
+        recorder: SightingRecorder,
+        *,
+        to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None,
+        keeps_crops: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`to_bgr`: reads pictures for crops; None keeps none."""
+        """
+        Args:
+            to_bgr: reads pictures for crops; None keeps none.
+            keeps_crops: whether they are wanted now; quick.
+        """
         self._recorder = recorder
+        self._keeps_crops = keeps_crops
         self._to_bgr = to_bgr
         self._log = TrackLog()
         self._crops: dict[int, tuple[float, bytes]] = {}
@@ -51,7 +60,7 @@ class SightingSink:
         self._first = self._first or observation.frame
         self._last = observation.frame
         self._record(self._log.add(observation))
-        if self._to_bgr is not None:
+        if self._to_bgr is not None and observation.faces and self._keeps_crops():
             self._cut(observation, self._to_bgr)
 
     def close(self, ended: SourceEnded) -> None:

@@ -100,7 +100,7 @@ class GalleryPeople:
     def portrait(self, identifier: str) -> bytes:
         with _answered():
             portrait = self._gallery.portrait(identifier)
-        if portrait is None:
+        if portrait is None or not self._gallery.keeps_crops:
             raise NotFound(f"no picture of {identifier} is kept")
         return portrait
 

@@ -54,7 +54,7 @@ class GallerySession:
     def __init__(self, settings: Settings, *, is_daemon: bool = False) -> None:
         """
         Args:
-            is_daemon: it goes on until it is stopped, so crops may be switched on meanwhile, and pictures are held for it.
+            is_daemon: it goes on until it is stopped; pictures are held, as crops may be switched on meanwhile.
 
         Raises PeopleError; FaceIndexError, such as IndexInUse where another process records into this gallery.
         """

@@ -46,6 +46,7 @@ PAGED: Responses = {
 ERRORS: Responses = {
     401: {"model": ErrorRecord, "description": "No token, or a wrong one."},
     403: {"model": ErrorRecord, "description": "The role, or a rule, does not allow this."},
+    422: {"model": ErrorRecord, "description": "A parameter or the body is not as described here."},
     429: {"model": ErrorRecord, "description": "Too many requests; `Retry-After` says when to come back."},
     503: {"model": ErrorRecord, "description": "A part of the daemon that this needs is not there."},
 }

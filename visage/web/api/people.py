@@ -88,7 +88,7 @@ def show_person(
 @router.get(
     "/{person_id:person}/portrait", response_class=Response, responses={**MISSING, 200: {"content": {"image/jpeg": {}}}}
 )
-def portrait(
+def person_portrait(
     person_id: str,
     parts: Parts,
     _caller: ViewerCaller,

@@ -15,8 +15,8 @@ import anyio
 import anyio.to_thread
 
 from stages.frames import Observation
-from stages.sink.base import Sink
-from stages.sources import SourceEnded, VideoInfo
+from stages.sink.base import ObservingSink, Sink
+from stages.sources import VideoInfo
 from visage.assembly import Pictures, build_run
 from visage.config import Settings
 from visage.config.sources import SourceSpec, expand_sources
@@ -147,21 +147,12 @@ def _raise_failure(run: Run) -> None:
             raise outcome.error
 
 
-class _ResultSink:
+class _ResultSink(ObservingSink):
     """Hands observations to the caller's thread."""
 
     def __init__(self, results: BoundedQueue[AnalyzedFrame]) -> None:
         self._results = results
 
-    def open(self, info: VideoInfo) -> None:
-        pass
-
     def write(self, observation: Observation) -> None:
         with contextlib.suppress(QueueAborted):  # the caller has left; the pipeline is about to be aborted
             self._results.put([AnalyzedFrame.of(observation)])
-
-    def close(self, ended: SourceEnded) -> None:
-        pass
-
-    def abandon(self) -> None:
-        pass

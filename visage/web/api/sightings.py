@@ -66,4 +66,4 @@ def list_sightings(
     caller.concerns.append(wanted.person_id or "everybody")
     page = parts.people.sightings(replace(wanted, after=cursor))
     link_next(request, answer, page.after)
-    return [SightingRecord.of(sighting) for sighting in page.sightings]
+    return list(page.sightings)

@@ -70,7 +70,7 @@ def page(browser: Browser, site: Running) -> Iterator[Page]:
 def show(page: Page, site: Running, view: str) -> None:
     page.goto(f"{site.url}/#{view}")
     expect(page.locator(f"#{view}")).to_be_visible()
-    expect(page.locator("#health")).to_have_text("Running")
+    expect(page.locator("#health")).to_have_text("garage is lost")
 
 
 def test_live_tiles_show_pictures_with_boxes_and_names(page: Page, site: Running) -> None:
@@ -236,6 +236,52 @@ def test_axe_finds_nothing_serious(page: Page, site: Running, view: str, scheme:
     assert serious == []
 
 
+def test_a_lost_camera_is_said_in_the_head_and_has_no_one_in_view(page: Page, site: Running) -> None:
+    """The head was green, and whoever was in view stayed so until the camera came back."""
+    show(page, site, "live")
+    health = page.locator("#health")
+    expect(health).to_have_class("health bad")
+    in_view = page.locator("#tracks > li", has_text="in view")
+    expect(in_view).to_have_count(1)  # Ada at the door
+    site.service.change("door", state="reconnecting", reason="no answer for 5 s")
+    told: dict[str, JsonValue] = {"state": "reconnecting", "reason": "no answer for 5 s"}
+    site.service.happen("lost", "source_state", datetime.now(timezone.utc), "door", told)
+    expect(health).to_have_text("2 cameras are lost")
+    expect(in_view).to_have_count(0)
+    for name in ("door", "garage"):
+        site.service.change(name, state="running")
+        site.service.happen(f"back-{name}", "source_state", datetime.now(timezone.utc), name, {"state": "running"})
+    expect(health).to_have_text("Running")
+    expect(health).to_have_class("health good")
+
+
+LONG = "Wolfeschlegelsteinhausenbergerdorff" * 3
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_a_phone_shows_names_however_long(page: Page, site: Running, width: int) -> None:
+    """Names of matches had no width at all; one without spaces made questions wider than the page."""
+    page.set_viewport_size({"width": width, "height": 740})
+    for name in ("Grace", LONG):
+        site.people.see(name, "door", 60)
+    show(page, site, "search")
+    face: FilePayload = {"name": "face.jpg", "mimeType": "image/jpeg", "buffer": jpeg(shade=60)}
+    page.set_input_files("#search-picture", files=face)
+    names = page.locator("#matches strong")
+    expect(names.filter(has_text=LONG)).to_be_visible()
+    assert min(names.evaluate_all("all => all.map((one) => one.getBoundingClientRect().width)")) >= 100
+    expect(page.locator("#matches time").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator(".tabs a[data-view=people]").click()
+    page.get_by_role("button", name=f"Forget {LONG}").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    assert dialog.evaluate("one => one.scrollWidth <= one.clientWidth")
+    page.get_by_role("button", name="Forget", exact=True).click()
+    expect(page.locator(".toast")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_nothing_is_wider_than_a_phone(page: Page, site: Running, view: str) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
@@ -252,7 +298,7 @@ def test_nothing_is_wider_than_a_phone(page: Page, site: Running, view: str) -> 
 
 def test_the_keyboard_reaches_everything_in_order(page: Page, site: Running) -> None:
     page.goto(site.url)
-    expect(page.locator("#health")).to_have_text("Running")
+    expect(page.locator("#health")).to_have_text("garage is lost")
     reached = []
     for _ in range(10):
         page.keyboard.press("Tab")

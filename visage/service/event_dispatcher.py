@@ -18,9 +18,14 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import numpy as np
+from numpy.typing import NDArray
 
+from stages.errors import SourceError
+from stages.frames import Observation, Picture
 from stages.sink.base import Sink
 from visage.config.service import EventsConfig
+from visage.people.reader import crop_around
 from visage.service.bus import EventBus
 from visage.service.enrolled import FORGOTTEN, EnrolledPeople
 from visage.service.events import REMOVED, EventFactory, ServiceEvent
@@ -131,11 +136,35 @@ class EventDispatcher:
         if self._journal is not None:
             self._journal.erase(known)
 
-    def camera_sink(self, name: str) -> Sink:
-        """For one stay of a camera in the pipeline."""
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether sinks of cameras read pictures."""
+        return self._mqtt is not None and self._mqtt.wants_pictures
+
+    def camera_sink(self, name: str, *, to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None) -> Sink:
+        """For one stay of a camera in the pipeline.
+
+        Args:
+            to_bgr: a picture as it may be shown, uint8 (H, W, 3); None where pixels are not held.
+        """
+
+        def on_identified(event: ServiceEvent, observation: Observation, row: int) -> None:
+            person = event.data.get("person")
+            person_id = person.get("id") if isinstance(person, dict) else None
+            is_known = self._people is None or person_id is None or person_id in self._known
+            if self._mqtt is not None and to_bgr is not None and is_known:
+                with suppress(SourceError):  # the face lies outside the picture
+                    image = to_bgr(observation.frame.picture)
+                    self._mqtt.offer_picture(name, person_id, crop_around(image, observation.faces.boxes_xyxy[row]))
+
         # Each stay counts its tracks from 1: its events need ids of their own.
         stay = EventFactory(name, "camera", str(uuid.uuid4()))
-        sink = TrackEventSink(stay, self._publish, on_latency=lambda seconds: self._note_latency(name, seconds))
+        sink = TrackEventSink(
+            stay,
+            self._publish,
+            on_latency=lambda seconds: self._note_latency(name, seconds),
+            on_identified=on_identified if self.needs_pixels else None,
+        )
         self._stays[name] = sink
         return sink
 

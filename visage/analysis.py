@@ -19,6 +19,7 @@ from stages.sink.base import ObservingSink, Sink
 from stages.sources import VideoInfo
 from visage.assembly import Pictures, build_run
 from visage.config import Settings
+from visage.config.settings import renamed
 from visage.config.sources import SourceSpec, expand_sources
 from visage.people import GallerySession
 from visage.results import AnalyzedFrame
@@ -109,7 +110,7 @@ def _plan(
     sources: Sources, settings: Settings | None, overrides: dict[str, Any]
 ) -> tuple[Settings, Sequence[SourceSpec]]:
     names = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
-    chosen = Settings(**{**(settings.model_dump() if settings else {}), **overrides})
+    chosen = Settings(**{**(settings.model_dump() if settings else {}), **renamed(overrides)})
     return chosen, expand_sources([os.fspath(name) for name in names])
 
 

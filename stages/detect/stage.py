@@ -36,13 +36,13 @@ class DetectStage(Generic[TensorT]):
         imaging: Imaging[TensorT],
         backend: Backend[TensorT],
         head: Head[TensorT],
-        min_face: int = 0,
+        min_face_pixels: int = 0,
         release_pixels: bool = False,
         session: DeviceSession | None = None,
     ) -> None:
         """
         Args:
-            min_face: faces whose box is narrower or lower than this many source pixels are dropped.
+            min_face_pixels: faces whose box is narrower or lower than this many source pixels are dropped.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
             session: the stage's stream and parts, the host's by default; it owns the backend from now on.
         """
@@ -52,7 +52,7 @@ class DetectStage(Generic[TensorT]):
         self._imaging = imaging
         self._backend = backend
         self._head = head
-        self._min_face = min_face
+        self._min_face_pixels = min_face_pixels
         self._release_pixels = release_pixels
         session = session or DeviceSession()
         session.own(backend)
@@ -89,8 +89,8 @@ class DetectStage(Generic[TensorT]):
         outputs = self._backend.infer(tensor, stream=self._stream)
         letterboxes = [self._fit(p.width, p.height, p.pixel_aspect) for p in pictures]
         faces = self._head.decode(outputs, letterboxes, shape, stream=self._stream)
-        return [self._large_enough(f) for f in faces] if self._min_face else faces
+        return [self._large_enough(f) for f in faces] if self._min_face_pixels else faces
 
     def _large_enough(self, faces: Faces) -> Faces:
         sides = faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]
-        return faces.select(np.flatnonzero(sides.min(axis=1, initial=np.inf) >= self._min_face))
+        return faces.select(np.flatnonzero(sides.min(axis=1, initial=np.inf) >= self._min_face_pixels))

@@ -126,7 +126,7 @@ class CudaPlatform:
                 imaging=session.own(imaging),
                 head=session.own(self._head(keeps_weak=keeps_weak)),
                 backend=self._backend(plan.detector, max(self.detect_batch, DETECT_BATCH)),
-                min_face=self._settings.min_face,
+                min_face_pixels=self._settings.min_face_pixels,
                 release_pixels=release_pixels,
                 session=session,
             )

@@ -84,7 +84,7 @@ class HostPlatform:
             imaging=HostImaging(max_batch=self.detect_batch),
             backend=self._detector,
             head=head,
-            min_face=self._settings.min_face,
+            min_face_pixels=self._settings.min_face_pixels,
             release_pixels=release_pixels,
         )
 

@@ -72,7 +72,7 @@ class EventDispatcher:
         self._boot = str(uuid.uuid4())
         self._factories: dict[str, EventFactory] = {}
         self._latencies: dict[str, deque[float]] = {}
-        self._stays: dict[str, TrackEventSink] = {}
+        self._sessions: dict[str, TrackEventSink] = {}
         with ExitStack() as owned:
             self.outbox = Outbox(state_dir / "outbox.sqlite", limit=config.queue_limit)
             owned.callback(self.outbox.close)
@@ -142,7 +142,7 @@ class EventDispatcher:
         return self._mqtt is not None and self._mqtt.wants_pictures
 
     def camera_sink(self, name: str, *, to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None) -> Sink:
-        """For one stay of a camera in the pipeline.
+        """For one session of a camera in the pipeline.
 
         Args:
             to_bgr: a picture as it may be shown, uint8 (H, W, 3); None where pixels are not held.
@@ -157,15 +157,15 @@ class EventDispatcher:
                     image = to_bgr(observation.frame.picture)
                     self._mqtt.offer_picture(name, person_id, crop_around(image, observation.faces.boxes_xyxy[row]))
 
-        # Each stay counts its tracks from 1: its events need ids of their own.
-        stay = EventFactory(name, "camera", str(uuid.uuid4()))
+        # Each session counts its tracks from 1: its events need ids of their own.
+        session = EventFactory(name, "camera", str(uuid.uuid4()))
         sink = TrackEventSink(
-            stay,
+            session,
             self._publish,
             on_latency=lambda seconds: self._note_latency(name, seconds),
             on_identified=on_identified if self.needs_pixels else None,
         )
-        self._stays[name] = sink
+        self._sessions[name] = sink
         return sink
 
     def file_sink(self, name: str, job: Job) -> Sink:
@@ -179,16 +179,16 @@ class EventDispatcher:
 
     def camera_lost(self, name: str, connection: int) -> None:
         """A camera's connection, numbered from 1, is lost: nobody is in view of it until the next."""
-        stay = self._stays.get(name)
-        if stay is not None:
-            stay.lose(connection)
+        session = self._sessions.get(name)
+        if session is not None:
+            session.lose(connection)
 
     def camera_gone(self, name: str) -> None:
         """A camera is watched no more."""
         self.camera_state(name, REMOVED, "")
         self._factories.pop(name, None)
         self._latencies.pop(name, None)
-        self._stays.pop(name, None)
+        self._sessions.pop(name, None)
 
     def latency_seconds(self, name: str) -> float | None:
         """From capture to event, mean of the last frames of a camera; None before the first."""

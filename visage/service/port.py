@@ -24,7 +24,7 @@ from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
 from visage.service.folder_manager import FolderManager
 from visage.service.folders import FoundFile
 from visage.service.http_guard import HttpGuard
-from visage.service.job_dispatcher import source_name
+from visage.service.job_status import source_name
 from visage.service.ledger import JobState
 from visage.service.rtsp_redirects import resolve_redirects
 from visage.storage.atomic_write import atomic_write

@@ -13,7 +13,7 @@ from stages.buffers import Stream
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
-from stages.detect.heads.device.records import FIRST_RECORDS, HEAD_BLOCK, DeviceRecords
+from stages.detect.heads.device.device_records import FIRST_RECORDS, HEAD_BLOCK, DeviceRecords
 from stages.frames import Faces
 from stages.imaging.letterbox import DetectorInput, Letterbox
 from stages.kernels.compiler import load_kernel

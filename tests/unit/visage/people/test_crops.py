@@ -18,7 +18,7 @@ from visage.config import Settings
 from visage.people import Gallery, GallerySession, SightingRecorder
 from visage.people.sink import SightingSink
 from visage.web.errors import NotFound
-from visage.web.gallery import GalleryPeople
+from visage.web.gallery_people import GalleryPeople
 
 ADA = person(1)
 

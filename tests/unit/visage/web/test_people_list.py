@@ -10,7 +10,7 @@ from tests.unit.visage.people.scenes import add, gallery, person, track
 from visage.people import Gallery, SightingRecorder
 from visage.people.cipher import Cipher
 from visage.web.errors import NotFound
-from visage.web.gallery import GalleryPeople
+from visage.web.gallery_people import GalleryPeople
 from visage.web.ports import PeopleFilter, SightingFilter
 
 PEOPLE = 200

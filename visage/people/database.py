@@ -75,6 +75,9 @@ CREATE INDEX unknown_with_crop ON sightings (unknown_id) WHERE crop IS NOT NULL;
 """
 """The list of people reads indexes alone: when each was seen, and whether there is a crop."""
 
+COLUMNS = {"analysed_at": "REAL", "time_origin": "TEXT"}
+"""Of sightings whose `started_at` is the recording's: when they were analysed. Older versions do without."""
+
 INDEXES = """
 DROP INDEX IF EXISTS sightings_of_unknown;
 CREATE INDEX IF NOT EXISTS unknowns_seen ON sightings
@@ -209,6 +212,10 @@ class Database:
             for statement in CHANGES[version].split(";"):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        present = {row["name"] for row in self._connection.execute("PRAGMA table_info(sightings)")}
+        for name, kind in COLUMNS.items():
+            if name not in present:
+                self._connection.execute(f"ALTER TABLE sightings ADD COLUMN {name} {kind}")
         for statement in INDEXES.split(";"):
             self._connection.execute(statement)
 

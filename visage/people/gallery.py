@@ -27,6 +27,7 @@ from visage.people.foundation import open_bound
 from visage.people.index_home import IndexHome
 from visage.people.person_store import PersonStore, number_of
 from visage.people.reader import PortraitFace
+from visage.people.recording_time import RecordingTime
 from visage.people.records import (
     AuditEntry,
     Enrolled,
@@ -209,18 +210,27 @@ class Gallery:
 
     # -- sightings ---------------------------------------------------------------------------------------------------
 
-    def record(self, track: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> None:
+    def record(
+        self,
+        track: TrackSummary,
+        *,
+        uri: str,
+        is_live: bool = False,
+        crop: bytes | None = None,
+        recorded: RecordingTime | None = None,
+    ) -> None:
         """Store a track that has ended as a sighting, of the person or unknown whom it shows.
 
         Args:
             uri: where the source came from, without credentials.
             is_live: of a camera.
+            recorded: when its file was, if that is known.
             crop: JPEG of its best shot; None keeps none, and so does a gallery that keeps no crops by now.
 
         Raises sqlite3.Error for a disk that is full, say; then nothing is stored.
         """
         crop = crop if crop is not None and self.keeps_crops else None
-        self._attribution.record(track, self.roster(), uri=uri, is_live=is_live, crop=crop)
+        self._attribution.record(track, self.roster(), uri=uri, is_live=is_live, crop=crop, recorded=recorded)
 
     def open_index(self) -> None:
         """Open the index of sightings, if it is not yet. Raises FaceIndexError, such as IndexInUse."""

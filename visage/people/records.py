@@ -89,7 +89,8 @@ class Sighting:
 
     Attributes:
         uri: where the source came from, without credentials.
-        started_at: wall-clock time of its first frame: the capture's for live sources, the analysis's for files.
+        started_at: wall-clock time of its first frame; for a file that of its recording, as far as that is known.
+        time_origin: where that is known from: "capture", "metadata", "file name", "last change", or only "analysis".
         start_seconds, end_seconds, best_seconds: the source's own time.
         name: the person's or unknown's; "unknown" where it was not even clustered.
         similarity: to the person, when it was decided; None for unknowns.
@@ -112,6 +113,7 @@ class Sighting:
     unknown_id: str | None = None
     similarity: float | None = None
     is_live: bool = False
+    time_origin: str = "analysis"
 
 
 @dataclass(frozen=True, slots=True)

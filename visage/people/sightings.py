@@ -18,6 +18,7 @@ from stages.tracks.summary import TrackSummary
 from visage.people.cipher import Cipher
 from visage.people.database import Database, Row, Value
 from visage.people.index.base import Condition, FaceIndex, IndexPoint
+from visage.people.recording_time import RecordingTime
 from visage.people.records import Sighting, SightingMatch
 from visage.people.vectors import VectorCodec
 
@@ -41,7 +42,7 @@ MAX_MERGED_SOURCES = 100
 SPARE = 4  # asked of the index more than wanted: SQLite has the last word
 DETAIL = """
 SELECT sightings.id, source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame, best_seconds,
-    quality, person_id, unknown_id, similarity, is_live, people.name AS person_name
+    quality, person_id, unknown_id, similarity, is_live, time_origin, people.name AS person_name
 FROM sightings LEFT JOIN people ON people.id = sightings.person_id
 """
 """Without embeddings and crops: they are large, and sorting carries them about."""
@@ -84,10 +85,12 @@ class Sightings:
         unknown: int | None,
         similarity: float | None,
         crop: bytes | None,
+        recorded: RecordingTime | None = None,
     ) -> int:
         """Store a track; within the caller's transaction. Returns the sighting's number."""
         embedding = None if track.embedding is None else self._codec.encode(track.embedding)
-        values: list[Value] = [track.source_id, uri, track.track_id, track.started_at, track.start_seconds]
+        started_at = track.started_at if recorded is None else recorded.at + track.start_seconds
+        values: list[Value] = [track.source_id, uri, track.track_id, started_at, track.start_seconds]
         values += [track.end_seconds, track.frames, track.best_frame, track.best_seconds, track.best_quality]
         values += [
             person,
@@ -96,10 +99,12 @@ class Sightings:
             embedding,
             None if crop is None else self._cipher.encrypt(crop),
             is_live,
+            *((None, None) if recorded is None else (track.started_at, recorded.origin)),
         ]
         return self._database.write(
             "INSERT INTO sightings (source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame,"
-            " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop, is_live)"
+            " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop, is_live, analysed_at,"
+            " time_origin)"
             f" VALUES ({', '.join('?' * len(values))})",
             values,
         )
@@ -305,4 +310,5 @@ def _sighting(row: Row) -> Sighting:
         unknown_id=None if unknown is None else f"u{unknown}",
         similarity=row["similarity"],
         is_live=bool(row["is_live"]),
+        time_origin=row["time_origin"] or ("capture" if row["is_live"] else "analysis"),
     )

@@ -150,7 +150,8 @@ class EventDispatcher:
 
         def on_identified(event: ServiceEvent, observation: Observation, row: int) -> None:
             person = event.data.get("person")
-            person_id = person.get("id") if isinstance(person, dict) else None
+            found = person.get("id") if isinstance(person, dict) else None
+            person_id = None if found is None else str(found)
             is_known = self._people is None or person_id is None or person_id in self._known
             if self._mqtt is not None and to_bgr is not None and is_known:
                 with suppress(SourceError):  # the face lies outside the picture

@@ -10,6 +10,7 @@ A name stands in a topic only while its person is known to the gallery. An empty
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Set
@@ -182,7 +183,7 @@ class RetainedTopics:
         if is_present:
             return round(max(0.0, seen.similarity), 2)
         age = max(0.0, self._now() - seen.in_view_at) // STEP_SECONDS * STEP_SECONDS
-        return round(max(0.0, seen.similarity) * 0.5 ** min(age / self._half_life_seconds, 64.0), 2)
+        return round(max(0.0, seen.similarity) * math.pow(0.5, min(age / self._half_life_seconds, 64.0)), 2)
 
     def _of_camera(self, camera: _Camera) -> dict[str, str]:
         own, alias = f"{self._base}/{camera.level}", f"{self._prefix}/{camera.level}"

@@ -207,6 +207,7 @@ def _sighting(record: records.Sighting) -> SightingRecord:
         quality=record.quality,
         start_seconds=record.start_seconds,
         end_seconds=record.end_seconds,
+        time_origin=record.time_origin,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from tests.unit.visage.people.scenes import add, gallery, near, person, track
 from tests.unit.visage.service.scenes import observe
 from visage.cli.main import main
 from visage.config import Settings
-from visage.people import Gallery, GallerySession, SightingRecorder
+from visage.people import FaceReader, Gallery, GallerySession, SightingRecorder
 from visage.people.sink import SightingSink
 from visage.web.errors import NotFound
 from visage.web.gallery_people import GalleryPeople
@@ -102,5 +101,5 @@ def test_the_command_says_what_is_left_and_deletes_it(
         assert b"jpeg" not in b"".join(path.read_bytes() for path in (tmp_path / "g").glob("gallery.sqlite*"))
 
 
-def no_reader() -> Callable[[], object]:
+def no_reader() -> FaceReader:
     raise AssertionError("no picture is read")

@@ -109,5 +109,5 @@ def test_no_answer_waits_for_the_callers_acknowledgement(tmp_path: Path) -> None
     with running(tmp_path) as site, site.client() as client:
         assert client.get("/healthz").status_code == 200
         (connection,) = site.server._server.server_state.connections
-        accepted = connection.transport.get_extra_info("socket")  # type: ignore[union-attr]
+        accepted = connection.transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1

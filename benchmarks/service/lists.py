@@ -9,6 +9,7 @@ and the longest answer of each list in milliseconds; the daemon and the clients 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import signal
@@ -19,10 +20,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -56,7 +59,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         with open_gallery(Path(folder) / "people", model="sface") as gallery:
             fill(gallery, options.people, options.sightings)
-        print(json.dumps(measure(Path(folder), options.requests, options.clients), indent=2))
+        with running_daemon(Path(folder)) as (url, token, _):
+            print(json.dumps(measure(url, token, options.requests, options.clients), indent=2))
 
 
 def fill(gallery: Gallery, people: int, sightings: int) -> None:
@@ -109,8 +113,17 @@ def fill(gallery: Gallery, people: int, sightings: int) -> None:
         )
 
 
-def measure(folder: Path, requests: int, clients: int) -> dict[str, object]:
-    """Ask a daemon over the gallery; milliseconds, by list."""
+def measure(url: str, token: str, requests: int, clients: int) -> dict[str, object]:
+    """Milliseconds, by list."""
+    return {
+        path: {"one": ask(url, token, path, requests, 1), "at_once": ask(url, token, path, requests // 4, clients)}
+        for path in LISTS
+    }
+
+
+@contextlib.contextmanager
+def running_daemon(folder: Path) -> Iterator[tuple[str, str, psutil.Process]]:
+    """A daemon with the gallery `people` of a folder: its address, the token of its user, its process."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     config = folder / "visage.json"
@@ -136,10 +149,7 @@ def measure(folder: Path, requests: int, clients: int) -> dict[str, object]:
         url = f"http://127.0.0.1:{port}"
         wait_for(url)
         token = json.loads((folder / "state" / "local.json").read_text())["token"]
-        return {
-            path: {"one": ask(url, token, path, requests, 1), "at_once": ask(url, token, path, requests // 4, clients)}
-            for path in LISTS
-        }
+        yield url, token, psutil.Process(daemon.pid)
     finally:
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(60)

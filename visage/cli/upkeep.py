@@ -63,7 +63,7 @@ def export_people(
 
 def import_people(
     archive: Annotated[
-        Path, typer.Argument(help="Zip file that `visage people export` wrote.", exists=True, dir_okay=False)
+        Path, typer.Argument(help="Zip file in the format of `visage people export`.", exists=True, dir_okay=False)
     ],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
@@ -71,7 +71,9 @@ def import_people(
     """Import the people of an export."""
     from visage.people.exchange import exported_model, import_gallery  # noqa: PLC0415
 
-    with open_with(gallery, gallery_key, None, model=exported_model(archive)) as (opened, _):
+    model = exported_model(archive)
+    is_new = not (gallery / "gallery.sqlite").exists()  # otherwise the embeddings' digest may say more than the name
+    with open_with(gallery, gallery_key, None, model=model if is_new else None) as (opened, _):
         added, known = import_gallery(opened, archive)
         print(f"{count(added, 'picture')} added, {known} known already")
 

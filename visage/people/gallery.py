@@ -75,6 +75,7 @@ class Gallery:
         self.folder = folder
         self.database, (own, home) = open_bound(folder / "gallery.sqlite", bind)
         self.model = own.model
+        self.model_sha256 = own.model_sha256
         self.dimension = own.dimension
         self.threshold = own.threshold
         self.margin = own.margin

@@ -12,7 +12,8 @@ from pathlib import Path
 import av
 import pytest
 
-from stages.decode.demux import Demuxer, InputOptions
+from stages.decode.demux import Demuxer
+from stages.decode.source_options import InputOptions
 from stages.errors import SourceError, SourceUnreadable
 from tests.clips import write_clip
 from visage.config.web import AddRules

@@ -114,11 +114,14 @@ def _enrol(
     """Enrol the face of a photograph and say so; False where it was refused, with the reason on standard error."""
     from stages.errors import SourceError  # noqa: PLC0415
     from visage.people import choose_face  # noqa: PLC0415
-    from visage.people.errors import PictureRefused  # noqa: PLC0415
+    from visage.people.errors import PictureKnown, PictureRefused  # noqa: PLC0415
 
     try:
         chosen = choose_face(reader().read(path), number=face, largest=largest)
         done = opened.add(name, chosen, origin=path.name, content=path.read_bytes())
+    except PictureKnown as known:  # to add a folder again is no failure
+        print(f"{path.name}: {known}")
+        return True
     except (PictureRefused, SourceError, OSError) as refusal:
         report(refusal, about=path.name)
         return False
@@ -128,13 +131,16 @@ def _enrol(
 
 def _enrol_track(opened: Gallery, name: str, folder: Path, track: int) -> bool:
     from stages.errors import SourceError  # noqa: PLC0415
-    from visage.people.errors import PictureRefused  # noqa: PLC0415
+    from visage.people.errors import PictureKnown, PictureRefused  # noqa: PLC0415
     from visage.people.result_track import read_track  # noqa: PLC0415
 
     about = f"{folder.name} track {track}"
     try:
         chosen = read_track(folder, track, model=opened.model)
         done = opened.add(name, chosen, origin=about, content=chosen.embedding.tobytes())
+    except PictureKnown as known:
+        print(f"{about}: {known}")
+        return True
     except (PictureRefused, SourceError) as refusal:
         report(refusal, about=folder.name)
         return False

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 
-from typing_extensions import Self
-
+from stages.closing import Closing
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly import Pictures
@@ -48,7 +46,7 @@ SETTLE_SECONDS = 5.0
 CROPS_SECONDS = 1.0
 
 
-class GallerySession:
+class GallerySession(Closing):
     """Owns the gallery and its recorder. Close it after the pipeline."""
 
     def __init__(self, settings: Settings, *, is_daemon: bool = False) -> None:
@@ -106,11 +104,3 @@ class GallerySession:
         if self.recorder is not None:
             self.recorder.close()
         self.gallery.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stages.frames import FloatArray
 from visage.people.cipher import Cipher
 from visage.people.database import Database, Row, Value
-from visage.people.errors import NameTaken, NoSuchPerson, PictureRefused
+from visage.people.errors import NameTaken, NoSuchPerson, PictureKnown, PictureRefused
 from visage.people.names import clean_name, folded, tidy
 from visage.people.reader import PortraitFace
 from visage.people.records import Enrolled, PeoplePage, PictureRecord, StoredPerson
@@ -150,7 +150,7 @@ class PersonStore:
             own = similarities[owners == key]
             same = self._database.row("SELECT id FROM pictures WHERE person_id = ? AND digest = ?", [key, digest])
             if same is not None or own.max(initial=-1.0) >= SAME_PICTURE:
-                raise PictureRefused(f"{name} has this picture already")
+                raise PictureKnown(f"{name} has this picture already")
             picture = self._insert(
                 key, face.embedding, origin, digest, face.quality, face.crop if keep_crop and face.crop else None
             )

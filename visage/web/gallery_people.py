@@ -60,7 +60,7 @@ class GalleryPeople:
     def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonRecord:
         with _answered():
             # All are read before the one transaction begins: a refused picture leaves nothing, and no lock waits.
-            faces = [self._read(picture) for picture in pictures]
+            faces = [self._read_one_of(pictures, number) for number in range(len(pictures))]
             self._gallery.add_all(name, list(zip(faces, pictures, strict=True)), origin="upload")
             return self._person(self._gallery.person(name))
 
@@ -149,6 +149,15 @@ class GalleryPeople:
             reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()
+
+    def _read_one_of(self, pictures: Sequence[bytes], number: int) -> PortraitFace:
+        """As `_read`; of several the error says which one it was."""
+        try:
+            return self._read(pictures[number])
+        except (UnusablePicture, people_errors.PictureRefused) as error:
+            if len(pictures) == 1:
+                raise
+            raise UnusablePicture(f"picture {number + 1}: {error}") from error
 
     def _read(self, picture: bytes) -> PortraitFace:
         """The one face of a picture. Raises UnusablePicture, the web's or that of people."""

@@ -15,6 +15,7 @@ from tests.unit.visage.service.scenes import observe
 from visage.cli.main import main
 from visage.config import Settings
 from visage.people import FaceReader, Gallery, GallerySession, SightingRecorder
+from visage.people.errors import PictureKnown
 from visage.people.sink import SightingSink
 from visage.web.errors import NotFound
 from visage.web.gallery_people import GalleryPeople
@@ -103,3 +104,10 @@ def test_the_command_says_what_is_left_and_deletes_it(
 
 def no_reader() -> FaceReader:
     raise AssertionError("no picture is read")
+
+
+def test_adding_the_same_track_again_is_no_failure(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        add(opened, "Ada", ADA)
+        with pytest.raises(PictureKnown, match="Ada has this picture already"):
+            add(opened, "Ada", ADA)

@@ -109,6 +109,7 @@ def test_an_unknown_is_named_by_keyboard_alone(page: Page, site: Running) -> Non
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("#known")).to_contain_text("Dorothy")
+    expect(page.get_by_label("Find a person by name")).to_be_focused()  # the card is gone, and its button
     assert "Dorothy" in [person.name for person in site.people.people(PeopleFilter()).people]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from tests.unit.visage.people.scenes import add, gallery, person, track
-from visage.people import Gallery, SightingRecorder
+from tests.unit.visage.people.scenes import add, face, gallery, person, track
+from visage.people import FaceReader, Gallery, PortraitFace, SightingRecorder
 from visage.people.cipher import Cipher
-from visage.web.errors import NotFound
+from visage.people.errors import PictureRefused
+from visage.web.errors import NotFound, UnusablePicture
 from visage.web.gallery_people import GalleryPeople
 from visage.web.ports import PeopleFilter, SightingFilter
 
@@ -101,3 +104,24 @@ def test_pages_of_sightings_hold_each_once(tmp_path: Path) -> None:
             if after is None:
                 break
         assert seen == [f"s{number}" for number in range(25, 0, -1)]
+
+
+def test_of_several_pictures_the_refused_one_is_named(tmp_path: Path) -> None:
+    class Reader:
+        """Reads a picture that holds a face; closed by whoever opened it."""
+
+        def read(self, picture: bytes) -> list[PortraitFace]:
+            if picture == b"empty":
+                raise PictureRefused("no face found")
+            return [face(person(1))]
+
+        def close(self) -> None:
+            pass
+
+    with gallery(tmp_path) as opened:
+        people = GalleryPeople(opened, cast("Callable[[], FaceReader]", Reader))
+        with pytest.raises(UnusablePicture, match=r"^picture 2: no face found"):
+            people.add_person("Ada", [b"face", b"empty"])
+        with pytest.raises(UnusablePicture, match=r"^no face found"):
+            people.add_person("Ada", [b"empty"])
+        assert opened.people() == []

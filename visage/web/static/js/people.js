@@ -129,8 +129,14 @@ function aboutUnknown(unknown) {
   };
 }
 
-/** A question, after which the lists are read again. */
-const then = (question) => (about) => question(about).then(load);
+/** A question, after which the lists are read again; whoever has no mouse goes on where the card was. */
+const then = (question) => async (about) => {
+  await question(about);
+  await load();
+  if (document.activeElement === document.body) {
+    byId("find-person").focus();
+  }
+};
 
 /** What dropping one card on another means: two people become one, an unknown becomes a person. */
 function join(dragged, target) {

@@ -5,7 +5,8 @@ Every source's items arrive in this order at every stage: one `SourceStarted`, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["SourceEnded", "SourceStarted", "VideoInfo"]
 
@@ -26,6 +27,7 @@ class VideoInfo:
         codec: FFmpeg's name, for example "h264".
         decoder: what decodes it, by FFmpeg's name, and where: "libdav1d", "h264 on cuda".
         is_live: a camera or stream: it has no end and can't wait.
+        metadata: what the container states, by FFmpeg's names, such as "creation_time".
     """
 
     source_id: str
@@ -40,6 +42,7 @@ class VideoInfo:
     codec: str = ""
     is_live: bool = False
     decoder: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

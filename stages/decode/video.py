@@ -210,6 +210,7 @@ class VideoSource(DecodingSource):
             codec=demuxer.codec_context.codec.canonical_name,
             is_live=self._options.is_live,
             decoder=_decoder_name(demuxer.codec_context.codec.name, frame),
+            metadata=dict(demuxer.container.metadata),
         )
 
     def _orientation(self, frame: av.VideoFrame) -> Orientation:

@@ -142,6 +142,10 @@ class MqttConfig(Section):
     discovery_prefix: str | None = Field(
         "homeassistant", description="Prefix of Home Assistant's discovery; null for no discovery."
     )
+    pictures: bool = Field(False, description="Publish a picture of each recognised face, which the broker passes on.")
+    presence_half_life_seconds: float = Field(
+        300.0, gt=0, le=86_400, description="Time in which the confidence that a person is still there halves."
+    )
 
     @field_validator("host")
     @classmethod

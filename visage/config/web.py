@@ -27,7 +27,7 @@ class AddRules(BaseModel):
 
     schemes: tuple[str, ...] = Field(
         ("rtsp", "rtsps"),
-        description="Schemes that may be opened. http and https follow redirects and playlists to anywhere.",
+        description="Schemes that may be opened; of http and https every redirect, playlist and key is checked, too.",
     )
     hosts: tuple[str, ...] = Field((), description="Names of hosts, or `*.domain`.")
     networks: tuple[str, ...] = Field((), description="Networks of addresses, for example 192.168.1.0/24.")

@@ -25,6 +25,7 @@ from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, tr
 from stages.decode.numbering import VideoPacket
 from stages.decode.picture_stream import picture_stream, stated_seconds
 from stages.decode.pyav import as_fraction, open_input
+from stages.decode.shown_area import ShownArea, shown_area
 from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
 
@@ -120,6 +121,15 @@ class Demuxer:
         if self._path is None or self.is_still:
             return None
         return DamageWatch(self._path, self.container, self.stream, self.fps)
+
+    @property
+    def shown_area(self) -> ShownArea | None:
+        """The part of its pictures that a file wants shown, where that is not all of them."""
+        if self._path is None or self.is_still:
+            return None
+        size = self.codec_context.width, self.codec_context.height
+        place = self.container.streams.video.index(self.stream)
+        return shown_area(self._path, self.container.format.name, track=self.stream.id, place=place, size=size)
 
     @property
     def is_still(self) -> bool:

@@ -17,6 +17,7 @@ from av.codec.hwaccel import HWAccel
 from stages.decode.decoder import DecodedFrame, Selection, StreamDecoder
 from stages.decode.demux import Demuxer, InputOptions
 from stages.decode.pyav import as_fraction
+from stages.decode.shown_area import AreaCutter
 from stages.errors import NotAVideo, PoolClosed, SourceBroken
 from stages.frames import Frame, Picture
 from stages.imaging.orientation import Orientation, is_flipped
@@ -79,6 +80,7 @@ class VideoSource:
         self._decoded: Iterator[DecodedFrame] = iter(())
         self._upright: Orientation | None = None  # since the last key frame
         self._is_flipped: bool | None = None  # known from the first half turn on
+        self._cutter: AreaCutter | None = None
         self._delivery: Generator[Frame, None, None] | None = None
 
     def __repr__(self) -> str:
@@ -105,7 +107,7 @@ class VideoSource:
             if first is None:
                 label = self._active.demuxer.label
                 raise NotAVideo(f"{label} holds no picture that can be decoded; play it to check") from self._failure
-            info = self._describe(first.frame)
+            info = self._describe(self._cut(first.frame))
             if self._selection.start_seconds > 0 and self._active.knows_numbers and not self._is_interrupted:
                 self._begin_pass(self._active.first_number)
             else:
@@ -173,6 +175,7 @@ class VideoSource:
             if index % self._selection.frameskip:
                 continue
             detect = index % self._frameskip == 0
+            frame = self._cut(frame)
             try:
                 picture = self._admission.admit(frame, self._orientation(frame), detect=detect)
             except PoolClosed:
@@ -221,6 +224,13 @@ class VideoSource:
     def _begin_pass(self, first_number: int | None = None) -> None:
         self._end_pass()
         demuxer = Demuxer(self._uri, hwaccel=self._hwaccel, input_options=self._input_options)
+        area = demuxer.shown_area
+        if area is not None and self._hwaccel is not None:  # a card's surfaces can't be cut
+            demuxer.close()
+            self._hwaccel = None
+            demuxer = Demuxer(self._uri, input_options=self._input_options)
+        if area is not None and self._cutter is None:
+            self._cutter = AreaCutter(area, (demuxer.codec_context.width, demuxer.codec_context.height))
         self._decoder = StreamDecoder(
             demuxer,
             self._selection,
@@ -239,6 +249,9 @@ class VideoSource:
         self._upright = None
         if decoder is not None:
             decoder.demuxer.close()
+
+    def _cut(self, frame: av.VideoFrame) -> av.VideoFrame:
+        return frame if self._cutter is None else self._cutter.cut(frame)
 
     def _describe(self, frame: av.VideoFrame) -> VideoInfo:
         demuxer = self._active.demuxer

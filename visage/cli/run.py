@@ -88,6 +88,15 @@ def run(
             "--no-propagate", help="Write no rows for the frames that --frameskip skips.", rich_help_panel=INPUT
         ),
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Leave out files and folders whose name, or path below the folder, matches; can be repeated.",
+            show_default="none",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
     start: Annotated[
         float | None,
         typer.Option(
@@ -263,4 +272,4 @@ def run(
     outputs = OutputOptions(
         dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force, excel=excel
     )
-    raise typer.Exit(Session(settings, outputs, quiet=quiet).run(src))
+    raise typer.Exit(Session(settings, outputs, quiet=quiet, exclude=tuple(exclude or ())).run(src))

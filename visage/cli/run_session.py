@@ -53,12 +53,15 @@ class Session:
     settings: Settings
     outputs: OutputOptions
     quiet: bool = False
+    exclude: tuple[str, ...] = ()
 
     def run(self, arguments: Sequence[str]) -> int:
         """Analyse what the arguments name; returns the exit code."""
         problems: list[BaseException] = []
         try:
-            specs = expand_sources(arguments, on_error=problems.append)
+            specs = expand_sources(
+                arguments, exclude=self.exclude, on_error=problems.append, on_left_out=None if self.quiet else _note
+            )
         except StandardInputRefused as refusal:
             raise typer.BadParameter(str(refusal)) from refusal
         for problem in problems:
@@ -208,6 +211,10 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
             flag = FLAGS.get(name, "--" + name.replace("_", "-"))
             message = f"{flag if name in flags else f'VISAGE_{name.upper()}'}: {message}"
         raise typer.BadParameter(message) from error
+
+
+def _note(line: str) -> None:
+    print(f"visage: {line}", file=sys.stderr)
 
 
 def _tell_of_empty_spans(outcomes: Mapping[str, Outcome]) -> None:

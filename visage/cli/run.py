@@ -36,6 +36,14 @@ def run(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.", rich_help_panel=OUTPUT)] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Leave out what --dst holds already, complete and with the same settings.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     excel: Annotated[
         bool,
         typer.Option(
@@ -272,4 +280,4 @@ def run(
     outputs = OutputOptions(
         dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force, excel=excel
     )
-    raise typer.Exit(Session(settings, outputs, quiet=quiet, exclude=tuple(exclude or ())).run(src))
+    raise typer.Exit(Session(settings, outputs, quiet=quiet, exclude=tuple(exclude or ()), resume=resume).run(src))

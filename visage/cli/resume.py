@@ -24,6 +24,9 @@ from visage.config.sources import SourceSpec
 
 __all__ = ["Resumption", "resume"]
 
+FORMER_NAMES = {"min_face": "min_face_pixels"}
+"""Of settings, in metadata of version 0.1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
@@ -122,6 +125,7 @@ def _difference(metadata: Mapping[str, Any], settings: Settings) -> str | None:
     if not isinstance(before, dict):
         return "version's settings"
     defaults = result_settings(Settings.model_construct())
+    before = {FORMER_NAMES.get(name, name): value for name, value in before.items()}
     for name, value in result_settings(settings).items():
         if before.get(name, defaults.get(name)) != value:
             return f"{name.replace('_', ' ')} ({before.get(name)})"

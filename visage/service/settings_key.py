@@ -13,5 +13,7 @@ __all__ = ["settings_key"]
 
 def settings_key(settings: Settings) -> str:
     """16 hexadecimal digits."""
-    values = result_settings(settings)
+    values = dict(result_settings(settings))
+    # Its former name, so that an upgrade does not analyse every file again.
+    values["min_face"] = values.pop("min_face_pixels")
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()

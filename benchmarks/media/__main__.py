@@ -29,9 +29,9 @@ VISAGE = (sys.executable, "-c", "from visage.cli.main import main; main()")
 ANALYSIS = {"embed": False, "track": False, "detector_size": 160, "device": "cpu"}
 FLAGS = ("--no-embed", "--no-track", "--detector-size", "160", "--device", "cpu", "--log-level", "error", "-q")
 
-BATCH = 60
-BATCH_SECONDS = 400.0
-ALONE_SECONDS = 90.0
+BATCH = 40
+BATCH_SECONDS = 900.0
+ALONE_SECONDS = 180.0
 STALL_SECONDS = 180.0
 
 

@@ -34,7 +34,7 @@ def encoded(bgr: NDArray[np.uint8], transfer: str) -> NDArray[np.uint16]:
         numbers = np.where(scene <= 1 / 12, np.sqrt(3 * scene), logarithm)
     else:
         numbers = light ** (1 / 2.4)
-    return np.rint(np.clip(numbers, 0, 1) * 65535).astype(np.uint16)
+    return np.asarray(np.rint(np.clip(numbers, 0, 1) * 65535), np.uint16)
 
 
 def write_film(path: Path, images: Iterable[NDArray[np.uint8]], transfer: str) -> Path:

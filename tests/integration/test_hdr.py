@@ -25,6 +25,7 @@ def portraits(media: Media) -> list[NDArray[np.uint8]]:
     images = []
     for name in ("obama.jpg", "biden.jpg"):
         image = cv2.imread(str(media.path(name)))
+        assert image is not None
         side = min(image.shape[:2])
         images.append(cv2.resize(image[:side, :side], (512, 512), interpolation=cv2.INTER_AREA).astype(np.uint8))
     return images

@@ -136,9 +136,9 @@ def packed_bgr(
     )
     if encoding.tones.is_plain:
         return _view(result.planes[0], np.dtype(np.uint8))[:, : 3 * width].reshape(height, width, 3)
-    numbers = _view(result.planes[0], np.dtype(np.uint16))[:, : 3 * width] >> WORD_SHIFT
+    words = _view(result.planes[0], np.dtype(np.uint16))[:, : 3 * width].reshape(height, width, 3)
     bgr = np.empty((height, width, 3), np.uint8)
-    encoding.tones.map(numbers.reshape(height, width, 3), bgr)
+    encoding.tones.map(np.asarray(words >> WORD_SHIFT, np.uint16), bgr)
     return bgr
 
 

@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from stages.decode.numbering import VideoPacket
+from stages.decode.picture_stream import has_pcm_sound
 from stages.decode.pyav import as_fraction
 from stages.decode.seams import holds_ogg, holds_transport_stream
 
@@ -59,7 +60,7 @@ class DamageWatch:
         is_prefixed = name in ("h264", "hevc") and (codec.extradata or b"")[:1] == b"\x01"
         self._hole = bytes(PREFIXED_HOLE_BYTES if is_prefixed else HOLE_BYTES)
         # Silence in PCM is zeros as well.
-        has_pcm = any(sound.codec_context.name.startswith("pcm") for sound in container.streams.audio)
+        has_pcm = has_pcm_sound(container)
         self._has_seams = self._is_compressed and bool(formats & SEAMED_FORMATS) and not has_pcm
         self._is_transport_stream = "mpegts" in formats
         self._is_ogg = "ogg" in formats

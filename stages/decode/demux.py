@@ -22,7 +22,7 @@ from stages.decode.damage import COMPRESSED_CODECS, DamageWatch
 from stages.decode.file_end import flaw_at_end
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
-from stages.decode.picture_stream import picture_stream, stated_seconds
+from stages.decode.picture_stream import has_pcm_sound, picture_stream, stated_seconds
 from stages.decode.pyav import as_fraction, open_input
 from stages.decode.shown_area import ShownArea, shown_area
 from stages.decode.source_options import InputOptions
@@ -288,7 +288,7 @@ class Demuxer:
     def _flaw_at_end(self) -> str | None:
         if self._path is None or self.codec_context.codec.canonical_name not in COMPRESSED_CODECS:
             return None
-        has_pcm = any(sound.codec_context.name.startswith("pcm") for sound in self.container.streams.audio)
+        has_pcm = has_pcm_sound(self.container)
         return flaw_at_end(self._path, self.container.format.name, has_pcm=has_pcm)
 
 

@@ -147,8 +147,9 @@ class VideoSource(DecodingSource):
         """Raise SourceBroken where the stream ended before its source did; `index` and `seconds` say where."""
         label = self._active.demuxer.label
         if self._failure is not None:
+            reason = getattr(self._failure, "strerror", None) or self._failure
             raise SourceBroken(
-                f"{label} breaks off at frame {index}, {seconds:.1f} s: {self._failure}; what came before is kept",
+                f"{label} breaks off at frame {index}, {seconds:.1f} s: {reason}; what came before is kept",
                 frame_index=index,
                 pts_seconds=seconds,
             ) from self._failure

@@ -82,6 +82,15 @@ def test_a_hole_within_a_picture_is_no_padding(suffix: str, codec: str, tmp_path
     assert "damaged" in str(looked_at(path)[2])
 
 
+def test_sound_that_no_decoder_is_known_for_is_no_fault(tmp_path: Path) -> None:
+    pictures = ("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=4", "-f", "lavfi", "-i", "sine=440:duration=4")
+    path = tmp_path / "film.mkv"
+    command = ["ffmpeg", "-v", "error", *pictures, "-c:v", "libx264", "-c:a", "libvorbis", str(path)]
+    subprocess.run(command, check=True, timeout=60)
+    path.write_bytes(path.read_bytes().replace(b"A_VORBIS", b"A_UNHEAR"))
+    assert looked_at(path) == (list(range(FRAMES)), FRAMES, None)
+
+
 def test_pictures_missing_at_the_end_are_found_in_mxf(tmp_path: Path) -> None:
     path = film(tmp_path, ".mxf", "-c:v", "mpeg2video", "-b:v", "2M")
     assert looked_at(path)[2] is None

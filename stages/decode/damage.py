@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from stages.decode.numbering import VideoPacket
 from stages.decode.picture_stream import has_pcm_sound
 from stages.decode.pyav import as_fraction
-from stages.decode.seams import holds_ogg, holds_transport_stream
+from stages.decode.seams import holds_matroska, holds_ogg, holds_transport_stream
 
 __all__ = ["COMPRESSED_CODECS", "DamageWatch"]
 
@@ -37,6 +37,9 @@ PREFIXED_HOLE_BYTES = 16
 JUMP_FRAMES = 1.5
 LONGEST_JUMP_SECONDS = 60.0
 """More is another recording behind the first, not what was lost of one."""
+
+MATROSKA_BLOCK_HEAD_BYTES = 4
+"""Track, time and flags, where positions of packets are counted from; without lacing, which pictures never have."""
 
 MAX_LOST_SECONDS = 2.0
 """Of a transport stream: what reception loses at once."""
@@ -64,11 +67,13 @@ class DamageWatch:
         self._has_seams = self._is_compressed and bool(formats & SEAMED_FORMATS) and not has_pcm
         self._is_transport_stream = "mpegts" in formats
         self._is_ogg = "ogg" in formats
+        self._is_matroska = "matroska" in formats
         self._is_jpeg = name == "mjpeg"
         self._pid = stream.id
         self._fps = fps
         self._seconds_a_tick = float(as_fraction(stream.time_base) or 0)
         self._last_dts: int | None = None
+        self._block_end = 0
         # Where the last two packets began, or what they came in: Ogg's last page before a hole may end behind it.
         self._places = (0, 0)
 
@@ -77,6 +82,7 @@ class DamageWatch:
         missed = self._missed(packet)
         lost = missed if missed and self._has_seams and self._has_damage_before(packet, missed) else 0
         if packet.pos is not None and packet.pos > self._places[1]:
+            self._block_end = packet.pos + MATROSKA_BLOCK_HEAD_BYTES + packet.size
             self._places = self._places[1], packet.pos
         if self._is_hollow(packet):
             return lost + 1
@@ -121,6 +127,8 @@ class DamageWatch:
             return True
         if self._is_ogg:
             return not holds_ogg(data)
+        if self._is_matroska:
+            return not holds_matroska(self._read(self._block_end, packet.pos or 0))
         # Behind a longer one is another part of the programme, as a cutter of recordings leaves it.
         is_short = missed < MAX_LOST_SECONDS * (self._fps or 0)
         if self._is_transport_stream and is_short and packet.pos is not None and packet.pos > self._places[1] > 0:
@@ -132,7 +140,9 @@ class DamageWatch:
         if not self._has_seams:
             return False
         data = self._read(self._places[0], None)
-        return bytes(HOLE_BYTES) in data or (self._is_ogg and not holds_ogg(data))
+        if bytes(HOLE_BYTES) in data or (self._is_ogg and not holds_ogg(data)):
+            return True
+        return self._is_matroska and not holds_matroska(self._read(self._block_end, None))
 
     def _read(self, start: int, end: int | None) -> bytes:
         length = MAX_SEARCHED_BYTES if end is None else min(end - start, MAX_SEARCHED_BYTES)

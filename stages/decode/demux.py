@@ -269,7 +269,7 @@ class Demuxer:
         if stated is not None and end_seconds < stated - max(1.0, 0.05 * stated):
             return EOFError(f"it states {stated:.1f} s but ends after {end_seconds:.1f} s")
         if self._ends_in_hole(end_seconds):
-            return EOFError("there is a hole of zeros where its last pictures were")
+            return EOFError("its last pictures are missing or damaged")
         missing = missing_bytes(self._path) if self._path is not None else 0
         if missing:
             return EOFError(f"{missing:,} bytes are missing at its end")

@@ -82,6 +82,36 @@ def test_a_hole_within_a_picture_is_no_padding(suffix: str, codec: str, tmp_path
     assert "damaged" in str(looked_at(path)[2])
 
 
+def test_fragments_that_break_off_are_no_end(tmp_path: Path) -> None:
+    options = ("-c:v", "libx264", "-g", "12", "-movflags", "frag_keyframe+empty_moov")
+    path = film(tmp_path, ".mp4", *options)
+    assert looked_at(path)[2] is None
+    whole = path.read_bytes()
+    third = whole.index(b"moof", whole.index(b"moof", whole.index(b"moof") + 1) + 1)
+    for name, damaged in {
+        "name": whole[:third] + b"moog" + whole[third + 4 :],
+        "length": whole[: third - 4] + b"\x7f" + whole[third - 3 :],
+        "content": whole[: third + 20] + bytes(600) + whole[third + 620 :],
+    }.items():
+        path.write_bytes(damaged)
+        indices, _, broken = looked_at(path)
+        assert len(indices) < FRAMES, name
+        assert broken is not None, name
+
+
+@pytest.mark.parametrize("place", [1 / 3, 0.97])
+def test_blocks_of_matroska_that_were_overwritten_are_counted(place: float, tmp_path: Path) -> None:
+    path = film(tmp_path, ".mkv", *H264, "-cluster_time_limit", "300")
+    assert looked_at(path)[2] is None
+    data = bytearray(path.read_bytes())
+    cluster = data.index(b"\x1f\x43\xb6\x75", int(len(data) * place) - len(data) // 20)
+    data[cluster : cluster + 200] = b"?" * 200
+    path.write_bytes(bytes(data))
+    indices, _, broken = looked_at(path)
+    assert len(indices) < FRAMES
+    assert broken is not None
+
+
 def test_sound_that_no_decoder_is_known_for_is_no_fault(tmp_path: Path) -> None:
     pictures = ("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=4", "-f", "lavfi", "-i", "sine=440:duration=4")
     path = tmp_path / "film.mkv"

@@ -17,7 +17,7 @@ from stages.frames import Faces, Identity, Observation
 from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS, PERSON_COLUMNS, TRACK_COLUMNS, spelled
 from stages.sink.staged import StagedFile, output_errors
 
-__all__ = ["CsvTable", "person_fields"]
+__all__ = ["BYTE_ORDER_MARK", "CsvTable", "guarded", "person_fields", "unguarded"]
 
 FACE_FORMAT = "%d,%d,%.2f,%.2f,%.2f,%.2f,%s,%s"
 LANDMARK_FORMAT = ",%.2f" * len(LANDMARK_COLUMNS)
@@ -82,8 +82,18 @@ class CsvTable:
 def _quoted(text: str) -> str:
     """A field's text, no formula, quoted where needed. Remembered: names and sources come again and again."""
     line = io.StringIO()
-    csv.writer(line).writerow([f"'{text}" if text.startswith(FORMULA) else text, ""])
+    csv.writer(line).writerow([guarded(text), ""])
     return line.getvalue().removesuffix(",\r\n")
+
+
+def guarded(text: str) -> str:
+    """A field that no spreadsheet runs as a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def unguarded(text: str) -> str:
+    """What `guarded` was given."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
 
 
 def _track_fields(faces: Faces) -> list[str]:

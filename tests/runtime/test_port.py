@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stages.buffers import BufferPool
 from stages.contract import FrameSource, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.frames import Frame, Observation, Picture
 from tests.runtime.latches import BOUND_SECONDS
 from tests.runtime.scripted import ScriptedDetect, ScriptedEmbed, ScriptedLuma, ScriptedSource
@@ -64,7 +65,7 @@ class ScriptedPlatform:
     def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
         return ScriptedEmbed()
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
         return ScriptedSource(self.pool, spec.source_id, 0, endless=True)
 
     def memory_bytes(self) -> tuple[int, int] | None:

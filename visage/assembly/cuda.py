@@ -21,6 +21,7 @@ from stages.buffers.cuda import CudaDevice
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.decode.nvdec import NvdecSource
 from stages.detect.heads.device.readback import ReadbackHead
 from stages.detect.heads.device.yolo import DeviceYoloHead
@@ -33,7 +34,7 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.device.admission import DeviceAdmission
 from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.device.patches import DevicePatchReader
-from visage.assembly.photographs import is_photograph, photograph_source, source_options
+from visage.assembly.photographs import array_source, is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -157,9 +158,9 @@ class CudaPlatform:
                 session=session,
             )
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
         options = source_options(self._settings, spec)
-        is_still = is_photograph(spec)
+        is_still = frames is not None or is_photograph(spec)
         admission = DeviceAdmission(
             self._device,
             capacity=self.inbox_capacity + IN_STAGES,
@@ -171,6 +172,8 @@ class CudaPlatform:
                 "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels
             ),
         )
+        if frames is not None:
+            return array_source(spec, frames, admission, options)
         if is_still:
             return photograph_source(spec, admission, options)
         return NvdecSource(self._device, source_id=spec.source_id, uri=spec.uri, admission=admission, options=options)

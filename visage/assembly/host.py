@@ -13,6 +13,7 @@ from stages.backends.base import Backend, HostTensor
 from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import OpenVINOBackend
 from stages.contract import FrameSource, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.decode.video import VideoSource
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
@@ -22,7 +23,7 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
 from stages.imaging.host.patches import HostPatchReader
-from visage.assembly.photographs import is_photograph, photograph_source, source_options
+from visage.assembly.photographs import array_source, is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -103,9 +104,11 @@ class HostPlatform:
             release_pixels=release_pixels,
         )
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
         options = source_options(self._settings, spec)
         admission = HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live)
+        if frames is not None:
+            return array_source(spec, frames, admission, options)
         if is_photograph(spec):
             return photograph_source(spec, admission, options)
         return VideoSource(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.decode.array_source import ArrayFrames
 from stages.frames import Picture
 from visage.assembly.build import OpenSinksWith, build
 from visage.assembly.plan import ModelPlan
@@ -33,6 +34,7 @@ def build_run(
     progress: Progress | None = None,
     on_build: OnBuild | None = None,
     people: KnownPeople | None = None,
+    frames: ArrayFrames | None = None,
 ) -> Run:
     """Arguments and errors are `build`'s. Whether processes are started is for `settings.workers` and the cards.
 
@@ -41,7 +43,7 @@ def build_run(
     tasks = tasks_for(
         settings, sources, needs_pixels=keep_pixels, log_level=logging.getLogger("visage").getEffectiveLevel()
     )
-    if not tasks:
+    if not tasks or frames is not None:
         return build(
             settings.model_copy(update={"workers": None}),
             sources,
@@ -50,6 +52,7 @@ def build_run(
             progress=progress,
             on_build=on_build,
             people=people,
+            frames=frames,
         )
     plan = ModelPlan.of(settings, progress=progress)
     for model in (plan.detector, plan.embedder):

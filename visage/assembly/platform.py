@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.contract import FrameSource, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.frames import Frame, Observation, Picture
 from stages.imaging.patches import PatchReader
 from visage.config.sources import SourceSpec
@@ -69,8 +70,13 @@ class Platform(Pictures, Protocol):
     def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
         """The stage that embeds them; its owner closes it."""
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        """A source's decoder, not yet open. `concurrent`: how many will be decoded at once."""
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
+        """A source's decoder, not yet open.
+
+        Args:
+            concurrent: how many will be decoded at once.
+            frames: pictures to take instead of what the address names.
+        """
 
     def memory_bytes(self) -> tuple[int, int] | None:
         """Memory of the card in use, and all of it; None without one. From any thread."""

@@ -1,4 +1,4 @@
-"""`visage people prune`, `audit`, `export`, `import`, `reindex`, `key`: a gallery kept, taken elsewhere, encrypted."""
+"""`visage people apply`, `prune`, `audit`, `export`, `import`, `reindex`, `key`: a gallery kept and taken elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from visage.cli.gallery import HERE, MAX_LISTED, GalleryKeyOption, GalleryOption, count, open_with
 from visage.cli.options import ModelDirOption
 
-__all__ = ["audit", "delete_crops", "export_people", "import_people", "key", "prune", "reindex"]
+__all__ = ["apply", "audit", "delete_crops", "export_people", "import_people", "key", "prune", "reindex"]
 
 
 def prune(
@@ -35,6 +35,22 @@ def delete_crops(
         if stored and not yes:
             typer.confirm(f"Delete {count(stored, 'picture')} for good?", abort=True)
         print(f"deleted {count(opened.delete_crops(), 'picture')}")
+
+
+def apply(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="Folders or tables that --dst wrote.")],
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+) -> None:
+    """Bring names that were given after a run into its tables; unknowns get their numbers."""
+    from visage.people.result_names import apply_names  # noqa: PLC0415
+
+    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
+        for path in results:
+            applied = apply_names(opened, path)
+            opened.database.audit("apply", "everybody", f"{applied.rows} rows")
+            unmatched = f", {count(applied.unmatched, 'row')} not in this gallery" if applied.unmatched else ""
+            print(f"{path}: {count(applied.rows, 'row')} named anew in {count(applied.tables, 'table')}{unmatched}")
 
 
 def audit(

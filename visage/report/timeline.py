@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import urllib.parse
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,9 @@ __all__ = ["Appearance", "Lane", "SourceTimeline", "clock", "seen_together", "ti
 
 MIN_WIDTH = 0.4
 """Percent of a lane that a bar has at least, to be seen."""
+
+MAX_MOMENTS = 500
+"""Of one source in the table of times: beyond, a spreadsheet serves better."""
 
 Key = tuple[str, str, str]
 """Source, address, day; the day is empty for files."""
@@ -47,11 +50,19 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class SourceTimeline:
-    """A source, or a camera's day, and everyone in it. `scale`: the times at its beginning, middle and end."""
+    """A source, or a camera's day, and everyone in it.
+
+    Attributes:
+        scale: the times at its beginning, middle and end.
+        moments: who was there from when to when, in the order of time, with a link to it or "".
+        more: how many moments more there were.
+    """
 
     name: str
     scale: tuple[str, str, str]
     lanes: list[Lane]
+    moments: list[tuple[str, str, str, str]]
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +75,15 @@ class _Span:
     seen: Sighting
 
 
-def timelines(everybody: Sequence[tuple[str, str, Sequence[Sighting]]]) -> list[SourceTimeline]:
-    """Return a timeline for each source. `everybody`: name, colour and sightings of each lane. Stills have none."""
+def timelines(
+    everybody: Sequence[tuple[str, str, Sequence[Sighting]]], lengths: Mapping[str, float] | None = None
+) -> list[SourceTimeline]:
+    """Return a timeline for each source; stills have none.
+
+    Args:
+        everybody: name, colour and sightings, in the order of the lanes.
+        lengths: seconds of files, by their path; of others the last sighting's end is taken.
+    """
     spans = _spans([sightings for _, _, sightings in everybody])
     titles = _titles(spans)
     told = []
@@ -73,12 +91,18 @@ def timelines(everybody: Sequence[tuple[str, str, Sequence[Sighting]]]) -> list[
         begin, end = _ends(key, spans[key])
         if end <= begin:
             continue
+        if not key[2]:
+            end = max(end, (lengths or {}).get(key[1], end))
         lanes: dict[int, list[Appearance]] = defaultdict(list)
         for span in spans[key]:
             lanes[span.who].append(_bar(key, span, begin, end))
         rows = [Lane(everybody[who][0], everybody[who][1], lanes[who]) for who in sorted(lanes)]
         scale = (_moment(key, begin), _moment(key, (begin + end) / 2), _moment(key, end))
-        told.append(SourceTimeline(titles[key], scale, rows))
+        moments = [
+            (everybody[span.who][0], _moment(key, span.start), _moment(key, span.end), _link(span.seen))
+            for span in sorted(spans[key], key=lambda span: span.start)
+        ]
+        told.append(SourceTimeline(titles[key], scale, rows, moments[:MAX_MOMENTS], len(moments[MAX_MOMENTS:])))
     return told
 
 

@@ -154,7 +154,7 @@ class DeviceAdmission:
         """One object for all pictures that lie alike. `pitch`: the surface's, if it is to be kept."""
         width, height = frame.width, frame.height
         turn = orientation.rotation_degrees, orientation.pixel_aspect
-        tags = frame.format.name, frame.colorspace, frame.color_range
+        tags = frame.format.name, frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries
         key = (width, height, samples.bits, tags, turn, chroma_at, pitch)
         layout = self._layouts.get(key)
         if layout is None:

@@ -40,7 +40,7 @@ PICTURE = np.dtype(
         ("sample_bytes", "<i4"),
         ("black_neutral", "<f4", 2),
         ("to_bgr", "<f4", (3, 3)),
-        ("padding", "<i4"),
+        ("tones", "<i4"),
     ]
 )
 LETTERBOX = np.dtype([("picture", PICTURE), ("map", "<f4", (2, 3)), ("content", "<i4", 4), ("samples", "<i4", 2)])
@@ -127,6 +127,7 @@ def _picture_template(layout: SurfaceLayout) -> Records:
     record["sample_bytes"] = layout.sample_bytes
     record["black_neutral"] = black, neutral
     record["to_bgr"] = layout.samples.to_bgr(layout.encoding)[:, :3]
+    record["tones"] = layout.encoding.tones.code
     return record
 
 

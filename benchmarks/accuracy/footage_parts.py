@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from benchmarks.accuracy.conditions import Worsen
-from benchmarks.accuracy.footage import Actor, Picture, Place, crowd, mosaic, turned, wandering, write_film
+from benchmarks.accuracy.footage import Actor, Picture, Place, crowd, empty, mosaic, turned, wandering, write_film
 from benchmarks.accuracy.media import Image, Portrait, films, read_portraits
 from visage import Settings, analyze
 from visage.evaluation.film_truth import read_films
@@ -43,7 +43,8 @@ def measure_films(settings: Settings, scratch: Path) -> Mapping[str, object]:
         "45 px, blurred": (mosaic(10, 50, every=3, worsen=_softened(1.6)), 23),
         "45 px, dark and noisy": (mosaic(10, 50, every=3, worsen=_dark), 23),
         "28 px": (mosaic(16, 50, every=5), 23),
-        "20 px": (mosaic(22, 50, every=9), 23),
+        "24 px": (mosaic(18, 50, every=7), 23),
+        "no one": (empty(), 23),
     }
     results: dict[str, object] = {}
     found = wanted = false = frames = 0
@@ -106,7 +107,7 @@ def measure_turned(settings: Settings, scratch: Path) -> Mapping[str, object]:
     people: dict[str, Sequence[Path]] = {}
     for number, portrait in enumerate(portraits):
         path = scratch / f"{number}.png"
-        cv2.imwrite(str(path), portrait.image)
+        cv2.imwrite(str(path), portrait.close)
         people[portrait.person] = [path]
     results: dict[str, object] = {}
     for way in ("as set", "rotate auto"):

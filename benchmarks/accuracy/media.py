@@ -55,6 +55,12 @@ class Portrait:
     height: float
     landmarks: FloatArray
 
+    @property
+    def close(self) -> Image:
+        """The photograph to enrol from: with less around the face, so that it is the only one, or the largest."""
+        middle, half = self.image.shape[0] // 2, round(0.9 * self.height)
+        return np.ascontiguousarray(self.image[middle - half : middle + half, middle - half : middle + half])
+
 
 def cache_folder() -> Path:
     """$VISAGE_TEST_CACHE, or ~/.cache/visage-tests."""

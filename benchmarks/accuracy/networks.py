@@ -70,8 +70,8 @@ def measure_detectors(settings: Settings, scratch: Path) -> Mapping[str, object]
     return results
 
 
-SIZES = ((3, 1), (6, 1), (10, 3), (16, 5), (22, 9))
-"""Tiles across, and one of how many shows a film: faces of 150, 75, 45, 28 and 20 pixels."""
+SIZES = ((3, 1), (6, 1), (10, 3), (16, 5), (18, 7))
+"""Tiles across, and one of how many shows a film: faces of 150, 75, 45, 28 and 24 pixels."""
 
 
 def _pictures(portraits: Sequence[Portrait]) -> Iterator[tuple[Condition, Portrait, Image]]:

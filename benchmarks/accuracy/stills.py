@@ -25,24 +25,29 @@ __all__ = ["measure_naming"]
 
 AT_ONCE = 256  # stills of one run: their decoders are open only while they are read
 MIN_OVERLAP = 0.25
-TURNED_EVERY = 2
-"""One portrait in two goes through the turns: there are twice as many of them as of other conditions."""
+TURNED_EVERY = 4
+"""One portrait in four goes through the turns: there are twice as many of them as of other conditions."""
 
 Counts = Counter[tuple[str, str]]
 """By condition and by what happened."""
 
 
 def measure_naming(
-    portraits: Sequence[Portrait], settings: Settings, scratch: Path, *, turned: bool = True
+    portraits: Sequence[Portrait], settings: Settings, scratch: Path, *, every: int = 1
 ) -> Mapping[str, object]:
-    """Rates by condition, and the numbers of wrong names and named strangers."""
+    """Rates by condition, and the numbers of wrong names and named strangers.
+
+    Args:
+        every: one portrait in so many is spoilt; from 2 on none is turned. Everyone is enrolled all the same.
+    """
+    turned = every == 1
     people = sorted({portrait.person for portrait in portraits})
     counts: Counts = Counter()
     stills = [
         (condition, portrait)
         for condition in (CLEAN, *HARD, *(TURNED if turned else ()))
         for number, portrait in enumerate(portraits)
-        if condition not in TURNED or number % TURNED_EVERY == 0
+        if number % (TURNED_EVERY if condition in TURNED else every) == 0
     ]
     folder = scratch / "stills"
     folder.mkdir()
@@ -93,7 +98,7 @@ def enrol(
         for person in people:
             portrait = next(portrait for portrait in portraits if portrait.person == person)
             path = scratch / "portrait.png"
-            cv2.imwrite(str(path), portrait.image)
+            cv2.imwrite(str(path), portrait.close)
             try:
                 face = choose_face(reader.read(path), largest=True)
                 opened.add(person, face, origin=portrait.name, content=path.read_bytes())

@@ -206,7 +206,7 @@ def _judge(number: int, frame: AnalyzedFrame, truth: FrameTruth, collected: _Col
                 [collected.people.setdefault((number, person), len(collected.people)) for person in persons], np.intp
             ),
             np.array(tracks, np.intp),
-            alike[np.ix_(wanted, rows)],
+            alike[wanted][:, np.array(rows, np.intp)],
         )
     )
     for row, track in zip(rows, tracks, strict=True):

@@ -32,7 +32,7 @@ from visage.web.ports import FeedEvent, NewSource
 
 
 class TrackingDetect(ScriptedDetect):
-    """Its one face is track 1, in every stay of a camera anew."""
+    """Its one face is track 1, in every session of a camera anew."""
 
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
         return [
@@ -249,6 +249,26 @@ def test_a_reload_after_callers_changed_sources(tmp_path: Path, platform: Script
         with pytest.raises(Conflict, match=r"folders\.cellar: there is a camera of this name"):
             served.port.reload()
         assert {source.source_id for source in served.port.sources()} == {"door", "garden", "cellar"}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [OSError(28, "No space left on device"), ValueError("two\nlines of rtsp://u:hunter2@cam/"), RuntimeError()],
+)
+def test_whatever_is_wrong_with_a_reload_is_one_line(
+    tmp_path: Path, platform: ScriptedPlatform, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    with Served(tmp_path, platform, {"cameras": {"door": CAMERA}}) as served:
+
+        def load() -> ServiceConfig:
+            raise failure
+
+        monkeypatch.setattr(served.daemon, "_load", load)
+        with pytest.raises(Conflict, match=r"can't be taken over: \S") as refused:
+            served.port.reload()
+        assert "\n" not in str(refused.value)
+        assert "hunter2" not in str(refused.value)
+        assert [source.source_id for source in served.port.sources()] == ["door"]
 
 
 def test_a_reload_that_needs_a_restart_says_so_and_does_the_rest(tmp_path: Path, platform: ScriptedPlatform) -> None:

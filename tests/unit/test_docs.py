@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import runpy
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+import visage
 from visage.config.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
-GENERATED: dict[str, str] = runpy.run_path(str(DOCS / "generate.py"))["pages"]()
+GENERATOR = runpy.run_path(str(DOCS / "generate.py"))
+GENERATED: dict[str, str] = GENERATOR["pages"]()
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -20,11 +23,24 @@ def test_a_generated_page_is_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text() == GENERATED[name], "run: python docs/generate.py"
 
 
+def test_the_options_follow_from_the_settings() -> None:
+    assert GENERATOR["OPTIONS"].read_text() == GENERATOR["options"](), "run: python docs/generate.py"
+
+
 def test_the_reference_knows_every_setting_and_command() -> None:
     for name in Settings.model_fields:
         assert f"`VISAGE_{name.upper()}`" in GENERATED["configuration.md"]
     for path in ("run", "serve", "people add", "models quantize", "eval detection", "token revoke"):
         assert f"## `visage {path}`" in GENERATED["commands.md"]
+
+
+def test_the_python_reference_knows_every_public_name_and_method() -> None:
+    page = GENERATED["python-api.md"]
+    for name in set(visage.__all__) - {"__version__"}:
+        assert f"### `visage.{name}`" in page
+    for name, member in inspect.getmembers(visage.Gallery):
+        if not name.startswith("_") and callable(member):
+            assert f"#### `Gallery.{name}`\n\n```python\n{name}(" in page, name
 
 
 def test_the_environment_does_not_change_a_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from visage.people.binding import GalleryBinding
 from visage.people.database import Database
 from visage.people.names import clean_name
 from visage.people.person_store import PersonStore, number_of
+from visage.people.recording_time import RecordingTime
 from visage.people.records import StoredPerson
 from visage.people.sightings import Sightings
 from visage.people.unknowns import Unknowns
@@ -48,7 +49,14 @@ class Attribution:
         self._sightings = sightings
 
     def record(
-        self, track: TrackSummary, roster: Roster, *, uri: str, is_live: bool = False, crop: bytes | None = None
+        self,
+        track: TrackSummary,
+        roster: Roster,
+        *,
+        uri: str,
+        is_live: bool = False,
+        crop: bytes | None = None,
+        recorded: RecordingTime | None = None,
     ) -> None:
         """See `Gallery.record`. `roster`: the people whom a track without a decision is compared with."""
         try:
@@ -67,6 +75,7 @@ class Attribution:
                     unknown=unknown,
                     similarity=similarity,
                     crop=crop,
+                    recorded=recorded,
                 )
         except BaseException:
             self._unknowns.reload()  # its clusters may hold what was rolled back

@@ -30,6 +30,7 @@ class GalleryBinding:
     Attributes:
         threshold: least cosine to be somebody.
         margin: how much more alike than the next person the best one has to be.
+        model_sha256: digests of the files that hold the model, the best first; empty where none is known.
     """
 
     model: str
@@ -37,6 +38,7 @@ class GalleryBinding:
     threshold: float
     margin: float
     cipher: Cipher
+    model_sha256: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -49,7 +51,8 @@ class GalleryBinding:
         cipher = read_sealing(key_file)
         _check_key(database, folder, cipher)
         threshold = spec.similarity_threshold + STRICTER * (1 - spec.similarity_threshold)
-        return cls(own, spec.embedding_dim, threshold, MARGIN, cipher)
+        digests = tuple(file.sha256 for file in spec.files if file.sha256 is not None)
+        return cls(own, spec.embedding_dim, threshold, MARGIN, cipher, digests)
 
 
 def _bind_model(database: Database, folder: Path, model: str | None) -> str:

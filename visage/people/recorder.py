@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from stages.tracks.summary import TrackSummary
 from visage.people.gallery import Gallery
 from visage.people.index.errors import FaceIndexError
+from visage.people.recording_time import RecordingTime
 
 __all__ = ["RecorderStatistics", "SightingRecorder"]
 
@@ -71,11 +72,19 @@ class SightingRecorder:
     def __repr__(self) -> str:
         return f"<SightingRecorder {self._recorded} recorded, {self._queue.qsize()} waiting, {self._dropped} dropped>"
 
-    def record(self, track: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> bool:
+    def record(
+        self,
+        track: TrackSummary,
+        *,
+        uri: str,
+        is_live: bool = False,
+        crop: bytes | None = None,
+        recorded: RecordingTime | None = None,
+    ) -> bool:
         """Take a track that has ended. Never waits; False if it had to be dropped."""
         with self._lock:
             if not self._is_closed and self._queue.qsize() < self._capacity:
-                self._hand_in(_Ended(track, uri, is_live, crop))
+                self._hand_in(_Ended(track, uri, is_live, crop, recorded))
                 return True
         self._fail(track.source_id, queue.Full(f"more than {self._capacity} tracks wait to be written"))
         return False
@@ -129,7 +138,9 @@ class SightingRecorder:
                         item.source_id, item.uri, (item.first_seconds, item.last_seconds), before=item.before
                     )
                 else:
-                    self._gallery.record(item.track, uri=item.uri, is_live=item.is_live, crop=item.crop)
+                    self._gallery.record(
+                        item.track, uri=item.uri, is_live=item.is_live, crop=item.crop, recorded=item.recorded
+                    )
                     with self._lock:
                         self._recorded += 1
             except Exception as error:  # the thread's edge: a full disk must not end the recording of what comes later
@@ -201,6 +212,7 @@ class _Ended:
     uri: str
     is_live: bool
     crop: bytes | None
+    recorded: RecordingTime | None
 
     @property
     def source_id(self) -> str:

@@ -24,6 +24,9 @@ __all__ = ["Removal"]
 PROBES = 3
 """So many of the embeddings that are gone are searched for."""
 
+ANALYSED_AT = "coalesce(analysed_at, started_at)"
+"""A file may have been recorded long before; it is kept, and replaced, by when it was looked at."""
+
 
 class Removal:
     """Of one gallery."""
@@ -74,10 +77,10 @@ class Removal:
         )
 
     def prune(self, *, older_than_seconds: float, now: float | None = None) -> int:
-        """Sightings that began longer ago, and unknowns left without any. How many sightings."""
+        """Sightings that were made longer ago, and unknowns left without any. How many sightings."""
         before = (time.time() if now is None else now) - older_than_seconds
         with self._database.transaction():
-            sightings, vectors, _ = self._sightings.remove("started_at < ?", [before])
+            sightings, vectors, _ = self._sightings.remove(f"{ANALYSED_AT} < ?", [before])
             self._unknowns.remove_unseen()
             if sightings:
                 self._database.audit("prune", "sightings", str(sightings))
@@ -94,7 +97,7 @@ class Removal:
         """
         with self._database.transaction():
             sightings, _, _ = self._sightings.remove(
-                "uri = ? AND (source = ? OR NOT ?) AND started_at < ? AND start_seconds >= ? AND end_seconds <= ?",
+                f"uri = ? AND (source = ? OR NOT ?) AND {ANALYSED_AT} < ? AND start_seconds >= ? AND end_seconds <= ?",
                 [uri, source, is_address(uri), before, *stretch],
             )
             if sightings:

@@ -13,7 +13,7 @@ from visage.people import FaceReader, GallerySession
 from visage.service.daemon import Daemon
 from visage.service.port import DaemonPort
 from visage.web import WebParts, WebServer
-from visage.web.gallery import GalleryPeople
+from visage.web.gallery_people import GalleryPeople
 from visage.web.live import LiveHub
 from visage.web.local import LOCAL_FILE
 
@@ -29,7 +29,9 @@ async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig])
     with ExitStack() as owned:
         live = LiveHub(config.web)
         owned.callback(live.close)
-        people = owned.enter_context(GallerySession(config.analysis)) if config.analysis.gallery else None
+        people = (
+            owned.enter_context(GallerySession(config.analysis, is_daemon=True)) if config.analysis.gallery else None
+        )
 
         def more_sinks(info: VideoInfo, pictures: Pictures) -> list[Sink]:
             source_id = info.source_id
@@ -50,6 +52,7 @@ async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig])
             )
         )
         port = DaemonPort(daemon)
+        owned.callback(port.close)
         shown = None
         if people is not None:
             shown = GalleryPeople(

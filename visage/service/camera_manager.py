@@ -32,10 +32,10 @@ from visage.service.errors import SourceTaken, SourceUnknown
 
 __all__ = ["CameraManager"]
 
-RESTART_FIRST_SECONDS = 1.0
-RESTART_MOST_SECONDS = 60.0
+FIRST_RESTART_SECONDS = 1.0
+MAX_RESTART_SECONDS = 60.0
 
-Admit: TypeAlias = Callable[[str], str]
+Admit: TypeAlias = Callable[[SourceSpec], SourceSpec]
 
 logger = logging.getLogger(__name__)
 
@@ -92,13 +92,13 @@ class CameraManager:
         """Begin with a camera. Raises SourceTaken.
 
         Args:
-            admit: what to open instead of an address, asked before every connection. Raises SourceError.
+            admit: what to open instead, asked before every connection. Raises SourceError.
         """
         with self._lock:
             leaving = self._cameras.get(name)
             if leaving is None:
                 self._cameras[name] = CameraRecord(config, Timetable.parse(config.schedule), _restart_backoff())
-            elif leaving.is_removed:  # its last stay has not ended yet: this follows it
+            elif leaving.is_removed:  # its last session has not ended yet: this follows it
                 leaving.is_removed = leaving.is_paused = False
                 leaving.timetable, leaving.next_config = Timetable.parse(config.schedule), config
             else:
@@ -257,7 +257,7 @@ class CameraManager:
                 return
             source = camera.source = CameraSource(
                 name,
-                lambda: self._open_camera(spec if admit is None else spec.model_copy(update={"uri": admit(spec.uri)})),
+                lambda: self._open_camera(spec if admit is None else admit(spec)),
                 backoff=Backoff(config.retry_first_seconds, config.retry_most_seconds),
                 fps_cap=config.fps_cap,
                 on_change=lambda status: self._changed(name, status),
@@ -297,4 +297,4 @@ class CameraManager:
 
 
 def _restart_backoff() -> Backoff:
-    return Backoff(RESTART_FIRST_SECONDS, RESTART_MOST_SECONDS)
+    return Backoff(FIRST_RESTART_SECONDS, MAX_RESTART_SECONDS)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from visage.config.service import CameraConfig, MqttConfig
+from visage.config.sources import SourceSpec, redact_text
 from visage.config.yaml_file import ConfigError
 from visage.observe.fields import about
 from visage.service.camera_manager import CameraManager
@@ -22,12 +23,14 @@ from visage.service.daemon import Daemon
 from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
 from visage.service.folder_manager import FolderManager
 from visage.service.folders import FoundFile
-from visage.service.job_dispatcher import source_name
+from visage.service.http_guard import HttpGuard
+from visage.service.job_status import source_name
 from visage.service.ledger import JobState
 from visage.service.rtsp_redirects import resolve_redirects
 from visage.storage.atomic_write import atomic_write
 from visage.web.errors import AddressRefused, Conflict, NotFound
-from visage.web.ports import FeedEvent, NewSource, OnEvent, Readiness, SourceStatus
+from visage.web.ports import FeedEvent, NewSource, OnEvent, Readiness
+from visage.web.records import SourceRecord
 from visage.web.rules import check_address
 
 __all__ = ["DaemonPort"]
@@ -47,6 +50,8 @@ class DaemonPort:
         self._daemon = daemon
         self._lock = threading.Lock()
         self._path = daemon.config.state_dir / ADDED
+        self._guard: HttpGuard | None = None
+        self._guarding = threading.Lock()
 
     def restore(self) -> None:
         """Begin again with the cameras that were added before."""
@@ -67,10 +72,10 @@ class DaemonPort:
         problem = self._daemon.problem()
         return Readiness(not problem, problem)
 
-    def sources(self) -> Sequence[SourceStatus]:
+    def sources(self) -> Sequence[SourceRecord]:
         daemon = self._daemon
         cameras = [
-            SourceStatus(
+            SourceRecord(
                 source_id=camera.source_id,
                 kind="camera",
                 state=camera.state,
@@ -86,18 +91,18 @@ class DaemonPort:
             for camera in daemon.cameras.readings()
         ]
         folders = [
-            SourceStatus(folder.source_id, "folder", folder.state, folder.reason, folder.path)
+            SourceRecord(folder.source_id, "folder", folder.state, folder.reason, folder.path)
             for folder in daemon.folders.readings()
         ]
         files = [
-            SourceStatus(
+            SourceRecord(
                 file.source_id, "file", file.state, "", str(file.path), file.fps, file.frames, faces=file.faces
             )
             for file in daemon.files.readings()
         ]
         return [*cameras, *folders, *files]
 
-    def add_source(self, source: NewSource) -> SourceStatus:
+    def add_source(self, source: NewSource) -> SourceRecord:
         if not source.is_live:
             return self._add_file(source)
         if source.source_id in self._daemon.folders:
@@ -111,9 +116,27 @@ class DaemonPort:
             self._keep({**self._added(), source.source_id: source.uri})
         return self._status(source.source_id)
 
-    def _admit(self, uri: str) -> str:
-        rules = self._daemon.config.web.add_source
-        return resolve_redirects(uri, lambda found: check_address(found, rules), timeout_seconds=REDIRECT_SECONDS)
+    def close(self) -> None:
+        """Let no HTTP source that a caller added be read any more."""
+        with self._guarding:
+            guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.close()
+
+    def _admit(self, spec: SourceSpec) -> SourceSpec:
+        """Before each connection: the rule holds for every address that it will lead to. Raises SourceError."""
+        if spec.uri.startswith(("http://", "https://")):
+            with self._guarding:
+                if self._guard is None:
+                    self._guard = HttpGuard(self._check)
+                options = {**spec.input_options, **self._guard.options}
+            return spec.model_copy(update={"input_options": options})
+        return spec.model_copy(
+            update={"uri": resolve_redirects(spec.uri, self._check, timeout_seconds=REDIRECT_SECONDS)}
+        )
+
+    def _check(self, address: str) -> str:
+        return check_address(address, self._daemon.config.web.add_source)
 
     def _check_topic(self, source_id: str) -> None:
         if self._daemon.config.events.mqtt is None:
@@ -123,12 +146,12 @@ class DaemonPort:
             if name != source_id and MqttConfig.topic_level(name) == level:
                 raise Conflict(f"{source_id!r} and {name!r} would share an MQTT topic; choose another name")
 
-    def pause_source(self, source_id: str) -> SourceStatus:
+    def pause_source(self, source_id: str) -> SourceRecord:
         with _translated():
             self._desk_of(source_id).pause(source_id)
         return self._status(source_id)
 
-    def resume_source(self, source_id: str) -> SourceStatus:
+    def resume_source(self, source_id: str) -> SourceRecord:
         with _translated():
             self._desk_of(source_id).resume(source_id)
         return self._status(source_id)
@@ -149,6 +172,10 @@ class DaemonPort:
             self._daemon.reload()
         except (ConfigError, RestartNeeded) as error:
             raise Conflict(str(error)) from error
+        except Exception as error:  # the edge of a reload, as for SIGHUP: whatever it was, the daemon goes on
+            logger.exception("reload failed; going on as before", extra=about("reload.failed", error=error))
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise Conflict(f"the configuration can't be taken over: {redact_text(reason)}") from error
 
     def subscribe(self, on_event: OnEvent) -> Callable[[], None]:
         return self._daemon.events.bus.subscribe(
@@ -159,7 +186,7 @@ class DaemonPort:
         """Who knows the source, or says that there is none."""
         return self._daemon.folders if source_id in self._daemon.folders else self._daemon.cameras
 
-    def _add_file(self, source: NewSource) -> SourceStatus:
+    def _add_file(self, source: NewSource) -> SourceRecord:
         path = Path(source.uri)
         try:
             status = path.stat()
@@ -169,9 +196,9 @@ class DaemonPort:
         except OSError as error:
             raise NotFound(f"{path} can't be read: {error.strerror}") from error
         state = "waiting" if job.state is JobState.QUEUED else job.state.value
-        return SourceStatus(source_name(job), "file", state, job.error or "", str(path))
+        return SourceRecord(source_name(job), "file", state, job.error or "", str(path))
 
-    def _status(self, source_id: str) -> SourceStatus:
+    def _status(self, source_id: str) -> SourceRecord:
         for status in self.sources():
             if status.source_id == source_id:
                 return status

@@ -11,15 +11,16 @@ import time
 from collections.abc import Callable
 
 from stages.frames import Observation
-from stages.sources import SourceEnded, VideoInfo
+from stages.sink.base import ObservingSink
+from stages.sources import SourceEnded
 from stages.tracks.log import TrackLog
 from visage.service.events import EventFactory, ServiceEvent
 
 __all__ = ["TrackEventSink"]
 
 
-class TrackEventSink:
-    """Implements `stages.sink.base.Sink`."""
+class TrackEventSink(ObservingSink):
+    """Publishes the events of one source's tracks."""
 
     def __init__(
         self,
@@ -27,24 +28,24 @@ class TrackEventSink:
         publish: Callable[[ServiceEvent], None],
         *,
         on_latency: Callable[[float], None] | None = None,
+        on_identified: Callable[[ServiceEvent, Observation, int], None] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """
         Args:
             on_latency: told for each frame how many seconds passed from its capture to here.
+            on_identified: called with each event of an identified track, the frame and the face's row in it.
             now: seconds since the epoch.
         """
         self._factory = factory
         self._publish = publish
         self._on_latency = on_latency
+        self._on_identified = on_identified
         self._now = now
         self._log = TrackLog()
         self._lock = threading.Lock()
         self._lost_connection = -1
         self._names: dict[int, tuple[tuple[str | None, str] | None, int]] = {}
-
-    def open(self, info: VideoInfo) -> None:
-        """Nothing to stage."""
 
     def write(self, observation: Observation) -> None:
         """Report what is new in this frame: ends first, as they came before it."""
@@ -67,9 +68,6 @@ class TrackEventSink:
         """The tracks still in view end with the source."""
         with self._lock:
             self._end_all()
-
-    def abandon(self) -> None:
-        """Nothing to discard."""
 
     def _follow(self, observation: Observation) -> None:
         for summary in self._log.add(observation):
@@ -95,7 +93,10 @@ class TrackEventSink:
         if identity is None or known == (identity.person_id, identity.name):
             return
         self._names[track_id] = ((identity.person_id, identity.name), turn + 1)
-        self._publish(self._factory.track_identified(observation, row, track_id, identity, turn))
+        event = self._factory.track_identified(observation, row, track_id, identity, turn)
+        self._publish(event)
+        if self._on_identified is not None:
+            self._on_identified(event, observation, row)
 
     def _wall_clock(self, observation: Observation) -> float:
         return observation.frame.captured_at or self._now()

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/search", tags=["search"], responses=ERRORS)
 
 
 @router.post("", responses={422: {"model": ErrorRecord, "description": "No usable face."}})
-def search(
+def search_faces(
     picture: Annotated[UploadFile, File(description=f"{PICTURE_FORMATS} with one face.")],
     wanted: Wanted,
     parts: Parts,
@@ -28,4 +28,4 @@ def search(
     """The sightings most like the face, best first. The picture is not kept."""
     with reading:
         found = parts.people.search(check_picture(picture.file.read()), wanted)
-    return [MatchRecord.of(match) for match in found]
+    return list(found)

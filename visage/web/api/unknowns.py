@@ -23,13 +23,13 @@ router = APIRouter(prefix="/unknowns", tags=["unknowns"], responses=ERRORS)
 @router.get("")
 def list_unknowns(parts: Parts, _caller: ViewerCaller) -> list[UnknownRecord]:
     """Everybody without a name."""
-    return [UnknownRecord.of(unknown) for unknown in parts.people.unknowns()]
+    return list(parts.people.unknowns())
 
 
 @router.get(
     "/{unknown_id}/portrait", response_class=Response, responses={**MISSING, 200: {"content": {"image/jpeg": {}}}}
 )
-def portrait(unknown_id: str, parts: Parts, _caller: ViewerCaller) -> Response:
+def unknown_portrait(unknown_id: str, parts: Parts, _caller: ViewerCaller) -> Response:
     """An unknown's face as JPEG, where crops are kept."""
     return Response(parts.people.portrait(unknown_id), media_type="image/jpeg")
 
@@ -44,4 +44,4 @@ def name_unknown(
     """Give an unknown a name, for past and future sightings; a name that exists makes them one person."""
     person = parts.people.name_unknown(unknown_id, naming.name)
     caller.concerns.append(person.person_id)
-    return PersonRecord.of(person)
+    return person

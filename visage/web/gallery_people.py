@@ -17,7 +17,8 @@ from visage.people import FaceReader, Gallery, PortraitFace, choose_face, record
 from visage.people import errors as people_errors
 from visage.people.index.errors import FaceIndexError
 from visage.web.errors import Conflict, NotFound, Unavailable, UnusablePicture
-from visage.web.ports import Match, PersonView, SightingFilter, SightingView, Unknown
+from visage.web.ports import PeopleFilter, PeopleView, SightingFilter, SightingsView
+from visage.web.records import MatchRecord, PersonRecord, SightingRecord, UnknownRecord
 
 __all__ = ["GalleryPeople"]
 
@@ -35,7 +36,7 @@ class GalleryPeople:
         """
         Args:
             open_reader: loads the networks; called once, for the first picture.
-            on_forgotten: called after someone was removed, before that is confirmed; may raise sqlite3.Error.
+            on_forgotten: called after someone was removed, before that is confirmed; may raise sqlite3.Error, OSError.
         """
         self._gallery = gallery
         self._on_forgotten = on_forgotten
@@ -43,30 +44,32 @@ class GalleryPeople:
         self._reader: FaceReader | None = None
         self._lock = threading.Lock()
 
-    def people(self) -> Sequence[PersonView]:
+    def people(self, query: PeopleFilter) -> PeopleView:
         keeps_crops = self._gallery.keeps_crops
-        return [_person(record, keeps_crops) for record in self._gallery.people()]
+        with _answered():
+            page = self._gallery.people_page(query.search, limit=query.limit, after=query.after)
+        return PeopleView([_person(record, keeps_crops) for record in page.people], page.total, page.after)
 
     def person_ids(self) -> Set[str]:
         return self._gallery.person_ids()
 
-    def person(self, person_id: str) -> PersonView:
+    def person(self, person_id: str) -> PersonRecord:
         with _answered():
             return self._person(self._gallery.person(person_id))
 
-    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonView:
+    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonRecord:
         with _answered():
             # All are read before the one transaction begins: a refused picture leaves nothing, and no lock waits.
-            faces = [self._read(picture) for picture in pictures]
+            faces = [self._read_one_of(pictures, number) for number in range(len(pictures))]
             self._gallery.add_all(name, list(zip(faces, pictures, strict=True)), origin="upload")
             return self._person(self._gallery.person(name))
 
-    def rename_person(self, person_id: str, name: str) -> PersonView:
+    def rename_person(self, person_id: str, name: str) -> PersonRecord:
         with _answered():
             self._gallery.rename(person_id, name)
             return self._person(self._gallery.person(person_id))
 
-    def merge_people(self, kept_id: str, merged_id: str) -> PersonView:
+    def merge_people(self, kept_id: str, merged_id: str) -> PersonRecord:
         if kept_id == merged_id:
             raise Conflict("a person can't be merged with himself or herself")
         with _answered():
@@ -78,8 +81,8 @@ class GalleryPeople:
             forgotten = self._gallery.forget(self._gallery.person(person_id).person_id)
         try:
             self._on_forgotten()
-        except sqlite3.Error as error:
-            raise Unavailable(f"the person is forgotten, but a name still waits in the outbox: {error}") from error
+        except (sqlite3.Error, OSError) as error:
+            raise Unavailable(f"the person is forgotten, but the name still stands in an event: {error}") from error
         if not forgotten.verified:
             raise Unavailable("a search still finds this person: see the daemon's log and forget again")
         counts = {"pictures": forgotten.pictures, "sightings": forgotten.sightings}
@@ -89,14 +92,14 @@ class GalleryPeople:
     def portrait(self, identifier: str) -> bytes:
         with _answered():
             portrait = self._gallery.portrait(identifier)
-        if portrait is None:
+        if portrait is None or not self._gallery.keeps_crops:
             raise NotFound(f"no picture of {identifier} is kept")
         return portrait
 
-    def unknowns(self) -> Sequence[Unknown]:
+    def unknowns(self) -> Sequence[UnknownRecord]:
         keeps_crops = self._gallery.keeps_crops
         return [
-            Unknown(
+            UnknownRecord(
                 unknown_id=record.unknown_id,
                 label=record.name,
                 sightings=record.sightings,
@@ -108,22 +111,26 @@ class GalleryPeople:
             for record in self._gallery.unknowns()
         ]
 
-    def name_unknown(self, unknown_id: str, name: str) -> PersonView:
+    def name_unknown(self, unknown_id: str, name: str) -> PersonRecord:
         with _answered():
             return self._person(self._gallery.name_unknown(unknown_id, name))
 
-    def sightings(self, query: SightingFilter) -> Sequence[SightingView]:
+    def sightings(self, query: SightingFilter) -> SightingsView:
+        at, _, number = (query.after or "").partition("-")
         with _answered():
             found = self._gallery.sightings(
                 person=query.person_id,
                 source=query.source,
                 since=_seconds(query.since),
                 until=_seconds(query.until),
-                limit=query.limit,
+                limit=query.limit + 1,
+                after=(float(at), int(number)) if query.after else None,
             )
-        return [_sighting(record) for record in found]
+        page = found[: query.limit]
+        after = f"{page[-1].started_at!r}-{page[-1].sighting_id[1:]}" if len(found) > len(page) else None
+        return SightingsView([_sighting(record) for record in page], after)
 
-    def search(self, picture: bytes, query: SightingFilter) -> Sequence[Match]:
+    def search(self, picture: bytes, query: SightingFilter) -> Sequence[MatchRecord]:
         with _answered():
             found = self._gallery.search(
                 self._read(picture).embedding,
@@ -134,7 +141,7 @@ class GalleryPeople:
                 limit=query.limit,
                 least_similarity=self._gallery.threshold,
             )
-        return [Match(_sighting(match.sighting), match.similarity) for match in found]
+        return [MatchRecord(_sighting(match.sighting), match.similarity) for match in found]
 
     def close(self) -> None:
         """Free the networks. Safe to call twice."""
@@ -142,6 +149,15 @@ class GalleryPeople:
             reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()
+
+    def _read_one_of(self, pictures: Sequence[bytes], number: int) -> PortraitFace:
+        """As `_read`; of several the error says which one it was."""
+        try:
+            return self._read(pictures[number])
+        except (UnusablePicture, people_errors.PictureRefused) as error:
+            if len(pictures) == 1:
+                raise
+            raise UnusablePicture(f"picture {number + 1}: {error}") from error
 
     def _read(self, picture: bytes) -> PortraitFace:
         """The one face of a picture. Raises UnusablePicture, the web's or that of people."""
@@ -157,7 +173,7 @@ class GalleryPeople:
             raise UnusablePicture(f"{len(faces)} faces found; cut the picture to the one that you mean")
         return choose_face(faces)
 
-    def _person(self, record: records.StoredPerson) -> PersonView:
+    def _person(self, record: records.StoredPerson) -> PersonRecord:
         return _person(record, self._gallery.keeps_crops)
 
 
@@ -176,8 +192,8 @@ def _answered() -> Iterator[None]:
         raise Unavailable(str(error)) from error
 
 
-def _person(record: records.StoredPerson, keeps_crops: bool) -> PersonView:
-    return PersonView(
+def _person(record: records.StoredPerson, keeps_crops: bool) -> PersonRecord:
+    return PersonRecord(
         person_id=record.person_id,
         name=record.name,
         pictures=record.pictures,
@@ -187,9 +203,9 @@ def _person(record: records.StoredPerson, keeps_crops: bool) -> PersonView:
     )
 
 
-def _sighting(record: records.Sighting) -> SightingView:
+def _sighting(record: records.Sighting) -> SightingRecord:
     """`started_at` of a sighting is its first frame's wall-clock time; its length is the source's own time."""
-    return SightingView(
+    return SightingRecord(
         sighting_id=record.sighting_id,
         source_id=record.source,
         started_at=_moment(record.started_at),
@@ -200,6 +216,7 @@ def _sighting(record: records.Sighting) -> SightingView:
         quality=record.quality,
         start_seconds=record.start_seconds,
         end_seconds=record.end_seconds,
+        time_origin=record.time_origin,
     )
 
 

@@ -101,7 +101,9 @@ class Faces:
         embeddings: float32 (N, D), each of L2 norm 1; all zero for a face that was not embedded (`--embed best`). None
             until the embed stage has run.
         track_ids: int64 (N,), unique within the source, from 1; 0 for a face of no track. None without tracking.
-        quality: float32 (N,), how good a picture of its face this is, in [0, 1]. None without tracking.
+        quality: float32 (N,), how good a picture of its face this is, in [0, 1]: of an embedded face how recognisable
+            it is, where the network tells (`stages.embed.recognisability`); else by its size, sharpness, pose and
+            score (`stages.track.quality`). None where neither is known.
         propagated: bool (N,), followed here (by optical flow, or its last movement) instead of detected. None without
             tracking.
         to_embed: bool (N,), worth an embedding: a best shot with `--embed best`, otherwise a face that was detected

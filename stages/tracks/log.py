@@ -106,6 +106,7 @@ class _Track:
     frames: int = 0
     best: tuple[Frame, FloatArray, FloatArray | None] | None = None
     best_quality: float = -1.0
+    is_embedded: bool = False
     embedding_sum: NDArray[np.float64] | None = None
     embeddings: int = 0
     identity: Identity | None = None
@@ -120,7 +121,11 @@ class _Track:
     def take(self, frame: Frame, face: _Face) -> None:
         self.last = frame
         self.frames += 1
-        if face.quality > self.best_quality and not (face.is_propagated and self.best is not None):
+        # An embedded face's quality says how recognisable it is, another one's how it is seen: not the same measure.
+        is_embedded = face.embedding is not None
+        is_better = face.quality > self.best_quality if is_embedded == self.is_embedded else is_embedded
+        if self.best is None or (is_better and not face.is_propagated):
+            self.is_embedded = is_embedded
             self.best = (frame, face.box_xyxy.copy(), None if face.landmarks is None else face.landmarks.copy())
             self.best_quality = face.quality
         if face.embedding is not None:

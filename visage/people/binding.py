@@ -23,6 +23,10 @@ MARGIN = 0.05
 """How much more alike than the next person the best one has to be: two who are that close are told apart by luck."""
 
 
+MIN_QUALITY = 0.35
+"""Of the best face of a track, where quality is recognisability: poorer ones of two people resemble each other."""
+
+
 @dataclass(frozen=True, slots=True)
 class GalleryBinding:
     """One gallery's.
@@ -30,6 +34,7 @@ class GalleryBinding:
     Attributes:
         threshold: least cosine to be somebody.
         margin: how much more alike than the next person the best one has to be.
+        min_quality: of the best face of a track that may belong to an unknown.
     """
 
     model: str
@@ -37,6 +42,7 @@ class GalleryBinding:
     threshold: float
     margin: float
     cipher: Cipher
+    min_quality: float = 0.0
 
     @classmethod
     def of(
@@ -49,7 +55,8 @@ class GalleryBinding:
         cipher = read_sealing(key_file)
         _check_key(database, folder, cipher)
         threshold = spec.similarity_threshold + STRICTER * (1 - spec.similarity_threshold)
-        return cls(own, spec.embedding_dim, threshold, MARGIN, cipher)
+        min_quality = MIN_QUALITY if spec.full_norm else 0.0
+        return cls(own, spec.embedding_dim, threshold, MARGIN, cipher, min_quality)
 
 
 def _bind_model(database: Database, folder: Path, model: str | None) -> str:

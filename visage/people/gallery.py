@@ -74,7 +74,7 @@ class Gallery:
         self.margin = own.margin
         self._codec = VectorCodec(own.dimension, own.cipher)
         self.roll = PersonStore(self.database, self._codec, own.cipher)
-        self.unknown_store = Unknowns(self.database, self._codec, threshold=own.threshold)
+        self.unknown_store = Unknowns(self.database, self._codec, threshold=own.threshold, min_quality=own.min_quality)
         self.sighting_store = Sightings(
             self.database, self._codec, own.cipher, open_index=home.open, volatile=home.is_volatile
         )
@@ -180,19 +180,37 @@ class Gallery:
         """Tell apart those taken for one; ids of all parts. Raises NoSuchPerson."""
         return [f"u{number}" for number in self.unknown_store.split(self.unknown_store.key(who))]
 
+    def cluster_again(self) -> None:
+        """Cluster the unknowns that have changed since the last time from scratch, with all that is known by now."""
+        self.unknown_store.cluster_again()
+
     # -- sightings ---------------------------------------------------------------------------------------------------
 
-    def record(self, track: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> None:
+    def record(
+        self,
+        track: TrackSummary,
+        *,
+        uri: str,
+        is_live: bool = False,
+        is_still: bool = False,
+        session: float | None = None,
+        crop: bytes | None = None,
+    ) -> None:
         """Store a track that has ended as a sighting, of the person or unknown whom it shows.
 
         Args:
             uri: where the source came from, without credentials.
             is_live: of a camera.
+            is_still: of a photograph.
+            session: when this run of the source began, seconds since the epoch: tracks of one session that are visible
+                at one time are different people. None where that is not known.
             crop: JPEG of its best shot; None keeps none.
 
         Raises sqlite3.Error for a disk that is full, say; then nothing is stored.
         """
-        self._attribution.record(track, self.roster(), uri=uri, is_live=is_live, crop=crop)
+        self._attribution.record(
+            track, self.roster(), uri=uri, is_live=is_live, is_still=is_still, session=session, crop=crop
+        )
 
     def open_index(self) -> None:
         """Open the index of sightings, if it is not yet. Raises FaceIndexError, such as IndexInUse."""

@@ -77,8 +77,9 @@ class Removal:
         """Sightings that began longer ago, and unknowns left without any. How many sightings."""
         before = (time.time() if now is None else now) - older_than_seconds
         with self._database.transaction():
+            seen = self._unknowns.seen_in("started_at < ?", [before])
             sightings, vectors, _ = self._sightings.remove("started_at < ?", [before])
-            self._unknowns.remove_unseen()
+            self._unknowns.refresh(seen)
             if sightings:
                 self._database.audit("prune", "sightings", str(sightings))
         if sightings:
@@ -92,13 +93,12 @@ class Removal:
 
         The path is the file, whatever it was called in a run. Two addresses may differ in what is not shown of them.
         """
+        where = "uri = ? AND (source = ? OR NOT ?) AND started_at < ? AND start_seconds >= ? AND end_seconds <= ?"
+        values = [uri, source, is_address(uri), before, *stretch]
         with self._database.transaction():
-            sightings, _, _ = self._sightings.remove(
-                "uri = ? AND (source = ? OR NOT ?) AND started_at < ? AND start_seconds >= ? AND end_seconds <= ?",
-                [uri, source, is_address(uri), before, *stretch],
-            )
-            if sightings:
-                self._unknowns.remove_unseen()
+            seen = self._unknowns.seen_in(where, values)
+            sightings, _, _ = self._sightings.remove(where, values)
+            self._unknowns.refresh(seen)
         return sightings
 
     def _index_waits(self) -> bool:

@@ -54,6 +54,13 @@ def test_what_was_stored_or_forgotten_survives_a_power_cut(tmp_path: Path) -> No
         assert opened.database.row("PRAGMA synchronous")[0] == 2  # type: ignore[index]
 
 
+def undo_version_4(file: sqlite3.Connection) -> None:
+    """Make a gallery as version 3 had it."""
+    file.execute("DROP INDEX sightings_together")
+    for table, column in (("sightings", "is_still"), ("sightings", "session"), ("unknowns", "is_settled")):
+        file.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+
+
 def test_a_gallery_of_version_1_tells_cameras_by_their_addresses(tmp_path: Path) -> None:
     """It did not store which sources were live."""
     uris = ["rtsp://door/1", "/dev/video0", "http://door/live.m3u8", "/films/rtsp.mp4", "rtsp"]
@@ -63,6 +70,7 @@ def test_a_gallery_of_version_1_tells_cameras_by_their_addresses(tmp_path: Path)
             recorder.record(track(near(ADA, number), at=100.0 - number), uri=uri)
         recorder.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "gallery.sqlite")) as file:
+        undo_version_4(file)
         file.execute("ALTER TABLE sightings DROP COLUMN is_live")
         for index in ("pictures_with_crop", "person_with_crop", "unknown_with_crop"):
             file.execute(f"DROP INDEX {index}")
@@ -131,6 +139,7 @@ def test_lists_say_who_has_a_crop(tmp_path: Path) -> None:
         opened.name_unknown("u1", "Eve")
         record(opened, track(person(4), 2, seconds=5.0))
     with contextlib.closing(sqlite3.connect(tmp_path / "gallery.sqlite")) as file:
+        undo_version_4(file)
         for index in ("pictures_with_crop", "person_with_crop", "unknown_with_crop"):
             file.execute(f"DROP INDEX {index}")
         file.execute("PRAGMA user_version = 2")

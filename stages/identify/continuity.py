@@ -1,0 +1,182 @@
+"""One id, one person: a track whose embeddings go over to somebody else gets another id from there on.
+
+A tracker sees places and coarse appearance, so that its id may pass to whoever takes a face's place: in an inset that
+is cut, behind a post, in a crossing. Embeddings tell. One that is beyond doubt (well recognisable, and nothing like a
+track that is so, too) divides the track at itself; poorer ones do when several in a row are unlike the track and like
+each other. Whoever was left is known for `RETURN_SECONDS`: a face that passes before another does not cost it its id.
+
+Ids are given here: they grow from 1, are never used again, and are the tracker's own as long as no track was divided.
+Memory: the mean embedding of each track in view, and of those parted from in the last seconds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from stages.frames import Faces, FloatArray, Observation
+
+__all__ = ["ContinuityStage"]
+
+SOMEBODY_ELSE = 0.2
+"""Cosine to the mean below which a sample is another person's, or a very bad one."""
+
+SURE_QUALITY = 0.35
+NOTHING_ALIKE = 0.12
+"""A sample of that quality with no higher cosine to a mean of such samples is another person's by itself."""
+
+PARTING_SAMPLES = 3
+ONE_PERSON = 0.5
+"""That many samples in a row unlike the mean are another person's if they resemble each other; bad samples differ."""
+
+RETURN_SECONDS = 2.0
+RETURNING = 0.5
+"""Cosine to somebody who was parted from so recently, from which it is that person again."""
+
+FADING = 0.97
+"""A sample's weight after each further one: the mean follows a face that ages, turns or is lit differently."""
+
+LEAST_WEIGHT = 0.05
+
+
+class ContinuityStage:
+    """Implements `stages.contract.Stage[Observation, Observation]`; runs behind the embedder, on its thread."""
+
+    name = "continuity"
+
+    def __init__(self) -> None:
+        self._sources: dict[str, _Source] = {}
+
+    def open(self) -> None:
+        """Nothing to take."""
+
+    def process(self, batch: Sequence[Observation]) -> list[Observation]:
+        """The same observations; the tracks of some faces have other ids."""
+        return [self._sources.setdefault(item.source_id, _Source()).told(item) for item in batch]
+
+    def end_source(self, source_id: str) -> None:
+        """Forget the source's tracks."""
+        self._sources.pop(source_id, None)
+
+    def close(self) -> None:
+        """Forget all tracks."""
+        self._sources.clear()
+
+
+@dataclass(slots=True, eq=False)
+class _Face:
+    """Whoever has one id.
+
+    Attributes:
+        mean: float32 (D,), sum of the samples by their weights; None before the first.
+        best_quality: of the samples.
+        others: the last samples in a row that are unlike the mean, with their weights.
+    """
+
+    track_id: int
+    mean: FloatArray | None = None
+    best_quality: float = 0.0
+    others: deque[tuple[FloatArray, float]] = field(default_factory=lambda: deque(maxlen=PARTING_SAMPLES))
+
+    def likeness(self, embedding: FloatArray) -> float:
+        """Cosine of the mean to this one; 1 before the first sample."""
+        return 1.0 if self.mean is None else float(embedding @ self.mean) / max(self._weight(), 1e-12)
+
+    def learn(self, embedding: FloatArray, quality: float) -> None:
+        """Count a sample of this face."""
+        weight = max(quality, LEAST_WEIGHT)
+        self.mean = weight * embedding if self.mean is None else FADING * self.mean + weight * embedding
+        self.best_quality = max(self.best_quality, quality)
+        self.others.clear()
+
+    def takes(self, embedding: FloatArray, quality: float) -> bool:
+        """Count a sample; False if it, or the last several, are of somebody else. Those then are in `others`."""
+        likeness = self.likeness(embedding)
+        is_sure = quality >= SURE_QUALITY <= self.best_quality and likeness < NOTHING_ALIKE
+        if likeness >= SOMEBODY_ELSE or (not is_sure and quality > self._weight()):
+            self.learn(embedding, quality)
+            return True
+        # Compared with each other, too: samples that only agree in being bad agree in nothing.
+        if any(float(embedding @ other) < ONE_PERSON for other, _ in self.others):
+            self.others.clear()
+        self.others.append((embedding.copy(), quality))
+        return not is_sure and len(self.others) < PARTING_SAMPLES
+
+    def _weight(self) -> float:
+        return 0.0 if self.mean is None else float(np.linalg.norm(self.mean))
+
+
+@dataclass(slots=True, eq=False)
+class _Source:
+    """The faces of one source.
+
+    Attributes:
+        faces: by the tracker's id.
+        parted: who was left by a track, and until when they may come back.
+    """
+
+    faces: dict[int, _Face] = field(default_factory=dict)
+    parted: list[tuple[_Face, float]] = field(default_factory=list)
+    last_id: int = 0
+    is_divided: bool = False
+
+    def told(self, item: Observation) -> Observation:
+        """The observation with this source's ids."""
+        faces = item.faces
+        ended = self._end(item.ended_tracks, item.frame.pts_seconds)
+        if faces.track_ids is None:
+            return item
+        track_ids: list[int] = faces.track_ids.tolist()
+        for number in track_ids:
+            if number and number not in self.faces:
+                self.faces[number] = _Face(self._next_id())
+        if faces.embeddings is not None:
+            self._learn(faces, track_ids, item.frame.pts_seconds)
+        if not self.is_divided:
+            return item
+        own = np.array([self.faces[number].track_id if number else 0 for number in track_ids], np.int64)
+        return replace(item, faces=replace(faces, track_ids=own), ended_tracks=ended)
+
+    def _learn(self, faces: Faces, track_ids: Sequence[int], seconds: float) -> None:
+        embeddings = faces.embeddings
+        assert embeddings is not None
+        qualities = [1.0] * len(faces) if faces.quality is None else faces.quality.tolist()
+        for row in np.flatnonzero(embeddings.any(axis=1)).tolist():
+            number = track_ids[row]
+            if not number:
+                continue
+            face, embedding, quality = self.faces[number], embeddings[row], qualities[row]
+            if not face.takes(embedding, quality):
+                self._divide(number, seconds)
+
+    def _divide(self, number: int, seconds: float) -> None:
+        """The track goes on as somebody else: one parted from lately, or somebody new."""
+        self.is_divided = True
+        left = self.faces[number]
+        samples = list(left.others)
+        left.others.clear()
+        known = max(self.parted, key=lambda other: other[0].likeness(samples[-1][0]), default=None)
+        if known is not None and known[0].likeness(samples[-1][0]) >= RETURNING:
+            self.parted.remove(known)
+            face = known[0]
+        else:
+            face = _Face(self._next_id())
+        for embedding, quality in samples:
+            face.learn(embedding, quality)
+        self.faces[number] = face
+        self.parted.append((left, seconds + RETURN_SECONDS))
+
+    def _end(self, numbers: Sequence[int], seconds: float) -> tuple[int, ...]:
+        """The ids of the faces that have ended, where the tracker's tracks of these numbers have."""
+        ended = [self.faces.pop(number).track_id for number in numbers if number in self.faces]
+        if self.parted:
+            ended += [face.track_id for face, until in self.parted if until < seconds]
+            self.parted = [(face, until) for face, until in self.parted if until >= seconds]
+        return tuple(sorted(ended))
+
+    def _next_id(self) -> int:
+        self.last_id += 1
+        return self.last_id

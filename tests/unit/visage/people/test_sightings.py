@@ -139,10 +139,10 @@ def test_a_full_queue_drops_and_counts_instead_of_waiting(opened: Gallery, monke
     entered, gate = threading.Event(), threading.Event()
     store = Gallery.record
 
-    def held(self: Gallery, item: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> None:
+    def held(self: Gallery, item: TrackSummary, **told: Any) -> None:
         entered.set()
         assert gate.wait(30)
-        store(self, item, uri=uri, is_live=is_live, crop=crop)
+        store(self, item, **told)
 
     monkeypatch.setattr(Gallery, "record", held)
     with opened:

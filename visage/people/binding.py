@@ -23,10 +23,6 @@ MARGIN = 0.05
 """How much more alike than the next person the best one has to be: two who are that close are told apart by luck."""
 
 
-MIN_QUALITY = 0.35
-"""Of the best face of a track, where quality is recognisability: poorer ones of two people resemble each other."""
-
-
 @dataclass(frozen=True, slots=True)
 class GalleryBinding:
     """One gallery's.
@@ -55,7 +51,7 @@ class GalleryBinding:
         cipher = read_sealing(key_file)
         _check_key(database, folder, cipher)
         threshold = spec.similarity_threshold + STRICTER * (1 - spec.similarity_threshold)
-        min_quality = MIN_QUALITY if spec.full_norm else 0.0
+        min_quality = (spec.min_unknown_norm / spec.full_norm) ** 2 if spec.full_norm else 0.0
         return cls(own, spec.embedding_dim, threshold, MARGIN, cipher, min_quality)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.backends.base import Backend, HostTensor
-from stages.buffers import HostStream, Stream
+from stages.buffers import DeviceSession, Stream
 from stages.embed.align import box_transforms, landmark_transforms
 from stages.embed.recognisability import with_recognisability
 from stages.errors import ModelMismatch
@@ -26,7 +26,7 @@ TensorT_contra = TypeVar("TensorT_contra", contravariant=True)
 class EmbedStage(Generic[TensorT]):
     """Gives faces an embedding of norm 1; those not worth it or not recognisable get zeros.
 
-    Owns its backend; `dispose` closes the rest.
+    Its session owns the backend and its other parts.
     """
 
     name = "embed"
@@ -43,9 +43,7 @@ class EmbedStage(Generic[TensorT]):
         min_norm: float = 0.0,
         full_norm: float = 0.0,
         release_pixels: bool = True,
-        stream: Stream | None = None,
-        attach: Callable[[], object] | None = None,
-        dispose: Callable[[], object] | None = None,
+        session: DeviceSession | None = None,
     ) -> None:
         """
         Args:
@@ -56,9 +54,7 @@ class EmbedStage(Generic[TensorT]):
             full_norm: norm of a face that is as recognisable as any: embedded faces get the quality that theirs gives.
                 0 leaves the quality as it is.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
-            stream: where device work is queued; the host's by default.
-            attach: called on the stage's thread before its first batch: a card has to be made current there.
-            dispose: called on the stage's thread after its last: frees what the collaborators hold.
+            session: the stage's stream and parts, the host's by default; it owns the backend from now on.
         """
         self._imaging = imaging
         self._backend = backend
@@ -69,14 +65,10 @@ class EmbedStage(Generic[TensorT]):
         self._min_norm = min_norm
         self._full_norm = full_norm
         self._release_pixels = release_pixels
-        self._stream = stream or HostStream()
-        self._attach = attach
-        self._dispose = dispose
-
-    def open(self) -> None:
-        """Attach to what the stage works with, on the thread that will call `process`."""
-        if self._attach is not None:
-            self._attach()
+        session = session or DeviceSession()
+        session.own(backend)
+        self._stream = session.stream
+        self.open, self.close = session.open, session.close
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
         """Embed the faces worth it of every observation; results are in the batch's order."""
@@ -105,12 +97,6 @@ class EmbedStage(Generic[TensorT]):
 
     def end_source(self, source_id: str) -> None:
         """Nothing is kept of a source."""
-
-    def close(self) -> None:
-        """Free the backend and what the collaborators hold."""
-        self._backend.close()
-        if self._dispose is not None:
-            self._dispose()
 
     def _transforms(self, seen: Sequence[tuple[Frame, Faces]]) -> list[FloatArray]:
         """Of each frame's faces, float32 (N, 2, 3); all of a batch at once, for numpy takes its time for each call."""

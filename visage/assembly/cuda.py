@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Literal
 
@@ -17,11 +16,11 @@ from numpy.typing import NDArray
 
 from stages.backends.base import Backend
 from stages.backends.tensorrt_api import TensorRTApi
+from stages.buffers import DeviceSession
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
-from stages.decode.demux import InputOptions
 from stages.decode.nvdec import NvdecSource
 from stages.detect.heads.device.readback import ReadbackHead
 from stages.detect.heads.device.yolo import DeviceYoloHead
@@ -34,9 +33,8 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.device.admission import DeviceAdmission
 from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.device.patches import DevicePatchReader
-from visage.assembly.photographs import is_photograph, photograph_source
+from visage.assembly.photographs import is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
-from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models.engines import EngineCache
@@ -116,36 +114,28 @@ class CudaPlatform:
 
     def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         plan, device = self._plan, self._device
-        with ExitStack() as owned:
+        with self._session() as session:
             imaging = DeviceImaging(
                 device,
                 detector_input=plan.detector_input,
                 max_batch=self.detect_batch,
                 kernel_cache=self._kernels,
             )
-            owned.callback(imaging.close)
-            head = self._head(keeps_weak=keeps_weak)
-            owned.callback(head.close)
-            stream = device.create_stream()
-            owned.callback(stream.close)
-            stage = DetectStage[DeviceArray](
+            return DetectStage[DeviceArray](
                 detector_input=plan.detector_input,
-                imaging=imaging,
+                imaging=session.own(imaging),
+                head=session.own(self._head(keeps_weak=keeps_weak)),
                 backend=self._backend(plan.detector, max(self.detect_batch, DETECT_BATCH)),
-                head=head,
-                min_face=self._settings.min_face,
+                min_face_pixels=self._settings.min_face_pixels,
                 release_pixels=release_pixels,
-                stream=stream,
-                attach=device.make_current,
-                dispose=owned.pop_all().close,
+                session=session,
             )
-        return stage
 
     def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
         plan, device, embedder = self._plan, self._device, self._plan.embedder
         if embedder is None:
             raise ValueError("this plan has no embedder")
-        with ExitStack() as owned:
+        with self._session() as session:
             imaging = DeviceImaging(
                 device,
                 detector_input=plan.detector_input,
@@ -154,29 +144,22 @@ class CudaPlatform:
                 max_crops=self.embed_batch,
                 kernel_cache=self._kernels,
             )
-            owned.callback(imaging.close)
             readback = Readback(device, self.embed_batch * embedder.embedding_dim * np.dtype(np.float32).itemsize)
-            owned.callback(readback.close)
-            stream = device.create_stream()
-            owned.callback(stream.close)
-            stage = EmbedStage[DeviceArray](
-                imaging=imaging,
+            return EmbedStage[DeviceArray](
+                imaging=session.own(imaging),
+                readback=session.own(readback),
                 backend=self._backend(embedder, max(self.embed_batch, EMBED_BATCH)),
-                readback=readback,
                 crop_size=embedder.input.size,
                 template=plan.template,
                 dimension=embedder.embedding_dim,
                 min_norm=embedder.min_norm,
                 full_norm=embedder.full_norm,
                 release_pixels=release_pixels,
-                stream=stream,
-                attach=device.make_current,
-                dispose=owned.pop_all().close,
+                session=session,
             )
-        return stage
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        settings = self._settings
+        options = source_options(self._settings, spec)
         is_still = is_photograph(spec)
         admission = DeviceAdmission(
             self._device,
@@ -190,20 +173,8 @@ class CudaPlatform:
             ),
         )
         if is_still:
-            return photograph_source(settings, spec, admission)
-        return NvdecSource(
-            self._device,
-            source_id=spec.source_id,
-            uri=spec.uri,
-            admission=admission,
-            frameskip=detection_interval(settings),
-            delivers_all=delivers_all(settings),
-            start_seconds=settings.start_seconds,
-            end_seconds=settings.end_seconds,
-            is_live=spec.is_live,
-            input_options=InputOptions(spec.input_format, spec.input_options),
-            turn_degrees=settings.rotate,
-        )
+            return photograph_source(spec, admission, options)
+        return NvdecSource(self._device, source_id=spec.source_id, uri=spec.uri, admission=admission, options=options)
 
     def memory_bytes(self) -> tuple[int, int] | None:
         return self._device.memory_bytes()
@@ -220,6 +191,12 @@ class CudaPlatform:
         preview, self._preview = self._preview, None
         if preview is not None:
             preview.close()
+
+    def _session(self) -> DeviceSession:
+        stream = self._device.create_stream()
+        session = DeviceSession(stream, attach=self._device.make_current)
+        session.own(stream)
+        return session
 
     @property
     def _precision(self) -> Literal["fp16", "fp32"]:

@@ -13,7 +13,6 @@ from stages.backends.base import Backend, HostTensor
 from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import OpenVINOBackend
 from stages.contract import FrameSource, Stage
-from stages.decode.demux import InputOptions
 from stages.decode.video import VideoSource
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
@@ -23,9 +22,8 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
 from stages.imaging.host.patches import HostPatchReader
-from visage.assembly.photographs import is_photograph, photograph_source
+from visage.assembly.photographs import is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
-from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.runtime.inboxes import OverflowPolicy
@@ -86,7 +84,7 @@ class HostPlatform:
             imaging=HostImaging(max_batch=self.detect_batch),
             backend=self._detector,
             head=head,
-            min_face=self._settings.min_face,
+            min_face_pixels=self._settings.min_face_pixels,
             release_pixels=release_pixels,
         )
 
@@ -107,22 +105,16 @@ class HostPlatform:
         )
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        settings = self._settings
+        options = source_options(self._settings, spec)
         admission = HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live)
         if is_photograph(spec):
-            return photograph_source(settings, spec, admission)
+            return photograph_source(spec, admission, options)
         return VideoSource(
             source_id=spec.source_id,
             uri=spec.uri,
             admission=admission,
-            frameskip=detection_interval(settings),
-            delivers_all=delivers_all(settings),
-            start_seconds=settings.start_seconds,
-            end_seconds=settings.end_seconds,
-            decoder_threads=max(1, settings.cpu_threads // concurrent),
-            is_live=spec.is_live,
-            input_options=InputOptions(spec.input_format, spec.input_options),
-            turn_degrees=settings.rotate,
+            options=options,
+            decoder_threads=max(1, self._settings.cpu_threads // concurrent),
         )
 
     def memory_bytes(self) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ __all__ = ["recognisability", "with_recognisability"]
 
 def recognisability(norms: FloatArray, full_norm: float) -> FloatArray:
     """Of embeddings with these norms: float32, in [0, 1]."""
-    return np.minimum(1.0, (np.asarray(norms, np.float32) / np.float32(full_norm)) ** 2)
+    return np.asarray(np.minimum(1.0, (norms / full_norm) ** 2), np.float32)
 
 
 def with_recognisability(faces: Faces, rows: NDArray[np.intp], norms: FloatArray, full_norm: float) -> Faces:

@@ -47,7 +47,7 @@ RETURNING = 0.5
 FADING = 0.97
 """A sample's weight after each further one: the mean follows a face that ages, turns or is lit differently."""
 
-LEAST_WEIGHT = 0.05
+MIN_WEIGHT = 0.05
 
 
 class ContinuityStage:
@@ -101,7 +101,7 @@ class _Face:
 
     def learn(self, embedding: FloatArray, quality: float) -> None:
         """Count a sample of this face."""
-        weight = max(quality, LEAST_WEIGHT)
+        weight = max(quality, MIN_WEIGHT)
         if self.mean is not None:
             self.usual = USUAL_FADING * self.usual + (1 - USUAL_FADING) * self.likeness(embedding)
         self.last = embedding.copy()

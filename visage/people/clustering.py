@@ -76,10 +76,11 @@ def seen_with(spans: Sequence[Span], others: Sequence[Span]) -> list[bool]:
     latest = {scene: np.maximum.accumulate([other.last_seconds for other in own]) for scene, own in known.items()}
     found = []
     for span in spans:
-        before = 0
-        if span.scene in known:
+        is_seen = False
+        if span.scene is not None and span.scene in known:
             before = int(np.searchsorted(begun[span.scene], span.last_seconds, side="right"))
-        found.append(before > 0 and bool(latest[span.scene][before - 1] >= span.first_seconds))
+            is_seen = before > 0 and bool(latest[span.scene][before - 1] >= span.first_seconds)
+        found.append(is_seen)
     return found
 
 

@@ -10,7 +10,7 @@ import time
 
 from stages.addresses import is_address
 from stages.frames import FloatArray
-from visage.people.database import Database
+from visage.people.database import Database, Value
 from visage.people.errors import NoSuchPerson
 from visage.people.index.errors import IndexFull, IndexInUse, IndexUnavailable
 from visage.people.person_store import PersonStore
@@ -94,7 +94,7 @@ class Removal:
         The path is the file, whatever it was called in a run. Two addresses may differ in what is not shown of them.
         """
         where = "uri = ? AND (source = ? OR NOT ?) AND started_at < ? AND start_seconds >= ? AND end_seconds <= ?"
-        values = [uri, source, is_address(uri), before, *stretch]
+        values: list[Value] = [uri, source, is_address(uri), before, *stretch]
         with self._database.transaction():
             seen = self._unknowns.seen_in(where, values)
             sightings, _, _ = self._sightings.remove(where, values)

@@ -32,17 +32,17 @@ OFFERED_SECONDS = 1.0
 SPLIT_STEP = 0.02
 HARDEST_SPLIT = 0.98
 
-LEAST_QUALITY = 0.05  # a face of none still counts a little
-LEAST_SECONDS, MOST_SECONDS = 0.2, 5.0
+MIN_QUALITY = 0.05  # a face of none still counts a little
+MIN_SECONDS, MAX_SECONDS = 0.2, 5.0
 """Of a track, as far as its weight goes: who stands there for an hour is seen no better than in five seconds."""
 
-LONGEST_SECONDS = 86_400.0
+MAX_TRACK_SECONDS = 86_400.0
 """A track of a camera that began longer ago is not looked for."""
 
 NEAR = 0.15
 """Cosine below the threshold down to which a cluster's neighbours are clustered again with it."""
 
-MOST_TRACKS = 2000
+MAX_TRACKS = 2000
 """That are clustered at once: takes about a second."""
 
 TRACKS = """
@@ -258,7 +258,7 @@ class Unknowns:
             number = numbers[place]
             if closeness[place] < self._threshold - NEAR:
                 break
-            if number in tracks and total + tracks[number] <= MOST_TRACKS:
+            if number in tracks and total + tracks[number] <= MAX_TRACKS:
                 chosen.append(number)
                 total += tracks[number]
         return chosen
@@ -291,7 +291,7 @@ class Unknowns:
 
 def weight_of(quality: float, seconds: float) -> float:
     """How much a track says of its person's looks."""
-    return max(quality, LEAST_QUALITY) * min(max(seconds, LEAST_SECONDS), MOST_SECONDS)
+    return max(quality, MIN_QUALITY) * min(max(seconds, MIN_SECONDS), MAX_SECONDS)
 
 
 def span_of(row: Row) -> Span:
@@ -311,7 +311,7 @@ def seen_together(database: Database, span: Span) -> list[Row]:
     uri, session = span.scene
     if session is None:
         where = "is_live AND started_at <= ? AND started_at >= ? AND started_at + end_seconds - start_seconds >= ?"
-        values: list[Value] = [span.last_seconds, span.first_seconds - LONGEST_SECONDS, span.first_seconds]
+        values: list[Value] = [span.last_seconds, span.first_seconds - MAX_TRACK_SECONDS, span.first_seconds]
     else:
         where = "NOT is_live AND started_at >= ? AND session = ? AND start_seconds <= ? AND end_seconds >= ?"
         values = [session, session, span.last_seconds, span.first_seconds]

@@ -32,7 +32,7 @@ NOTHING_ALIKE = (0.12, 0.3)
 FAR_LESS_ALIKE = 0.65
 """Likewise, of a sample of that quality in a track of such samples: another person's by itself."""
 
-USUAL_LIKENESS = 0.55
+USUAL_LIKENESS = 0.75
 USUAL_FADING = 0.9
 """What is usual is learnt sample by sample."""
 

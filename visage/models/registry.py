@@ -153,8 +153,6 @@ class EmbedderSpec(ModelSpec):
         full_norm: norm from which a face is as recognisable as any: the quality of an embedded face is its norm's
             square over this one's, at most 1. 0 where the norm says nothing of that, or was not measured; then quality
             stays what geometry says.
-        min_unknown_norm: least norm of a track's best face for it to belong to an unknown: with less, two people's may
-            resemble each other.
         norm_source: who measured both, and how.
         similarity: how two embeddings are compared.
         similarity_threshold: from here on two faces are taken for one person's; `similarity_source` says who measured.
@@ -168,7 +166,6 @@ class EmbedderSpec(ModelSpec):
     embedding_dim: int
     min_norm: float = Field(0.0, ge=0)
     full_norm: float = Field(0.0, ge=0)
-    min_unknown_norm: float = Field(0.0, ge=0)
     norm_source: str = ""
     similarity: Literal["cosine"]
     similarity_threshold: float = Field(ge=-1, le=1)

@@ -65,7 +65,7 @@ class Attribution:
                 unknown = None
                 if person is None and track.embedding is not None:
                     weight = weight_of(track.best_quality, track.end_seconds - track.start_seconds)
-                    unknown = self._unknowns.assign(TrackPoint(span, track.embedding, weight), track.best_quality)
+                    unknown = self._unknowns.assign(TrackPoint(span, track.embedding, weight))
                 self._sightings.add(
                     track,
                     uri=uri,
@@ -144,7 +144,7 @@ class Attribution:
                 "UPDATE sightings SET person_id = NULL, similarity = NULL, is_indexed = 0 WHERE id = ?", [row["id"]]
             )
             if row["embedding"] is not None:
-                unknown = self._unknowns.assign(point_of(row, self._codec.decode(row["embedding"])), row["quality"])
+                unknown = self._unknowns.assign(point_of(row, self._codec.decode(row["embedding"])))
                 self._database.write("UPDATE sightings SET unknown_id = ? WHERE id = ?", [unknown, row["id"]])
         return person, similarity
 

@@ -74,7 +74,7 @@ class Gallery:
         self.margin = own.margin
         self._codec = VectorCodec(own.dimension, own.cipher)
         self.roll = PersonStore(self.database, self._codec, own.cipher)
-        self.unknown_store = Unknowns(self.database, self._codec, threshold=own.threshold, min_quality=own.min_quality)
+        self.unknown_store = Unknowns(self.database, self._codec, threshold=own.unknown_threshold)
         self.sighting_store = Sightings(
             self.database, self._codec, own.cipher, open_index=home.open, volatile=home.is_volatile
         )

@@ -1,9 +1,9 @@
 """People without a name, gathered from tracks by constrained clustering: `Unknown 17`.
 
 A track that ends joins the closest cluster from the threshold up in which nobody is visible together with it, else it
-begins one; poorly recognisable tracks belong to no cluster. What came first matters a little then, so the clusters that
-have changed, and those near them, are clustered again from scratch now and then (`visage.people.clustering`). People
-keep their numbers. What was split by hand stays as it is.
+begins one; a track without a recognisable face has no embedding, and belongs to none. What came first matters a little
+then, so the clusters that have changed, and those near them, are clustered again from scratch now and then
+(`visage.people.clustering`). People keep their numbers. What was split by hand stays as it is.
 
 A cluster is the mean of its tracks, weighted by how long and how well they were seen, and is what its sightings make
 it: when some go, it is computed again from those that are left. Memory: one vector a cluster.
@@ -64,13 +64,8 @@ FROM sightings WHERE unknown_id IS NOT NULL
 class Unknowns:
     """The unknowns of one gallery. Safe to use from several threads."""
 
-    def __init__(self, database: Database, codec: VectorCodec, *, threshold: float, min_quality: float = 0.0) -> None:
-        """
-        Args:
-            threshold: least cosine to a cluster's mean to be of it.
-            min_quality: of a track's best face; with less it belongs to no cluster.
-        """
-        self._min_quality = min_quality
+    def __init__(self, database: Database, codec: VectorCodec, *, threshold: float) -> None:
+        """`threshold`: least cosine to a cluster's mean to be of it."""
         self._changed_numbers: set[int] | None = None  # None: any may have
         self._database = database
         self._codec = codec
@@ -105,13 +100,8 @@ class Unknowns:
             return False
         return True
 
-    def assign(self, point: TrackPoint, quality: float) -> int | None:
-        """The unknown that a track belongs to, or None for one that can't be recognised.
-
-        Within the caller's transaction. `quality`: of its best face.
-        """
-        if quality < self._min_quality:
-            return None
+    def assign(self, point: TrackPoint) -> int:
+        """The unknown that a track belongs to; within the caller's transaction."""
         with self._lock:
             numbers = self._loaded()
             similarities = self._centroids @ point.embedding

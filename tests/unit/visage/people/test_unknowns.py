@@ -1,4 +1,4 @@
-"""Unknowns of a gallery: constraint, gate, stable numbers, films that are done again, stills, what is split by hand."""
+"""Unknowns of a gallery: constraint, stable numbers, films that are done again, stills, what is split by hand."""
 
 from __future__ import annotations
 
@@ -67,15 +67,6 @@ def test_tracks_that_are_visible_together_are_two_people(tmp_path: Path) -> None
         assert names(opened)[6] in names(opened)[4:6]
         opened.cluster_again()
         assert len({*names(opened)[:2]}) == len({*names(opened)[4:6]}) == 2
-
-
-def test_a_track_that_can_not_be_recognised_is_nobodys(tmp_path: Path) -> None:
-    """SFace's norms: 9.2 of 14.0, squared, is 0.432."""
-    with gallery(tmp_path) as opened:
-        record(opened, near(ADA, 0), 0.0, quality=0.43)
-        record(opened, near(ADA, 1), 10.0, quality=0.44)
-        opened.cluster_again()
-        assert names(opened) == ["unknown", "Unknown 1"]
 
 
 def test_two_unknowns_become_one_as_evidence_grows_and_the_older_number_stays(tmp_path: Path) -> None:

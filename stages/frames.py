@@ -108,6 +108,8 @@ class Faces:
             tracking.
         to_embed: bool (N,), worth an embedding: a best shot with `--embed best`, otherwise a face that was detected
             with at least the score threshold. None: every face that was detected is.
+        sharpness, pose: float32 (N,), in [0, 1], see `stages.track.quality`: of a followed face the sharpness is that
+            of the last detection. None without tracking.
         identities: who each face is, None for one nobody has been compared with. None without identification.
     """
 
@@ -119,6 +121,8 @@ class Faces:
     quality: FloatArray | None = field(default=None, metadata={_REST: ()})
     propagated: NDArray[np.bool_] | None = field(default=None, metadata={_REST: ()})
     to_embed: NDArray[np.bool_] | None = field(default=None, metadata={_REST: ()})
+    sharpness: FloatArray | None = field(default=None, metadata={_REST: ()})
+    pose: FloatArray | None = field(default=None, metadata={_REST: ()})
     identities: tuple[Identity | None, ...] | None = None
 
     def __post_init__(self) -> None:

@@ -11,10 +11,8 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
-from typing_extensions import Self
-
+from stages.closing import Closing
 from stages.frames import FloatArray
 from stages.identify.roster import Roster
 from stages.tracks.summary import TrackSummary
@@ -46,28 +44,13 @@ from visage.people.vectors import VectorCodec
 __all__ = ["Gallery", "open_gallery"]
 
 
-class Gallery:
+class Gallery(Closing):
     """One open gallery. Safe to use from several threads."""
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        model: str | None = None,
-        model_dir: Path | None = None,
-        key_file: Path | None = None,
-        index_url: str | None = None,
-        index_grpc_port: int | None = None,
-        api_key: str | None = None,
-    ) -> None:
-        """See `open_gallery`."""
-
-        def bind(database: Database) -> tuple[GalleryBinding, IndexHome]:
-            own = GalleryBinding.of(database, folder, model=model, model_dir=model_dir, key_file=key_file)
-            return own, IndexHome(folder, database, own, url=index_url, grpc_port=index_grpc_port, api_key=api_key)
-
+    def __init__(self, folder: Path, database: Database, own: GalleryBinding, home: IndexHome) -> None:
+        """See `open_gallery`, which makes one."""
         self.folder = folder
-        self.database, (own, home) = open_bound(folder / "gallery.sqlite", bind)
+        self.database = database
         self.model = own.model
         self.dimension = own.dimension
         self.threshold = own.threshold
@@ -280,14 +263,6 @@ class Gallery:
         self.sighting_store.close()
         self.database.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _query(
         self, who: str | None, source: str | None, since: float | None, until: float | None, limit: int
     ) -> SightingQuery:
@@ -332,12 +307,10 @@ def open_gallery(
     folder = expand_home(path)
     if not create and not (folder / "gallery.sqlite").is_file():
         raise GalleryBroken(f"{folder}: no gallery is there; `visage people add NAME PICTURE` makes one")
-    return Gallery(
-        folder,
-        model=model,
-        model_dir=model_dir,
-        key_file=key_file,
-        index_url=index_url,
-        index_grpc_port=index_grpc_port,
-        api_key=api_key,
-    )
+
+    def bind(database: Database) -> tuple[GalleryBinding, IndexHome]:
+        own = GalleryBinding.of(database, folder, model=model, model_dir=model_dir, key_file=key_file)
+        return own, IndexHome(folder, database, own, url=index_url, grpc_port=index_grpc_port, api_key=api_key)
+
+    database, (own, home) = open_bound(folder / "gallery.sqlite", bind)
+    return Gallery(folder, database, own, home)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
-from typing_extensions import Self
-
+from stages.closing import Closing
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly import Pictures
@@ -46,7 +43,7 @@ SECONDS_A_DAY = 86_400
 SETTLE_SECONDS = 5.0
 
 
-class GallerySession:
+class GallerySession(Closing):
     """Owns the gallery and its recorder. Close it after the pipeline."""
 
     def __init__(self, settings: Settings) -> None:
@@ -90,11 +87,3 @@ class GallerySession:
         if self.recorder is not None:
             self.recorder.close()
         self.gallery.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -14,14 +14,13 @@ import contextlib
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 
 import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
+from stages.closing import Closing
 from stages.decode.photograph_format import file_format
 from stages.errors import NotAVideo, SourceError
 from stages.frames import FloatArray, Frame
@@ -59,7 +58,7 @@ MIN_QUALITY = 0.08
 MIN_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
 
 
-class FaceReader:
+class FaceReader(Closing):
     """Use as a context manager, or close it."""
 
     def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
@@ -110,14 +109,6 @@ class FaceReader:
     def close(self) -> None:
         """Free the networks. Safe to call twice."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _image(self, path: Path | str) -> NDArray[np.uint8]:
         """The picture of a file, uint8 (H, W, 3), BGR."""

@@ -9,7 +9,9 @@ import os
 import re
 import sqlite3
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -280,6 +282,21 @@ def test_a_picture_is_refused_with_a_hint() -> None:
     poor = type(one)(one.box_xyxy, 0.9, 0.01, ADA, b"")
     with pytest.raises(PictureRefused, match="too poor"):
         choose_face([poor])
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"box_xyxy": np.array([0, 0, 30, 38], np.float32)}, "it is only 30 pixels large; choose a larger picture"),
+        ({"sharpness": 0.1}, "it is blurred; choose a sharper picture"),
+        ({"pose": 0.2}, "it is turned away; choose one that looks at the camera"),
+        ({}, "it may be covered, lit badly or upside down"),
+    ],
+)
+def test_a_face_that_is_not_recognisable_is_refused_with_what_ails_it(told: dict[str, Any], reason: str) -> None:
+    unknown = replace(face(np.zeros_like(ADA)), sharpness=0.9, pose=0.8)
+    with pytest.raises(PictureRefused, match=f"^the face is not recognisable: {reason}"):
+        choose_face([replace(unknown, **told)])
 
 
 def test_a_merge_with_an_unknown_names_it(tmp_path: Path) -> None:

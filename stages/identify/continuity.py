@@ -11,6 +11,7 @@ Memory: the mean embedding of each track in view, and of those parted from in th
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -79,7 +80,7 @@ class _Face:
     """Whoever has one id.
 
     Attributes:
-        mean: float32 (D,), sum of the samples by their weights; None before the first.
+        mean: float32 (D,), sum of the samples by their weights; None before the first. weight: its norm.
         last: the last one of them.
         usual: their likeness so far.
         best_quality: of the samples.
@@ -88,6 +89,7 @@ class _Face:
 
     track_id: int
     mean: FloatArray | None = None
+    weight: float = 0.0
     last: FloatArray | None = None
     usual: float = USUAL_LIKENESS
     best_quality: float = 0.0
@@ -97,15 +99,19 @@ class _Face:
         """Cosine of this one to the mean, or to the last sample if that is higher; 1 before the first."""
         if self.mean is None or self.last is None:
             return 1.0
-        return max(float(embedding @ self.mean) / max(self._weight(), 1e-12), float(embedding @ self.last))
+        return max(float(embedding @ self.mean) / max(self.weight, 1e-12), float(embedding @ self.last))
 
-    def learn(self, embedding: FloatArray, quality: float) -> None:
+    def learn(self, embedding: FloatArray, quality: float, likeness: float) -> None:
         """Count a sample of this face."""
         weight = max(quality, MIN_WEIGHT)
-        if self.mean is not None:
-            self.usual = USUAL_FADING * self.usual + (1 - USUAL_FADING) * self.likeness(embedding)
         self.last = embedding.copy()
-        self.mean = weight * embedding if self.mean is None else FADING * self.mean + weight * embedding
+        if self.mean is None:
+            self.mean = weight * embedding
+        else:
+            self.usual = USUAL_FADING * self.usual + (1 - USUAL_FADING) * likeness
+            self.mean *= FADING
+            self.mean += weight * embedding
+        self.weight = math.sqrt(float(self.mean @ self.mean))
         self.best_quality = max(self.best_quality, quality)
         self.others.clear()
 
@@ -114,17 +120,14 @@ class _Face:
         likeness = self.likeness(embedding)
         far = _between(self.usual - FAR_LESS_ALIKE, *NOTHING_ALIKE)
         is_sure = quality >= SURE_QUALITY <= self.best_quality and likeness < far
-        if likeness >= _between(self.usual - LESS_ALIKE, *UNLIKE) or (not is_sure and quality > self._weight()):
-            self.learn(embedding, quality)
+        if likeness >= _between(self.usual - LESS_ALIKE, *UNLIKE) or (not is_sure and quality > self.weight):
+            self.learn(embedding, quality, likeness)
             return True
         # Compared with each other, too: samples that only agree in being bad agree in nothing.
         if any(float(embedding @ other) < ONE_PERSON for other, _ in self.others):
             self.others.clear()
         self.others.append((embedding.copy(), quality))
         return not is_sure and len(self.others) < PARTING_SAMPLES
-
-    def _weight(self) -> float:
-        return 0.0 if self.mean is None else float(np.linalg.norm(self.mean))
 
 
 @dataclass(slots=True, eq=False)
@@ -183,7 +186,7 @@ class _Source:
         else:
             face = _Face(self._next_id())
         for embedding, quality in samples:
-            face.learn(embedding, quality)
+            face.learn(embedding, quality, face.likeness(embedding))
         self.faces[number] = face
         self.parted.append((left, seconds + RETURN_SECONDS))
 

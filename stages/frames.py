@@ -73,7 +73,7 @@ class Identity:
     """Who a face, or a track, was decided to be.
 
     Attributes:
-        person_id: of the gallery; None for somebody whom the gallery does not know.
+        person_id: of the gallery; None for a person whom the gallery does not know.
         name: the person's, or what an unknown is called, for example "Unknown 17".
         similarity: cosine similarity to the person's closest picture, in [-1, 1].
         decided_at_seconds: the source's time at which this was first decided.
@@ -110,7 +110,7 @@ class Faces:
             with at least the score threshold. None: every face that was detected is.
         sharpness, pose: float32 (N,), in [0, 1], see `stages.track.quality`: of a followed face the sharpness is that
             of the last detection. None without tracking.
-        identities: who each face is, None for one nobody has been compared with. None without identification.
+        identities: who each face is, None for one that has not been compared. None without identification.
     """
 
     boxes_xyxy: FloatArray = field(metadata={_REST: (4,)})
@@ -139,7 +139,7 @@ class Faces:
 
     @classmethod
     def none(cls, *, with_landmarks: bool = True) -> Faces:
-        """No face at all."""
+        """Return an empty set of faces: boxes_xyxy float32 (0, 4)."""
         return cls(
             boxes_xyxy=np.empty((0, 4), np.float32),
             scores=np.empty(0, np.float32),
@@ -158,7 +158,7 @@ class Faces:
         return f"<Faces {', '.join(parts)}>"
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Faces:
-        """The faces at these rows (a mask or indices), in that order."""
+        """Return the faces at these rows, bool (N,) or int (K,), in that order."""
         arrays: list[Any] = [None if array is None else array[rows] for array in _arrays(self)]
         identities = self.identities
         if identities is not None:
@@ -206,7 +206,7 @@ class Observation:
 
     @property
     def source_id(self) -> str:
-        """The frame's."""
+        """The id of the frame's source."""
         return self.frame.source_id
 
     def with_faces(self, faces: Faces) -> Observation:

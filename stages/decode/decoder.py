@@ -1,7 +1,7 @@
 """Decodes one stream, on the CPU or with NVDEC, and numbers its frames; does as little as the wanted frames need.
 
 Frame numbers count the decoder's output from the start of the file. Where time stamps can be trusted the numbers are
-known before decoding (see `numbering`): pictures that nobody looks at and no other picture needs are skipped by the
+known before decoding (see `numbering`): pictures that neither detection nor another picture needs are skipped by the
 decoder, what lies before the start is read but not decoded, and a picture lost to damage leaves its number unused, so
 that those after it keep theirs. Elsewhere everything is decoded and counted. Lost pictures are counted everywhere
 (see `damage`).
@@ -95,7 +95,7 @@ class StreamDecoder:
 
     @property
     def losses(self) -> tuple[int, int]:
-        """`frames_lost` and `frames_absent`."""
+        """The pair of `frames_lost` and `frames_absent`: numbers of frames."""
         return self.frames_lost, self.frames_absent
 
     def frames(self) -> Iterator[DecodedFrame]:
@@ -250,7 +250,7 @@ class StreamDecoder:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The frames somebody will look at: every `frameskip`-th of the file, from `start_seconds` on."""
+    """The frames that will be detected: every `frameskip`-th of the file, from `start_seconds` on."""
 
     frameskip: int = 1
     start_seconds: float = 0.0

@@ -127,7 +127,7 @@ class Photograph(Closing):
             self.format = photograph_format(self._file.read(HEAD_BYTES)) or ""
             if self.format not in _OPENERS:
                 raise NotAVideo(
-                    f"{self.label} is no photograph that can be read: give a JPEG, PNG, HEIC, AVIF, WebP or TIFF"
+                    f"{self.label} is not a photograph that can be read: give a JPEG, PNG, HEIC, AVIF, WebP or TIFF"
                 )
             self._file.seek(0)
             try:

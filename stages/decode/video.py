@@ -62,7 +62,7 @@ class VideoSource(DecodingSource):
         return f"<VideoSource {self._source_id} {self._decoder or 'closed'}>"
 
     def open(self) -> VideoInfo:
-        """See `DecodingSource.open`."""
+        """Open the video and its decoder. Raises SourceError. See `DecodingSource.open`."""
         try:
             return self._open()
         except (NotAVideo, SourceUnreadable) as error:
@@ -75,7 +75,7 @@ class VideoSource(DecodingSource):
         return self._open()
 
     def interrupt(self) -> None:
-        """See `DecodingSource.interrupt`."""
+        """Make `frames` end soon; any thread may call it. See `DecodingSource.interrupt`."""
         super().interrupt()
         decoder = self._decoder
         if decoder is not None:
@@ -210,6 +210,7 @@ class VideoSource(DecodingSource):
             codec=demuxer.codec_context.codec.canonical_name,
             is_live=self._options.is_live,
             decoder=_decoder_name(demuxer.codec_context.codec.name, frame),
+            metadata=dict(demuxer.container.metadata),
         )
 
     def _orientation(self, frame: av.VideoFrame) -> Orientation:

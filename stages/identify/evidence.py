@@ -140,7 +140,7 @@ class Candidate:
     """Whom a sample's mean is most like.
 
     Attributes:
-        similarity, runner_up: cosine of the mean to that one's closest picture, and to anybody else's.
+        similarity, runner_up: cosine of the mean to that one's closest picture, and to anyone else's.
         sample_similarity: of the sample by itself to that one's closest picture.
     """
 

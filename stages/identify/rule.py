@@ -47,7 +47,7 @@ class NamingRule:
         """Whether the best of all people is who it is.
 
         Args:
-            similarity, runner_up: cosine of the mean to that one's closest picture, and to anybody else's.
+            similarity, runner_up: cosine of the mean to that one's closest picture, and to anyone else's.
             samples: how many are in the mean.
             share: how many of them agree, by quality, in [0, 1].
         """

@@ -41,7 +41,7 @@ class IdentifyStage:
         self._tracks: dict[str, dict[int, TrackEvidence]] = {}
 
     def open(self) -> None:
-        """Nothing to take."""
+        """Do nothing: no device is used."""
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
         """The same observations with `faces.identities`; those without embeddings pass as they are."""

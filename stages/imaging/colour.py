@@ -73,7 +73,7 @@ class Encoding:
 
     @property
     def range(self) -> ColorRange:
-        """As swscale names it."""
+        """The range as swscale names it: JPEG or MPEG."""
         return ColorRange.JPEG if self.is_full_range else ColorRange.MPEG
 
 

@@ -1,4 +1,4 @@
-"""Follows the tracks of one source from outside: who is in the picture, and what is told of each once it has left.
+"""Follows the tracks of one source from outside: who is in the picture, and a summary of each once it has left.
 
 Consumes observations in frame order, behind the last stage, and needs no pixels. Memory: one record a track in view, of
 the size of one embedding; nothing is kept of a track that has ended.
@@ -77,7 +77,7 @@ class TrackStatistics:
         seconds: sum of the lifetimes of those that have ended.
         ended: how many have.
         suspected_switches: faces whose embedding disagrees with that of their track's earlier ones: an upper bound of
-            how often a track went over to somebody else, as far as faces were embedded.
+            how often a track went over to another person, as far as faces were embedded.
     """
 
     tracks: int = 0
@@ -86,7 +86,7 @@ class TrackStatistics:
     suspected_switches: int = 0
 
     def plus(self, other: TrackStatistics) -> TrackStatistics:
-        """Those of two sources."""
+        """Return the sums of both; lifetimes are in seconds."""
         return TrackStatistics(
             self.tracks + other.tracks,
             self.ended + other.ended,

@@ -56,7 +56,7 @@ def observations(draw: st.DrawFn) -> list[Observation]:
     ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(observations(), sources)
 def test_every_format_tells_the_same_faces(items: list[Observation], source: str) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -251,6 +251,26 @@ def test_a_reload_after_callers_changed_sources(tmp_path: Path, platform: Script
         assert {source.source_id for source in served.port.sources()} == {"door", "garden", "cellar"}
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [OSError(28, "No space left on device"), ValueError("two\nlines of rtsp://u:hunter2@cam/"), RuntimeError()],
+)
+def test_whatever_is_wrong_with_a_reload_is_one_line(
+    tmp_path: Path, platform: ScriptedPlatform, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    with Served(tmp_path, platform, {"cameras": {"door": CAMERA}}) as served:
+
+        def load() -> ServiceConfig:
+            raise failure
+
+        monkeypatch.setattr(served.daemon, "_load", load)
+        with pytest.raises(Conflict, match=r"can't be taken over: \S") as refused:
+            served.port.reload()
+        assert "\n" not in str(refused.value)
+        assert "hunter2" not in str(refused.value)
+        assert [source.source_id for source in served.port.sources()] == ["door"]
+
+
 def test_a_reload_that_needs_a_restart_says_so_and_does_the_rest(tmp_path: Path, platform: ScriptedPlatform) -> None:
     with Served(tmp_path, platform, {"cameras": {"door": CAMERA, "attic": CAMERA}}) as served:
         served.wait_for_state("door", "running")

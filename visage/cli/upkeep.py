@@ -11,7 +11,7 @@ import typer
 from visage.cli.gallery import HERE, MAX_LISTED, GalleryKeyOption, GalleryOption, count, open_with
 from visage.cli.options import ModelDirOption
 
-__all__ = ["audit", "export_people", "import_people", "key", "prune", "reindex"]
+__all__ = ["audit", "delete_crops", "export_people", "import_people", "key", "prune", "reindex"]
 
 
 def prune(
@@ -22,6 +22,19 @@ def prune(
     """Remove sightings and unknowns that are older than a number of days."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         print(f"removed {count(opened.prune(older_than_seconds=days * 86_400), 'sighting')}")
+
+
+def delete_crops(
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete all stored pictures of faces; people, embeddings and sightings stay."""
+    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
+        stored = opened.crops()
+        if stored and not yes:
+            typer.confirm(f"Delete {count(stored, 'picture')} for good?", abort=True)
+        print(f"deleted {count(opened.delete_crops(), 'picture')}")
 
 
 def audit(
@@ -50,7 +63,7 @@ def export_people(
 
 def import_people(
     archive: Annotated[
-        Path, typer.Argument(help="Zip file that `visage people export` wrote.", exists=True, dir_okay=False)
+        Path, typer.Argument(help="Zip file in the format of `visage people export`.", exists=True, dir_okay=False)
     ],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
@@ -58,7 +71,9 @@ def import_people(
     """Import the people of an export."""
     from visage.people.exchange import exported_model, import_gallery  # noqa: PLC0415
 
-    with open_with(gallery, gallery_key, None, model=exported_model(archive)) as (opened, _):
+    model = exported_model(archive)
+    is_new = not (gallery / "gallery.sqlite").exists()  # otherwise the embeddings' digest may say more than the name
+    with open_with(gallery, gallery_key, None, model=model if is_new else None) as (opened, _):
         added, known = import_gallery(opened, archive)
         print(f"{count(added, 'picture')} added, {known} known already")
 

@@ -57,12 +57,12 @@ class SourceSpec(BaseModel):
 
     @property
     def display_uri(self) -> str:
-        """The address without credentials, for people, logs and tables."""
+        """The address without credentials, for messages, logs and tables."""
         return redact_credentials(self.uri)
 
 
 class StandardInputRefused(SourceError, ValueError):
-    """`-` was given as a source."""
+    """Raised where `-` is given as a source: containers need seeking."""
 
 
 def expand_sources(
@@ -95,7 +95,7 @@ def expand_sources(
 
 
 def redact_text(text: str) -> str:
-    """The text with every address in it redacted."""
+    """Return the text with the credentials in every address removed."""
     return WHOLE_ADDRESS.sub(lambda found: redact_credentials(found[0]), text)
 
 
@@ -116,7 +116,7 @@ def _uris(argument: str, report: Report) -> Iterator[str]:
         try:
             urlsplit(argument)
         except ValueError as error:
-            report(SourceUnreadable(f"{redact_credentials(argument)} is no address ({error}); check how it is written"))
+            report(SourceUnreadable(f"{redact_credentials(argument)} is not a valid address ({error})"))
         else:
             yield with_lower_scheme(argument)
         return

@@ -112,7 +112,7 @@ class ModelSpec(_Record):
 
     @property
     def is_permissive(self) -> bool:
-        """Whether the weights may be used for anything, so that nobody has to be asked before they are fetched."""
+        """Whether the weights may be used for anything, so that no one has to be asked before they are fetched."""
         return self.licence in PERMISSIVE_LICENCES
 
     @property

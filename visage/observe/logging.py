@@ -30,7 +30,7 @@ OURS = ("visage", "stages")
 
 
 def configure_logging(level: LogLevel = "info", log_format: LogFormat = "auto") -> None:
-    """Set up the process's logging; a later call replaces an earlier one.
+    """Set up the logging of the process, to standard error; a later call replaces an earlier one.
 
     Args:
         level: of Visage's own loggers. "off" silences the other libraries' too.
@@ -64,5 +64,5 @@ class _StandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             sys.stderr.write(self.format(record) + "\n")
-        except Exception:  # a log line must not stop what it tells of
+        except Exception:  # a log line must not stop what it reports
             self.handleError(record)

@@ -15,6 +15,7 @@ from visage.people.database import Database, Row
 from visage.people.errors import NameRefused
 from visage.people.names import clean_name
 from visage.people.person_store import PersonStore, number_of
+from visage.people.recording_time import RecordingTime
 from visage.people.records import StoredPerson
 from visage.people.sightings import Sightings
 from visage.people.unknowns import TRACKS, Unknowns, point_of, seen_together, span_of, weight_of
@@ -56,6 +57,7 @@ class Attribution:
         is_still: bool = False,
         session: float | None = None,
         crop: bytes | None = None,
+        recorded: RecordingTime | None = None,
     ) -> None:
         """See `Gallery.record`. `roster`: the people whom a track without a decision is compared with."""
         try:
@@ -76,6 +78,7 @@ class Attribution:
                     unknown=unknown,
                     similarity=similarity,
                     crop=crop,
+                    recorded=recorded,
                 )
         except BaseException:
             self._unknowns.reload()  # its clusters may hold what was rolled back

@@ -35,6 +35,7 @@ class GalleryBinding:
         threshold: least cosine to be somebody.
         margin: how much more alike than the next person the best one has to be.
         unknown_threshold: least cosine of two tracks' means to be one unknown.
+        model_sha256: digests of the files that hold the model, the best first; empty where none is known.
     """
 
     model: str
@@ -43,6 +44,7 @@ class GalleryBinding:
     margin: float
     unknown_threshold: float
     cipher: Cipher
+    model_sha256: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -56,7 +58,8 @@ class GalleryBinding:
         _check_key(database, folder, cipher)
         room = 1 - spec.similarity_threshold
         threshold, among_unknowns = (spec.similarity_threshold + part * room for part in (STRICTER, UNKNOWN_STRICTER))
-        return cls(own, spec.embedding_dim, threshold, MARGIN, among_unknowns, cipher)
+        digests = tuple(file.sha256 for file in spec.files if file.sha256 is not None)
+        return cls(own, spec.embedding_dim, threshold, MARGIN, among_unknowns, cipher, digests)
 
 
 def _bind_model(database: Database, folder: Path, model: str | None) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from visage.people.errors import GalleryBroken
+from visage.people.names import folded
 from visage.storage.transaction import transaction
 
 __all__ = ["Database", "Row", "Value"]
@@ -85,6 +86,17 @@ CREATE INDEX sightings_together ON sightings (uri, started_at);
 """
 """Unknowns that were split by hand stay apart; tracks of one session that overlap are different people."""
 
+COLUMNS = {"analysed_at": "REAL", "time_origin": "TEXT"}
+"""Of sightings whose `started_at` is the recording's: when they were analysed. Older versions do without."""
+
+INDEXES = """
+DROP INDEX IF EXISTS sightings_of_unknown;
+CREATE INDEX IF NOT EXISTS unknowns_seen ON sightings
+    (unknown_id, started_at, start_seconds, end_seconds, source) WHERE unknown_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS sightings_of_source ON sightings (source, started_at)
+"""
+"""For lists of unknowns and of a camera's sightings. Older versions do without them, so they are no new version."""
+
 CHANGES = {
     0: SCHEMA,
     1: FROM_VERSION_1 + FROM_VERSION_2 + FROM_VERSION_3,
@@ -110,6 +122,7 @@ class Database:
                 )
                 unfinished.callback(self._connection.close)
                 self._connection.row_factory = sqlite3.Row
+                self._connection.create_function("folded", 1, folded, deterministic=True)
                 for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                     self._connection.execute(f"PRAGMA {pragma}")
                 with self.transaction():
@@ -215,6 +228,12 @@ class Database:
             for statement in CHANGES[version].split(";"):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        present = {row["name"] for row in self._connection.execute("PRAGMA table_info(sightings)")}
+        for name, kind in COLUMNS.items():
+            if name not in present:
+                self._connection.execute(f"ALTER TABLE sightings ADD COLUMN {name} {kind}")
+        for statement in INDEXES.split(";"):
+            self._connection.execute(statement)
 
 
 def _bound(values: Sequence[Value]) -> list[Value]:

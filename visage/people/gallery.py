@@ -25,10 +25,12 @@ from visage.people.foundation import open_bound
 from visage.people.index_home import IndexHome
 from visage.people.person_store import PersonStore, number_of
 from visage.people.reader import PortraitFace
+from visage.people.recording_time import RecordingTime
 from visage.people.records import (
     AuditEntry,
     Enrolled,
     Forgotten,
+    PeoplePage,
     PictureRecord,
     Sighting,
     SightingMatch,
@@ -43,6 +45,10 @@ from visage.people.vectors import VectorCodec
 
 __all__ = ["Gallery", "open_gallery"]
 
+STORED_CROPS = " UNION ALL ".join(
+    f"SELECT count(*) FROM {table} WHERE crop IS NOT NULL" for table in ("sightings", "pictures")
+)
+
 
 class Gallery(Closing):
     """One open gallery. Safe to use from several threads."""
@@ -52,6 +58,7 @@ class Gallery(Closing):
         self.folder = folder
         self.database = database
         self.model = own.model
+        self.model_sha256 = own.model_sha256
         self.dimension = own.dimension
         self.threshold = own.threshold
         self.margin = own.margin
@@ -79,19 +86,41 @@ class Gallery(Closing):
     def keeps_crops(self, wanted: bool) -> None:
         self.database.set_meta("keeps_crops", int(wanted))
 
+    def crops(self) -> int:
+        """How many pictures of faces are stored, of sightings and of enrolled photographs."""
+        return sum(int(row[0]) for row in self.database.rows(STORED_CROPS))
+
+    def delete_crops(self) -> int:
+        """Delete every stored picture of a face and overwrite its bytes; embeddings stay. How many that were.
+
+        Without them no gallery can be made anew with another embedder, see `visage people reindex`.
+        """
+        with self.database.transaction():
+            crops = self.crops()
+            for table in ("sightings", "pictures"):
+                self.database.write(f"UPDATE {table} SET crop = NULL WHERE crop IS NOT NULL")
+            if crops:
+                self.database.audit("delete-crops", "everybody", str(crops))
+        self.database.truncate_log()
+        return crops
+
     # -- people ------------------------------------------------------------------------------------------------------
 
     def people(self) -> list[StoredPerson]:
         """Everybody, by name."""
         return self.roll.people()
 
-    def person_ids(self) -> set[str]:
-        """Of everybody; one quick statement."""
+    def people_page(self, search: str = "", *, limit: int, after: str | None = None) -> PeoplePage:
+        """Some of those whose names contain a text, by name; see `PersonStore.page`. Raises NoSuchPerson."""
+        return self.roll.page(search, limit=limit, after=after)
+
+    def person_ids(self) -> frozenset[str]:
+        """Of everybody; quick."""
         return self.roll.person_ids()
 
     def person_name(self, person_id: str) -> str:
         """Return the name of the person with this id. Raises NoSuchPerson."""
-        return self.roll.person(person_id).name
+        return self.roll.name(person_id)
 
     def person(self, who: str) -> StoredPerson:
         """By name or id. Raises NoSuchPerson."""
@@ -178,6 +207,7 @@ class Gallery(Closing):
         is_still: bool = False,
         session: float | None = None,
         crop: bytes | None = None,
+        recorded: RecordingTime | None = None,
     ) -> None:
         """Store a track that has ended as a sighting, of the person or unknown whom it shows.
 
@@ -187,12 +217,20 @@ class Gallery(Closing):
             is_still: of a photograph.
             session: when this run of the source began, seconds since the epoch: tracks of one session that are visible
                 at one time are different people. None where that is not known.
-            crop: JPEG of its best shot; None keeps none.
+            crop: JPEG of its best shot; None keeps none, and so does a gallery that keeps no crops by now.
+            recorded: when its file was, if that is known.
 
         Raises sqlite3.Error for a disk that is full, say; then nothing is stored.
         """
         self._attribution.record(
-            track, self.roster(), uri=uri, is_live=is_live, is_still=is_still, session=session, crop=crop
+            track,
+            self.roster(),
+            uri=uri,
+            is_live=is_live,
+            is_still=is_still,
+            session=session,
+            crop=crop if crop is not None and self.keeps_crops else None,
+            recorded=recorded,
         )
 
     def open_index(self) -> None:
@@ -211,9 +249,14 @@ class Gallery(Closing):
         since: float | None = None,
         until: float | None = None,
         limit: int = 50,
+        after: tuple[float, int] | None = None,
     ) -> list[Sighting]:
-        """Newest first; see `SightingQuery`. `person`: name or id of a person or unknown. Raises NoSuchPerson."""
-        return self.sighting_store.listed(self._query(person, source, since, until, limit))
+        """Newest first; see `SightingQuery`. `person`: name or id of a person or unknown. Raises NoSuchPerson.
+
+        Args:
+            after: `started_at` and number of the last sighting of the page before; None begins.
+        """
+        return self.sighting_store.listed(self._query(person, source, since, until, limit), after=after)
 
     def search(
         self,

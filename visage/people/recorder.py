@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from stages.tracks.summary import TrackSummary
 from visage.people.gallery import Gallery
 from visage.people.index.errors import FaceIndexError
+from visage.people.recording_time import RecordingTime
 
 __all__ = ["RecorderStatistics", "SightingRecorder"]
 
@@ -83,11 +84,12 @@ class SightingRecorder:
         is_still: bool = False,
         session: float | None = None,
         crop: bytes | None = None,
+        recorded: RecordingTime | None = None,
     ) -> bool:
         """Take a track that has ended; see `Gallery.record`. Never waits; False if it had to be dropped."""
         with self._lock:
             if not self._is_closed and self._queue.qsize() < self._capacity:
-                self._hand_in(_Ended(track, uri, is_live, is_still, session, crop))
+                self._hand_in(_Ended(track, uri, is_live, is_still, session, crop, recorded))
                 return True
         self._fail(track.source_id, queue.Full(f"more than {self._capacity} tracks wait to be written"))
         return False
@@ -148,6 +150,7 @@ class SightingRecorder:
                         is_still=item.is_still,
                         session=item.session,
                         crop=item.crop,
+                        recorded=item.recorded,
                     )
                     with self._lock:
                         self._recorded += 1
@@ -225,6 +228,7 @@ class _Ended:
     is_still: bool
     session: float | None
     crop: bytes | None
+    recorded: RecordingTime | None
 
     @property
     def source_id(self) -> str:

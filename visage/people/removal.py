@@ -24,6 +24,9 @@ __all__ = ["Removal"]
 PROBES = 3
 """So many of the embeddings that are gone are searched for."""
 
+ANALYSED_AT = "coalesce(analysed_at, started_at)"
+"""A file may have been recorded long before; it is kept, and replaced, by when it was looked at."""
+
 
 class Removal:
     """Of one gallery."""
@@ -74,11 +77,11 @@ class Removal:
         )
 
     def prune(self, *, older_than_seconds: float, now: float | None = None) -> int:
-        """Sightings that began longer ago, and unknowns left without any. How many sightings."""
+        """Sightings that were made longer ago, and unknowns left without any. How many sightings."""
         before = (time.time() if now is None else now) - older_than_seconds
         with self._database.transaction():
-            seen = self._unknowns.seen_in("started_at < ?", [before])
-            sightings, vectors, _ = self._sightings.remove("started_at < ?", [before])
+            seen = self._unknowns.seen_in(f"{ANALYSED_AT} < ?", [before])
+            sightings, vectors, _ = self._sightings.remove(f"{ANALYSED_AT} < ?", [before])
             self._unknowns.refresh(seen)
             if sightings:
                 self._database.audit("prune", "sightings", str(sightings))
@@ -93,7 +96,7 @@ class Removal:
 
         The path is the file, whatever it was called in a run. Two addresses may differ in what is not shown of them.
         """
-        where = "uri = ? AND (source = ? OR NOT ?) AND started_at < ? AND start_seconds >= ? AND end_seconds <= ?"
+        where = f"uri = ? AND (source = ? OR NOT ?) AND {ANALYSED_AT} < ? AND start_seconds >= ? AND end_seconds <= ?"
         values: list[Value] = [uri, source, is_address(uri), before, *stretch]
         with self._database.transaction():
             seen = self._unknowns.seen_in(where, values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from stages.tracks.log import TrackLog
 from stages.tracks.summary import TrackSummary
 from visage.people.reader import crop_around
 from visage.people.recorder import SightingRecorder
+from visage.people.recording_time import RecordingTime, recording_time
 
 __all__ = ["SightingSink"]
 
@@ -29,15 +31,25 @@ class SightingSink:
     """Implements `stages.sink.base.Sink`."""
 
     def __init__(
-        self, recorder: SightingRecorder, *, to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None
+        self,
+        recorder: SightingRecorder,
+        *,
+        to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None,
+        keeps_crops: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`to_bgr`: reads pictures for crops; None keeps none."""
+        """
+        Args:
+            to_bgr: reads pictures for crops; None keeps none.
+            keeps_crops: whether they are wanted now; quick.
+        """
         self._recorder = recorder
+        self._keeps_crops = keeps_crops
         self._to_bgr = to_bgr
         self._log = TrackLog()
         self._crops: dict[int, tuple[tuple[bool, float], bytes]] = {}
         self._info: VideoInfo | None = None
         self._uri = ""
+        self._recorded: RecordingTime | None = None
         self._first: Frame | None = None
         self._last: Frame | None = None
         self._is_closed = False
@@ -45,13 +57,15 @@ class SightingSink:
     def open(self, info: VideoInfo) -> None:
         self._info = info
         self._uri = _uri_of(info)
+        if not info.is_live and not is_address(info.uri):
+            self._recorded = recording_time(Path(info.uri), info.metadata, duration_seconds=info.duration_seconds)
 
     def write(self, observation: Observation) -> None:
         """Tracks that ended before this frame are recorded; never waits."""
         self._first = self._first or observation.frame
         self._last = observation.frame
         self._record(self._log.add(observation))
-        if self._to_bgr is not None:
+        if self._to_bgr is not None and observation.faces and self._keeps_crops():
             self._cut(observation, self._to_bgr)
 
     def close(self, ended: SourceEnded) -> None:
@@ -88,6 +102,7 @@ class SightingSink:
                 is_still=is_still,
                 session=session,
                 crop=None if crop is None else crop[1],
+                recorded=self._recorded,
             )
 
     def _cut(self, observation: Observation, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> None:

@@ -303,8 +303,8 @@ def seen_together(database: Database, span: Span) -> list[Row]:
         where = "is_live AND started_at <= ? AND started_at >= ? AND started_at + end_seconds - start_seconds >= ?"
         values: list[Value] = [span.last_seconds, span.first_seconds - MAX_TRACK_SECONDS, span.first_seconds]
     else:
-        where = "NOT is_live AND started_at >= ? AND session = ? AND start_seconds <= ? AND end_seconds >= ?"
-        values = [session, session, span.last_seconds, span.first_seconds]
+        where = "NOT is_live AND session = ? AND start_seconds <= ? AND end_seconds >= ?"
+        values = [session, span.last_seconds, span.first_seconds]
     return database.rows(f"{TRACKS} WHERE uri = ? AND {where}", [uri, *values])
 
 

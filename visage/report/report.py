@@ -27,7 +27,7 @@ __all__ = ["Report", "Somebody", "write_report"]
 MAX_SIGHTINGS = 50_000
 MAX_PORTRAITS = 6
 LONG_CAST = 60
-"""Beyond so many people each has one portrait: a page of hundreds has to open, too."""
+"""Beyond this many people each has one portrait: a page of hundreds has to open, too."""
 PORTRAIT_SIDE = 128
 """Pixels; twice what the page shows of the large ones."""
 MAX_PAIRS = 50
@@ -36,7 +36,7 @@ COLOURS = ("#2f6f9f", "#b3541e", "#3d7a3d", "#8a3d7a", "#9a7b16", "#2a7f7f", "#a
 
 @dataclass(slots=True)
 class Report:
-    """What the page tells."""
+    """The content of the page; durations are in seconds."""
 
     made_at: str
     people: list[Somebody]
@@ -48,7 +48,7 @@ class Report:
 
     @classmethod
     def of(cls, gallery: Gallery) -> Report:
-        """Everything in a gallery."""
+        """Return a report on everyone in a gallery, from their latest sightings; durations are in seconds."""
         found = gallery.sightings(limit=MAX_SIGHTINGS + 1)
         sightings = found[:MAX_SIGHTINGS]
         offered = {one.unknown_id for one in gallery.unknowns()}
@@ -82,7 +82,7 @@ class Report:
 
 @dataclass(slots=True)
 class Somebody:
-    """A person or unknown with all their sightings."""
+    """A person or unknown with all their sightings, and how many seconds these last together."""
 
     name: str
     is_known: bool
@@ -93,6 +93,7 @@ class Somebody:
 
     @property
     def initials(self) -> str:
+        """The first letters of the first two words of the name, in upper case."""
         return "".join(word[0] for word in self.name.split()[:2]).upper()
 
 

@@ -1,4 +1,4 @@
-"""When somebody was on screen, source by source, and who was with whom.
+"""When each person was on screen, source by source, and who was with whom.
 
 Files have their own time. Cameras have a day's: they are opened again and again, and their own time begins anew each
 time. Two files of one name are told apart by their folders. Everything here takes time in proportion to the sightings
@@ -38,7 +38,7 @@ class Appearance:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Somebody's bars in one source."""
+    """The bars of one person or unknown in one source."""
 
     name: str
     colour: str
@@ -47,7 +47,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class SourceTimeline:
-    """A source, or a camera's day, and everybody in it. `scale`: the times at its beginning, middle and end."""
+    """A source, or a camera's day, and everyone in it. `scale`: the times at its beginning, middle and end."""
 
     name: str
     scale: tuple[str, str, str]
@@ -65,7 +65,7 @@ class _Span:
 
 
 def timelines(everybody: Sequence[tuple[str, str, Sequence[Sighting]]]) -> list[SourceTimeline]:
-    """`everybody`: name, colour and sightings, in the order of the lanes. Stills have no timeline."""
+    """Return a timeline for each source. `everybody`: name, colour and sightings of each lane. Stills have none."""
     spans = _spans([sightings for _, _, sightings in everybody])
     titles = _titles(spans)
     told = []
@@ -83,7 +83,7 @@ def timelines(everybody: Sequence[tuple[str, str, Sequence[Sighting]]]) -> list[
 
 
 def seen_together(everybody: Sequence[tuple[str, Sequence[Sighting]]], most: int) -> list[tuple[str, str, float]]:
-    """Pairs that were in one picture, with the seconds they share, longest first; `everybody`: name and sightings."""
+    """Return pairs seen in one picture and the seconds they share, longest first; `everybody`: name and sightings."""
     shared: dict[tuple[int, int], float] = defaultdict(float)
     for spans in _spans([sightings for _, sightings in everybody]).values():
         present: list[_Span] = []
@@ -99,7 +99,7 @@ def seen_together(everybody: Sequence[tuple[str, Sequence[Sighting]]], most: int
 
 
 def clock(seconds: float) -> str:
-    """75.4 as "1:15.4"."""
+    """Format seconds: 75.4 as "1:15.4"."""
     minutes, rest = divmod(round(seconds, 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

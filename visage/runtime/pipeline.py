@@ -154,7 +154,7 @@ class Pipeline:
         return self._sources.forget(source_id)
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads of the stages and sinks."""
         self._state.advance(PipelineState.RUNNING)
         for worker in self._workers:
             worker.start()
@@ -189,7 +189,7 @@ class Pipeline:
         self._on_stopped.append(callback)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait until everything is written and the stages have stopped; says whether that is so."""
+        """Wait at most this many seconds until all is written and the stages have stopped; return whether it is."""
         return self._stopped.wait(timeout_seconds)
 
     def close(self, *, drain_seconds: float = 0.0, join_seconds: float = JOIN_SECONDS) -> None:
@@ -217,7 +217,7 @@ class Pipeline:
             raise RuntimeError(f"these did not stop in {join_seconds:.0f} s: {stuck}")
 
     def statistics(self) -> PipelineStatistics:
-        """Counters of all sources, stages and queues at this moment."""
+        """Return the counters of all sources, stages and queues at this moment; times are in seconds."""
         sources, forgotten = self._sources.snapshot()
         return PipelineStatistics(
             state=self._state.current,

@@ -138,10 +138,11 @@ class JobDispatcher:
         async with anyio.create_task_group() as group:
             while True:
                 is_settled = await self._settle()
+                # Before the claim: a job whose time comes between the two would wait for `IDLE_SECONDS` otherwise.
+                due_seconds = await self._at_disk(self._ledger.seconds_until_due, self._settings_key)
                 job = await self._at_disk(self._next)
                 if job is None:
                     # None is queued, or what is queued has to wait for room: `ended` and `found` wake this.
-                    due_seconds = await self._at_disk(self._ledger.seconds_until_due, self._settings_key)
                     await self._wake.wait(
                         min(IDLE_SECONDS, due_seconds or IDLE_SECONDS) if is_settled else OWED_SECONDS
                     )

@@ -56,7 +56,7 @@ class HostImaging:
         return crops
 
     def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
-        """See `Imaging.to_bgr`."""
+        """Return the upright picture as uint8 (H, W, 3), BGR; see `Imaging.to_bgr`."""
         host = HostPicture.of(picture)
         coded = packed_bgr(VideoReformatter(), host.frame, host.encoding)
         upright = np.ascontiguousarray(np.rot90(coded, -(host.orientation.rotation_degrees // 90)))

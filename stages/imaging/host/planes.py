@@ -23,7 +23,7 @@ from stages.imaging.colour import NV12, P010, Encoding, YuvSamples
 __all__ = ["TURNS", "Plane", "luma_plane", "merge_to_bgr", "packed_bgr", "yuv_planes", "yuv_samples"]
 
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-"""OpenCV's codes for clockwise turns by so many degrees."""
+"""OpenCV's codes for clockwise turns, by degrees."""
 
 _YUV_420 = {
     "yuv420p": YuvSamples(bits=8, shift=0, is_semi_planar=False),

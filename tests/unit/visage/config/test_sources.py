@@ -126,7 +126,7 @@ def test_standard_input_is_refused_with_a_reason() -> None:
 
 
 def test_an_address_that_makes_no_sense_is_reported_without_its_credentials() -> None:
-    with pytest.raises(SourceUnreadable, match=r"http://\*\*\* is no address"):
+    with pytest.raises(SourceUnreadable, match=r"http://\*\*\* is not a valid address"):
         expand_sources(["http://ada:s3cret@[bad/x"])
 
 

@@ -222,6 +222,7 @@ def test_forgetting_leaves_nothing(tmp_path: Path) -> None:
     with gallery(tmp_path) as opened:
         add(opened, "Ada Lovelace", ADA)
         add(opened, "Bob", BOB)
+        opened.keeps_crops = True
         record(opened, track(near(ADA, 1)), track(near(ADA, 2), 2), track(near(BOB, 1), 3))
         done = opened.forget("Ada Lovelace")
         assert (done.pictures, done.sightings, done.vectors, done.crops, done.verified) == (1, 2, 3, 2, True)

@@ -139,10 +139,10 @@ def test_a_full_queue_drops_and_counts_instead_of_waiting(opened: Gallery, monke
     entered, gate = threading.Event(), threading.Event()
     store = Gallery.record
 
-    def held(self: Gallery, item: TrackSummary, **told: Any) -> None:
+    def held(self: Gallery, item: TrackSummary, *, uri: str, **more: Any) -> None:
         entered.set()
         assert gate.wait(30)
-        store(self, item, **told)
+        store(self, item, uri=uri, **more)
 
     monkeypatch.setattr(Gallery, "record", held)
     with opened:

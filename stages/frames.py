@@ -101,11 +101,15 @@ class Faces:
         embeddings: float32 (N, D), each of L2 norm 1; all zero for a face that was not embedded (`--embed best`). None
             until the embed stage has run.
         track_ids: int64 (N,), unique within the source, from 1; 0 for a face of no track. None without tracking.
-        quality: float32 (N,), how good a picture of its face this is, in [0, 1]. None without tracking.
+        quality: float32 (N,), how good a picture of its face this is, in [0, 1]: of an embedded face how recognisable
+            it is, where the network tells (`stages.embed.recognisability`); else by its size, sharpness, pose and
+            score (`stages.track.quality`). None where neither is known.
         propagated: bool (N,), followed here (by optical flow, or its last movement) instead of detected. None without
             tracking.
         to_embed: bool (N,), worth an embedding: a best shot with `--embed best`, otherwise a face that was detected
             with at least the score threshold. None: every face that was detected is.
+        sharpness, pose: float32 (N,), in [0, 1], see `stages.track.quality`: of a followed face the sharpness is that
+            of the last detection. None without tracking.
         identities: who each face is, None for one that has not been compared. None without identification.
     """
 
@@ -117,6 +121,8 @@ class Faces:
     quality: FloatArray | None = field(default=None, metadata={_REST: ()})
     propagated: NDArray[np.bool_] | None = field(default=None, metadata={_REST: ()})
     to_embed: NDArray[np.bool_] | None = field(default=None, metadata={_REST: ()})
+    sharpness: FloatArray | None = field(default=None, metadata={_REST: ()})
+    pose: FloatArray | None = field(default=None, metadata={_REST: ()})
     identities: tuple[Identity | None, ...] | None = None
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stages.backends.base import Backend, HostTensor
 from stages.buffers import DeviceSession, Stream
 from stages.embed.align import box_transforms, landmark_transforms
+from stages.embed.recognisability import with_recognisability
 from stages.errors import ModelMismatch
 from stages.frames import Faces, FloatArray, Frame, Observation
 from stages.imaging.base import Imaging
@@ -40,6 +41,7 @@ class EmbedStage(Generic[TensorT]):
         template: FloatArray | None,
         dimension: int,
         min_norm: float = 0.0,
+        full_norm: float = 0.0,
         release_pixels: bool = True,
         session: DeviceSession | None = None,
     ) -> None:
@@ -49,6 +51,8 @@ class EmbedStage(Generic[TensorT]):
             template: float32 (5, 2), where the landmarks belong in the crop; None crops by the box.
             dimension: length of an embedding.
             min_norm: least norm of the network's output; below, the face is not recognisable and gets zeros.
+            full_norm: norm of a face that is as recognisable as any: embedded faces get the quality that theirs gives.
+                0 leaves the quality as it is.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
             session: the stage's stream and parts, the host's by default; it owns the backend from now on.
         """
@@ -59,6 +63,7 @@ class EmbedStage(Generic[TensorT]):
         self._template = template
         self._dimension = dimension
         self._min_norm = min_norm
+        self._full_norm = full_norm
         self._release_pixels = release_pixels
         session = session or DeviceSession()
         session.own(backend)
@@ -71,7 +76,10 @@ class EmbedStage(Generic[TensorT]):
         seen = [(item.frame, _rows(item.faces, rows)) for item, rows in zip(batch, chosen, strict=True) if len(rows)]
         requests = list(zip([frame for frame, _ in seen], self._transforms(seen), strict=True))
         found = [self._embed(chunk) for chunk in _chunks(requests, self._backend.max_batch)]
-        embeddings = np.concatenate([np.empty((0, self._dimension), np.float32), *found])
+        raw = np.concatenate([np.empty((0, self._dimension), np.float32), *found])
+        norms = np.linalg.norm(raw, axis=1)
+        embeddings = np.asarray(raw / np.maximum(norms, np.finfo(np.float32).tiny)[:, None], np.float32)
+        embeddings[norms < self._min_norm] = 0
         results: list[Observation] = []
         start = 0
         for item, rows in zip(batch, chosen, strict=True):
@@ -80,7 +88,8 @@ class EmbedStage(Generic[TensorT]):
             if len(rows) < len(item.faces):
                 own = np.zeros((len(item.faces), self._dimension), np.float32)
                 own[rows] = embeddings[start:stop]
-            results.append(item.with_faces(item.faces.with_embeddings(own)))
+            faces = with_recognisability(item.faces, rows, norms[start:stop], self._full_norm)
+            results.append(item.with_faces(faces.with_embeddings(own)))
             start = stop
             if self._release_pixels:
                 item.release()
@@ -119,10 +128,7 @@ class EmbedStage(Generic[TensorT]):
         count = sum(len(transforms) for _, transforms in requests)
         if raw.shape != (count, self._dimension):
             raise ModelMismatch(f"embeddings should have shape {(count, self._dimension)}, found {raw.shape}")
-        norms = np.linalg.norm(raw, axis=1, keepdims=True)
-        embeddings: FloatArray = np.asarray(raw / np.maximum(norms, np.finfo(np.float32).tiny), np.float32)
-        embeddings[norms[:, 0] < self._min_norm] = 0
-        return embeddings
+        return np.array(raw, np.float32)
 
 
 class ToHost(Protocol[TensorT_contra]):

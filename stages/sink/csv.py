@@ -22,8 +22,8 @@ __all__ = ["BYTE_ORDER_MARK", "CsvTable", "guarded", "person_fields", "unguarded
 FACE_FORMAT = "%d,%d,%.2f,%.2f,%.2f,%.2f,%s,%s"
 LANDMARK_FORMAT = ",%.2f" * len(LANDMARK_COLUMNS)
 NO_LANDMARKS = "," * len(LANDMARK_COLUMNS)
-TRACK_FORMAT = ",%d,%.4f,%d"
-NO_TRACK = "," * len(TRACK_COLUMNS)
+TRACK_FORMAT, NO_TRACK = ",%d,%.4f,%d", ",,,"
+VIEW_FORMAT, NO_VIEW = ",%.4f,%.4f", ",,"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 BYTE_ORDER_MARK = "\ufeff"
 NO_PERSON = "," * len(PERSON_COLUMNS) + "\n"
@@ -98,12 +98,13 @@ def unguarded(text: str) -> str:
 
 def _track_fields(faces: Faces) -> list[str]:
     """The fields of each face's track."""
-    if faces.track_ids is None or faces.quality is None or faces.propagated is None:
-        return [NO_TRACK] * len(faces)
-    return [
-        TRACK_FORMAT % fields
-        for fields in zip(faces.track_ids.tolist(), faces.quality.tolist(), faces.propagated.tolist(), strict=True)
-    ]
+    tracks, views = [NO_TRACK] * len(faces), [NO_VIEW] * len(faces)
+    if faces.track_ids is not None and faces.quality is not None and faces.propagated is not None:
+        known = zip(faces.track_ids.tolist(), faces.quality.tolist(), faces.propagated.tolist(), strict=True)
+        tracks = [TRACK_FORMAT % fields for fields in known]
+    if faces.sharpness is not None and faces.pose is not None:
+        views = [VIEW_FORMAT % fields for fields in zip(faces.sharpness.tolist(), faces.pose.tolist(), strict=True)]
+    return [track + view for track, view in zip(tracks, views, strict=True)]
 
 
 def person_fields(identity: Identity | None) -> str:

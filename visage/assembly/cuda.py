@@ -154,6 +154,7 @@ class CudaPlatform:
                 template=plan.template,
                 dimension=embedder.embedding_dim,
                 min_norm=embedder.min_norm,
+                full_norm=embedder.full_norm,
                 release_pixels=release_pixels,
                 session=session,
             )

@@ -101,6 +101,7 @@ class HostPlatform:
             template=self._plan.template,
             dimension=embedder.embedding_dim,
             min_norm=embedder.min_norm,
+            full_norm=embedder.full_norm,
             release_pixels=release_pixels,
         )
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from stages.chain import Chain
 from stages.contract import Stage
 from stages.frames import Frame, Observation
+from stages.identify.continuity import ContinuityStage
 from stages.identify.roster import Roster
 from stages.identify.stage import IdentifyStage
 from stages.track.scheduling import LONGEST
@@ -63,11 +64,9 @@ def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: b
 def embedding_stage(
     platform: Platform, people: KnownPeople | None, *, release_pixels: bool
 ) -> Stage[Observation, Observation]:
-    """Return the embedding stage, followed by identification where there are people to compare with."""
-    embed = platform.embed_stage(release_pixels=release_pixels)
-    if people is None:
-        return embed
-    return Chain(embed, identifying_stage(people))
+    """Return the embedding stage: behind it tracks are divided, and named where there are people to compare with."""
+    embed = Chain(platform.embed_stage(release_pixels=release_pixels), ContinuityStage())
+    return embed if people is None else Chain(embed, identifying_stage(people))
 
 
 def identifying_stage(people: KnownPeople) -> IdentifyStage:

@@ -64,7 +64,7 @@ class Gallery(Closing):
         self.margin = own.margin
         self._codec = VectorCodec(own.dimension, own.cipher)
         self.roll = PersonStore(self.database, self._codec, own.cipher)
-        self.unknown_store = Unknowns(self.database, self._codec, threshold=own.threshold)
+        self.unknown_store = Unknowns(self.database, self._codec, threshold=own.unknown_threshold)
         self.sighting_store = Sightings(
             self.database, self._codec, own.cipher, open_index=home.open, volatile=home.is_volatile
         )
@@ -192,6 +192,10 @@ class Gallery(Closing):
         """Tell apart those taken for one; ids of all parts. Raises NoSuchPerson."""
         return [f"u{number}" for number in self.unknown_store.split(self.unknown_store.key(who))]
 
+    def cluster_again(self) -> None:
+        """Cluster the unknowns that have changed since the last time from scratch, with all that is known by now."""
+        self.unknown_store.cluster_again()
+
     # -- sightings ---------------------------------------------------------------------------------------------------
 
     def record(
@@ -200,6 +204,8 @@ class Gallery(Closing):
         *,
         uri: str,
         is_live: bool = False,
+        is_still: bool = False,
+        session: float | None = None,
         crop: bytes | None = None,
         recorded: RecordingTime | None = None,
     ) -> None:
@@ -208,13 +214,24 @@ class Gallery(Closing):
         Args:
             uri: where the source came from, without credentials.
             is_live: of a camera.
-            recorded: when its file was, if that is known.
+            is_still: of a photograph.
+            session: when this run of the source began, seconds since the epoch: tracks of one session that are visible
+                at one time are different people. None where that is not known.
             crop: JPEG of its best shot; None keeps none, and so does a gallery that keeps no crops by now.
+            recorded: when its file was, if that is known.
 
         Raises sqlite3.Error for a disk that is full, say; then nothing is stored.
         """
-        crop = crop if crop is not None and self.keeps_crops else None
-        self._attribution.record(track, self.roster(), uri=uri, is_live=is_live, crop=crop, recorded=recorded)
+        self._attribution.record(
+            track,
+            self.roster(),
+            uri=uri,
+            is_live=is_live,
+            is_still=is_still,
+            session=session,
+            crop=crop if crop is not None and self.keeps_crops else None,
+            recorded=recorded,
+        )
 
     def open_index(self) -> None:
         """Open the index of sightings, if it is not yet. Raises FaceIndexError, such as IndexInUse."""

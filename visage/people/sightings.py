@@ -81,6 +81,8 @@ class Sightings:
         *,
         uri: str,
         is_live: bool,
+        is_still: bool = False,
+        session: float | None = None,
         person: int | None,
         unknown: int | None,
         similarity: float | None,
@@ -99,12 +101,14 @@ class Sightings:
             embedding,
             None if crop is None else self._cipher.encrypt(crop),
             is_live,
+            is_still,
+            session,
             *((None, None) if recorded is None else (track.started_at, recorded.origin)),
         ]
         return self._database.write(
             "INSERT INTO sightings (source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame,"
-            " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop, is_live, analysed_at,"
-            " time_origin)"
+            " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop, is_live, is_still, session,"
+            " analysed_at, time_origin)"
             f" VALUES ({', '.join('?' * len(values))})",
             values,
         )

@@ -46,7 +46,7 @@ class SightingSink:
         self._keeps_crops = keeps_crops
         self._to_bgr = to_bgr
         self._log = TrackLog()
-        self._crops: dict[int, tuple[float, bytes]] = {}
+        self._crops: dict[int, tuple[tuple[bool, float], bytes]] = {}
         self._info: VideoInfo | None = None
         self._uri = ""
         self._recorded: RecordingTime | None = None
@@ -91,12 +91,16 @@ class SightingSink:
 
     def _record(self, tracks: list[TrackSummary]) -> None:
         is_live = self._info is not None and self._info.is_live
+        is_still = self._info is not None and self._info.frame_count == 1
+        session = None if self._first is None else self._first.captured_at
         for track in tracks:
             crop = self._crops.pop(track.track_id, None)
             self._recorder.record(
                 track,
                 uri=self._uri,
                 is_live=is_live,
+                is_still=is_still,
+                session=session,
                 crop=None if crop is None else crop[1],
                 recorded=self._recorded,
             )
@@ -111,10 +115,16 @@ class SightingSink:
             left, top, right, bottom = faces.boxes_xyxy[row].tolist()
             quality = float(faces.quality[row])
             is_inside = min(right, width) - max(left, 0) >= 1 and min(bottom, height) - max(top, 0) >= 1
+            is_embedded = faces.embeddings is not None and bool(faces.embeddings[row].any())
             before = self._crops.get(number)
-            if number and is_inside and (before is None or quality > CLEARLY_BETTER * before[0]):
+            if number and is_inside and (before is None or _is_better((is_embedded, quality), before[0])):
                 image = to_bgr(observation.frame.picture) if image is None else image
-                self._crops[number] = (quality, crop_around(image, faces.boxes_xyxy[row]))
+                self._crops[number] = ((is_embedded, quality), crop_around(image, faces.boxes_xyxy[row]))
+
+
+def _is_better(shot: tuple[bool, float], before: tuple[bool, float]) -> bool:
+    """Of two faces, whether they are embedded, and their quality: that of an embedded one is of another measure."""
+    return shot[0] if shot[0] != before[0] else shot[1] > CLEARLY_BETTER * before[1]
 
 
 def _uri_of(info: VideoInfo) -> str:

@@ -75,7 +75,8 @@ def test_the_embedding_is_the_mean_weighted_by_quality() -> None:
 
 def test_the_first_faces_of_whoever_comes_next_do_not_count_in_the_mean() -> None:
     log = TrackLog()
-    for number, embedding in enumerate([[1, 0], [1, 0], [0.2, 0.98], [0.2, 0.98]]):
+    means: list[list[float]] = [[1, 0], [1, 0], [0.2, 0.98], [0.2, 0.98]]
+    for number, embedding in enumerate(means):
         log.add(seen(number, [1], quality=0.5, embedding=embedding))
     (track,) = log.close()
     assert track.embeddings == 2

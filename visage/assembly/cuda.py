@@ -18,22 +18,26 @@ from numpy.typing import NDArray
 from stages.backends.base import Backend
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.buffers.cuda import CudaDevice
+from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
 from stages.decode.demux import InputOptions
 from stages.decode.nvdec import NvdecSource
+from stages.detect.crops import CropDetector
 from stages.detect.heads.device.readback import ReadbackHead
 from stages.detect.heads.device.yolo import DeviceYoloHead
 from stages.detect.heads.device.yunet import DeviceYuNetHead
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
+from stages.embed.second_look import SECOND_LOOK_SIDE, SecondLook
 from stages.embed.stage import EmbedStage
 from stages.errors import BackendError
 from stages.frames import Frame, Observation, Picture
 from stages.imaging.device.admission import DeviceAdmission
 from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.device.patches import DevicePatchReader
+from stages.imaging.letterbox import DetectorInput
 from visage.assembly.photographs import is_photograph, photograph_source
 from visage.assembly.plan import ModelPlan
 from visage.assembly.stages import delivers_all, detection_interval
@@ -124,7 +128,7 @@ class CudaPlatform:
                 kernel_cache=self._kernels,
             )
             owned.callback(imaging.close)
-            head = self._head(keeps_weak=keeps_weak)
+            head = self._head(plan.detector_input, self.detect_batch, keeps_weak=keeps_weak)
             owned.callback(head.close)
             stream = device.create_stream()
             owned.callback(stream.close)
@@ -141,7 +145,7 @@ class CudaPlatform:
             )
         return stage
 
-    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
+    def embed_stage(self, *, release_pixels: bool, averages_mirrored: bool = False) -> Stage[Observation, Observation]:
         plan, device, embedder = self._plan, self._device, self._plan.embedder
         if embedder is None:
             raise ValueError("this plan has no embedder")
@@ -159,6 +163,9 @@ class CudaPlatform:
             owned.callback(readback.close)
             stream = device.create_stream()
             owned.callback(stream.close)
+            second_look = self._second_look(stream)
+            if second_look is not None:
+                owned.callback(second_look.close)
             stage = EmbedStage[DeviceArray](
                 imaging=imaging,
                 backend=self._backend(embedder, max(self.embed_batch, EMBED_BATCH)),
@@ -167,6 +174,8 @@ class CudaPlatform:
                 template=plan.template,
                 dimension=embedder.embedding_dim,
                 min_norm=embedder.min_norm,
+                second_look=second_look,
+                averages_mirrored=averages_mirrored,
                 release_pixels=release_pixels,
                 stream=stream,
                 attach=device.make_current,
@@ -224,7 +233,9 @@ class CudaPlatform:
     def _precision(self) -> Literal["fp16", "fp32"]:
         return "fp32" if self._settings.precision == "fp32" else "fp16"
 
-    def _head(self, *, keeps_weak: bool) -> DeviceYuNetHead | DeviceYoloHead | ReadbackHead:
+    def _head(
+        self, detector_input: DetectorInput, max_batch: int, *, keeps_weak: bool
+    ) -> DeviceYuNetHead | DeviceYoloHead | ReadbackHead:
         plan, thresholds = self._plan, self._plan.head_thresholds(keeps_weak=keeps_weak)
         on_card = HEADS.get(plan.detector.head)
         if on_card is None:
@@ -233,18 +244,46 @@ class CudaPlatform:
             return ReadbackHead(self._device, host)
         return on_card(
             self._device,
-            detector_input=plan.detector_input,
-            max_batch=self.detect_batch,
+            detector_input=detector_input,
+            max_batch=max_batch,
             **thresholds,
             kernel_cache=self._kernels,
         )
 
-    def _backend(self, spec: ModelSpec, max_batch: int) -> Backend[DeviceArray]:
+    def _second_look(self, stream: CudaStream) -> SecondLook[DeviceArray] | None:
+        """A detector of its own for the embedder's thread and stream."""
+        plan = self._plan
+        if not plan.looks_twice:
+            return None
+        detector_input = replace(plan.detector_input, longest=SECOND_LOOK_SIDE)
+        with ExitStack() as owned:
+            imaging = DeviceImaging(
+                self._device,
+                detector_input=detector_input,
+                max_batch=DETECT_BATCH,
+                crop_size=SECOND_LOOK_SIDE,
+                max_crops=DETECT_BATCH,
+                kernel_cache=self._kernels,
+            )
+            owned.callback(imaging.close)
+            head = self._head(detector_input, DETECT_BATCH, keeps_weak=True)
+            owned.callback(head.close)
+            detector = CropDetector[DeviceArray](
+                imaging=imaging,
+                backend=self._backend(plan.detector, DETECT_BATCH, detector_size=SECOND_LOOK_SIDE),
+                head=head,
+                size=SECOND_LOOK_SIDE,
+                stream=stream,
+                dispose=owned.pop_all().close,
+            )
+        return SecondLook(detector)
+
+    def _backend(self, spec: ModelSpec, max_batch: int, *, detector_size: int | None = None) -> Backend[DeviceArray]:
         request = engine_request(
             spec,
             self._plan.store,
             max_batch=max_batch,
-            detector_size=self._settings.detector_size,
+            detector_size=detector_size or self._settings.detector_size,
             precision=self._precision,
         )
         return open_backend(

@@ -15,8 +15,10 @@ from stages.backends.openvino import OpenVINOBackend
 from stages.contract import FrameSource, Stage
 from stages.decode.demux import InputOptions
 from stages.decode.video import VideoSource
+from stages.detect.crops import CropDetector
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
+from stages.embed.second_look import SECOND_LOOK_SIDE, SecondLook
 from stages.embed.stage import EmbedStage, host_readback
 from stages.errors import BackendError, BackendUnavailable
 from stages.frames import Frame, Observation, Picture
@@ -36,6 +38,7 @@ __all__ = ["HostPlatform"]
 DETECT_BATCH = 4
 # On two cores, with every face of 1080p video embedded, 1.1 times the frames of batches of 8 and queues of 8.
 EMBED_BATCH = 32
+SECOND_LOOK_BATCH = 8
 BATCH_DEADLINE_SECONDS = 0.01
 INBOX_CAPACITY = 8
 QUEUE_CAPACITY = 16
@@ -90,10 +93,11 @@ class HostPlatform:
             release_pixels=release_pixels,
         )
 
-    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
+    def embed_stage(self, *, release_pixels: bool, averages_mirrored: bool = False) -> Stage[Observation, Observation]:
         embedder = self._plan.embedder
         if embedder is None or self._embedder is None:
             raise ValueError("this plan has no embedder")
+        second_look = self._second_look()
         return EmbedStage[NDArray[Any]](
             imaging=HostImaging(max_batch=self.embed_batch),
             backend=self._embedder,
@@ -102,6 +106,9 @@ class HostPlatform:
             template=self._plan.template,
             dimension=embedder.embedding_dim,
             min_norm=embedder.min_norm,
+            second_look=second_look,
+            averages_mirrored=averages_mirrored,
+            dispose=None if second_look is None else second_look.close,
             release_pixels=release_pixels,
         )
 
@@ -133,6 +140,20 @@ class HostPlatform:
 
     def close(self) -> None:
         """Nothing of its own."""
+
+    def _second_look(self) -> SecondLook[NDArray[Any]] | None:
+        """A detector of its own for the embedder's thread; None where it has no landmarks or a fixed input."""
+        plan = self._plan
+        if not plan.looks_twice:
+            return None
+        head = head_family(plan.detector.head).head(**plan.head_thresholds(keeps_weak=True))
+        detector = CropDetector[NDArray[Any]](
+            imaging=HostImaging(max_batch=SECOND_LOOK_BATCH),
+            backend=self._backend(plan.detector.name, SECOND_LOOK_BATCH),
+            head=head,
+            size=SECOND_LOOK_SIDE,
+        )
+        return SecondLook(detector)
 
     def _pictures(self, spec: SourceSpec) -> int:
         """A file waits for buffers, so few do; a camera short of them would drop what is new, its inbox what is old."""

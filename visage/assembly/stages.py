@@ -61,10 +61,10 @@ def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: b
 
 
 def embedding_stage(
-    platform: Platform, people: KnownPeople | None, *, release_pixels: bool
+    settings: Settings, platform: Platform, people: KnownPeople | None, *, release_pixels: bool
 ) -> Stage[Observation, Observation]:
     """Return the embedding stage, followed by identification where there are people to compare with."""
-    embed = platform.embed_stage(release_pixels=release_pixels)
+    embed = platform.embed_stage(release_pixels=release_pixels, averages_mirrored=settings.embed == "best")
     if people is None:
         return embed
     return Chain(embed, identifying_stage(people))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stages.addresses import is_address
 from stages.decode.photograph_format import file_format
-from stages.decode.photograph_source import PhotographSource
 from stages.decode.suffixes import VIDEO_SUFFIXES
 from stages.decode.video import Admission
 from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
+
+if TYPE_CHECKING:
+    from stages.decode.photograph_source import PhotographSource
 
 __all__ = ["is_photograph", "photograph_source"]
 
@@ -23,6 +27,8 @@ def is_photograph(spec: SourceSpec) -> bool:
 
 def photograph_source(settings: Settings, spec: SourceSpec, admission: Admission) -> PhotographSource:
     """The source of a photograph, not yet open; it owns the admission."""
+    from stages.decode.photograph_source import PhotographSource  # noqa: PLC0415 - Pillow, which films do without
+
     return PhotographSource(
         source_id=spec.source_id,
         path=spec.uri,

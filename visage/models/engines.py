@@ -16,13 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import onnx
-
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.backends.tensorrt_builder import BuildProgress, EngineBuilder, ShapeRange
 from stages.imaging.letterbox import DetectorInput
 from visage.models.errors import ModelUnavailable
-from visage.models.precision import to_half
 from visage.storage.atomic_write import atomic_write
 from visage.storage.file_lock import file_lock
 
@@ -113,6 +110,10 @@ class EngineCache:
     def _network(self, request: EngineRequest) -> bytes:
         if request.precision == "fp32" or not self._api.is_strongly_typed:
             return request.model.read_bytes()
+        import onnx  # noqa: PLC0415 - slow to import, and an engine is built once
+
+        from visage.models.precision import to_half  # noqa: PLC0415
+
         network: bytes = to_half(onnx.load(request.model)).SerializeToString()
         return network
 

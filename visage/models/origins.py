@@ -18,8 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from visage.models.errors import OriginFailed
 
 __all__ = ["PackageOrigin", "Report", "UrlOrigin", "parse_origin"]
@@ -83,6 +81,8 @@ class UrlOrigin:
 
     def download(self, destination: Path, report: Report, *, limit_bytes: int) -> None:
         """Fetch to a file, at most a byte more than `limit_bytes` long. Raises OriginFailed."""
+        import httpx  # noqa: PLC0415 - slow to import, and models are fetched once
+
         timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         try:
             with httpx.stream("GET", self.url, timeout=timeout, follow_redirects=True) as response:

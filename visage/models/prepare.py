@@ -7,7 +7,7 @@ pure: the same input gives the same bytes, so results can be cached by digest.
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,16 +16,11 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference, version_con
 
 from visage.models.errors import ModelDamaged
 from visage.models.fold import fold_constants
+from visage.models.prepared import InputLayout
 from visage.models.registry import NetworkInput
 from visage.models.widen import widen
 
-__all__ = ["INPUT_LAYOUTS", "PREPARATION_VERSION", "InputLayout", "prepare"]
-
-InputLayout = Literal["uint8_nhwc", "float_nchw"]
-INPUT_LAYOUTS: tuple[InputLayout, ...] = get_args(InputLayout)
-
-PREPARATION_VERSION = 1
-"""Part of a prepared file's name. Raise it when the surgery, or an `input` in the catalogue, changes."""
+__all__ = ["prepare"]
 
 OPSET, IR_VERSION = 17, 8  # the pair of ONNX 1.12
 BATCH, HEIGHT, WIDTH = "N", "H", "W"

@@ -10,16 +10,21 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from visage.models.convert import read_network
 from visage.models.folder import ModelFolder
 from visage.models.pins import digest_of
-from visage.models.prepare import PREPARATION_VERSION, InputLayout, prepare
 from visage.models.registry import ModelFile, ModelSpec
 
-__all__ = ["PreparedNetworks"]
+__all__ = ["InputLayout", "PreparedNetworks"]
 
 logger = logging.getLogger(__name__)
+
+InputLayout = Literal["uint8_nhwc", "float_nchw"]
+
+PREPARATION_VERSION = 1
+"""Part of a prepared file's name. Raise it when the surgery, or an `input` in the catalogue, changes."""
 
 DIGEST_DIGITS = 12  # of 64, in file names
 
@@ -44,6 +49,8 @@ class PreparedNetworks:
 
         Raises ModelDamaged if it is not a network.
         """
+        from visage.models.prepare import prepare  # noqa: PLC0415 - imports onnx, and a run finds its networks prepared
+
         network = prepare(
             read_network(source, file.format),
             spec.input,

@@ -13,10 +13,8 @@ from visage.models.errors import LicenceNotAccepted, UnknownModel
 from visage.models.fetch import Progress, PublishedFiles
 from visage.models.folder import ModelFolder
 from visage.models.licences import AcceptedLicences
-from visage.models.own import own_model
 from visage.models.pins import Pins, digest_of
-from visage.models.prepare import InputLayout
-from visage.models.prepared import PreparedNetworks
+from visage.models.prepared import InputLayout, PreparedNetworks
 from visage.models.registry import ModelFile, ModelSpec, load_catalog
 from visage.models.verification import FileCheck, FileState, Verification
 
@@ -55,6 +53,8 @@ class ModelStore:
     def spec(self, name: str) -> ModelSpec:
         """The entry of this name, or of this .onnx file. Raises UnknownModel, and what `own_model` does."""
         if name.endswith(".onnx") and self._given_catalog is None:
+            from visage.models.own import own_model  # noqa: PLC0415 - imports onnx, for own files alone
+
             return own_model(Path(name), self.model_dir)
         catalog = self.catalog
         if name not in catalog:

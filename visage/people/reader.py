@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from stages.decode.photograph import Photograph
 from stages.decode.photograph_format import file_format
 from stages.errors import NotAVideo, SourceError
 from stages.frames import FloatArray, Frame
@@ -114,6 +113,8 @@ class FaceReader:
     def _image(self, path: Path | str) -> NDArray[np.uint8]:
         """The picture of a file, uint8 (H, W, 3), BGR."""
         if file_format(path) is not None:
+            from stages.decode.photograph import Photograph  # noqa: PLC0415 - Pillow, which films do without
+
             with Photograph(path) as photograph:
                 return next(photograph.frames())[0]
         # FFmpeg knows formats that are rarely of photographs, and says what is wrong with the rest.

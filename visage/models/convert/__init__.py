@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Literal
-
-import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from typing import TYPE_CHECKING, Literal
 
 from visage.models.errors import ModelDamaged
+
+if TYPE_CHECKING:
+    import onnx
 
 __all__ = ["NetworkFormat", "read_network"]
 
@@ -22,6 +22,8 @@ def read_network(path: Path, network_format: NetworkFormat) -> onnx.ModelProto:
 
     Raises ModelDamaged: it is not of this format.
     """
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415 - as onnx below
+
     try:
         if network_format in ("onnx", "prepared"):
             return _onnx_in_one_file(path)
@@ -37,6 +39,8 @@ def read_network(path: Path, network_format: NetworkFormat) -> onnx.ModelProto:
 
 def _onnx_in_one_file(path: Path) -> onnx.ModelProto:
     """Weights in files beside it have no digest, and would be left behind when the file is copied."""
+    import onnx  # noqa: PLC0415 - slow to import, and a run finds its networks prepared
+
     network = onnx.load(path, load_external_data=False)
     if not network.graph.node:
         raise ModelDamaged(f"{path} is not an ONNX file: there is no network in it")

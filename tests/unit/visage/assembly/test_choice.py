@@ -31,7 +31,7 @@ def chosen(
 
     monkeypatch.setattr(choice, "tensorrt_status", lambda ordinal: Availability(tensorrt, "no TensorRT", "install it"))
     monkeypatch.setattr(choice, "onnxruntime_status", lambda ordinal: Availability(onnxruntime, "no provider"))
-    monkeypatch.setattr(choice, "HostPlatform", host)
+    monkeypatch.setitem(sys.modules, "visage.assembly.host", SimpleNamespace(HostPlatform=host))
     monkeypatch.setitem(sys.modules, "visage.assembly.cuda", SimpleNamespace(CudaPlatform=card))
     settings = Settings(**options)
     return str(choose_platform(settings, ModelPlan.of(settings)))

@@ -6,6 +6,7 @@ call may be of several pictures; they share the network's calls.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
@@ -19,7 +20,7 @@ from stages.frames import Faces, FloatArray, Picture
 from stages.imaging.base import Imaging
 from stages.imaging.letterbox import Letterbox
 
-__all__ = ["CropDetector", "map_faces", "map_points"]
+__all__ = ["CropDetector", "crop_transform", "map_faces", "map_points"]
 
 TensorT = TypeVar("TensorT")
 
@@ -27,7 +28,7 @@ PIXEL_CENTRE = 0.5
 
 
 class CropDetector(Generic[TensorT]):
-    """Detects faces in square crops. For one thread; owns its backend, `dispose` closes its other parts."""
+    """Detects faces in square crops. For one thread."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class CropDetector(Generic[TensorT]):
         Args:
             size: side of a crop, and of the network's input, in pixels.
             stream: where device work is queued; the host's by default.
-            dispose: called last by `close`: frees what the collaborators hold.
+            dispose: called by `close`: frees what is this detector's alone, its network included.
         """
         self.size = size
         self._imaging = imaging
@@ -62,8 +63,7 @@ class CropDetector(Generic[TensorT]):
         return [faces for start in range(0, len(parts), most) for faces in self._detect(parts[start : start + most])]
 
     def close(self) -> None:
-        """Free the backend and what the collaborators hold."""
-        self._backend.close()
+        """Free what belongs to it alone."""
         if self._dispose is not None:
             self._dispose()
 
@@ -77,6 +77,28 @@ class CropDetector(Generic[TensorT]):
         outputs = self._backend.infer(crops, stream=self._stream)
         whole = Letterbox(1.0, 1.0, 0, 0, self.size, self.size)
         return self._head.decode(outputs, [whole] * len(chunk), (self.size, self.size), stream=self._stream)
+
+
+def crop_transform(
+    middle: tuple[float, float], scale: float, down_degrees: float, size: int, *, pixel_aspect: float = 1.0
+) -> FloatArray:
+    """A crop, as `Imaging.crop` takes it: float32 (2, 3).
+
+    Args:
+        middle: of the crop, in pixels of the source frame.
+        scale: display pixels of the source (as high as its own) that a pixel of the crop covers.
+        down_degrees: the direction in the source that points down in the crop; 0 is down, 90 to the left.
+        size: side of the crop in pixels.
+        pixel_aspect: width of a source pixel over its height.
+    """
+    cos, sin = scale * math.cos(math.radians(down_degrees)), scale * math.sin(math.radians(down_degrees))
+    linear = np.array([[cos, -sin], [sin, cos]])
+    # From indices of pixels to corners and back, in the crop and in the picture.
+    shift = np.array([middle[0] * pixel_aspect, middle[1]]) - linear @ np.full(2, (size - 1) / 2)
+    transform = np.column_stack([linear, shift])
+    transform[0] /= pixel_aspect
+    transform[:, 2] -= PIXEL_CENTRE
+    return np.asarray(transform, np.float32)
 
 
 def map_points(points: FloatArray, transform: FloatArray) -> FloatArray:

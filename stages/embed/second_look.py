@@ -11,7 +11,6 @@ the face is upright: 0.93, tilted by 30 degrees 0.91, by 45 0.86, by 60 0.72 (me
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -19,17 +18,17 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.detect.crops import CropDetector, map_points
+from stages.detect.crops import CropDetector, crop_transform, map_points
 from stages.frames import Faces, FloatArray, Frame, Picture
 
 __all__ = ["SECOND_LOOK_SIDE", "SecondLook"]
 
 TensorT = TypeVar("TensorT")
 
-SECOND_LOOK_SIDE = 224
+SECOND_LOOK_SIDE = 160
 """Pixels of the input's side."""
 
-FACE_SHARE = 0.5
+FACE_SHARE = 0.6
 """Of the input's side that the longer side of the face's box takes."""
 
 MAX_SHARE = 0.1
@@ -136,10 +135,11 @@ class SecondLook(Generic[TensorT]):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a face is in its picture; lengths are as seen, with square pixels.
+    """Where a face is in its picture.
 
     Attributes:
-        middle_x, middle_y, side: of the box, its longer side.
+        middle_x, middle_y: of the box, pixels of the picture.
+        side: the box's longer one as seen, in pixels as high as the picture's.
         down_degrees: direction from the eyes to the mouth by the first landmarks; 0 is straight down, 90 to the left.
     """
 
@@ -155,7 +155,7 @@ class _Place:
         aspect = picture.pixel_aspect
         return cls(
             picture,
-            (left + right) / 2 * aspect,
+            (left + right) / 2,
             (top + bottom) / 2,
             max((right - left) * aspect, bottom - top, 1.0),
             _rolls(_landmarks(faces)[row : row + 1], aspect)[0],
@@ -163,20 +163,16 @@ class _Place:
 
     @property
     def straightened(self) -> float:
-        """The direction in which the face is likely to be upright, degrees."""
+        """The direction in which the face is likely to be upright, degrees: YuNet shows no larger tilt as too small."""
+        if abs(self.down_degrees) > MAX_TURN_DEGREES:
+            return self.down_degrees
         return self.down_degrees + _turn(self.down_degrees) * (1 - 1 / ROLL_GAIN)
 
     def transform(self, down_degrees: float, size: int) -> FloatArray:
         """float32 (2, 3), see `Imaging.crop`: the face in the middle, this direction pointing down."""
+        middle = self.middle_x, self.middle_y
         scale = self.side / (FACE_SHARE * size)
-        cos, sin = scale * math.cos(math.radians(down_degrees)), scale * math.sin(math.radians(down_degrees))
-        linear = np.array([[cos, -sin], [sin, cos]])
-        # Corners of pixels to their centres, in the crop and in the picture.
-        shift = np.array([self.middle_x, self.middle_y]) - linear @ np.full(2, (size - 1) / 2)
-        transform = np.column_stack([linear, shift])
-        transform[0] /= self.picture.pixel_aspect
-        transform[:, 2] -= 0.5
-        return np.asarray(transform, np.float32)
+        return crop_transform(middle, scale, down_degrees, size, pixel_aspect=self.picture.pixel_aspect)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

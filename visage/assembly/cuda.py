@@ -268,9 +268,11 @@ class CudaPlatform:
             owned.callback(imaging.close)
             head = self._head(detector_input, DETECT_BATCH, keeps_weak=True)
             owned.callback(head.close)
+            backend = self._backend(plan.detector, DETECT_BATCH, detector_size=SECOND_LOOK_SIDE)
+            owned.callback(backend.close)
             detector = CropDetector[DeviceArray](
                 imaging=imaging,
-                backend=self._backend(plan.detector, DETECT_BATCH, detector_size=SECOND_LOOK_SIDE),
+                backend=backend,
                 head=head,
                 size=SECOND_LOOK_SIDE,
                 stream=stream,

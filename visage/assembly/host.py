@@ -147,11 +147,13 @@ class HostPlatform:
         if not plan.looks_twice:
             return None
         head = head_family(plan.detector.head).head(**plan.head_thresholds(keeps_weak=True))
+        backend = self._backend(plan.detector.name, SECOND_LOOK_BATCH)
         detector = CropDetector[NDArray[Any]](
             imaging=HostImaging(max_batch=SECOND_LOOK_BATCH),
-            backend=self._backend(plan.detector.name, SECOND_LOOK_BATCH),
+            backend=backend,
             head=head,
             size=SECOND_LOOK_SIDE,
+            dispose=backend.close,
         )
         return SecondLook(detector)
 

@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: configuration.md, commands.md and metrics.md.
+"""Writes what follows from the code: configuration.md, commands.md, metrics.md, and the options that are settings.
 
     python docs/generate.py
 
@@ -9,6 +9,7 @@ of this machine or of its environment appears in them.
 from __future__ import annotations
 
 import inspect
+import json
 import types
 import typing
 from collections.abc import Iterable, Iterator
@@ -21,9 +22,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from visage.cli.main import app
 from visage.config.service import ServiceConfig
-from visage.config.settings import Settings
+from visage.config.settings import FORMER_NAMES, Settings
 from visage.observe.metrics import PipelineMetrics
 from visage.observe.service_metrics import CAMERA_STATES, ServiceMetrics, ServiceStatus
 from visage.runtime.queue import QueueStatistics
@@ -34,6 +34,7 @@ from visage.runtime.statistics import PipelineStatistics
 __all__ = ["pages"]
 
 HERE = Path(__file__).parent
+OPTIONS = HERE.parent / "visage/cli/settings.json"
 NOTICE = "<!-- Made by docs/generate.py; edit the code instead. -->\n"
 BOUNDS = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}", "lt": "< {}", "multiple_of": "a multiple of {}"}
 WORDS = {bool: "true or false", int: "integer", float: "number", str: "text", Path: "path"}
@@ -171,6 +172,8 @@ def spelled(value: object) -> str:
 
 def commands() -> Iterator[str]:
     """Every command with its arguments and options."""
+    from visage.cli.main import app  # noqa: PLC0415  # it reads what `options` gives
+
     root = typer.main.get_command(app)
     yield f"# Commands\n\n{NOTICE}\n"
     yield COMMAND_LINE
@@ -184,7 +187,9 @@ def command(entry: typing.Any, path: str) -> Iterator[str]:
             yield from command(child, f"{path} {name}")
         return
     hints = typing.get_type_hints(inspect.unwrap(entry.callback))
-    parameters = [parameter for parameter in entry.params if parameter.name != "help"]
+    parameters = [
+        parameter for parameter in entry.params if parameter.name != "help" and not getattr(parameter, "hidden", False)
+    ]
     names = [metavar(parameter) for parameter in parameters if parameter.param_type_name == "argument"]
     usage = " ".join([path, *names, "[OPTIONS]"])
     yield f"\n## `{path}`\n\n```text\n{usage}\n```\n\n{inspect.cleandoc(entry.help)}\n\n"
@@ -274,6 +279,30 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[st
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n"
 
 
+def options() -> str:
+    """The fields of the settings as JSON, of which visage/cli/settings_options.py makes options."""
+    fields = Settings.model_json_schema(mode="serialization")["properties"]
+    found = {name: dict(option_field(name, schema)) for name, schema in fields.items() if name not in FORMER_NAMES}
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def option_field(name: str, schema: dict[str, typing.Any]) -> Iterator[tuple[str, typing.Any]]:
+    whole, *_ = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
+    yield "type", "path" if whole.get("format") == "path" else whole["type"]
+    if whole["type"] == "string" and "enum" in whole:
+        yield "choices", whole["enum"]
+    for bound in ("minimum", "maximum"):
+        if bound in whole:
+            yield bound[:3], whole[bound]
+    yield "default", plain(Settings.model_fields[name].default)
+    yield "help", schema["description"]
+
+
+def plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
 if __name__ == "__main__":
+    OPTIONS.write_text(options())
     for file_name, text in pages().items():
         (HERE / file_name).write_text(text)

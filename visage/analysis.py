@@ -15,10 +15,11 @@ import anyio
 import anyio.to_thread
 
 from stages.frames import Observation
-from stages.sink.base import Sink
-from stages.sources import SourceEnded, VideoInfo
+from stages.sink.base import ObservingSink, Sink
+from stages.sources import VideoInfo
 from visage.assembly import Pictures, build_run
 from visage.config import Settings
+from visage.config.settings import renamed
 from visage.config.sources import SourceSpec, expand_sources
 from visage.people import GallerySession
 from visage.results import AnalyzedFrame
@@ -109,7 +110,7 @@ def _plan(
     sources: Sources, settings: Settings | None, overrides: dict[str, Any]
 ) -> tuple[Settings, Sequence[SourceSpec]]:
     names = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
-    chosen = Settings(**{**(settings.model_dump() if settings else {}), **overrides})
+    chosen = Settings(**{**(settings.model_dump() if settings else {}), **renamed(overrides)})
     return chosen, expand_sources([os.fspath(name) for name in names])
 
 
@@ -147,21 +148,12 @@ def _raise_failure(run: Run) -> None:
             raise outcome.error
 
 
-class _ResultSink:
+class _ResultSink(ObservingSink):
     """Hands observations to the caller's thread."""
 
     def __init__(self, results: BoundedQueue[AnalyzedFrame]) -> None:
         self._results = results
 
-    def open(self, info: VideoInfo) -> None:
-        pass
-
     def write(self, observation: Observation) -> None:
         with contextlib.suppress(QueueAborted):  # the caller has left; the pipeline is about to be aborted
             self._results.put([AnalyzedFrame.of(observation)])
-
-    def close(self, ended: SourceEnded) -> None:
-        pass
-
-    def abandon(self) -> None:
-        pass

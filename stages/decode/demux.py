@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from fractions import Fraction
 
 import av
@@ -25,10 +24,11 @@ from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, tr
 from stages.decode.numbering import VideoPacket
 from stages.decode.picture_stream import picture_stream, stated_seconds
 from stages.decode.pyav import as_fraction, open_input
+from stages.decode.source_options import InputOptions
 from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
 
-__all__ = ["GUESSED_FPS", "SEGMENTED_FORMATS", "Demuxer", "InputOptions"]
+__all__ = ["GUESSED_FPS", "SEGMENTED_FORMATS", "Demuxer"]
 
 SEGMENTED_FORMATS = {"hls", "dash"}
 """Playlists of segments, which are fetched whole."""
@@ -266,19 +266,6 @@ class Demuxer:
             return None
         has_pcm = any(sound.codec_context.name.startswith("pcm") for sound in self.container.streams.audio)
         return flaw_at_end(self._path, self.container.format.name, has_pcm=has_pcm)
-
-
-@dataclass(frozen=True, slots=True)
-class InputOptions:
-    """How FFmpeg is to open an input.
-
-    Attributes:
-        container_format: FFmpeg's name, for what has no container to tell by: "v4l2" for a camera of this machine.
-        options: laid over ours, for example {"rtsp_transport": "udp"}.
-    """
-
-    container_format: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def _address(uri: str) -> str:

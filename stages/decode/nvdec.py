@@ -12,9 +12,8 @@ import threading
 from av.codec.hwaccel import HWAccel
 
 from stages.buffers.cuda import CudaDevice
-from stages.decode.demux import InputOptions
+from stages.decode.source_options import SourceOptions
 from stages.decode.video import VideoSource
-from stages.errors import NotAVideo, SourceUnreadable
 from stages.imaging.device.admission import DeviceAdmission
 from stages.sources import VideoInfo
 
@@ -36,26 +35,14 @@ class NvdecSource(VideoSource):
         source_id: str,
         uri: str,
         admission: DeviceAdmission,
-        frameskip: int = 1,
-        delivers_all: bool = False,
-        start_seconds: float = 0.0,
-        end_seconds: float | None = None,
-        is_live: bool = False,
-        input_options: InputOptions | None = None,
-        turn_degrees: int = 0,
+        options: SourceOptions | None = None,
     ) -> None:
         """See `VideoSource`. `device` was made before anything else used the card: its context's flags are FFmpeg's."""
         super().__init__(
             source_id=source_id,
             uri=uri,
             admission=admission,
-            frameskip=frameskip,
-            delivers_all=delivers_all,
-            start_seconds=start_seconds,
-            end_seconds=end_seconds,
-            is_live=is_live,
-            input_options=input_options,
-            turn_degrees=turn_degrees,
+            options=options,
             # With one, NVDEC stands still while this source's thread waits for the interpreter: 16 videos in four
             # processes on an H100 came to 0.89 of what the decoders do alone with one, to 0.93 with two.
             decoder_threads=2,
@@ -63,18 +50,10 @@ class NvdecSource(VideoSource):
         )
 
     def open(self) -> VideoInfo:
-        """See `VideoSource.open`. What can't be opened for NVDEC is opened for the CPU."""
+        """See `VideoSource.open`."""
         may_open = _OPENINGS.acquire(timeout=_OPENING_WAIT_SECONDS)
         try:
-            try:
-                return super().open()
-            except (NotAVideo, SourceUnreadable) as error:
-                # FFmpeg has no software behind its own AV1 decoder, which is taken for the card's sake, and a card may
-                # have no session left. A server that can't be reached is not asked twice.
-                if self._is_live and isinstance(error, SourceUnreadable):
-                    raise
-                self._hwaccel = None
-                return super().open()
+            return super().open()
         finally:
             if may_open:
                 _OPENINGS.release()

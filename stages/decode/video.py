@@ -1,35 +1,33 @@
 """A video file, a still or a stream as a source of frames.
 
-Frames leave in order, each with the pixels it owns. A file waits for a free buffer when the pipeline is behind; a live
-source drops the frame and counts it. What was decoded before a break is delivered before `SourceBroken`.
+What was decoded before a break is delivered before `SourceBroken`.
 """
 
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Generator, Iterator
-from typing import Protocol
+from collections.abc import Iterator
 
 import av
 from av.codec.hwaccel import HWAccel
 
 from stages.decode.decoder import DecodedFrame, Selection, StreamDecoder
-from stages.decode.demux import Demuxer, InputOptions
+from stages.decode.decoding_source import Admission, DecodingSource, WantedFrame
+from stages.decode.demux import Demuxer
 from stages.decode.pyav import as_fraction
-from stages.errors import NotAVideo, PoolClosed, SourceBroken
-from stages.frames import Frame, Picture
+from stages.decode.source_options import SourceOptions
+from stages.errors import NotAVideo, SourceBroken, SourceUnreadable
 from stages.imaging.orientation import Orientation, is_flipped
 from stages.sources import VideoInfo
 
-__all__ = ["Admission", "VideoSource"]
+__all__ = ["VideoSource"]
 
 HALF_TURN_DEGREES = 180
 
 CARD_FORMATS = frozenset({"cuda"})
 
 
-class VideoSource:
+class VideoSource(DecodingSource):
     """Implements `stages.contract.FrameSource` with FFmpeg's decoders, on the CPU or on a card."""
 
     def __init__(
@@ -38,105 +36,50 @@ class VideoSource:
         source_id: str,
         uri: str,
         admission: Admission,
-        frameskip: int = 1,
-        delivers_all: bool = False,
-        start_seconds: float = 0.0,
-        end_seconds: float | None = None,
+        options: SourceOptions | None = None,
         decoder_threads: int = 1,
-        is_live: bool = False,
         hwaccel: HWAccel | None = None,
-        input_options: InputOptions | None = None,
-        turn_degrees: int = 0,
     ) -> None:
         """
         Args:
             uri: a path, or an address with "://" in it; a password in it never leaves this object.
             admission: closed with the source.
-            frameskip: look at the frames whose index is a multiple of this.
-            delivers_all: deliver the others as well, marked as not to be looked at; otherwise they are left out, and
-                not even decoded where that can be helped.
-            start_seconds, end_seconds: deliver what lies in [start, end) of the stream's time.
             decoder_threads: 0 lets FFmpeg choose. One costs least CPU a frame; more shorten a lone source's time.
-            is_live: a camera or stream; it has no end, and no frame of it is held back.
-            hwaccel: what decodes (see `stages.decode.nvdec`); by default the CPU.
-            input_options: how FFmpeg opens it, beyond our defaults.
-            turn_degrees: clockwise turn beyond what the file itself asks for: 0, 90, 180 or 270.
+            hwaccel: what decodes (see `stages.decode.nvdec`); what it can't open is opened for the CPU, the default.
         """
-        self._source_id = source_id
+        super().__init__(source_id, admission, options or SourceOptions())
         self._uri = uri
-        self._admission = admission
-        self._selection = Selection(1 if delivers_all else frameskip, start_seconds)
-        self._frameskip = frameskip
-        self._end_seconds = end_seconds
+        options = self._options
+        self._selection = Selection(1 if options.delivers_all else options.frameskip, options.start_seconds)
         self._decoder_threads = decoder_threads
-        self._is_live = is_live
         self._hwaccel = hwaccel
-        self._input_options = input_options
-        self._turn_degrees = turn_degrees
-        self._is_interrupted = False
-        self._frames_decoded = 0
         self._decoder: StreamDecoder | None = None
         self._decoded: Iterator[DecodedFrame] = iter(())
         self._upright: Orientation | None = None  # since the last key frame
         self._is_flipped: bool | None = None  # known from the first half turn on
-        self._delivery: Generator[Frame, None, None] | None = None
 
     def __repr__(self) -> str:
         return f"<VideoSource {self._source_id} {self._decoder or 'closed'}>"
 
-    @property
-    def frames_decoded(self) -> int:
-        """Frames since the start that were decoded or skipped as no one looks at them, without those lost to damage."""
-        return self._frames_decoded
-
-    @property
-    def frames_dropped(self) -> int:
-        """Frames of a live source for which no buffer was free."""
-        return self._admission.frames_dropped
-
     def open(self) -> VideoInfo:
-        """Open the source and decode its first frame.
-
-        Raises SourceNotFound, SourceUnreadable, NotAVideo.
-        """
+        """See `DecodingSource.open`."""
         try:
-            self._begin_pass()
-            first = next(self._decoded, None)
-            if first is None:
-                label = self._active.demuxer.label
-                raise NotAVideo(f"{label} holds no picture that can be decoded; play it to check") from self._failure
-            info = self._describe(first.frame)
-            if self._selection.start_seconds > 0 and self._active.knows_numbers and not self._is_interrupted:
-                self._begin_pass(self._active.first_number)
-            else:
-                self._decoded = itertools.chain([first], self._decoded)
-            return info
-        except BaseException:
-            self._end_pass()
-            raise
-
-    def frames(self) -> Iterator[Frame]:
-        """The selected frames in order; the caller owns each.
-
-        Raises SourceBroken after the last one where the source breaks off, or is live and ends by itself.
-        """
-        self._delivery = self._deliver()
-        return self._delivery
+            return self._open()
+        except (NotAVideo, SourceUnreadable) as error:
+            # FFmpeg has no software behind its own AV1 decoder, which is taken for the card's sake, and a card may have
+            # no session left. A server that can't be reached is not asked twice.
+            is_out_of_reach = self._options.is_live and isinstance(error, SourceUnreadable)
+            if self._hwaccel is None or is_out_of_reach:
+                raise
+        self._hwaccel = None
+        return self._open()
 
     def interrupt(self) -> None:
-        """From any thread: end `frames` soon, also while it waits for a buffer."""
-        self._is_interrupted = True
+        """See `DecodingSource.interrupt`."""
+        super().interrupt()
         decoder = self._decoder
         if decoder is not None:
             decoder.demuxer.interrupt()
-        self._admission.interrupt()
-
-    def close(self) -> None:
-        """Free the decoder, its threads, the file and the buffers; frames held elsewhere stay valid. Idempotent."""
-        if self._delivery is not None:
-            self._delivery.close()
-        self._end_pass()
-        self._admission.close()
 
     # Below, nothing keeps the decoder in a local variable: an error's traceback would keep its threads alive.
 
@@ -150,7 +93,24 @@ class VideoSource:
     def _failure(self) -> Exception | None:
         return self._active.demuxer.error or self._active.error
 
-    def _deliver(self) -> Generator[Frame, None, None]:
+    def _open(self) -> VideoInfo:
+        try:
+            self._begin_pass()
+            first = next(self._decoded, None)
+            if first is None:
+                label = self._active.demuxer.label
+                raise NotAVideo(f"{label} holds no picture that can be decoded; play it to check") from self._failure
+            info = self._describe(first.frame)
+            if self._selection.start_seconds > 0 and self._active.knows_numbers and not self._is_interrupted:
+                self._begin_pass(self._active.first_number)
+            else:
+                self._decoded = itertools.chain([first], self._decoded)
+            return info
+        except BaseException:
+            self._close_file()
+            raise
+
+    def _wanted(self) -> Iterator[WantedFrame]:
         start_index: int | None = None
         lost_before, absent_before = 0, 0
         seconds = 0.0
@@ -162,7 +122,7 @@ class VideoSource:
                 self._upright = None
             if decoded.pts_seconds < self._selection.start_seconds:
                 continue
-            if self._end_seconds is not None and decoded.pts_seconds >= self._end_seconds:
+            if self._options.is_past(decoded.pts_seconds):
                 self._check_losses(lost_before)
                 return
             seconds = decoded.pts_seconds
@@ -170,15 +130,8 @@ class VideoSource:
                 start_index = index
                 lost_before, absent_before = self._active.losses if index > 0 else (0, 0)
             self._frames_decoded = index + 1 - start_index - (self._active.frames_absent - absent_before)
-            if index % self._selection.frameskip:
-                continue
-            detect = index % self._frameskip == 0
-            try:
-                picture = self._admission.admit(frame, self._orientation(frame), detect=detect)
-            except PoolClosed:
-                return
-            if picture is not None:
-                yield Frame(self._source_id, index, seconds, picture, time.time(), detect)
+            if index % self._selection.frameskip == 0:
+                yield frame, self._orientation(frame), index, seconds
         if self._is_interrupted:
             return
         index = self._active.frames_passed
@@ -196,7 +149,7 @@ class VideoSource:
                 frame_index=index,
                 pts_seconds=seconds,
             ) from self._failure
-        if self._is_live:
+        if self._options.is_live:
             raise SourceBroken(
                 f"{label} ended at frame {index}, {seconds:.1f} s: the server or device closed the stream; "
                 "what came before is kept",
@@ -219,20 +172,20 @@ class VideoSource:
             )
 
     def _begin_pass(self, first_number: int | None = None) -> None:
-        self._end_pass()
-        demuxer = Demuxer(self._uri, hwaccel=self._hwaccel, input_options=self._input_options)
+        self._close_file()
+        demuxer = Demuxer(self._uri, hwaccel=self._hwaccel, input_options=self._options.input_options)
         self._decoder = StreamDecoder(
             demuxer,
             self._selection,
             threads=self._decoder_threads,
-            is_live=self._is_live,
+            is_live=self._options.is_live,
             first_number=first_number,
         )
         self._decoded = self._decoder.frames()
         if self._is_interrupted:
             demuxer.interrupt()
 
-    def _end_pass(self) -> None:
+    def _close_file(self) -> None:
         # FFmpeg's threads end when the last reference to the codec goes, not when the file is closed.
         decoder, self._decoder = self._decoder, None
         self._decoded = iter(())
@@ -252,10 +205,10 @@ class VideoSource:
             pixel_aspect=orientation.upright_pixel_aspect,
             rotation_degrees=orientation.rotation_degrees,
             fps=demuxer.fps,
-            frame_count=None if self._is_live else demuxer.frame_count,
-            duration_seconds=None if self._is_live else demuxer.duration_seconds,
+            frame_count=None if self._options.is_live else demuxer.frame_count,
+            duration_seconds=None if self._options.is_live else demuxer.duration_seconds,
             codec=demuxer.codec_context.codec.canonical_name,
-            is_live=self._is_live,
+            is_live=self._options.is_live,
             decoder=_decoder_name(demuxer.codec_context.codec.name, frame),
         )
 
@@ -269,7 +222,7 @@ class VideoSource:
             if self._is_flipped is None and (may_be or abs(frame.rotation) == HALF_TURN_DEGREES):
                 self._is_flipped = is_flipped(frame)
             upright = Orientation.of(frame, float(aspect or 1), is_flipped=bool(self._is_flipped))
-            turned = (upright.rotation_degrees + self._turn_degrees) % 360
+            turned = (upright.rotation_degrees + self._options.turn_degrees) % 360
             self._upright = Orientation(turned, upright.pixel_aspect)
         return self._upright
 
@@ -277,25 +230,3 @@ class VideoSource:
 def _decoder_name(name: str, frame: av.VideoFrame) -> str:
     """What has decoded this frame: a card leaves it in its own memory, and says so in the format."""
     return f"{name} on {frame.format.name}" if frame.format.name in CARD_FORMATS else name
-
-
-class Admission(Protocol):
-    """Turns one source's decoded frames into pictures that the pipeline can hold."""
-
-    @property
-    def frames_dropped(self) -> int:
-        """Frames for which no buffer was free."""
-
-    def admit(self, frame: av.VideoFrame, orientation: Orientation, *, detect: bool = True) -> Picture | None:
-        """A picture that owns the frame's pixels; None if the source can't wait and no buffer is free.
-
-        `detect` says that the detector will want it: what that takes can be done at once.
-
-        Raises PoolClosed after `interrupt` or `close`, also while waiting.
-        """
-
-    def interrupt(self) -> None:
-        """From any thread: make a waiting `admit`, and every later one, raise PoolClosed."""
-
-    def close(self) -> None:
-        """Free the idle buffers. Pictures still out stay valid until they are released."""

@@ -7,7 +7,7 @@ call may be of several pictures; they share the network's calls.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -28,7 +28,7 @@ PIXEL_CENTRE = 0.5
 
 
 class CropDetector(Generic[TensorT]):
-    """Detects faces in square crops. For one thread."""
+    """Detects faces in square crops. For one thread; whoever makes it frees its parts."""
 
     def __init__(
         self,
@@ -37,21 +37,21 @@ class CropDetector(Generic[TensorT]):
         backend: Backend[TensorT],
         head: Head[TensorT],
         size: int,
+        max_batch: int | None = None,
         stream: Stream | None = None,
-        dispose: Callable[[], object] | None = None,
     ) -> None:
         """
         Args:
             size: side of a crop, and of the network's input, in pixels.
+            max_batch: crops that a call takes; the network's by default.
             stream: where device work is queued; the host's by default.
-            dispose: called by `close`: frees what is this detector's alone, its network included.
         """
         self.size = size
         self._imaging = imaging
         self._backend = backend
         self._head = head
+        self._max_batch = max_batch or backend.max_batch
         self._stream = stream or HostStream()
-        self._dispose = dispose
 
     def detect(self, parts: Sequence[tuple[Picture, FloatArray]]) -> list[Faces]:
         """The faces of every part, in pixels of its crop; `map_points` and `map_faces` take them to the picture.
@@ -59,13 +59,8 @@ class CropDetector(Generic[TensorT]):
         Args:
             parts: pictures with float32 (2, 3), see `Imaging.crop`.
         """
-        most = self._backend.max_batch
+        most = self._max_batch
         return [faces for start in range(0, len(parts), most) for faces in self._detect(parts[start : start + most])]
-
-    def close(self) -> None:
-        """Free what belongs to it alone."""
-        if self._dispose is not None:
-            self._dispose()
 
     def _detect(self, chunk: Sequence[tuple[Picture, FloatArray]]) -> list[Faces]:
         crops = self._imaging.crop(

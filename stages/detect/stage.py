@@ -7,14 +7,15 @@ alone, so a frame's faces do not depend on its neighbours.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from stages.backends.base import Backend
-from stages.buffers import HostStream, Stream
+from stages.buffers import DeviceSession
 from stages.detect.heads.base import Head
+from stages.detect.still_turns import StillTurns
 from stages.frames import Faces, Frame, Observation
 from stages.imaging.base import Imaging
 from stages.imaging.letterbox import DetectorInput
@@ -25,7 +26,7 @@ TensorT = TypeVar("TensorT")
 
 
 class DetectStage(Generic[TensorT]):
-    """Finds the faces of frames. Owns its backend; `dispose` closes its other parts."""
+    """Finds the faces of frames. Its session owns the backend and its other parts."""
 
     name = "detect"
 
@@ -36,19 +37,17 @@ class DetectStage(Generic[TensorT]):
         imaging: Imaging[TensorT],
         backend: Backend[TensorT],
         head: Head[TensorT],
-        min_face: int = 0,
+        still_turns: StillTurns[TensorT] | None = None,
+        min_face_pixels: int = 0,
         release_pixels: bool = False,
-        stream: Stream | None = None,
-        attach: Callable[[], object] | None = None,
-        dispose: Callable[[], object] | None = None,
+        session: DeviceSession | None = None,
     ) -> None:
         """
         Args:
-            min_face: faces whose box is narrower or lower than this many source pixels are dropped.
+            still_turns: looks at stills in four turns; None takes them as they are.
+            min_face_pixels: faces whose box is narrower or lower than this many source pixels are dropped.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
-            stream: where device work is queued; the host's by default.
-            attach: called on the stage's thread before its first batch: a card has to be made current there.
-            dispose: called on the stage's thread after its last: frees what the collaborators hold.
+            session: the stage's stream and parts, the host's by default; it owns the backend from now on.
         """
         # A source's frames are all placed alike.
         self._shape = functools.lru_cache(maxsize=256)(detector_input.shape)
@@ -56,16 +55,13 @@ class DetectStage(Generic[TensorT]):
         self._imaging = imaging
         self._backend = backend
         self._head = head
-        self._min_face = min_face
+        self._still_turns = still_turns
+        self._min_face_pixels = min_face_pixels
         self._release_pixels = release_pixels
-        self._stream = stream or HostStream()
-        self._attach = attach
-        self._dispose = dispose
-
-    def open(self) -> None:
-        """Attach to what the stage works with, on the thread that will call `process`."""
-        if self._attach is not None:
-            self._attach()
+        session = session or DeviceSession()
+        session.own(backend)
+        self._stream = session.stream
+        self.open, self.close = session.open, session.close
 
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
         """Detect in every frame; results are in the batch's order."""
@@ -83,12 +79,6 @@ class DetectStage(Generic[TensorT]):
     def end_source(self, source_id: str) -> None:
         """Nothing is kept of a source."""
 
-    def close(self) -> None:
-        """Free the backend and what the collaborators hold."""
-        self._backend.close()
-        if self._dispose is not None:
-            self._dispose()
-
     def _rows_by_shape(self, batch: Sequence[Frame]) -> dict[tuple[int, int], list[int]]:
         rows: dict[tuple[int, int], list[int]] = {}
         for row, frame in enumerate(batch):
@@ -103,8 +93,14 @@ class DetectStage(Generic[TensorT]):
         outputs = self._backend.infer(tensor, stream=self._stream)
         letterboxes = [self._fit(p.width, p.height, p.pixel_aspect) for p in pictures]
         faces = self._head.decode(outputs, letterboxes, shape, stream=self._stream)
-        return [self._large_enough(f) for f in faces] if self._min_face else faces
+        turns = self._still_turns
+        if turns is not None:
+            faces = [
+                turns.surest(frame.picture, own) if frame.is_still else own
+                for frame, own in zip(frames, faces, strict=True)
+            ]
+        return [self._large_enough(f) for f in faces] if self._min_face_pixels else faces
 
     def _large_enough(self, faces: Faces) -> Faces:
         sides = faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]
-        return faces.select(np.flatnonzero(sides.min(axis=1, initial=np.inf) >= self._min_face))
+        return faces.select(np.flatnonzero(sides.min(axis=1, initial=np.inf) >= self._min_face_pixels))

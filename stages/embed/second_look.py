@@ -58,7 +58,7 @@ TURNS_DEGREES = (0.0, 90.0, 180.0, 270.0)
 
 
 class SecondLook(Generic[TensorT]):
-    """Finds better landmarks. For one thread; owns its detector."""
+    """Finds better landmarks. For one thread."""
 
     def __init__(self, detector: CropDetector[TensorT]) -> None:
         self._detector = detector
@@ -103,10 +103,6 @@ class SecondLook(Generic[TensorT]):
             for (record, row, _), look in zip(chosen, found, strict=True)
             if look.landmarks is not None
         ]
-
-    def close(self) -> None:
-        """Free the detector."""
-        self._detector.close()
 
     def _search(self, views: Sequence[tuple[_Place, float]]) -> list[_Look]:
         """The surest look at each face, from this direction on and turned on by what the landmarks say."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.backends.base import Backend, HostTensor
-from stages.buffers import HostStream, Stream
+from stages.buffers import DeviceSession, Stream
 from stages.embed.align import box_transforms, landmark_transforms, mirrored
 from stages.embed.second_look import SecondLook
 from stages.errors import ModelMismatch
@@ -27,7 +27,7 @@ TensorT_contra = TypeVar("TensorT_contra", contravariant=True)
 class EmbedStage(Generic[TensorT]):
     """Gives faces an embedding of norm 1; those not worth it or not recognisable get zeros.
 
-    Owns its backend; `dispose` closes the rest.
+    Its session owns the backend and its other parts.
     """
 
     name = "embed"
@@ -45,9 +45,7 @@ class EmbedStage(Generic[TensorT]):
         second_look: SecondLook[TensorT] | None = None,
         averages_mirrored: bool = False,
         release_pixels: bool = True,
-        stream: Stream | None = None,
-        attach: Callable[[], object] | None = None,
-        dispose: Callable[[], object] | None = None,
+        session: DeviceSession | None = None,
     ) -> None:
         """
         Args:
@@ -59,9 +57,7 @@ class EmbedStage(Generic[TensorT]):
                 None takes the detector's landmarks as they are.
             averages_mirrored: embed the mean of each face and its mirror image, at twice the cost.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
-            stream: where device work is queued; the host's by default.
-            attach: called on the stage's thread before its first batch: a card has to be made current there.
-            dispose: called on the stage's thread after its last: frees what the collaborators hold.
+            session: the stage's stream and parts, the host's by default; it owns the backend from now on.
         """
         self._imaging = imaging
         self._backend = backend
@@ -73,14 +69,10 @@ class EmbedStage(Generic[TensorT]):
         self._second_look = second_look if template is not None else None
         self._averages_mirrored = averages_mirrored
         self._release_pixels = release_pixels
-        self._stream = stream or HostStream()
-        self._attach = attach
-        self._dispose = dispose
-
-    def open(self) -> None:
-        """Attach to what the stage works with, on the thread that will call `process`."""
-        if self._attach is not None:
-            self._attach()
+        session = session or DeviceSession()
+        session.own(backend)
+        self._stream = session.stream
+        self.open, self.close = session.open, session.close
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
         """Embed the faces worth it of every observation; results are in the batch's order."""
@@ -98,12 +90,6 @@ class EmbedStage(Generic[TensorT]):
 
     def end_source(self, source_id: str) -> None:
         """Nothing is kept of a source."""
-
-    def close(self) -> None:
-        """Free the backend and what the collaborators hold."""
-        self._backend.close()
-        if self._dispose is not None:
-            self._dispose()
 
     def _recognised(self, seen: Sequence[tuple[Frame, Faces]]) -> tuple[list[tuple[Frame, Faces]], list[FloatArray]]:
         """The faces, with better landmarks where a second look found them, and their embeddings, (n, D) a record."""

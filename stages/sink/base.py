@@ -14,7 +14,7 @@ from typing import Protocol
 from stages.frames import Observation
 from stages.sources import SourceEnded, VideoInfo
 
-__all__ = ["Sink"]
+__all__ = ["ObservingSink", "Sink"]
 
 
 class Sink(Protocol):
@@ -31,3 +31,16 @@ class Sink(Protocol):
 
     def abandon(self) -> None:
         """Discard what is not yet visible. Safe at any time and twice; after `close` it does nothing. Never raises."""
+
+
+class ObservingSink:
+    """A base for sinks that stage no output: everything except `write` does nothing until it is overridden."""
+
+    def open(self, info: VideoInfo) -> None:
+        """Stage nothing."""
+
+    def close(self, ended: SourceEnded) -> None:
+        """Make nothing durable."""
+
+    def abandon(self) -> None:
+        """Discard nothing."""

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import Faces, Observation, Picture
-from stages.sources import SourceEnded, VideoInfo
+from stages.sink.base import ObservingSink
 
 __all__ = ["Preview", "PreviewGate", "PreviewSink"]
 
 
-class PreviewSink:
-    """Offers one source's frames. Implements `stages.sink.base.Sink`; leaves nothing behind."""
+class PreviewSink(ObservingSink):
+    """Offers one source's frames; leaves nothing behind."""
 
     def __init__(self, gate: PreviewGate, *, to_bgr: Callable[[Picture, int], NDArray[np.uint8]], width: int) -> None:
         """
@@ -32,9 +32,6 @@ class PreviewSink:
         self._gate = gate
         self._to_bgr = to_bgr
         self._width = width
-
-    def open(self, info: VideoInfo) -> None:
-        """Nothing to stage."""
 
     def write(self, observation: Observation) -> None:
         """Offer the frame if it is wanted."""
@@ -53,12 +50,6 @@ class PreviewSink:
                 captured_at=frame.captured_at,
             )
         )
-
-    def close(self, ended: SourceEnded) -> None:
-        """Nothing to make durable."""
-
-    def abandon(self) -> None:
-        """Nothing to discard."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,8 +16,8 @@ from stages.buffers import HostStream
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray, PinnedArray
+from stages.detect.heads.device.device_records import FIRST_RECORDS
 from stages.detect.heads.device.readback import ReadbackHead
-from stages.detect.heads.device.records import FIRST_RECORDS
 from stages.detect.heads.device.yolo import DeviceYoloHead
 from stages.detect.heads.device.yunet import DeviceYuNetHead
 from stages.detect.heads.families import head_family

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stages.buffers.cuda import CudaDevice
 from stages.buffers.cuda_stream import CudaStream
 from stages.decode.nvdec import NvdecSource
+from stages.decode.source_options import SourceOptions
 from stages.decode.video import VideoSource
 from stages.errors import SourceBroken
 from stages.frames import Frame
@@ -73,12 +74,14 @@ def host_samples(shown: HostPicture) -> tuple[NDArray[np.uint16], NDArray[np.uin
 
 def on_card(device: CudaDevice, path: Path, **options: float) -> tuple[NvdecSource, DeviceAdmission]:
     admission = DeviceAdmission(device, capacity=CAPACITY)
-    return NvdecSource(device, source_id="clip", uri=str(path), admission=admission, **options), admission  # type: ignore[arg-type]
+    chosen = SourceOptions(**options)  # type: ignore[arg-type]
+    return NvdecSource(device, source_id="clip", uri=str(path), admission=admission, options=chosen), admission
 
 
 def on_host(path: Path, **options: float) -> VideoSource:
     admission = HostAdmission(DetectorInput(), capacity=CAPACITY)
-    return VideoSource(source_id="clip", uri=str(path), admission=admission, **options)  # type: ignore[arg-type]
+    chosen = SourceOptions(**options)  # type: ignore[arg-type]
+    return VideoSource(source_id="clip", uri=str(path), admission=admission, options=chosen)
 
 
 def timeline(source: VideoSource) -> list[tuple[int, float]]:

@@ -17,7 +17,7 @@ import pytest
 from tests.media import Media
 from tests.models import Seed
 from tests.unit.visage.people.scenes import add, gallery, person, track
-from visage.config.service import load_service_config
+from visage.config.service_file import load_service_config
 from visage.people import SightingRecorder
 from visage.web.tokens import Role, TokenStore
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stages.decode.demux import InputOptions
+from stages.decode.source_options import InputOptions, SourceOptions
 from stages.decode.video import VideoSource
 from stages.errors import SourceBroken
 from stages.frames import Frame
@@ -41,8 +41,7 @@ def test_frames_come_until_the_server_dies(server: RtspServer, transport: str) -
         source_id="cam",
         uri=spec.uri,
         admission=HostAdmission(DetectorInput(longest=320, multiple=32), capacity=4, waits=False),
-        is_live=True,
-        input_options=InputOptions(spec.input_format, spec.input_options),
+        options=SourceOptions(is_live=True, input_options=InputOptions(spec.input_format, spec.input_options)),
     )
     try:
         info = source.open()

@@ -420,4 +420,9 @@ def test_an_interrupted_source_leaves_no_output() -> None:
 
 def test_speed_settings_do_not_make_work_again() -> None:
     assert settings_key(Settings()) == settings_key(Settings(threads=3, device="cpu", inbox_capacity=2, workers=2))
-    assert settings_key(Settings()) != settings_key(Settings(min_face=40))
+    assert settings_key(Settings()) != settings_key(Settings(min_face_pixels=40))
+
+
+def test_a_renamed_setting_does_not_make_work_again() -> None:
+    """The key of files that were analysed before `min_face` was renamed."""
+    assert settings_key(Settings(min_face_pixels=40)) == "fdab2619eadd7dbc"

@@ -32,7 +32,7 @@ from visage.web.ports import FeedEvent, NewSource
 
 
 class TrackingDetect(ScriptedDetect):
-    """Its one face is track 1, in every stay of a camera anew."""
+    """Its one face is track 1, in every session of a camera anew."""
 
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
         return [

@@ -13,7 +13,7 @@ import av
 import numpy as np
 from av.container import OutputContainer
 
-from stages.decode.demux import InputOptions
+from stages.decode.source_options import InputOptions
 from tests.clips import picture
 
 __all__ = ["FadingCamera"]

@@ -12,12 +12,17 @@ import yaml
 from visage.config.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
-GENERATED: dict[str, str] = runpy.run_path(str(DOCS / "generate.py"))["pages"]()
+GENERATOR = runpy.run_path(str(DOCS / "generate.py"))
+GENERATED: dict[str, str] = GENERATOR["pages"]()
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_generated_page_is_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text() == GENERATED[name], "run: python docs/generate.py"
+
+
+def test_the_options_follow_from_the_settings() -> None:
+    assert GENERATOR["OPTIONS"].read_text() == GENERATOR["options"](), "run: python docs/generate.py"
 
 
 def test_the_reference_knows_every_setting_and_command() -> None:

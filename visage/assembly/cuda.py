@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Literal
 
@@ -17,12 +16,11 @@ from numpy.typing import NDArray
 
 from stages.backends.base import Backend
 from stages.backends.tensorrt_api import TensorRTApi
+from stages.buffers import DeviceSession
 from stages.buffers.cuda import CudaDevice
-from stages.buffers.cuda_stream import CudaStream
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
-from stages.decode.demux import InputOptions
 from stages.decode.nvdec import NvdecSource
 from stages.detect.crops import CropDetector
 from stages.detect.heads.device.readback import ReadbackHead
@@ -30,6 +28,7 @@ from stages.detect.heads.device.yolo import DeviceYoloHead
 from stages.detect.heads.device.yunet import DeviceYuNetHead
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
+from stages.detect.still_turns import StillTurns
 from stages.embed.second_look import SECOND_LOOK_SIDE, SecondLook
 from stages.embed.stage import EmbedStage
 from stages.errors import BackendError
@@ -38,9 +37,8 @@ from stages.imaging.device.admission import DeviceAdmission
 from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.device.patches import DevicePatchReader
 from stages.imaging.letterbox import DetectorInput
-from visage.assembly.photographs import is_photograph, photograph_source
+from visage.assembly.photographs import is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
-from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models.engines import EngineCache
@@ -69,6 +67,9 @@ BATCH_DEADLINE_SECONDS = 0.05
 # what its decoder makes meanwhile. With 8 waiting, decoders stood still a fifth of the time.
 INBOX_CAPACITY = 40
 IN_STAGES = 40
+
+STILL_TURNS = 3
+"""In which a still is looked at beside the one it has."""
 
 MEMORY_SHARE = 0.25
 """Of the card, for the pictures of the sources that are decoded at once: of large frames fewer may wait."""
@@ -120,36 +121,31 @@ class CudaPlatform:
 
     def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         plan, device = self._plan, self._device
-        with ExitStack() as owned:
+        with self._session() as session:
             imaging = DeviceImaging(
                 device,
                 detector_input=plan.detector_input,
                 max_batch=self.detect_batch,
                 kernel_cache=self._kernels,
             )
-            owned.callback(imaging.close)
-            head = self._head(plan.detector_input, self.detect_batch, keeps_weak=keeps_weak)
-            owned.callback(head.close)
-            stream = device.create_stream()
-            owned.callback(stream.close)
-            stage = DetectStage[DeviceArray](
+            head = session.own(self._head(plan.detector_input, self.detect_batch, keeps_weak=keeps_weak))
+            backend = self._backend(plan.detector, max(self.detect_batch, DETECT_BATCH))
+            return DetectStage[DeviceArray](
                 detector_input=plan.detector_input,
-                imaging=imaging,
-                backend=self._backend(plan.detector, max(self.detect_batch, DETECT_BATCH)),
+                imaging=session.own(imaging),
                 head=head,
-                min_face=self._settings.min_face,
+                backend=backend,
+                still_turns=self._still_turns(session, backend, head),
+                min_face_pixels=self._settings.min_face_pixels,
                 release_pixels=release_pixels,
-                stream=stream,
-                attach=device.make_current,
-                dispose=owned.pop_all().close,
+                session=session,
             )
-        return stage
 
     def embed_stage(self, *, release_pixels: bool, averages_mirrored: bool = False) -> Stage[Observation, Observation]:
         plan, device, embedder = self._plan, self._device, self._plan.embedder
         if embedder is None:
             raise ValueError("this plan has no embedder")
-        with ExitStack() as owned:
+        with self._session() as session:
             imaging = DeviceImaging(
                 device,
                 detector_input=plan.detector_input,
@@ -158,33 +154,23 @@ class CudaPlatform:
                 max_crops=self.embed_batch,
                 kernel_cache=self._kernels,
             )
-            owned.callback(imaging.close)
             readback = Readback(device, self.embed_batch * embedder.embedding_dim * np.dtype(np.float32).itemsize)
-            owned.callback(readback.close)
-            stream = device.create_stream()
-            owned.callback(stream.close)
-            second_look = self._second_look(stream)
-            if second_look is not None:
-                owned.callback(second_look.close)
-            stage = EmbedStage[DeviceArray](
-                imaging=imaging,
+            return EmbedStage[DeviceArray](
+                imaging=session.own(imaging),
+                readback=session.own(readback),
                 backend=self._backend(embedder, max(self.embed_batch, EMBED_BATCH)),
-                readback=readback,
                 crop_size=embedder.input.size,
                 template=plan.template,
                 dimension=embedder.embedding_dim,
                 min_norm=embedder.min_norm,
-                second_look=second_look,
+                second_look=self._second_look(session),
                 averages_mirrored=averages_mirrored,
                 release_pixels=release_pixels,
-                stream=stream,
-                attach=device.make_current,
-                dispose=owned.pop_all().close,
+                session=session,
             )
-        return stage
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        settings = self._settings
+        options = source_options(self._settings, spec)
         is_still = is_photograph(spec)
         admission = DeviceAdmission(
             self._device,
@@ -198,20 +184,8 @@ class CudaPlatform:
             ),
         )
         if is_still:
-            return photograph_source(settings, spec, admission)
-        return NvdecSource(
-            self._device,
-            source_id=spec.source_id,
-            uri=spec.uri,
-            admission=admission,
-            frameskip=detection_interval(settings),
-            delivers_all=delivers_all(settings),
-            start_seconds=settings.start_seconds,
-            end_seconds=settings.end_seconds,
-            is_live=spec.is_live,
-            input_options=InputOptions(spec.input_format, spec.input_options),
-            turn_degrees=settings.rotate,
-        )
+            return photograph_source(spec, admission, options)
+        return NvdecSource(self._device, source_id=spec.source_id, uri=spec.uri, admission=admission, options=options)
 
     def memory_bytes(self) -> tuple[int, int] | None:
         return self._device.memory_bytes()
@@ -228,6 +202,12 @@ class CudaPlatform:
         preview, self._preview = self._preview, None
         if preview is not None:
             preview.close()
+
+    def _session(self) -> DeviceSession:
+        stream = self._device.create_stream()
+        session = DeviceSession(stream, attach=self._device.make_current)
+        session.own(stream)
+        return session
 
     @property
     def _precision(self) -> Literal["fp16", "fp32"]:
@@ -250,34 +230,55 @@ class CudaPlatform:
             kernel_cache=self._kernels,
         )
 
-    def _second_look(self, stream: CudaStream) -> SecondLook[DeviceArray] | None:
-        """A detector of its own for the embedder's thread and stream."""
+    def _still_turns(
+        self,
+        session: DeviceSession,
+        backend: Backend[DeviceArray],
+        head: DeviceYuNetHead | DeviceYoloHead | ReadbackHead,
+    ) -> StillTurns[DeviceArray] | None:
+        detector_input = self._plan.detector_input
+        if not self._plan.detector.looks_twice:
+            return None
+        imaging = DeviceImaging(
+            self._device,
+            detector_input=replace(detector_input, longest=detector_input.multiple),  # which is not used
+            max_batch=STILL_TURNS,
+            crop_size=detector_input.longest,
+            max_crops=STILL_TURNS,
+            kernel_cache=self._kernels,
+        )
+        detector = CropDetector[DeviceArray](
+            imaging=session.own(imaging),
+            backend=backend,
+            head=head,
+            size=detector_input.longest,
+            max_batch=min(STILL_TURNS, self.detect_batch),
+            stream=session.stream,
+        )
+        return StillTurns(detector)
+
+    def _second_look(self, session: DeviceSession) -> SecondLook[DeviceArray] | None:
+        """A detector of its own for the embedder's thread and stream; None where the networks have no use for one."""
         plan = self._plan
         if not plan.looks_twice:
             return None
         detector_input = replace(plan.detector_input, longest=SECOND_LOOK_SIDE)
-        with ExitStack() as owned:
-            imaging = DeviceImaging(
-                self._device,
-                detector_input=detector_input,
-                max_batch=DETECT_BATCH,
-                crop_size=SECOND_LOOK_SIDE,
-                max_crops=DETECT_BATCH,
-                kernel_cache=self._kernels,
-            )
-            owned.callback(imaging.close)
-            head = self._head(detector_input, DETECT_BATCH, keeps_weak=True)
-            owned.callback(head.close)
-            backend = self._backend(plan.detector, DETECT_BATCH, detector_size=SECOND_LOOK_SIDE)
-            owned.callback(backend.close)
-            detector = CropDetector[DeviceArray](
-                imaging=imaging,
-                backend=backend,
-                head=head,
-                size=SECOND_LOOK_SIDE,
-                stream=stream,
-                dispose=owned.pop_all().close,
-            )
+        imaging = DeviceImaging(
+            self._device,
+            detector_input=detector_input,
+            max_batch=DETECT_BATCH,
+            crop_size=SECOND_LOOK_SIDE,
+            max_crops=DETECT_BATCH,
+            kernel_cache=self._kernels,
+        )
+        detector = CropDetector[DeviceArray](
+            imaging=session.own(imaging),
+            backend=session.own(self._backend(plan.detector, DETECT_BATCH, detector_size=SECOND_LOOK_SIDE)),
+            head=session.own(self._head(detector_input, DETECT_BATCH, keeps_weak=True)),
+            size=SECOND_LOOK_SIDE,
+            max_batch=DETECT_BATCH,
+            stream=session.stream,
+        )
         return SecondLook(detector)
 
     def _backend(self, spec: ModelSpec, max_batch: int, *, detector_size: int | None = None) -> Backend[DeviceArray]:

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from stages.backends.base import Backend, HostTensor
 from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import OpenVINOBackend
+from stages.buffers import DeviceSession
 from stages.contract import FrameSource, Stage
-from stages.decode.demux import InputOptions
 from stages.decode.video import VideoSource
 from stages.detect.crops import CropDetector
+from stages.detect.heads.base import Head
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
+from stages.detect.still_turns import StillTurns
 from stages.embed.second_look import SECOND_LOOK_SIDE, SecondLook
 from stages.embed.stage import EmbedStage, host_readback
 from stages.errors import BackendError, BackendUnavailable
@@ -25,9 +27,8 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
 from stages.imaging.host.patches import HostPatchReader
-from visage.assembly.photographs import is_photograph, photograph_source
+from visage.assembly.photographs import is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
-from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.runtime.inboxes import OverflowPolicy
@@ -84,12 +85,16 @@ class HostPlatform:
     def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         plan = self._plan
         head = head_family(plan.detector.head).head(**plan.head_thresholds(keeps_weak=keeps_weak))
+        turns = None
+        if plan.detector.looks_twice:
+            turns = StillTurns(self._crop_detector(self._detector, head, plan.detector_input.longest))
         return DetectStage[NDArray[Any]](
             detector_input=plan.detector_input,
             imaging=HostImaging(max_batch=self.detect_batch),
             backend=self._detector,
             head=head,
-            min_face=self._settings.min_face,
+            still_turns=turns,
+            min_face_pixels=self._settings.min_face_pixels,
             release_pixels=release_pixels,
         )
 
@@ -97,7 +102,7 @@ class HostPlatform:
         embedder = self._plan.embedder
         if embedder is None or self._embedder is None:
             raise ValueError("this plan has no embedder")
-        second_look = self._second_look()
+        session = DeviceSession()
         return EmbedStage[NDArray[Any]](
             imaging=HostImaging(max_batch=self.embed_batch),
             backend=self._embedder,
@@ -106,29 +111,23 @@ class HostPlatform:
             template=self._plan.template,
             dimension=embedder.embedding_dim,
             min_norm=embedder.min_norm,
-            second_look=second_look,
+            second_look=self._second_look(session),
             averages_mirrored=averages_mirrored,
-            dispose=None if second_look is None else second_look.close,
             release_pixels=release_pixels,
+            session=session,
         )
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        settings = self._settings
+        options = source_options(self._settings, spec)
         admission = HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live)
         if is_photograph(spec):
-            return photograph_source(settings, spec, admission)
+            return photograph_source(spec, admission, options)
         return VideoSource(
             source_id=spec.source_id,
             uri=spec.uri,
             admission=admission,
-            frameskip=detection_interval(settings),
-            delivers_all=delivers_all(settings),
-            start_seconds=settings.start_seconds,
-            end_seconds=settings.end_seconds,
-            decoder_threads=max(1, settings.cpu_threads // concurrent),
-            is_live=spec.is_live,
-            input_options=InputOptions(spec.input_format, spec.input_options),
-            turn_degrees=settings.rotate,
+            options=options,
+            decoder_threads=max(1, self._settings.cpu_threads // concurrent),
         )
 
     def memory_bytes(self) -> tuple[int, int] | None:
@@ -141,21 +140,20 @@ class HostPlatform:
     def close(self) -> None:
         """Nothing of its own."""
 
-    def _second_look(self) -> SecondLook[NDArray[Any]] | None:
-        """A detector of its own for the embedder's thread; None where it has no landmarks or a fixed input."""
+    def _second_look(self, session: DeviceSession) -> SecondLook[NDArray[Any]] | None:
+        """A detector of its own for the embedder's thread; None where the networks have no use for one."""
         plan = self._plan
         if not plan.looks_twice:
             return None
+        backend = session.own(self._backend(plan.detector.name, SECOND_LOOK_BATCH))
         head = head_family(plan.detector.head).head(**plan.head_thresholds(keeps_weak=True))
-        backend = self._backend(plan.detector.name, SECOND_LOOK_BATCH)
-        detector = CropDetector[NDArray[Any]](
-            imaging=HostImaging(max_batch=SECOND_LOOK_BATCH),
-            backend=backend,
-            head=head,
-            size=SECOND_LOOK_SIDE,
-            dispose=backend.close,
-        )
-        return SecondLook(detector)
+        return SecondLook(self._crop_detector(backend, head, SECOND_LOOK_SIDE))
+
+    def _crop_detector(
+        self, backend: Backend[HostTensor], head: Head[HostTensor], size: int
+    ) -> CropDetector[NDArray[Any]]:
+        imaging = HostImaging(max_batch=backend.max_batch)
+        return CropDetector[NDArray[Any]](imaging=imaging, backend=backend, head=head, size=size)
 
     def _pictures(self, spec: SourceSpec) -> int:
         """A file waits for buffers, so few do; a camera short of them would drop what is new, its inbox what is old."""

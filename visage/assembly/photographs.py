@@ -1,13 +1,14 @@
-"""Which sources are photographs, and what reads them."""
+"""Which sources are photographs, and how the settings have sources read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from stages.addresses import is_address
+from stages.decode.decoding_source import Admission
 from stages.decode.photograph_format import file_format
+from stages.decode.source_options import InputOptions, SourceOptions
 from stages.decode.suffixes import VIDEO_SUFFIXES
-from stages.decode.video import Admission
 from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -15,7 +16,7 @@ from visage.config.sources import SourceSpec
 if TYPE_CHECKING:
     from stages.decode.photograph_source import PhotographSource
 
-__all__ = ["is_photograph", "photograph_source"]
+__all__ = ["is_photograph", "photograph_source", "source_options"]
 
 
 def is_photograph(spec: SourceSpec) -> bool:
@@ -25,17 +26,21 @@ def is_photograph(spec: SourceSpec) -> bool:
     return not spec.uri.lower().endswith(VIDEO_SUFFIXES) and file_format(spec.uri) not in (None, "GIF")
 
 
-def photograph_source(settings: Settings, spec: SourceSpec, admission: Admission) -> PhotographSource:
+def photograph_source(spec: SourceSpec, admission: Admission, options: SourceOptions) -> PhotographSource:
     """The source of a photograph, not yet open; it owns the admission."""
     from stages.decode.photograph_source import PhotographSource  # noqa: PLC0415 - Pillow, which films do without
 
-    return PhotographSource(
-        source_id=spec.source_id,
-        path=spec.uri,
-        admission=admission,
+    return PhotographSource(source_id=spec.source_id, path=spec.uri, admission=admission, options=options)
+
+
+def source_options(settings: Settings, spec: SourceSpec) -> SourceOptions:
+    """How the settings have this source read."""
+    return SourceOptions(
         frameskip=detection_interval(settings),
         delivers_all=delivers_all(settings),
         start_seconds=settings.start_seconds,
         end_seconds=settings.end_seconds,
         turn_degrees=settings.rotate,
+        is_live=spec.is_live,
+        input_options=InputOptions(spec.input_format, spec.input_options),
     )

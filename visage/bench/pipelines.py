@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages.frames import Observation
-from stages.sources import SourceEnded, VideoInfo
+from stages.sink.base import ObservingSink
 from visage.assembly import build
 from visage.bench.measurement import Meter, Pass
 from visage.bench.outputs import make_sinks
@@ -33,20 +33,11 @@ def run_pipeline(settings: Settings, clip: Path, meter: Meter, output: Path) -> 
     return run
 
 
-class _MeterSink:
+class _MeterSink(ObservingSink):
     """Comes after the tables: a frame that gets here is written."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
 
-    def open(self, info: VideoInfo) -> None:
-        pass
-
     def write(self, observation: Observation) -> None:
         self._meter.mark(observation.frame.index, len(observation.faces))
-
-    def close(self, ended: SourceEnded) -> None:
-        pass
-
-    def abandon(self) -> None:
-        pass

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from visage.cli.options import LogFormatOption, LogLevelOption, ModelDirOption, parse_output, parse_seconds
+from visage.cli.options import LogFormatOption, LogLevelOption, ModelDirOption, parse_output
+from visage.cli.settings_options import ANALYSIS, INPUT, with_settings
 
 __all__ = ["run"]
 
-INPUT = "Input"
 OUTPUT = "Output"
-ANALYSIS = "Analysis"
-COMPUTE = "Hardware"
 
 
+@with_settings
 def run(
     src: Annotated[
         list[str],
@@ -73,151 +72,30 @@ def run(
             "--show", help="Play the result in a window (needs visage-video\\[show]).", rich_help_panel=OUTPUT
         ),
     ] = False,
-    frameskip: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|auto",
-            help="Detect in every Nth frame and follow faces between them; auto: detect when needed.",
-            show_default="1",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
     no_propagate: Annotated[
         bool,
         typer.Option(
             "--no-propagate", help="Write no rows for the frames that --frameskip skips.", rich_help_panel=INPUT
         ),
     ] = False,
-    start: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_seconds, metavar="TIME", help="Start at this time: seconds or hh:mm:ss.", rich_help_panel=INPUT
-        ),
-    ] = None,
-    end: Annotated[
-        float | None,
-        typer.Option(parser=parse_seconds, metavar="TIME", help="Stop at this time.", rich_help_panel=INPUT),
-    ] = None,
-    rotate: Annotated[
-        int | None,
-        typer.Option(
-            metavar="DEGREES",
-            help="Turn the pictures clockwise: 90, 180 or 270.",
-            show_default="0",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
     min_face: Annotated[
         int | None,
-        typer.Option(
-            min=0, help="Drop faces smaller than this many pixels.", show_default="0", rich_help_panel=ANALYSIS
-        ),
-    ] = None,
-    score_threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Minimum score of a face.",
-            show_default="the detector's own",
-            rich_help_panel=ANALYSIS,
-        ),
-    ] = None,
-    keep_threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Minimum score of a face that continues a track.",
-            show_default="0.4, at most the score threshold",
-            rich_help_panel=ANALYSIS,
-        ),
+        typer.Option(min=0, hidden=True, help="Former name of --min-face-pixels; works in this version only."),
     ] = None,
     no_track: Annotated[
         bool, typer.Option("--no-track", help="Do not track faces across frames.", rich_help_panel=ANALYSIS)
     ] = False,
-    embed: Annotated[
-        Literal["all", "best"] | None,
-        typer.Option(
-            help="Embed all detected faces, or only the best shots of each track.",
-            show_default="all",
-            rich_help_panel=ANALYSIS,
-        ),
-    ] = None,
-    gallery: Annotated[
-        Path | None,
-        typer.Option(
-            parser=parse_output,
-            metavar="PATH",
-            help="Recognise the people in this gallery and store every track there; see visage people.",
-            show_default="no gallery",
-            rich_help_panel=ANALYSIS,
-        ),
-    ] = None,
-    gallery_key: Annotated[
-        Path | None, typer.Option(help="Key file for an encrypted gallery.", rich_help_panel=ANALYSIS)
-    ] = None,
     no_embed: Annotated[
         bool, typer.Option("--no-embed", help="Detect faces without embedding them.", rich_help_panel=ANALYSIS)
     ] = False,
-    detector: Annotated[
-        str | None,
-        typer.Option(help="Detector; see visage models list.", show_default="yunet", rich_help_panel=ANALYSIS),
-    ] = None,
-    detector_size: Annotated[
-        int | None,
-        typer.Option(
-            min=64,
-            help="Longer side of the detector's input in pixels, a multiple of 32.",
-            show_default="the detector's own",
-            rich_help_panel=ANALYSIS,
-        ),
-    ] = None,
-    embedder: Annotated[
-        str | None,
-        typer.Option(help="Embedder; see visage models list.", show_default="sface", rich_help_panel=ANALYSIS),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Device: auto, cpu or cuda:N.", show_default="auto", rich_help_panel=COMPUTE)
-    ] = None,
-    backend: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "tensorrt"] | None,
-        typer.Option(help="Runtime for the networks.", show_default="auto", rich_help_panel=COMPUTE),
-    ] = None,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"] | None,
-        typer.Option(help="Numeric precision of the networks.", show_default="auto", rich_help_panel=COMPUTE),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=0, help="Number of CPU threads; 0 uses all of them.", show_default="0", rich_help_panel=COMPUTE
-        ),
-    ] = None,
-    detect_batch: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Maximum number of frames per detector call.", show_default="by device", rich_help_panel=COMPUTE
-        ),
-    ] = None,
-    embed_batch: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Maximum number of faces per embedder call.", show_default="by device", rich_help_panel=COMPUTE
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Number of processes that share the videos.", show_default="by device", rich_help_panel=COMPUTE
-        ),
-    ] = None,
+    *,
     model_dir: ModelDirOption = None,
     log_level: LogLevelOption = "warning",
     log_format: LogFormatOption = "auto",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print no progress and no summary.", rich_help_panel="Reporting")
     ] = False,
+    **settings: object,
 ) -> None:
     """Find the faces in videos and write them as tables.
 
@@ -233,34 +111,17 @@ def run(
     from visage.cli.outputs import OutputOptions  # noqa: PLC0415
     from visage.cli.run_session import Session, make_settings  # noqa: PLC0415
 
-    settings = make_settings(
+    chosen = make_settings(
         {
-            "frameskip": frameskip,
-            "start_seconds": start,
-            "end_seconds": end,
-            "rotate": rotate,
-            "min_face": min_face,
-            "score_threshold": score_threshold,
-            "keep_threshold": keep_threshold,
-            "embed": False if no_embed else embed,
+            **settings,
+            **({"embed": False} if no_embed else {}),
             "track": False if no_track else None,
-            "propagate": False if no_propagate or (no_track and frameskip != "auto") else None,
-            "gallery": gallery,
-            "gallery_key": gallery_key,
-            "detector": detector,
-            "detector_size": detector_size,
-            "embedder": embedder,
-            "device": device,
-            "backend": backend,
-            "precision": precision,
-            "threads": threads,
-            "detect_batch": detect_batch,
-            "embed_batch": embed_batch,
-            "workers": workers,
+            "propagate": False if no_propagate or (no_track and settings["frameskip"] != "auto") else None,
+            "min_face": min_face,
             "model_dir": model_dir,
         }
     )
     outputs = OutputOptions(
         dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force, excel=excel
     )
-    raise typer.Exit(Session(settings, outputs, quiet=quiet).run(src))
+    raise typer.Exit(Session(chosen, outputs, quiet=quiet).run(src))

@@ -48,7 +48,7 @@ def serve(
         from stages.installing import install_command  # noqa: PLC0415
 
         raise typer.BadParameter(f"the daemon needs {', '.join(missing)}: {install_command('serve')}")
-    from visage.config.service import load_service_config, with_origins  # noqa: PLC0415
+    from visage.config.service_file import load_service_config, with_origins  # noqa: PLC0415
     from visage.config.yaml_file import ConfigError  # noqa: PLC0415
 
     load = functools.partial(load_service_config, config, flags=overlays or ())

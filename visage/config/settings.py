@@ -6,10 +6,12 @@ Flags win over the environment (`VISAGE_*`), which wins over the defaults. A var
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,7 +19,12 @@ from typing_extensions import Self
 
 from visage.config.paths import NamedPath
 
-__all__ = ["Settings"]
+__all__ = ["FORMER_NAMES", "Settings", "renamed"]
+
+FORMER_NAMES = {"min_face": "min_face_pixels"}
+"""Settings that were renamed; a former name works for one version."""
+
+logger = logging.getLogger(__name__)
 
 
 class Settings(BaseSettings):
@@ -27,11 +34,11 @@ class Settings(BaseSettings):
         env_prefix="VISAGE_", env_ignore_empty=True, extra="forbid", frozen=True, allow_inf_nan=False
     )
 
-    detector: str = Field("yunet", description="Catalogue name of the face detector.")
-    embedder: str = Field("sface", description="Catalogue name of the face embedder.")
+    detector: str = Field("yunet", description="Face detector; see visage models list.")
+    embedder: str = Field("sface", description="Face embedder; see visage models list.")
     embed: Literal["all", "best"] | None = Field(
         "all",
-        description="Embed all detected faces or only each track's best shots; none: detect only. True means all.",
+        description="Embed all detected faces, or only the best shots of each track; none: detect only.",
     )
     track: bool = Field(True, description="Track faces across frames.")
     propagate: bool = Field(True, description="Follow faces through the frames that frameskip skips.")
@@ -40,7 +47,11 @@ class Settings(BaseSettings):
         "auto", description="Runtime for the networks."
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="Numeric precision of the networks.")
-    gallery: NamedPath | None = Field(None, description="Gallery of people to recognise; tracks are stored there too.")
+    gallery: NamedPath | None = Field(
+        None,
+        description="Recognise the people in this gallery and store every track there; see visage people; default: "
+        "no gallery.",
+    )
     gallery_key: NamedPath | None = Field(None, description="Key file for an encrypted gallery.")
     index_url: str | None = Field(
         None, description="Qdrant server for the index of sightings; default: in the gallery."
@@ -55,10 +66,12 @@ class Settings(BaseSettings):
     model_dir: NamedPath = Field(Path("~/.visage/models"), description="Folder for models.")
 
     frameskip: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        1, description="Detect in every Nth frame; auto: when movement, doubt or a cut asks for it."
+        1,
+        description="Detect in every Nth frame and follow faces between them; auto: detect when movement, doubt or a "
+        "cut asks for it.",
     )
     rotate: Literal[0, 90, 180, 270] = Field(
-        0, description="Turn every picture clockwise by this many degrees, after what the file itself asks for."
+        0, description="Turn the pictures clockwise by 90, 180 or 270 degrees, beyond what the file itself asks for."
     )
     start_seconds: float = Field(0.0, ge=0, description="Start at this time.")
     end_seconds: float | None = Field(None, gt=0, description="Stop at this time.")
@@ -67,29 +80,36 @@ class Settings(BaseSettings):
         ge=64,
         le=4096,
         multiple_of=32,
-        description="Longer side of the detector's input, pixels; default: the model's.",
+        description="Longer side of the detector's input in pixels, a multiple of 32; default: the detector's own.",
     )
     score_threshold: float | None = Field(
-        None, ge=0, le=1, description="Least score of a face that begins a track; default: the model's."
+        None, ge=0, le=1, description="Minimum score of a face that begins a track; default: the detector's own."
     )
     keep_threshold: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Least score of a face that continues a track; default: 0.4, at most the score threshold.",
+        description="Minimum score of a face that continues a track; default: 0.4, at most the score threshold.",
     )
     nms_iou: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="IoU above which the weaker of two boxes is dropped; default: the model's.",
+        description="IoU above which the weaker of two boxes is dropped; default: the detector's own.",
     )
-    min_face: int = Field(
-        0, ge=0, description="Drop faces whose box is narrower or lower than this many source pixels."
+    min_face_pixels: int = Field(
+        0, ge=0, description="Drop faces narrower or lower than this many pixels of the video."
+    )
+    min_face: int | None = Field(
+        None, exclude=True, description="Former name of `min_face_pixels`; works in this version only."
     )
 
-    detect_batch: int | None = Field(None, ge=1, le=64, description="Maximum number of frames per detector call.")
-    embed_batch: int | None = Field(None, ge=1, le=256, description="Maximum number of faces per embedder call.")
+    detect_batch: int | None = Field(
+        None, ge=1, le=64, description="Maximum number of frames per detector call; default: what suits the device."
+    )
+    embed_batch: int | None = Field(
+        None, ge=1, le=256, description="Maximum number of faces per embedder call; default: what suits the device."
+    )
     concurrent_files: int | None = Field(
         None,
         ge=1,
@@ -109,7 +129,7 @@ class Settings(BaseSettings):
         description="Maximum number of frames that wait between later stages; default: what suits the device.",
     )
     threads: int = Field(
-        0, ge=0, description="CPU threads for networks and decoders; 0: all that this process may use."
+        0, ge=0, description="Number of CPU threads for networks and decoders; 0: all that this process may use."
     )
     workers: int | None = Field(
         None,
@@ -118,6 +138,11 @@ class Settings(BaseSettings):
         description="Number of processes that share the videos; default: what the GPUs need, one on CPUs.",
     )
     drain_seconds: float = Field(10.0, gt=0, description="Longest time a stop may take before it becomes an abort.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, values: object) -> object:
+        return renamed(values) if isinstance(values, dict) else values
 
     @field_validator("embed", mode="before")
     @classmethod
@@ -179,3 +204,14 @@ class Settings(BaseSettings):
     def cpu_threads(self) -> int:
         """The number of CPU threads to use: `threads`, or all processors that this process may run on."""
         return self.threads or len(os.sched_getaffinity(0))
+
+
+def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by today's names, with a warning for each former one. Where both are given, today's wins."""
+    given = dict(values)
+    for former, name in FORMER_NAMES.items():
+        value = given.pop(former, None)
+        if value is not None:
+            logger.warning("the setting %s is now called %s; use that, the old name will go", former, name)
+            given.setdefault(name, value)
+    return given

@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from stages.frames import Observation
-from stages.sources import SourceEnded, VideoInfo
+from stages.sink.base import ObservingSink
 from visage import __version__
 
 __all__ = ["CAMERA_STATES", "CameraCounts", "ServiceMetrics", "ServiceStatus", "TallySink", "process_registry"]
@@ -144,14 +144,11 @@ class ServiceMetrics(Collector):
             )
 
 
-class TallySink:
-    """Implements `stages.sink.base.Sink`; keeps nothing."""
+class TallySink(ObservingSink):
+    """Counts embeddings and identified faces; keeps nothing."""
 
     def __init__(self, metrics: ServiceMetrics) -> None:
         self._metrics = metrics
-
-    def open(self, info: VideoInfo) -> None:
-        """Nothing to stage."""
 
     def write(self, observation: Observation) -> None:
         """Count what the frame has."""
@@ -160,12 +157,6 @@ class TallySink:
             self._metrics.embeddings += int(np.any(faces.embeddings, axis=1).sum())
         if faces.identities is not None:
             self._metrics.identified += sum(identity is not None for identity in faces.identities)
-
-    def close(self, ended: SourceEnded) -> None:
-        """Nothing to make durable."""
-
-    def abandon(self) -> None:
-        """Nothing to discard."""
 
 
 def process_registry() -> CollectorRegistry:

@@ -13,7 +13,7 @@ from visage.people import FaceReader, GallerySession
 from visage.service.daemon import Daemon
 from visage.service.port import DaemonPort
 from visage.web import WebParts, WebServer
-from visage.web.gallery import GalleryPeople
+from visage.web.gallery_people import GalleryPeople
 from visage.web.live import LiveHub
 from visage.web.local import LOCAL_FILE
 

@@ -32,8 +32,8 @@ from visage.service.errors import SourceTaken, SourceUnknown
 
 __all__ = ["CameraManager"]
 
-RESTART_FIRST_SECONDS = 1.0
-RESTART_MOST_SECONDS = 60.0
+FIRST_RESTART_SECONDS = 1.0
+MAX_RESTART_SECONDS = 60.0
 
 Admit: TypeAlias = Callable[[str], str]
 
@@ -98,7 +98,7 @@ class CameraManager:
             leaving = self._cameras.get(name)
             if leaving is None:
                 self._cameras[name] = CameraRecord(config, Timetable.parse(config.schedule), _restart_backoff())
-            elif leaving.is_removed:  # its last stay has not ended yet: this follows it
+            elif leaving.is_removed:  # its last session has not ended yet: this follows it
                 leaving.is_removed = leaving.is_paused = False
                 leaving.timetable, leaving.next_config = Timetable.parse(config.schedule), config
             else:
@@ -297,4 +297,4 @@ class CameraManager:
 
 
 def _restart_backoff() -> Backoff:
-    return Backoff(RESTART_FIRST_SECONDS, RESTART_MOST_SECONDS)
+    return Backoff(FIRST_RESTART_SECONDS, MAX_RESTART_SECONDS)

@@ -19,10 +19,10 @@ __all__ = ["CameraRecord", "CameraReport"]
 FPS_SAMPLES = 6
 
 STABLE_SECONDS = 10.0
-"""A stay with pictures for so long counts as good: after it the waits before another begin with the shortest."""
+"""A session in the pipeline with pictures for this long counts as good: the waits before the next one start short."""
 
 ANSWER_SECONDS = 3.0
-"""Longest wait for a stay to end that was interrupted: a server may hold FFmpeg for half a minute, or for ever."""
+"""Longest wait for an interrupted session to end: a server may hold FFmpeg for half a minute, or forever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ class CameraRecord:
     """A camera. The desk's lock guards it.
 
     Attributes:
-        source: its stay in the pipeline; None while it has none.
-        interrupted_at: since when that stay is ending (monotonic); None before.
+        source: its session, which is its time in the pipeline; None while it has none.
+        interrupted_at: since when that session is ending (monotonic); None before.
         next_config: to be opened with, once that has ended.
-        running_since: when its picture first came in this stay (monotonic); None before.
-        failure: why its last stay ended, if by an error; it is not begun again before `retry_at` (monotonic).
-        before: what went through in earlier stays.
-        samples: when, and how many frames were done in this stay; for the rate.
+        running_since: when its picture first came in this session (monotonic); None before.
+        failure: why its last session ended, if by an error; it is not begun again before `retry_at` (monotonic).
+        before: what went through in earlier sessions.
+        samples: when, and how many frames were done in this session; for the rate.
     """
 
     config: CameraConfig
@@ -107,7 +107,7 @@ class CameraRecord:
         self.retry_at = 0.0
 
     def end(self, statistics: SourceStatistics | None) -> None:
-        """Its stay in the pipeline is over; `statistics` of it."""
+        """Its session in the pipeline is over; `statistics` of it."""
         if statistics is not None and self.source is not None:
             self.before.add(statistics, self.source.status)
         if self.running_since is not None and time.monotonic() - self.running_since >= STABLE_SECONDS:
@@ -128,7 +128,7 @@ class CameraRecord:
         return ("failed", self.failure) if self.failure else ("waiting", "")
 
     def reading(self, name: str, statistics: SourceStatistics | None, now: datetime) -> CameraReport:
-        """Everything of it now; `statistics` of its stay in the pipeline, if it has one."""
+        """Everything of it now; `statistics` of its session in the pipeline, if it has one."""
         state, reason = self.state(now)
         counts = replace(self.before)
         if statistics is not None and self.source is not None:

@@ -45,6 +45,7 @@ from visage.service.reading import read_service
 from visage.service.recovery import recover
 from visage.service.reload import adopt, apply_config
 from visage.service.results import results_folder
+from visage.service.shutdown import close_pipeline, stop_pipeline
 from visage.service.signals import obey_signals
 from visage.service.state_dir import StateDir
 from visage.service.supervision import keep_running
@@ -57,8 +58,6 @@ ExtraSinks = Callable[[VideoInfo, Pictures], Sequence[Sink]]
 
 TICK_SECONDS = 1.0
 FLUSH_SECONDS = 1.0
-CLOSE_SECONDS = 1.0
-"""For threads to end, at a stop, after the drain; what hangs in a library then is left to the end of the process."""
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +129,7 @@ class Daemon:
                 people=people,
             )
             after_pipeline = owned.enter_context(ExitStack())
-            owned.callback(self._close_pipeline)
+            owned.callback(close_pipeline, self.pipeline)
             self._health = Health(self.pipeline)
             pipeline_metrics.watch(self.pipeline)
             self.cameras = CameraManager(
@@ -200,7 +199,8 @@ class Daemon:
                 working.cancel_scope.cancel()
             if server is not None:
                 server.stop()
-            await self._stop_pipeline()
+            self.cameras.close()
+            await stop_pipeline(self.pipeline, self.config.drain_seconds, is_aborting=self._is_aborting)
             await self.events.flush(FLUSH_SECONDS)
             group.cancel_scope.cancel()
         if self.pipeline.failure is not None:
@@ -279,21 +279,6 @@ class Daemon:
         await anyio.to_thread.run_sync(self.pipeline.wait, abandon_on_cancel=True)
         logger.error("%s", self.pipeline.failure or "the pipeline has stopped")
         self._stopping.set()
-
-    async def _stop_pipeline(self) -> None:
-        self.cameras.close()
-        if not self._is_aborting:
-            self.pipeline.drain()
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self.pipeline.wait, self.config.drain_seconds)
-            self.pipeline.abort()
-            await anyio.to_thread.run_sync(self.pipeline.wait, CLOSE_SECONDS)
-
-    def _close_pipeline(self) -> None:
-        try:
-            self.pipeline.close(join_seconds=CLOSE_SECONDS)
-        except RuntimeError as error:  # a thread hangs on its device, until the process ends: see `visage.cli.main`
-            logger.warning("%s", error)
 
 
 class WebService(Protocol):

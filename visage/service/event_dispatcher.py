@@ -64,7 +64,7 @@ class EventDispatcher:
         self._boot = str(uuid.uuid4())
         self._factories: dict[str, EventFactory] = {}
         self._latencies: dict[str, deque[float]] = {}
-        self._stays: dict[str, TrackEventSink] = {}
+        self._sessions: dict[str, TrackEventSink] = {}
         with ExitStack() as owned:
             self.outbox = Outbox(state_dir / "outbox.sqlite", limit=config.queue_limit)
             owned.callback(self.outbox.close)
@@ -126,11 +126,11 @@ class EventDispatcher:
         self.outbox.erase(known)
 
     def camera_sink(self, name: str) -> Sink:
-        """For one stay of a camera in the pipeline."""
-        # Each stay counts its tracks from 1: its events need ids of their own.
-        stay = EventFactory(name, "camera", str(uuid.uuid4()))
-        sink = TrackEventSink(stay, self._publish, on_latency=lambda seconds: self._note_latency(name, seconds))
-        self._stays[name] = sink
+        """For one session of a camera in the pipeline."""
+        # Each session counts its tracks from 1: its events need ids of their own.
+        session = EventFactory(name, "camera", str(uuid.uuid4()))
+        sink = TrackEventSink(session, self._publish, on_latency=lambda seconds: self._note_latency(name, seconds))
+        self._sessions[name] = sink
         return sink
 
     def file_sink(self, name: str, job: Job) -> Sink:
@@ -144,16 +144,16 @@ class EventDispatcher:
 
     def camera_lost(self, name: str, connection: int) -> None:
         """A camera's connection, numbered from 1, is lost: nobody is in view of it until the next."""
-        stay = self._stays.get(name)
-        if stay is not None:
-            stay.lose(connection)
+        session = self._sessions.get(name)
+        if session is not None:
+            session.lose(connection)
 
     def camera_gone(self, name: str) -> None:
         """A camera is watched no more."""
         self.camera_state(name, REMOVED, "")
         self._factories.pop(name, None)
         self._latencies.pop(name, None)
-        self._stays.pop(name, None)
+        self._sessions.pop(name, None)
 
     def latency_seconds(self, name: str) -> float | None:
         """From capture to event, mean of the last frames of a camera; None before the first."""

@@ -10,12 +10,11 @@ alone from then on.
 from __future__ import annotations
 
 import logging
-import re
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,13 +36,14 @@ from visage.runtime.wake import Wake
 from visage.service.content import content_key
 from visage.service.folders import FoundFile
 from visage.service.job_outcomes import JobOutcomes, NotStored, Stored, has_changed
+from visage.service.job_status import JobStatus, source_name
 from visage.service.ledger import Job, JobState, Ledger
 from visage.service.quarantine import Quarantine
 from visage.service.settings_key import settings_key
 from visage.service.trial import Trial
 from visage.service.whole_only import WholeOnly
 
-__all__ = ["JobDispatcher", "JobStatus", "source_name"]
+__all__ = ["JobDispatcher"]
 
 IDLE_SECONDS = 60.0
 
@@ -291,21 +291,3 @@ class JobDispatcher:
             if not self._running:
                 self._is_alone = False
         return job
-
-
-@dataclass(frozen=True, slots=True)
-class JobStatus:
-    """A file that is being worked on."""
-
-    source_id: str
-    path: Path
-    state: str
-    fps: float
-    frames: int
-    faces: int
-
-
-def source_name(job: Job) -> str:
-    """What a file is called as a source: in events, metrics and logs."""
-    stem = re.sub(r"[^\w.+-]+", "_", job.path.stem).strip("._-")[:80] or "file"
-    return f"{stem}-{job.content[:8]}"

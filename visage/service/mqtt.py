@@ -39,8 +39,8 @@ from visage.service.tls import client_context
 
 __all__ = ["MqttPublisher"]
 
-RETRY_FIRST_SECONDS = 1.0
-RETRY_MOST_SECONDS = 60.0
+FIRST_RETRY_SECONDS = 1.0
+MAX_RETRY_SECONDS = 60.0
 IDLE_SECONDS = 10.0
 QOS = 1
 
@@ -74,7 +74,7 @@ class MqttPublisher:
         self._outbox = outbox
         self._receiver = receiver
         self._people = people
-        self._backoff = backoff or Backoff(RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS)
+        self._backoff = backoff or Backoff(FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
         self._idle_seconds = idle_seconds
         self._password = config.credentials.password.read()
         self._tls = client_context(config.ca_file, key="events.mqtt.ca_file") if config.tls else None

@@ -22,12 +22,13 @@ from visage.service.daemon import Daemon
 from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
 from visage.service.folder_manager import FolderManager
 from visage.service.folders import FoundFile
-from visage.service.job_dispatcher import source_name
+from visage.service.job_status import source_name
 from visage.service.ledger import JobState
 from visage.service.rtsp_redirects import resolve_redirects
 from visage.storage.atomic_write import atomic_write
 from visage.web.errors import AddressRefused, Conflict, NotFound
-from visage.web.ports import FeedEvent, NewSource, OnEvent, Readiness, SourceStatus
+from visage.web.ports import FeedEvent, NewSource, OnEvent, Readiness
+from visage.web.records import SourceRecord
 from visage.web.rules import check_address
 
 __all__ = ["DaemonPort"]
@@ -67,10 +68,10 @@ class DaemonPort:
         problem = self._daemon.problem()
         return Readiness(not problem, problem)
 
-    def sources(self) -> Sequence[SourceStatus]:
+    def sources(self) -> Sequence[SourceRecord]:
         daemon = self._daemon
         cameras = [
-            SourceStatus(
+            SourceRecord(
                 source_id=camera.source_id,
                 kind="camera",
                 state=camera.state,
@@ -86,18 +87,18 @@ class DaemonPort:
             for camera in daemon.cameras.readings()
         ]
         folders = [
-            SourceStatus(folder.source_id, "folder", folder.state, folder.reason, folder.path)
+            SourceRecord(folder.source_id, "folder", folder.state, folder.reason, folder.path)
             for folder in daemon.folders.readings()
         ]
         files = [
-            SourceStatus(
+            SourceRecord(
                 file.source_id, "file", file.state, "", str(file.path), file.fps, file.frames, faces=file.faces
             )
             for file in daemon.files.readings()
         ]
         return [*cameras, *folders, *files]
 
-    def add_source(self, source: NewSource) -> SourceStatus:
+    def add_source(self, source: NewSource) -> SourceRecord:
         if not source.is_live:
             return self._add_file(source)
         if source.source_id in self._daemon.folders:
@@ -123,12 +124,12 @@ class DaemonPort:
             if name != source_id and MqttConfig.topic_level(name) == level:
                 raise Conflict(f"{source_id!r} and {name!r} would share an MQTT topic; choose another name")
 
-    def pause_source(self, source_id: str) -> SourceStatus:
+    def pause_source(self, source_id: str) -> SourceRecord:
         with _translated():
             self._desk_of(source_id).pause(source_id)
         return self._status(source_id)
 
-    def resume_source(self, source_id: str) -> SourceStatus:
+    def resume_source(self, source_id: str) -> SourceRecord:
         with _translated():
             self._desk_of(source_id).resume(source_id)
         return self._status(source_id)
@@ -159,7 +160,7 @@ class DaemonPort:
         """Who knows the source, or says that there is none."""
         return self._daemon.folders if source_id in self._daemon.folders else self._daemon.cameras
 
-    def _add_file(self, source: NewSource) -> SourceStatus:
+    def _add_file(self, source: NewSource) -> SourceRecord:
         path = Path(source.uri)
         try:
             status = path.stat()
@@ -169,9 +170,9 @@ class DaemonPort:
         except OSError as error:
             raise NotFound(f"{path} can't be read: {error.strerror}") from error
         state = "waiting" if job.state is JobState.QUEUED else job.state.value
-        return SourceStatus(source_name(job), "file", state, job.error or "", str(path))
+        return SourceRecord(source_name(job), "file", state, job.error or "", str(path))
 
-    def _status(self, source_id: str) -> SourceStatus:
+    def _status(self, source_id: str) -> SourceRecord:
         for status in self.sources():
             if status.source_id == source_id:
                 return status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from visage.observe.fields import about
-from visage.service.job_dispatcher import source_name
+from visage.service.job_status import source_name
 from visage.service.ledger import JobState, Ledger
 from visage.service.state_dir import StateDir
 

@@ -20,4 +20,6 @@ NOT_IN_KEY = {
 def settings_key(settings: Settings) -> str:
     """16 hexadecimal digits."""
     values = settings.model_dump(mode="json", exclude=NOT_IN_KEY)
+    # Its former name, so that an upgrade does not analyse every file again.
+    values["min_face"] = values.pop("min_face_pixels")
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()

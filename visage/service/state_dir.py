@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import fcntl
-import os
 from pathlib import Path
 from typing import TextIO
 
 from visage.service.errors import StateInUse
+from visage.storage.file_lock import file_lock
 
 __all__ = ["StateDir"]
 
@@ -28,11 +27,10 @@ class StateDir:
         """Raises StateInUse, OSError."""
         path.mkdir(parents=True, exist_ok=True, mode=0o750)
         self.path = path
-        self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._lock = contextlib.ExitStack()
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
+            self._lock.enter_context(file_lock(path / "lock", timeout_seconds=0))
+        except TimeoutError as error:
             raise StateInUse(f"{path} is in use by another daemon; stop it or set another state_dir") from error
         self.crash = self._last_crash()
         """What the last process wrote when it died of its own fault; None if it did not."""
@@ -48,7 +46,7 @@ class StateDir:
         self._mark.close()
         with contextlib.suppress(OSError):
             (self.path / CRASH).unlink()
-        os.close(self._lock)
+        self._lock.close()
 
     def _last_crash(self) -> str | None:
         mark = self.path / CRASH

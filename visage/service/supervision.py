@@ -13,8 +13,8 @@ from visage.service.backoff import Backoff
 
 __all__ = ["keep_running", "leaves"]
 
-RETRY_FIRST_SECONDS = 1.0
-RETRY_MOST_SECONDS = 60.0
+FIRST_RETRY_SECONDS = 1.0
+MAX_RETRY_SECONDS = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def keep_running(
     backoff: Backoff | None = None,
 ) -> Callable[[], Coroutine[object, object, None]]:
     """The same task, begun again whenever it ends by these errors alone. Every other error is a bug and passes."""
-    waits = backoff or Backoff(RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS)
+    waits = backoff or Backoff(FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
 
     async def run() -> None:
         while True:
@@ -38,7 +38,7 @@ def keep_running(
             except Exception as error:
                 if not all(isinstance(leaf, after) for leaf in leaves(error)):
                     raise
-                if time.monotonic() - started > RETRY_MOST_SECONDS:
+                if time.monotonic() - started > MAX_RETRY_SECONDS:
                     waits.reset()
                 if not waits.failures:
                     first = leaves(error)[0]

@@ -11,15 +11,16 @@ import time
 from collections.abc import Callable
 
 from stages.frames import Observation
-from stages.sources import SourceEnded, VideoInfo
+from stages.sink.base import ObservingSink
+from stages.sources import SourceEnded
 from stages.tracks.log import TrackLog
 from visage.service.events import EventFactory, ServiceEvent
 
 __all__ = ["TrackEventSink"]
 
 
-class TrackEventSink:
-    """Implements `stages.sink.base.Sink`."""
+class TrackEventSink(ObservingSink):
+    """Publishes the events of one source's tracks."""
 
     def __init__(
         self,
@@ -43,9 +44,6 @@ class TrackEventSink:
         self._lost_connection = -1
         self._names: dict[int, tuple[tuple[str | None, str] | None, int]] = {}
 
-    def open(self, info: VideoInfo) -> None:
-        """Nothing to stage."""
-
     def write(self, observation: Observation) -> None:
         """Report what is new in this frame: ends first, as they came before it."""
         with self._lock:
@@ -67,9 +65,6 @@ class TrackEventSink:
         """The tracks still in view end with the source."""
         with self._lock:
             self._end_all()
-
-    def abandon(self) -> None:
-        """Nothing to discard."""
 
     def _follow(self, observation: Observation) -> None:
         for summary in self._log.add(observation):

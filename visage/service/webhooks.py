@@ -31,8 +31,8 @@ from visage.service.tls import client_context, reason_of
 
 __all__ = ["WebhookSender", "signature"]
 
-RETRY_FIRST_SECONDS = 1.0
-RETRY_MOST_SECONDS = 300.0
+FIRST_RETRY_SECONDS = 1.0
+MAX_RETRY_SECONDS = 300.0
 SHORT_BYTES, SHORT_SECONDS = 65_536, 1.0
 """An answer that is worth reading, and how long."""
 
@@ -74,7 +74,7 @@ class WebhookSender:
         self._config = config
         self._outbox = outbox
         self._receiver = receiver
-        self._backoff = backoff or Backoff(RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS)
+        self._backoff = backoff or Backoff(FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
         self._people = people
         self._transport = transport
         self._tls = client_context(config.ca_file, key=f"events.webhooks.{name}.ca_file")

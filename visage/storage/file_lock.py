@@ -2,6 +2,9 @@
 
 The lock goes with the process that holds it, however it ends; the empty file stays, because removing it would let two
 processes lock different files of the same name. Network file systems without `flock` report an OSError.
+
+The filelock package was weighed: it would replace this function alone (`stages.sink.staged` locks the file that it
+writes, which filelock can't), for one more dependency.
 """
 
 from __future__ import annotations

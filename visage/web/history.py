@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from visage.web.ports import SourceStatus
+from visage.web.records import SourceRecord
 
 __all__ = ["SAMPLE_SECONDS", "Throughput"]
 
@@ -24,7 +24,7 @@ class Throughput:
         self._lock = threading.Lock()
         self._samples: dict[str, deque[float]] = {}
 
-    def add(self, sources: Sequence[SourceStatus]) -> None:
+    def add(self, sources: Sequence[SourceRecord]) -> None:
         """Take a sample of every source."""
         with self._lock:
             self._samples = {

@@ -1,4 +1,4 @@
-"""What the web needs of the rest of the daemon: two protocols and their records.
+"""What the web needs of the rest of the daemon: two protocols, whose records the API answers as they are.
 
 Methods are plain calls, safe from any thread; the web makes them on worker threads, so they may read a database but
 should answer within a second. They raise `visage.web.errors`: NotFound, Conflict, PictureRefused, Unavailable.
@@ -10,23 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from pydantic import JsonValue
 
+from visage.web.records import MatchRecord, PersonRecord, SightingRecord, SourceRecord, UnknownRecord
+
 __all__ = [
     "FeedEvent",
-    "Match",
     "NewSource",
     "OnEvent",
     "PeoplePort",
-    "PersonView",
     "Readiness",
     "ServicePort",
     "SightingFilter",
-    "SightingView",
-    "SourceStatus",
-    "Unknown",
     "Unsubscribe",
 ]
 
@@ -37,33 +34,6 @@ class Readiness:
 
     ready: bool
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceStatus:
-    """A source at one moment.
-
-    Attributes:
-        state: for example "running", "reconnecting", "paused", "failed", "waiting", "done".
-        reason: one line that explains the state, without credentials; empty where there is nothing to say.
-        address: what it reads, without credentials.
-        fps: frames looked at a second, over the last few seconds.
-        frames, dropped, faces: counted since the daemon started.
-        reconnects: how often it had to be opened again.
-        latency_seconds: from a frame's capture to its results, for the last frames; None where unknown.
-    """
-
-    source_id: str
-    kind: Literal["camera", "folder", "file"]
-    state: str
-    reason: str = ""
-    address: str = ""
-    fps: float = 0.0
-    frames: int = 0
-    dropped: int = 0
-    faces: int = 0
-    reconnects: int = 0
-    latency_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +73,16 @@ class ServicePort(Protocol):
     def readiness(self) -> Readiness:
         """Whether frames go through."""
 
-    def sources(self) -> Sequence[SourceStatus]:
+    def sources(self) -> Sequence[SourceRecord]:
         """Cameras, folders, and the files in work."""
 
-    def add_source(self, source: NewSource) -> SourceStatus:
+    def add_source(self, source: NewSource) -> SourceRecord:
         """Begin with a source. Raises Conflict where the name is taken."""
 
-    def pause_source(self, source_id: str) -> SourceStatus:
+    def pause_source(self, source_id: str) -> SourceRecord:
         """Read no more of it until `resume_source`. Raises NotFound."""
 
-    def resume_source(self, source_id: str) -> SourceStatus:
+    def resume_source(self, source_id: str) -> SourceRecord:
         """Raises NotFound."""
 
     def remove_source(self, source_id: str) -> None:
@@ -123,55 +93,6 @@ class ServicePort(Protocol):
 
     def subscribe(self, on_event: OnEvent) -> Unsubscribe:
         """Call `on_event`, which never blocks, from any thread for every event from now on."""
-
-
-@dataclass(frozen=True, slots=True)
-class PersonView:
-    """Somebody with a name."""
-
-    person_id: str
-    name: str
-    pictures: int = 0
-    sightings: int = 0
-    last_seen: datetime | None = None
-    has_portrait: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Somebody seen often enough to be worth a name."""
-
-    unknown_id: str
-    label: str
-    sightings: int
-    first_seen: datetime | None = None
-    last_seen: datetime | None = None
-    sources: tuple[str, ...] = ()
-    has_portrait: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SightingView:
-    """One track of somebody, stored."""
-
-    sighting_id: str
-    source_id: str
-    started_at: datetime
-    ended_at: datetime
-    name: str
-    person_id: str | None = None
-    unknown_id: str | None = None
-    quality: float = 0.0
-    start_seconds: float = 0.0
-    end_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A sighting found by a picture; `similarity` is the cosine, in [-1, 1]."""
-
-    sighting: SightingView
-    similarity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,22 +109,22 @@ class SightingFilter:
 class PeoplePort(Protocol):
     """The gallery, the unknowns and the sightings as the web sees them. Pictures are encoded, as files."""
 
-    def people(self) -> Sequence[PersonView]:
+    def people(self) -> Sequence[PersonRecord]:
         """Everybody with a name."""
 
     def person_ids(self) -> Set[str]:
         """Of everybody with a name; quick, for it is asked with every question about the past."""
 
-    def person(self, person_id: str) -> PersonView:
+    def person(self, person_id: str) -> PersonRecord:
         """Raises NotFound."""
 
-    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonView:
+    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonRecord:
         """Enrol from pictures with one face each. Raises PictureRefused, Conflict."""
 
-    def rename_person(self, person_id: str, name: str) -> PersonView:
+    def rename_person(self, person_id: str, name: str) -> PersonRecord:
         """Raises NotFound, Conflict where another has the name."""
 
-    def merge_people(self, kept_id: str, merged_id: str) -> PersonView:
+    def merge_people(self, kept_id: str, merged_id: str) -> PersonRecord:
         """Make two people one, who keeps the first one's name. Raises NotFound."""
 
     def forget_person(self, person_id: str) -> dict[str, int]:
@@ -212,14 +133,14 @@ class PeoplePort(Protocol):
     def portrait(self, identifier: str) -> bytes:
         """A JPEG of a person's or an unknown's face, where crops are kept. Raises NotFound."""
 
-    def unknowns(self) -> Sequence[Unknown]:
+    def unknowns(self) -> Sequence[UnknownRecord]:
         """Those worth a name, longest seen first."""
 
-    def name_unknown(self, unknown_id: str, name: str) -> PersonView:
+    def name_unknown(self, unknown_id: str, name: str) -> PersonRecord:
         """Give an unknown a name, or add it to the person who has that name. Raises NotFound, Conflict."""
 
-    def sightings(self, query: SightingFilter) -> Sequence[SightingView]:
+    def sightings(self, query: SightingFilter) -> Sequence[SightingRecord]:
         """Newest first."""
 
-    def search(self, picture: bytes, query: SightingFilter) -> Sequence[Match]:
+    def search(self, picture: bytes, query: SightingFilter) -> Sequence[MatchRecord]:
         """The sightings most like the face in the picture, best first. Raises NotFound, PictureRefused, Unavailable."""

@@ -13,6 +13,7 @@ import logging
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import cast
 
 import anyio
@@ -26,7 +27,6 @@ from visage.web.connections import Connection, WaitingConnections
 from visage.web.context import Context, WebParts
 from visage.web.errors import BindRefused, LocalAccessError, WebError
 from visage.web.history import SAMPLE_SECONDS
-from visage.web.records import SourceRecord
 from visage.web.sessions import sign_in_link
 from visage.web.tokens import check_listening
 
@@ -120,7 +120,7 @@ class WebServer:
                 logger.warning("the sources' state can't be read: %s", error)
             else:
                 self.context.throughput.add(sources)
-                records: list[JsonValue] = [SourceRecord.of(source).model_dump(mode="json") for source in sources]
+                records: list[JsonValue] = [asdict(source) for source in sources]
                 self.context.feed.tell("status", {"sources": records})
             await anyio.sleep(SAMPLE_SECONDS)
 

@@ -7,17 +7,15 @@ authors' `centerface.py`. In row r and column c the size is (exp(s1), exp(s0)) *
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from stages.backends.base import HostTensor
-from stages.buffers import Stream
 from stages.detect.heads.base import HeadFamily, OutputShapes
 from stages.detect.heads.candidates import Candidates
+from stages.detect.heads.host_head import HostHead
 from stages.errors import ModelMismatch
-from stages.frames import LANDMARK_COUNT, Faces, FloatArray
-from stages.imaging.letterbox import Letterbox
+from stages.frames import LANDMARK_COUNT, FloatArray
 
 __all__ = ["FAMILY", "CenterFaceHead"]
 
@@ -25,28 +23,14 @@ _STRIDE = 4
 _DEPTHS = (1, 2, 2, 2 * LANDMARK_COUNT)
 
 
-class CenterFaceHead:
+class CenterFaceHead(HostHead):
     """Implements `Head`. Takes heat map, sizes, offsets and landmarks in that order, each (N, depth, H / 4, W / 4)."""
 
-    def __init__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> None:
-        self._score_threshold = score_threshold
-        self._nms_iou = nms_iou
-        self._strong_threshold = strong_threshold
-
-    def decode(
-        self,
-        outputs: Mapping[str, HostTensor],
-        letterboxes: Sequence[Letterbox],
-        shape: tuple[int, int],
-        *,
-        stream: Stream,
-    ) -> list[Faces]:
-        """See `Head.decode`."""
-        stream.synchronize()
-        found = {name: tuple(output.shape) for name, output in outputs.items()}
-        if not _is_centerface(found, len(letterboxes), shape):
+    def _candidates(self, outputs: Mapping[str, FloatArray], count: int, shape: tuple[int, int]) -> Candidates:
+        found = {name: output.shape for name, output in outputs.items()}
+        if not _is_centerface(found, count, shape):
             raise ModelMismatch(f"not a CenterFace for {shape[1]}x{shape[0]} pictures: its outputs are {found}")
-        heat, sizes, offsets, landmarks = (np.asarray(output, np.float32) for output in outputs.values())
+        heat, sizes, offsets, landmarks = outputs.values()
         frames, rows, columns = np.nonzero(heat[:, 0] >= self._score_threshold)
 
         def at(output: FloatArray) -> FloatArray:
@@ -61,9 +45,7 @@ class CenterFaceHead:
         geometry = np.concatenate([corner, corner + size, points.reshape(-1, 2 * LANDMARK_COUNT)], axis=1).astype(
             np.float32
         )
-        return Candidates(frames, heat[frames, 0, rows, columns], geometry).faces(
-            letterboxes, self._nms_iou, self._strong_threshold
-        )
+        return Candidates(frames, heat[frames, 0, rows, columns], geometry)
 
 
 def _is_centerface(shapes: OutputShapes, count: int, size: tuple[int, int]) -> bool:

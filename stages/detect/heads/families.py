@@ -32,7 +32,7 @@ def families() -> dict[str, HeadFamily]:
 
 def _find() -> Iterator[tuple[str, HeadFamily]]:
     for module in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda found: found.name):
-        if module.name.startswith("device_"):  # these import CUDA for Python, an extra
+        if module.ispkg:  # the heads on cards, which import CUDA for Python, an extra
             continue
         family = getattr(importlib.import_module(f"{_PACKAGE}.{module.name}"), "FAMILY", None)
         if isinstance(family, HeadFamily):

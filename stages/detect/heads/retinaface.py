@@ -8,18 +8,16 @@ classes is the face.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 
-from stages.backends.base import HostTensor
-from stages.buffers import Stream
 from stages.detect.heads.base import HeadFamily, OutputShapes
 from stages.detect.heads.candidates import Candidates
+from stages.detect.heads.host_head import HostHead
 from stages.errors import ModelMismatch
-from stages.frames import LANDMARK_COUNT, Faces, FloatArray
-from stages.imaging.letterbox import Letterbox
+from stages.frames import LANDMARK_COUNT, FloatArray
 
 __all__ = ["FAMILY", "RetinaFaceHead"]
 
@@ -28,31 +26,17 @@ _CENTRE_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2
 _DEPTHS = (4, 2, 2 * LANDMARK_COUNT)
 
 
-class RetinaFaceHead:
+class RetinaFaceHead(HostHead):
     """Implements `Head`. Takes outputs by their last dimension.
 
     Boxes (N, A, 4), class probabilities (N, A, 2) and landmarks (N, A, 10).
     """
 
-    def __init__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> None:
-        self._score_threshold = score_threshold
-        self._nms_iou = nms_iou
-        self._strong_threshold = strong_threshold
-
-    def decode(
-        self,
-        outputs: Mapping[str, HostTensor],
-        letterboxes: Sequence[Letterbox],
-        shape: tuple[int, int],
-        *,
-        stream: Stream,
-    ) -> list[Faces]:
-        """See `Head.decode`."""
-        stream.synchronize()
-        found = {name: tuple(output.shape) for name, output in outputs.items()}
-        if not _is_retinaface(found, len(letterboxes), shape):
+    def _candidates(self, outputs: Mapping[str, FloatArray], count: int, shape: tuple[int, int]) -> Candidates:
+        found = {name: output.shape for name, output in outputs.items()}
+        if not _is_retinaface(found, count, shape):
             raise ModelMismatch(f"not a RetinaFace for {shape[1]}x{shape[0]} pictures: its outputs are {found}")
-        by_depth = {output.shape[2]: np.asarray(output, np.float32) for output in outputs.values()}
+        by_depth = {output.shape[2]: output for output in outputs.values()}
         boxes, classes, landmarks = (by_depth[depth] for depth in _DEPTHS)
         frames, anchors = np.nonzero(classes[..., 1] >= self._score_threshold)
         priors = _priors(shape)[anchors]
@@ -62,9 +46,7 @@ class RetinaFaceHead:
         half = side * np.exp(box[:, 2:] * _SIZE_VARIANCE) / 2
         points = np.tile(prior_centre, LANDMARK_COUNT) + landmarks[frames, anchors] * (_CENTRE_VARIANCE * side)
         geometry = np.concatenate([centre - half, centre + half, points], axis=1)
-        return Candidates(frames, classes[frames, anchors, 1], geometry).faces(
-            letterboxes, self._nms_iou, self._strong_threshold
-        )
+        return Candidates(frames, classes[frames, anchors, 1], geometry)
 
 
 @lru_cache(maxsize=16)

@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stages.backends.base import HostTensor
-from stages.buffers import Stream
 from stages.detect.heads.base import HeadFamily, OutputShapes
 from stages.detect.heads.candidates import Candidates
+from stages.detect.heads.host_head import HostHead
 from stages.errors import ModelMismatch
-from stages.frames import LANDMARK_COUNT, Faces, FloatArray
-from stages.imaging.letterbox import Letterbox
+from stages.frames import LANDMARK_COUNT, FloatArray
 
 __all__ = ["FAMILY", "ScrfdHead"]
 
@@ -26,34 +24,20 @@ _ANCHORS_A_CELL = 2
 _DEPTHS = (1, 4, 2 * LANDMARK_COUNT)
 
 
-class ScrfdHead:
+class ScrfdHead(HostHead):
     """Implements `Head`. Takes outputs by their shapes, since exporters number them.
 
     Scores (N, A, 1), boxes (N, A, 4) and, in networks that have them, landmarks (N, A, 10), for each stride.
     """
 
-    def __init__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> None:
-        self._score_threshold = score_threshold
-        self._nms_iou = nms_iou
-        self._strong_threshold = strong_threshold
-
-    def decode(
-        self,
-        outputs: Mapping[str, HostTensor],
-        letterboxes: Sequence[Letterbox],
-        shape: tuple[int, int],
-        *,
-        stream: Stream,
-    ) -> list[Faces]:
-        """See `Head.decode`."""
-        stream.synchronize()
-        found = {name: tuple(output.shape) for name, output in outputs.items()}
-        names = _names(found, len(letterboxes), shape)
+    def _candidates(self, outputs: Mapping[str, FloatArray], count: int, shape: tuple[int, int]) -> Candidates:
+        found = {name: output.shape for name, output in outputs.items()}
+        names = _names(found, count, shape)
         if names is None:
             raise ModelMismatch(f"not an SCRFD for {shape[1]}x{shape[0]} pictures: its outputs are {found}")
-        levels = [[np.asarray(outputs[name], np.float32) for name in level] for level in names]
+        levels = [[outputs[name] for name in level] for level in names]
         parts = [self._level(level, stride, shape[1]) for stride, level in zip(_STRIDES, levels, strict=True)]
-        return Candidates.joined(parts).faces(letterboxes, self._nms_iou, self._strong_threshold)
+        return Candidates.joined(parts)
 
     def _level(self, outputs: Sequence[FloatArray], stride: int, width: int) -> Candidates:
         scores, distances, *landmarks = outputs

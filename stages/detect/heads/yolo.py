@@ -6,17 +6,15 @@ Ultralytics exports float32 (N, 5, A): xc, yc, w, h in input pixels and the scor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from stages.backends.base import HostTensor
-from stages.buffers import Stream
 from stages.detect.heads.base import HeadFamily, OutputShapes
 from stages.detect.heads.candidates import Candidates
+from stages.detect.heads.host_head import HostHead
 from stages.errors import ModelMismatch
-from stages.frames import LANDMARK_COUNT, Faces
-from stages.imaging.letterbox import Letterbox
+from stages.frames import LANDMARK_COUNT, FloatArray
 
 __all__ = ["BOX_CHANNELS", "FAMILY", "LANDMARK_CHANNELS", "YoloHead", "anchor_count"]
 
@@ -26,38 +24,24 @@ _VISIBILITY = 2  # the third of x, y and visibility
 LANDMARK_CHANNELS = BOX_CHANNELS + 3 * LANDMARK_COUNT
 
 
-class YoloHead:
+class YoloHead(HostHead):
     """Implements `Head` for networks with landmarks and without."""
 
-    def __init__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> None:
-        self._score_threshold = score_threshold
-        self._nms_iou = nms_iou
-        self._strong_threshold = strong_threshold
-
-    def decode(
-        self,
-        outputs: Mapping[str, HostTensor],
-        letterboxes: Sequence[Letterbox],
-        shape: tuple[int, int],
-        *,
-        stream: Stream,
-    ) -> list[Faces]:
-        """See `Head.decode`."""
-        stream.synchronize()
-        found = {name: tuple(output.shape) for name, output in outputs.items()}
-        if not _is_yolo(found, len(letterboxes), shape):
-            wanted = (len(letterboxes), BOX_CHANNELS, anchor_count(shape))
+    def _candidates(self, outputs: Mapping[str, FloatArray], count: int, shape: tuple[int, int]) -> Candidates:
+        found = {name: output.shape for name, output in outputs.items()}
+        if not _is_yolo(found, count, shape):
+            wanted = (count, BOX_CHANNELS, anchor_count(shape))
             raise ModelMismatch(
                 f"not a YOLO face detector: its one output should be {wanted} or have {LANDMARK_CHANNELS} channels, "
                 f"found {found}"
             )
-        output = np.asarray(next(iter(outputs.values())), np.float32)
+        output = next(iter(outputs.values()))
         frames, anchors = np.nonzero(output[:, 4] >= self._score_threshold)
         rows = output[frames, :, anchors]
         centre, half = rows[:, :2], rows[:, 2:4] / 2
         coordinates = [k for k in range(BOX_CHANNELS, output.shape[1]) if (k - BOX_CHANNELS) % 3 != _VISIBILITY]
         geometry = np.concatenate([centre - half, centre + half, rows[:, coordinates]], axis=1)
-        return Candidates(frames, rows[:, 4], geometry).faces(letterboxes, self._nms_iou, self._strong_threshold)
+        return Candidates(frames, rows[:, 4], geometry)
 
 
 def anchor_count(size: tuple[int, int]) -> int:

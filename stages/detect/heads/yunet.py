@@ -7,18 +7,16 @@ that of OpenCV's `FaceDetectorYN`: score = sqrt(cls * obj); for the cell in colu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from stages.backends.base import HostTensor
-from stages.buffers import Stream
 from stages.detect.heads.base import HeadFamily, OutputShapes
 from stages.detect.heads.candidates import Candidates
+from stages.detect.heads.host_head import HostHead
 from stages.errors import ModelMismatch
-from stages.frames import LANDMARK_COUNT, Faces, FloatArray
-from stages.imaging.letterbox import Letterbox
+from stages.frames import LANDMARK_COUNT, FloatArray
 
 __all__ = ["FAMILY", "OUTPUT_DEPTHS", "STRIDES", "YuNetHead"]
 
@@ -27,30 +25,15 @@ OUTPUT_DEPTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 2 * LANDMARK_COUNT}
 """Values an anchor has in the outputs of each kind; a stride's output is called `kind_stride`."""
 
 
-class YuNetHead:
+class YuNetHead(HostHead):
     """Implements `Head`.
 
     Takes the outputs `cls_s`, `obj_s` (N, A, 1), `bbox_s` (N, A, 4) and `kps_s` (N, A, 10) of the strides s.
     """
 
-    def __init__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> None:
-        self._score_threshold = score_threshold
-        self._nms_iou = nms_iou
-        self._strong_threshold = strong_threshold
-
-    def decode(
-        self,
-        outputs: Mapping[str, HostTensor],
-        letterboxes: Sequence[Letterbox],
-        shape: tuple[int, int],
-        *,
-        stream: Stream,
-    ) -> list[Faces]:
-        """See `Head.decode`."""
-        stream.synchronize()
-        levels = [_Level.of(outputs, stride, (len(letterboxes), *shape)) for stride in STRIDES]
-        found = Candidates.joined([level.candidates(self._score_threshold) for level in levels])
-        return found.faces(letterboxes, self._nms_iou, self._strong_threshold)
+    def _candidates(self, outputs: Mapping[str, FloatArray], count: int, shape: tuple[int, int]) -> Candidates:
+        levels = [_Level.of(outputs, stride, (count, *shape)) for stride in STRIDES]
+        return Candidates.joined([level.candidates(self._score_threshold) for level in levels])
 
 
 class _Level(NamedTuple):
@@ -64,7 +47,7 @@ class _Level(NamedTuple):
     landmarks: FloatArray
 
     @classmethod
-    def of(cls, outputs: Mapping[str, HostTensor], stride: int, batch: tuple[int, int, int]) -> _Level:
+    def of(cls, outputs: Mapping[str, FloatArray], stride: int, batch: tuple[int, int, int]) -> _Level:
         count, height, width = batch
         anchors = (height // stride) * (width // stride)
         parts: list[FloatArray] = []
@@ -74,7 +57,7 @@ class _Level(NamedTuple):
             if output is None or output.shape != (count, anchors, depth):
                 found = "no such output" if output is None else f"shape {output.shape}"
                 raise ModelMismatch(f"not a YuNet: {name} should have shape {(count, anchors, depth)}, found {found}")
-            parts.append(np.asarray(output, np.float32))
+            parts.append(output)
         return cls(stride, width // stride, *parts)
 
     def candidates(self, score_threshold: float) -> Candidates:

@@ -12,6 +12,7 @@ from pathlib import Path
 from stages.buffers.cuda import CudaDevice
 from stages.contract import FrameSource
 from stages.frames import Observation
+from stages.sink.base import ObservingSink
 from stages.sources import SourceEnded, VideoInfo
 from visage.assembly import ModelPlan, build
 from visage.assembly.cuda import CudaPlatform
@@ -167,20 +168,14 @@ class _Decoder:
             self._source.close()
 
 
-class _CounterSink:
+class _CounterSink(ObservingSink):
     """A sink that counts."""
 
     def __init__(self) -> None:
         self.counter = FrameCounter()
-
-    def open(self, info: VideoInfo) -> None:
-        pass
 
     def write(self, observation: Observation) -> None:
         self.counter.add(len(observation.faces))
 
     def close(self, ended: SourceEnded) -> None:
         self.counter.end()
-
-    def abandon(self) -> None:
-        pass

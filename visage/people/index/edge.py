@@ -15,7 +15,6 @@ opened or written while the disk has little room left.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib
 import shutil
 import threading
@@ -27,6 +26,7 @@ from stages.errors import BackendUnavailable
 from stages.frames import FloatArray
 from visage.people.index.base import Condition, Hit, IndexPoint, check_vectors
 from visage.people.index.errors import FaceIndexError, IndexFull, IndexInUse, IndexMismatch
+from visage.storage.file_lock import file_lock
 
 if TYPE_CHECKING:
     import qdrant_edge
@@ -213,16 +213,14 @@ def _check_room(folder: Path) -> None:
 @contextlib.contextmanager
 def _owning(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which ends with the process as well. Raises IndexInUse, FaceIndexError."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        file = folder.with_name(folder.name + ".lock").open("ab")
-    except OSError as exc:
-        raise FaceIndexError(f"{folder}: can't be opened ({exc})") from exc
-    with file:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(file_lock(folder.with_name(folder.name + ".lock"), timeout_seconds=0))
+        except TimeoutError as exc:
             raise IndexInUse(
                 f"{folder}: open in another process; ask that one (the daemon's page or API), or stop it"
             ) from exc
+        except OSError as exc:
+            raise FaceIndexError(f"{folder}: can't be opened ({exc})") from exc
         yield

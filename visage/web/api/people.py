@@ -58,7 +58,7 @@ class Merging(BaseModel):
 @router.get("")
 def list_people(parts: Parts, _caller: ViewerCaller) -> list[PersonRecord]:
     """Everybody with a name."""
-    return [PersonRecord.of(person) for person in parts.people.people()]
+    return list(parts.people.people())
 
 
 @router.get("/{person_id:person}", responses=MISSING)
@@ -68,7 +68,7 @@ def show_person(
     _caller: Annotated[Principal, Depends(allow(Role.VIEWER, audit="person.look"), scope="function")],
 ) -> PersonRecord:
     """One person."""
-    return PersonRecord.of(parts.people.person(person_id))
+    return parts.people.person(person_id)
 
 
 @router.get(
@@ -95,7 +95,7 @@ def add_person(
         data = [check_picture(picture.file.read(), f"picture {number}") for number, picture in enumerate(pictures, 1)]
         person = parts.people.add_person(name, data)
     caller.concerns.append(person.person_id)
-    return PersonRecord.of(person)
+    return person
 
 
 @router.patch("/{person_id:person}", responses=MISSING)
@@ -106,7 +106,7 @@ def rename_person(
     _caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.rename"), scope="function")],
 ) -> PersonRecord:
     """Give a person another name."""
-    return PersonRecord.of(parts.people.rename_person(person_id, naming.name))
+    return parts.people.rename_person(person_id, naming.name)
 
 
 @router.post("/{person_id:person}/merge", responses=MISSING)
@@ -118,7 +118,7 @@ def merge_people(
 ) -> PersonRecord:
     """Make another person part of this one, who keeps the name."""
     caller.concerns.append(merging.merged_id)
-    return PersonRecord.of(parts.people.merge_people(person_id, merging.merged_id))
+    return parts.people.merge_people(person_id, merging.merged_id)
 
 
 @router.delete("/{person_id:person}", responses=MISSING)

@@ -28,4 +28,4 @@ def search(
     """The sightings most like the face, best first. The picture is not kept."""
     with reading:
         found = parts.people.search(check_picture(picture.file.read()), wanted)
-    return [MatchRecord.of(match) for match in found]
+    return list(found)

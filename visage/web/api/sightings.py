@@ -56,4 +56,4 @@ def list_sightings(
 ) -> list[SightingRecord]:
     """Sightings, newest first."""
     caller.concerns.append(wanted.person_id or "everybody")
-    return [SightingRecord.of(sighting) for sighting in parts.people.sightings(wanted)]
+    return list(parts.people.sightings(wanted))

@@ -38,7 +38,7 @@ class SourceRequest(BaseModel):
 @router.get("")
 def list_sources(parts: Parts, _caller: ViewerCaller) -> list[SourceRecord]:
     """All sources."""
-    return [SourceRecord.of(source) for source in parts.service.sources()]
+    return list(parts.service.sources())
 
 
 @router.get("/{source_id}", responses=MISSING)
@@ -46,7 +46,7 @@ def show_source(source_id: str, parts: Parts, _caller: ViewerCaller) -> SourceRe
     """One source."""
     for source in parts.service.sources():
         if source.source_id == source_id:
-            return SourceRecord.of(source)
+            return source
     raise NotFound(f"there is no source {source_id!r}")
 
 
@@ -63,7 +63,7 @@ def add_source(
     caller.concerns.append(source_id)
     if is_live and any(source.source_id == source_id for source in parts.service.sources()):
         raise Conflict(f"there is a source {source_id!r} already; give this one another source_id")
-    return SourceRecord.of(parts.service.add_source(NewSource(uri, source_id, is_live=is_live)))
+    return parts.service.add_source(NewSource(uri, source_id, is_live=is_live))
 
 
 @router.post("/{source_id}/pause", responses=MISSING)
@@ -73,7 +73,7 @@ def pause_source(
     _caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="source.pause"), scope="function")],
 ) -> SourceRecord:
     """Read no more of a source until it is resumed."""
-    return SourceRecord.of(parts.service.pause_source(source_id))
+    return parts.service.pause_source(source_id)
 
 
 @router.post("/{source_id}/resume", responses=MISSING)
@@ -83,7 +83,7 @@ def resume_source(
     _caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="source.resume"), scope="function")],
 ) -> SourceRecord:
     """Go on with a paused source."""
-    return SourceRecord.of(parts.service.resume_source(source_id))
+    return parts.service.resume_source(source_id)
 
 
 @router.delete("/{source_id}", status_code=204, responses=MISSING)

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/unknowns", tags=["unknowns"], responses=ERRORS)
 @router.get("")
 def list_unknowns(parts: Parts, _caller: ViewerCaller) -> list[UnknownRecord]:
     """Everybody without a name."""
-    return [UnknownRecord.of(unknown) for unknown in parts.people.unknowns()]
+    return list(parts.people.unknowns())
 
 
 @router.get(
@@ -44,4 +44,4 @@ def name_unknown(
     """Give an unknown a name, for past and future sightings; a name that exists makes them one person."""
     person = parts.people.name_unknown(unknown_id, naming.name)
     caller.concerns.append(person.person_id)
-    return PersonRecord.of(person)
+    return person

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
+from stages.decode.source_options import SourceOptions
 from stages.decode.video import VideoSource
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
@@ -22,7 +23,9 @@ needs_field_order = pytest.mark.skipif(
 
 def source(path: Path | str, *, capacity: int = 2, **properties: object) -> VideoSource:
     admission = HostAdmission(DetectorInput(160), capacity=capacity)
-    return VideoSource(source_id="clip", uri=str(path), admission=admission, **properties)  # type: ignore[arg-type]
+    own = {name: properties.pop(name) for name in ("decoder_threads", "hwaccel") if name in properties}
+    options = SourceOptions(**properties)  # type: ignore[arg-type]
+    return VideoSource(source_id="clip", uri=str(path), admission=admission, options=options, **own)  # type: ignore[arg-type]
 
 
 def seen(opened: VideoSource) -> list[tuple[int, int, float]]:

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from stages.decode import demux
-from stages.decode.demux import Demuxer, InputOptions
+from stages.decode.demux import Demuxer
+from stages.decode.source_options import InputOptions
 from stages.errors import SourceUnreadable
 from tests.runtime.latches import BOUND_SECONDS, Background
 from tests.servers.fading import FadingCamera

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 from stages.decode.photograph import ORIENTATION, Photograph
 from stages.decode.photograph_format import file_format
 from stages.decode.photograph_source import PhotographSource
+from stages.decode.source_options import SourceOptions
 from stages.errors import NotAVideo, SourceBroken, SourceNotFound
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
@@ -165,7 +166,8 @@ def moving(path: Path, *, count: int = 6) -> Path:
 
 def opened(path: Path, **options: float) -> PhotographSource:
     admission = HostAdmission(DetectorInput(160), capacity=20)
-    return PhotographSource(source_id="photo", path=str(path), admission=admission, **options)  # type: ignore[arg-type]
+    chosen = SourceOptions(**options)  # type: ignore[arg-type]
+    return PhotographSource(source_id="photo", path=str(path), admission=admission, options=chosen)
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "avif", "tif"])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stages.decode import decoder
 from stages.decode.demux import Demuxer
+from stages.decode.source_options import SourceOptions
 from stages.decode.video import VideoSource
 from stages.errors import NotAVideo, SourceBroken
 from stages.frames import Frame
@@ -288,7 +289,8 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
 
 def test_frames_of_a_live_source_that_find_no_buffer_are_counted(clips: Path) -> None:
     admission = HostAdmission(DetectorInput(160), capacity=2, waits=False)
-    live = VideoSource(source_id="clip", uri=str(clips / "h264.mp4"), admission=admission, is_live=True)
+    options = SourceOptions(is_live=True)
+    live = VideoSource(source_id="clip", uri=str(clips / "h264.mp4"), admission=admission, options=options)
     live.open()
     held: list[Frame] = []
     with pytest.raises(SourceBroken, match=f"ended at frame {FRAMES}, .* what came before is kept"):

@@ -39,9 +39,13 @@ def tags(batch: HostTensor) -> dict[str, HostTensor]:
     return {"tag": batch[:, 0, 0, 0]}
 
 
-def make_stage(imaging: TaggedImaging, backend: ScriptedBackend, *, min_face: int = 0) -> DetectStage[HostTensor]:
+def make_stage(imaging: TaggedImaging, backend: ScriptedBackend, min_face_pixels: int = 0) -> DetectStage[HostTensor]:
     return DetectStage[HostTensor](
-        detector_input=DetectorInput(), imaging=imaging, backend=backend, head=TagHead(), min_face=min_face
+        detector_input=DetectorInput(),
+        imaging=imaging,
+        backend=backend,
+        head=TagHead(),
+        min_face_pixels=min_face_pixels,
     )
 
 
@@ -63,7 +67,7 @@ def test_a_call_is_never_larger_than_the_backend_takes() -> None:
 
 
 def test_small_faces_are_dropped() -> None:
-    (found,) = make_stage(TaggedImaging(), ScriptedBackend(tags), min_face=30).process([tagged_frame(5)])
+    (found,) = make_stage(TaggedImaging(), ScriptedBackend(tags), min_face_pixels=30).process([tagged_frame(5)])
     np.testing.assert_array_equal(found.faces.boxes_xyxy[:, 2], [30, 40, 50])
 
 

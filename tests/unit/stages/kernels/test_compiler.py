@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.detect.heads.device.records import FIRST_RECORDS
+from stages.detect.heads.device.device_records import FIRST_RECORDS
 from stages.errors import BackendError
 from stages.imaging.device.tensor import UINT8_BGR, TensorFormat
 from stages.kernels import compiler

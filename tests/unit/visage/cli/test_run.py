@@ -31,9 +31,9 @@ def test_what_is_not_given_keeps_its_default() -> None:
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISAGE_FRAMESKIP", "5")
-    monkeypatch.setenv("VISAGE_MIN_FACE", "20")
-    settings = make_settings({"frameskip": 24, "min_face": None})
-    assert (settings.frameskip, settings.min_face) == (24, 20)
+    monkeypatch.setenv("VISAGE_MIN_FACE_PIXELS", "20")
+    settings = make_settings({"frameskip": 24, "min_face_pixels": None})
+    assert (settings.frameskip, settings.min_face_pixels) == (24, 20)
 
 
 def test_the_defaults_that_help_shows_are_the_settings_own() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from visage.config.secrets import Secret
-from visage.config.service import CameraConfig, MqttConfig, load_service_config
+from visage.config.service import CameraConfig, MqttConfig
+from visage.config.service_file import load_service_config
 from visage.config.timetable import Timetable
 from visage.config.yaml_file import ConfigError
 from visage.service.places import unusable
@@ -34,7 +35,7 @@ def write(folder: Path, text: str) -> Path:
         ),
         ("cameras:\n  front:\n    fps_cap: 3\n", "visage.yaml:2: cameras.front.address: is missing"),
         ("web:\n  port: many\n", "visage.yaml:2: web.port: Input should be a valid integer"),
-        ("analysis:\n  min_face: -1\n", "visage.yaml:2: analysis.min_face: Input should be greater than"),
+        ("analysis:\n  min_face_pixels: -1\n", "visage.yaml:2: analysis.min_face_pixels: Input should be greater than"),
         (
             "cameras:\n  a:\n    address: rtsp://x\n  a:\n    address: rtsp://y\n",
             "visage.yaml:4: cameras.a stands here",
@@ -177,8 +178,8 @@ def test_the_home_folder_is_known_in_defaults_too(tmp_path: Path, monkeypatch: p
 
 def test_single_settings_of_the_environment_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISAGE_FRAMESKIP", "7")
-    config = load_service_config(write(tmp_path, "analysis:\n  frameskip: 2\n  min_face: 9\n"))
-    assert (config.analysis.frameskip, config.analysis.min_face) == (7, 9)
+    config = load_service_config(write(tmp_path, "analysis:\n  frameskip: 2\n  min_face_pixels: 9\n"))
+    assert (config.analysis.frameskip, config.analysis.min_face_pixels) == (7, 9)
 
 
 def test_credentials_are_read_late_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,3 +28,19 @@ def test_a_number_that_is_none_is_refused(name: str, number: float) -> None:
 def test_an_empty_path_is_not_the_working_directory(name: str) -> None:
     with pytest.raises(pydantic.ValidationError, match="is empty"):
         Settings.model_validate({name: ""})
+
+
+@pytest.mark.parametrize("where", ["argument", "environment"])
+def test_a_former_name_works_and_says_so(
+    where: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if where == "environment":
+        monkeypatch.setenv("VISAGE_MIN_FACE", "24")
+    settings = Settings() if where == "environment" else Settings.model_validate({"min_face": 24})
+    assert settings == Settings.model_validate({"min_face_pixels": 24})
+    assert "min_face" not in settings.model_dump()
+    assert "min_face is now called min_face_pixels" in caplog.text
+
+
+def test_todays_name_wins_over_a_former_one() -> None:
+    assert Settings.model_validate({"min_face": 24, "min_face_pixels": 40}).min_face_pixels == 40

@@ -17,7 +17,7 @@ from visage.config import Settings
 from visage.config.service import EventsConfig
 from visage.people import FaceReader, Gallery, SightingRecorder, gallery_of
 from visage.service.event_dispatcher import EventDispatcher
-from visage.web.gallery import GalleryPeople
+from visage.web.gallery_people import GalleryPeople
 
 BOUND_SECONDS = 20
 NAME = "Adalgisa"

@@ -15,19 +15,8 @@ from pydantic import JsonValue
 from stages.addresses import redact_credentials
 from visage.service.events import EventType, ServiceEvent
 from visage.web.errors import Conflict, NotFound, UnusablePicture
-from visage.web.ports import (
-    FeedEvent,
-    Match,
-    NewSource,
-    OnEvent,
-    PersonView,
-    Readiness,
-    SightingFilter,
-    SightingView,
-    SourceStatus,
-    Unknown,
-    Unsubscribe,
-)
+from visage.web.ports import FeedEvent, NewSource, OnEvent, Readiness, SightingFilter, Unsubscribe
+from visage.web.records import MatchRecord, PersonRecord, SightingRecord, SourceRecord, UnknownRecord
 
 __all__ = ["NOON", "MemoryPeople", "MemoryService", "jpeg"]
 
@@ -43,7 +32,7 @@ def jpeg(width: int = 64, height: int = 48, shade: int = 120) -> bytes:
 class MemoryService:
     """A `ServicePort` without a pipeline."""
 
-    def __init__(self, sources: Sequence[SourceStatus] = ()) -> None:
+    def __init__(self, sources: Sequence[SourceRecord] = ()) -> None:
         self._lock = threading.Lock()
         self._sources = {source.source_id: source for source in sources}
         self._listeners: list[OnEvent] = []
@@ -54,16 +43,16 @@ class MemoryService:
     def readiness(self) -> Readiness:
         return self.ready
 
-    def sources(self) -> list[SourceStatus]:
+    def sources(self) -> list[SourceRecord]:
         with self._lock:
             return list(self._sources.values())
 
-    def add_source(self, source: NewSource) -> SourceStatus:
+    def add_source(self, source: NewSource) -> SourceRecord:
         with self._lock:
             if source.source_id in self._sources:
                 raise Conflict(f"there is a source {source.source_id!r} already")
             self.added.append(source)
-            status = SourceStatus(
+            status = SourceRecord(
                 source.source_id,
                 "camera" if source.is_live else "file",
                 "running",
@@ -72,10 +61,10 @@ class MemoryService:
             self._sources[source.source_id] = status
             return status
 
-    def pause_source(self, source_id: str) -> SourceStatus:
+    def pause_source(self, source_id: str) -> SourceRecord:
         return self.change(source_id, state="paused", reason="paused by a person")
 
-    def resume_source(self, source_id: str) -> SourceStatus:
+    def resume_source(self, source_id: str) -> SourceRecord:
         return self.change(source_id, state="running", reason="")
 
     def remove_source(self, source_id: str) -> None:
@@ -90,7 +79,7 @@ class MemoryService:
         self._listeners.append(on_event)
         return lambda: self._listeners.remove(on_event)
 
-    def change(self, source_id: str, *, state: str, reason: str = "", fps: float = 0.0) -> SourceStatus:
+    def change(self, source_id: str, *, state: str, reason: str = "", fps: float = 0.0) -> SourceRecord:
         """Put a source into another state."""
         with self._lock:
             status = replace(self._find(source_id), state=state, reason=reason, fps=fps)
@@ -106,7 +95,7 @@ class MemoryService:
         for listener in list(self._listeners):
             listener(event)
 
-    def _find(self, source_id: str) -> SourceStatus:
+    def _find(self, source_id: str) -> SourceRecord:
         if source_id not in self._sources:
             raise NotFound(f"there is no source {source_id!r}")
         return self._sources[source_id]
@@ -117,10 +106,10 @@ class MemoryPeople:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._people: dict[str, PersonView] = {}
-        self._unknowns: dict[str, Unknown] = {}
+        self._people: dict[str, PersonRecord] = {}
+        self._unknowns: dict[str, UnknownRecord] = {}
         self._portraits: dict[str, bytes] = {}
-        self._sightings: list[tuple[SightingView, float]] = []
+        self._sightings: list[tuple[SightingRecord, float]] = []
         self._number = 0
 
     def see(self, name: str, source_id: str, shade: float, *, minutes_ago: int = 0, unknown: bool = False) -> None:
@@ -135,7 +124,7 @@ class MemoryPeople:
         else:
             person = self._people[identifier]
             self._people[identifier] = replace(person, sightings=person.sightings + 1, last_seen=at)
-        sighting = SightingView(
+        sighting = SightingRecord(
             sighting_id=f"s-{len(self._sightings)}",
             source_id=source_id,
             started_at=at,
@@ -163,18 +152,18 @@ class MemoryPeople:
                 return
         raise NotFound(name)
 
-    def people(self) -> list[PersonView]:
+    def people(self) -> list[PersonRecord]:
         return list(self._people.values())
 
     def person_ids(self) -> set[str]:
         return set(self._people)
 
-    def person(self, person_id: str) -> PersonView:
+    def person(self, person_id: str) -> PersonRecord:
         if person_id not in self._people:
             raise NotFound(f"there is no person {person_id!r}")
         return self._people[person_id]
 
-    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonView:
+    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonRecord:
         for picture in pictures:
             _shade(picture)
         identifier = self._identifier(name, unknown=False)
@@ -182,14 +171,14 @@ class MemoryPeople:
         self._people[identifier] = replace(person, pictures=person.pictures + len(pictures))
         return self._people[identifier]
 
-    def rename_person(self, person_id: str, name: str) -> PersonView:
+    def rename_person(self, person_id: str, name: str) -> PersonRecord:
         person = self.person(person_id)
         if any(other.name == name and other.person_id != person_id for other in self._people.values()):
             raise Conflict(f"there is a person {name!r} already; merge them instead")
         self._people[person_id] = replace(person, name=name)
         return self._people[person_id]
 
-    def merge_people(self, kept_id: str, merged_id: str) -> PersonView:
+    def merge_people(self, kept_id: str, merged_id: str) -> PersonRecord:
         kept, merged = self.person(kept_id), self.person(merged_id)
         del self._people[merged_id]
         self._people[kept_id] = replace(
@@ -209,10 +198,10 @@ class MemoryPeople:
             raise NotFound("no picture is kept")
         return self._portraits[identifier]
 
-    def unknowns(self) -> list[Unknown]:
+    def unknowns(self) -> list[UnknownRecord]:
         return list(self._unknowns.values())
 
-    def name_unknown(self, unknown_id: str, name: str) -> PersonView:
+    def name_unknown(self, unknown_id: str, name: str) -> PersonRecord:
         if unknown_id not in self._unknowns:
             raise NotFound(f"there is no unknown {unknown_id!r}")
         unknown = self._unknowns.pop(unknown_id)
@@ -229,15 +218,15 @@ class MemoryPeople:
         )
         return self._people[identifier]
 
-    def sightings(self, query: SightingFilter) -> list[SightingView]:
+    def sightings(self, query: SightingFilter) -> list[SightingRecord]:
         return [sighting for sighting, _ in self._matching(query)][: query.limit]
 
-    def search(self, picture: bytes, query: SightingFilter) -> list[Match]:
+    def search(self, picture: bytes, query: SightingFilter) -> list[MatchRecord]:
         shade = _shade(picture)
-        matches = [Match(sighting, 1 - abs(seen - shade) / 255) for sighting, seen in self._matching(query)]
+        matches = [MatchRecord(sighting, 1 - abs(seen - shade) / 255) for sighting, seen in self._matching(query)]
         return sorted(matches, key=lambda match: -match.similarity)[: query.limit]
 
-    def _matching(self, query: SightingFilter) -> list[tuple[SightingView, float]]:
+    def _matching(self, query: SightingFilter) -> list[tuple[SightingRecord, float]]:
         return [
             (sighting, shade)
             for sighting, shade in sorted(self._sightings, key=lambda pair: pair[0].started_at, reverse=True)
@@ -258,9 +247,9 @@ class MemoryPeople:
             self._number += 1
             identifier = f"{'u' if unknown else 'p'}{self._number}"
             if unknown:
-                self._unknowns[identifier] = Unknown(identifier, name, 0)
+                self._unknowns[identifier] = UnknownRecord(identifier, name, 0)
             else:
-                self._people[identifier] = PersonView(identifier, name)
+                self._people[identifier] = PersonRecord(identifier, name)
             return identifier
 
 

@@ -17,14 +17,14 @@ from stages.frames import Faces, Identity
 from stages.sink.preview import Preview
 from tests.unit.visage.web.serving import Running
 from visage.service.events import EventType
-from visage.web.ports import SourceStatus
+from visage.web.records import SourceRecord
 
 __all__ = ["SOURCES", "Scene", "furnish", "moving"]
 
 Scene = Mapping[str, tuple[NDArray[np.uint8], Faces]]
 
 SOURCES = (
-    SourceStatus(
+    SourceRecord(
         source_id="door",
         kind="camera",
         state="running",
@@ -34,7 +34,7 @@ SOURCES = (
         faces=6_411,
         latency_seconds=0.18,
     ),
-    SourceStatus(
+    SourceRecord(
         source_id="yard",
         kind="camera",
         state="running",
@@ -45,7 +45,7 @@ SOURCES = (
         faces=902,
         latency_seconds=0.22,
     ),
-    SourceStatus(
+    SourceRecord(
         source_id="garage",
         kind="camera",
         state="reconnecting",
@@ -54,7 +54,7 @@ SOURCES = (
         frames=96_007,
         reconnects=4,
     ),
-    SourceStatus(
+    SourceRecord(
         source_id="archive",
         kind="folder",
         state="watching",

@@ -19,7 +19,7 @@ from tests.unit.visage.web.doubles import MemoryPeople, MemoryService
 from visage.web import WebParts, WebServer, WebSettings
 from visage.web.context import Context
 from visage.web.live import LiveHub
-from visage.web.ports import SourceStatus
+from visage.web.records import SourceRecord
 from visage.web.sessions import sign_in_link
 from visage.web.tokens import Role, TokenStore
 
@@ -75,13 +75,13 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, *, sources: tuple[SourceStatus, ...] | None = None, with_people: bool = True, **settings: object
+    folder: Path, *, sources: tuple[SourceRecord, ...] | None = None, with_people: bool = True, **settings: object
 ) -> Iterator[Running]:
     """Serve with everything of the daemon in memory."""
     given = {"port": 0, "token_file": folder / "tokens.json", "audit_file": folder / "audit.jsonl", **settings}
     web = WebSettings.model_validate(given)
     if sources is None:
-        sources = (SourceStatus("door", "camera", "running", address="rtsp://***@192.168.1.20/main", fps=10.0),)
+        sources = (SourceRecord("door", "camera", "running", address="rtsp://***@192.168.1.20/main", fps=10.0),)
     service, people, live = MemoryService(sources), MemoryPeople(), LiveHub(web)
     server = WebServer(
         web,

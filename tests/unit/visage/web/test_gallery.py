@@ -22,7 +22,7 @@ from visage.config import Settings
 from visage.models import ModelStore
 from visage.people import FaceReader, Gallery, SightingRecorder
 from visage.web import WebParts, WebServer, WebSettings
-from visage.web.gallery import GalleryPeople
+from visage.web.gallery_people import GalleryPeople
 from visage.web.live import LiveHub
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.visage.people.scenes import add, gallery, person, track
 from visage.people import Gallery, SightingRecorder
 from visage.people.cipher import Cipher
-from visage.web.gallery import GalleryPeople
+from visage.web.gallery_people import GalleryPeople
 
 PEOPLE = 200
 MAX_STATEMENTS = 5

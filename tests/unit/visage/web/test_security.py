@@ -19,7 +19,7 @@ from visage.web.auth import COOKIE
 from visage.web.errors import BindRefused
 from visage.web.guard import CONTENT_SECURITY_POLICY
 from visage.web.live import LiveHub
-from visage.web.ports import SourceStatus
+from visage.web.records import SourceRecord
 from visage.web.tokens import Role
 
 SECRET = "hunter2secret"
@@ -329,7 +329,7 @@ def test_others_are_not_let_in_without_tokens(tmp_path: Path) -> None:
 
 
 def test_a_bug_tells_a_stranger_nothing(site: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> list[SourceStatus]:
+    def broken() -> list[SourceRecord]:
         raise RuntimeError(f"rtsp://admin:{SECRET}@camera")
 
     monkeypatch.setattr(site.service, "readiness", broken)

@@ -23,7 +23,7 @@ from tests.unit.visage.web.serving import Running, preview, running
 from visage.web import WebParts, WebServer, WebSettings
 from visage.web.errors import BindRefused
 from visage.web.live import LiveHub
-from visage.web.ports import SourceStatus
+from visage.web.records import SourceRecord
 from visage.web.tokens import Role
 
 PATIENCE_SECONDS = 10.0
@@ -32,7 +32,7 @@ FAST = 30.0
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Running]:
-    sources = tuple(SourceStatus(name, "camera", "running") for name in ("door", "yard"))
+    sources = tuple(SourceRecord(name, "camera", "running") for name in ("door", "yard"))
     with running(tmp_path, sources=sources, live_fps=FAST, burst=10_000) as state:
         yield state
 

@@ -17,7 +17,8 @@ from visage.people import FaceReader, Gallery, PortraitFace, choose_face, record
 from visage.people import errors as people_errors
 from visage.people.index.errors import FaceIndexError
 from visage.web.errors import Conflict, NotFound, Unavailable, UnusablePicture
-from visage.web.ports import Match, PersonView, SightingFilter, SightingView, Unknown
+from visage.web.ports import SightingFilter
+from visage.web.records import MatchRecord, PersonRecord, SightingRecord, UnknownRecord
 
 __all__ = ["GalleryPeople"]
 
@@ -43,30 +44,30 @@ class GalleryPeople:
         self._reader: FaceReader | None = None
         self._lock = threading.Lock()
 
-    def people(self) -> Sequence[PersonView]:
+    def people(self) -> Sequence[PersonRecord]:
         keeps_crops = self._gallery.keeps_crops
         return [_person(record, keeps_crops) for record in self._gallery.people()]
 
     def person_ids(self) -> Set[str]:
         return self._gallery.person_ids()
 
-    def person(self, person_id: str) -> PersonView:
+    def person(self, person_id: str) -> PersonRecord:
         with _answered():
             return self._person(self._gallery.person(person_id))
 
-    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonView:
+    def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonRecord:
         with _answered():
             # All are read before the one transaction begins: a refused picture leaves nothing, and no lock waits.
             faces = [self._read(picture) for picture in pictures]
             self._gallery.add_all(name, list(zip(faces, pictures, strict=True)), origin="upload")
             return self._person(self._gallery.person(name))
 
-    def rename_person(self, person_id: str, name: str) -> PersonView:
+    def rename_person(self, person_id: str, name: str) -> PersonRecord:
         with _answered():
             self._gallery.rename(person_id, name)
             return self._person(self._gallery.person(person_id))
 
-    def merge_people(self, kept_id: str, merged_id: str) -> PersonView:
+    def merge_people(self, kept_id: str, merged_id: str) -> PersonRecord:
         if kept_id == merged_id:
             raise Conflict("a person can't be merged with himself or herself")
         with _answered():
@@ -93,10 +94,10 @@ class GalleryPeople:
             raise NotFound(f"no picture of {identifier} is kept")
         return portrait
 
-    def unknowns(self) -> Sequence[Unknown]:
+    def unknowns(self) -> Sequence[UnknownRecord]:
         keeps_crops = self._gallery.keeps_crops
         return [
-            Unknown(
+            UnknownRecord(
                 unknown_id=record.unknown_id,
                 label=record.name,
                 sightings=record.sightings,
@@ -108,11 +109,11 @@ class GalleryPeople:
             for record in self._gallery.unknowns()
         ]
 
-    def name_unknown(self, unknown_id: str, name: str) -> PersonView:
+    def name_unknown(self, unknown_id: str, name: str) -> PersonRecord:
         with _answered():
             return self._person(self._gallery.name_unknown(unknown_id, name))
 
-    def sightings(self, query: SightingFilter) -> Sequence[SightingView]:
+    def sightings(self, query: SightingFilter) -> Sequence[SightingRecord]:
         with _answered():
             found = self._gallery.sightings(
                 person=query.person_id,
@@ -123,7 +124,7 @@ class GalleryPeople:
             )
         return [_sighting(record) for record in found]
 
-    def search(self, picture: bytes, query: SightingFilter) -> Sequence[Match]:
+    def search(self, picture: bytes, query: SightingFilter) -> Sequence[MatchRecord]:
         with _answered():
             found = self._gallery.search(
                 self._read(picture).embedding,
@@ -134,7 +135,7 @@ class GalleryPeople:
                 limit=query.limit,
                 least_similarity=self._gallery.threshold,
             )
-        return [Match(_sighting(match.sighting), match.similarity) for match in found]
+        return [MatchRecord(_sighting(match.sighting), match.similarity) for match in found]
 
     def close(self) -> None:
         """Free the networks. Safe to call twice."""
@@ -157,7 +158,7 @@ class GalleryPeople:
             raise UnusablePicture(f"{len(faces)} faces found; cut the picture to the one that you mean")
         return choose_face(faces)
 
-    def _person(self, record: records.StoredPerson) -> PersonView:
+    def _person(self, record: records.StoredPerson) -> PersonRecord:
         return _person(record, self._gallery.keeps_crops)
 
 
@@ -176,8 +177,8 @@ def _answered() -> Iterator[None]:
         raise Unavailable(str(error)) from error
 
 
-def _person(record: records.StoredPerson, keeps_crops: bool) -> PersonView:
-    return PersonView(
+def _person(record: records.StoredPerson, keeps_crops: bool) -> PersonRecord:
+    return PersonRecord(
         person_id=record.person_id,
         name=record.name,
         pictures=record.pictures,
@@ -187,9 +188,9 @@ def _person(record: records.StoredPerson, keeps_crops: bool) -> PersonView:
     )
 
 
-def _sighting(record: records.Sighting) -> SightingView:
+def _sighting(record: records.Sighting) -> SightingRecord:
     """`started_at` of a sighting is its first frame's wall-clock time; its length is the source's own time."""
-    return SightingView(
+    return SightingRecord(
         sighting_id=record.sighting_id,
         source_id=record.source,
         started_at=_moment(record.started_at),

@@ -1,0 +1,52 @@
+"""How a source is read, and which of its frames are delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["InputOptions", "SourceOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """How FFmpeg is to open an input.
+
+    Attributes:
+        container_format: FFmpeg's name, for what has no container to tell by: "v4l2" for a camera of this machine.
+        options: laid over ours, for example {"rtsp_transport": "udp"}.
+    """
+
+    container_format: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """What a caller can choose about a source.
+
+    Attributes:
+        frameskip: detect in the frames whose index is a multiple of this.
+        delivers_all: deliver the others as well, marked as not to be detected in; otherwise they are left out, and not
+            even decoded where that can be helped.
+        start_seconds, end_seconds: deliver what lies in [start, end) of the source's time.
+        turn_degrees: clockwise turn beyond what the file itself asks for: 0, 90, 180 or 270.
+        is_live: a camera or stream; it has no end, and no frame of it is held back. Never a photograph.
+        input_options: how FFmpeg opens it; photographs are not opened by FFmpeg.
+    """
+
+    frameskip: int = 1
+    delivers_all: bool = False
+    start_seconds: float = 0.0
+    end_seconds: float | None = None
+    turn_degrees: int = 0
+    is_live: bool = False
+    input_options: InputOptions = field(default_factory=InputOptions)
+
+    def is_past(self, pts_seconds: float) -> bool:
+        """Whether a frame at this time lies behind what is wanted."""
+        return self.end_seconds is not None and pts_seconds >= self.end_seconds
+
+    def detects(self, index: int) -> bool:
+        """Whether the frame of this index goes to the detector."""
+        return index % self.frameskip == 0

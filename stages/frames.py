@@ -53,6 +53,7 @@ class Frame:
         captured_at: wall-clock time (seconds since the epoch) at which the decoder delivered it.
         detect: the detector is to see it. The others are there to follow faces through.
         connection: grows where the source was lost and found again: nothing is followed from one to the next.
+        is_still: the only picture of its source.
     """
 
     source_id: str
@@ -62,6 +63,7 @@ class Frame:
     captured_at: float = 0.0
     detect: bool = True
     connection: int = 0
+    is_still: bool = False
 
     def release(self) -> None:
         """Give the pixels back; the rest of the record stays valid."""

@@ -50,7 +50,7 @@ class Rig:
         self._input = plan.detector_input
         self._platform = HostPlatform(settings, plan)
         self._detect = detecting_stage(settings, self._platform, release_pixels=not settings.embed)
-        self._embed = embedding_stage(self._platform, None, release_pixels=True) if settings.embed else None
+        self._embed = embedding_stage(settings, self._platform, None, release_pixels=True) if settings.embed else None
         self._detect.open()
         if self._embed is not None:
             self._embed.open()

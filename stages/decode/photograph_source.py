@@ -49,6 +49,7 @@ class PhotographSource(DecodingSource):
             raise
         pixels, seconds = self._first
         moves = photograph.frame_count > 1
+        self._is_still = not moves
         return VideoInfo(
             source_id=self._source_id,
             uri=photograph.label,

@@ -62,7 +62,7 @@ class ScriptedPlatform:
     def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         return self.detect
 
-    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
+    def embed_stage(self, *, release_pixels: bool, averages_mirrored: bool = False) -> Stage[Observation, Observation]:
         return ScriptedEmbed()
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:

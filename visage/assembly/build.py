@@ -138,7 +138,7 @@ def _assemble(
         on_failure.callback(platform.close)
         detect = detecting_stage(settings, platform, release_pixels=not settings.embed and not keep_pixels)
         on_failure.callback(detect.close)
-        embed = embedding_stage(platform, people, release_pixels=not keep_pixels) if settings.embed else None
+        embed = embedding_stage(settings, platform, people, release_pixels=not keep_pixels) if settings.embed else None
         if embed is not None:
             on_failure.callback(embed.close)
         pipeline = Pipeline(

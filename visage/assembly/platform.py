@@ -67,8 +67,11 @@ class Platform(Pictures, Protocol):
         keeps_weak: faces from the keep threshold on, for a tracker to choose from; otherwise from `score_threshold` on.
         """
 
-    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
-        """The stage that embeds them; its owner closes it."""
+    def embed_stage(self, *, release_pixels: bool, averages_mirrored: bool = False) -> Stage[Observation, Observation]:
+        """The stage that embeds them; its owner closes it.
+
+        averages_mirrored: embed the mean of each face and its mirror image, at twice the cost.
+        """
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
         """A source's decoder, not yet open.

@@ -62,10 +62,11 @@ def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: b
 
 
 def embedding_stage(
-    platform: Platform, people: KnownPeople | None, *, release_pixels: bool
+    settings: Settings, platform: Platform, people: KnownPeople | None, *, release_pixels: bool
 ) -> Stage[Observation, Observation]:
     """Return the embedding stage: behind it tracks are divided, and named where there are people to compare with."""
-    embed = Chain(platform.embed_stage(release_pixels=release_pixels), ContinuityStage())
+    recognise = platform.embed_stage(release_pixels=release_pixels, averages_mirrored=settings.embed == "best")
+    embed = Chain(recognise, ContinuityStage())
     return embed if people is None else Chain(embed, identifying_stage(people))
 
 

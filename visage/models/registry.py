@@ -140,6 +140,11 @@ class DetectorSpec(ModelSpec):
     def has_dynamic_size(self) -> bool:
         return not self.input.square
 
+    @property
+    def looks_twice(self) -> bool:
+        """Whether it can look at a face again: see `stages.embed.second_look`, measured with YuNet's scores."""
+        return self.head == "yunet" and self.has_dynamic_size
+
 
 class EmbedderSpec(ModelSpec):
     """A face embedder.

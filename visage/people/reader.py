@@ -1,8 +1,7 @@
 """Faces of photographs, found and embedded by the same stages as those of videos, so that they can be compared.
 
-Every face is looked at twice: where it was found, and in its own part of the picture. A detector sees a whole picture
-small; where a face is small there and tilted, its landmarks lie beside eyes and mouth, and the embedding is almost that
-of somebody else: docs/people.md has what the second look changes.
+Every face is embedded together with its mirror image, and a photograph that lies on its side is turned. The second
+look at small and tilted faces (see `stages.embed.second_look`) is the one that films get.
 
 The networks stay loaded between pictures. They run on the processors, whatever the pipeline uses: a picture takes
 milliseconds there, and a card stays the pipeline's. Calls are serialised.
@@ -12,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -39,9 +38,6 @@ __all__ = ["FaceReader", "PortraitFace", "choose_face", "crop_around"]
 
 CROP_SIDE = 256
 CROP_MARGIN = 0.4  # of the box on each side: a detector finds the face in its own crop again
-CLOSER_MARGIN = 1.0
-SAME_FACE = 0.4
-"""Least overlap (IoU) of a face and itself seen closer."""
 
 SURE_SCORE = 0.92
 """Of an upright face: in twelve photographs YuNet gave 0.93 to 0.95, after a quarter or half turn 0.62 to 0.90."""
@@ -86,7 +82,7 @@ class FaceReader(Closing):
             stack.callback(self._admission.close)
             self._detect = self._platform.detect_stage(release_pixels=False)
             stack.callback(self._detect.close)
-            self._embed = self._platform.embed_stage(release_pixels=False)
+            self._embed = self._platform.embed_stage(release_pixels=False, averages_mirrored=True)
             stack.callback(self._embed.close)
             self._luma = self._platform.open_patch_reader()
             stack.callback(self._luma.close)
@@ -104,7 +100,7 @@ class FaceReader(Closing):
         with self._lock:  # pictures that wait for their turn are not yet unfolded
             image = self._pictures.read(source) if isinstance(source, bytes) else self._image(source)
             image, faces = self._upright(image)
-            return sorted((self._closer(image, face) for face in faces), key=lambda face: -face.side)
+            return sorted(faces, key=lambda face: -face.side)
 
     def close(self) -> None:
         """Free the networks. Safe to call twice."""
@@ -177,19 +173,6 @@ class FaceReader(Closing):
             )
             for row, box in enumerate(faces.boxes_xyxy)
         ]
-
-    def _closer(self, image: NDArray[np.uint8], face: PortraitFace) -> PortraitFace:
-        """The face as it is seen in its own part of the picture; as it was, where there it is not found again."""
-        left, top, right, bottom = _around(face.box_xyxy, CLOSER_MARGIN, image)
-        if 2 * (right - left) * (bottom - top) > image.shape[0] * image.shape[1]:
-            return face
-        found = self._look(image[top:bottom, left:right])
-        offset = np.array([left, top, left, top], np.float32)
-        again = [replace(one, box_xyxy=one.box_xyxy + offset) for one in found]
-        closest = max(again, key=lambda one: _overlap(one.box_xyxy, face.box_xyxy), default=face)
-        if _overlap(closest.box_xyxy, face.box_xyxy) < SAME_FACE:
-            return face
-        return replace(closest, crop=crop_around(image, closest.box_xyxy))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -295,10 +278,3 @@ def _around(box_xyxy: FloatArray, margin: float, image: NDArray[np.uint8]) -> tu
     wide = margin * max(right - left, bottom - top)
     x0, y0 = max(0, round(left - wide)), max(0, round(top - wide))
     return x0, y0, min(image.shape[1], round(right + wide)), min(image.shape[0], round(bottom + wide))
-
-
-def _overlap(one: FloatArray, other: FloatArray) -> float:
-    """Intersection over union of two boxes."""
-    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    return shared / max(float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - shared, 1e-6)

@@ -39,6 +39,7 @@ from stages.imaging.device.patches import DevicePatchReader
 from stages.imaging.letterbox import DetectorInput
 from visage.assembly.photographs import is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
+from visage.assembly.turning import TurnFinder, turned_source
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models.engines import EngineCache
@@ -102,6 +103,7 @@ class CudaPlatform:
         self._most_bytes = int(MEMORY_SHARE * self._device.memory_bytes()[1]) // (settings.workers or 1)
         self._kernels = plan.store.model_dir / "kernels"
         self._preview: DeviceImaging | None = None
+        self._turns = TurnFinder(settings)
 
     @property
     def device(self) -> CudaDevice:
@@ -170,7 +172,12 @@ class CudaPlatform:
             )
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        options = source_options(self._settings, spec)
+        return turned_source(
+            self._settings, spec, self._turns, lambda turn: self._source(spec, turn, concurrent=concurrent)
+        )
+
+    def _source(self, spec: SourceSpec, turn_degrees: int, *, concurrent: int) -> FrameSource:
+        options = source_options(self._settings, spec, turn_degrees=turn_degrees)
         is_still = is_photograph(spec)
         admission = DeviceAdmission(
             self._device,
@@ -199,6 +206,7 @@ class CudaPlatform:
         return self._preview.to_bgr(picture, max_width)
 
     def close(self) -> None:
+        self._turns.close()
         preview, self._preview = self._preview, None
         if preview is not None:
             preview.close()

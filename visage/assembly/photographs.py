@@ -33,14 +33,14 @@ def photograph_source(spec: SourceSpec, admission: Admission, options: SourceOpt
     return PhotographSource(source_id=spec.source_id, path=spec.uri, admission=admission, options=options)
 
 
-def source_options(settings: Settings, spec: SourceSpec) -> SourceOptions:
-    """How the settings have this source read."""
+def source_options(settings: Settings, spec: SourceSpec, *, turn_degrees: int) -> SourceOptions:
+    """How the settings have this source read, turned clockwise by so many degrees."""
     return SourceOptions(
         frameskip=detection_interval(settings),
         delivers_all=delivers_all(settings),
         start_seconds=settings.start_seconds,
         end_seconds=settings.end_seconds,
-        turn_degrees=settings.rotate,
+        turn_degrees=turn_degrees,
         is_live=spec.is_live,
         input_options=InputOptions(spec.input_format, spec.input_options),
     )

@@ -299,9 +299,10 @@ def options() -> str:
 
 def option_field(name: str, schema: dict[str, typing.Any]) -> Iterator[tuple[str, typing.Any]]:
     whole, *_ = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
-    yield "type", "path" if whole.get("format") == "path" else whole["type"]
-    if whole["type"] == "string" and "enum" in whole:
-        yield "choices", whole["enum"]
+    kind = whole.get("type", "string")  # a choice of numbers and words has no type
+    yield "type", "path" if whole.get("format") == "path" else kind
+    if kind == "string" and "enum" in whole:
+        yield "choices", [str(choice) for choice in whole["enum"]]
     for bound in ("minimum", "maximum"):
         if bound in whole:
             yield bound[:3], whole[bound]

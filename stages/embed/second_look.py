@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from stages.detect.crops import CropDetector, crop_transform, map_points
 from stages.frames import Faces, FloatArray, Frame, Picture
 
-__all__ = ["SECOND_LOOK_SIDE", "SecondLook"]
+__all__ = ["SECOND_LOOK_SIDE", "SecondLook", "rolls_degrees"]
 
 TensorT = TypeVar("TensorT")
 
@@ -154,7 +154,7 @@ class _Place:
             (left + right) / 2,
             (top + bottom) / 2,
             max((right - left) * aspect, bottom - top, 1.0),
-            _rolls(_landmarks(faces)[row : row + 1], aspect)[0],
+            rolls_degrees(_landmarks(faces)[row : row + 1], aspect)[0],
         )
 
     @property
@@ -192,7 +192,7 @@ class _Look:
         if not len(near):
             return cls()
         landmarks = _landmarks(faces)[near[0]]
-        roll = _rolls(landmarks[None], 1.0)[0]
+        roll = rolls_degrees(landmarks[None], 1.0)[0]
         turn = _turn(roll) if abs(roll) >= MIN_ROLL_DEGREES else 0.0
         return cls(map_points(landmarks, transform), float(faces.scores[near[0]]), turn)
 
@@ -208,11 +208,11 @@ def _is_doubtful(picture: Picture, faces: Faces) -> NDArray[np.bool_]:
     aspect = picture.pixel_aspect
     sides = ((faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]) * (aspect, 1.0)).max(axis=1, initial=0.0)
     is_small = sides < MAX_SHARE * max(picture.width * aspect, picture.height)
-    is_tilted = np.abs(_rolls(_landmarks(faces), aspect)) >= MIN_ROLL_DEGREES
+    is_tilted = np.abs(rolls_degrees(_landmarks(faces), aspect)) >= MIN_ROLL_DEGREES
     return np.asarray(is_small | is_tilted | (faces.scores < SURE_SCORE), np.bool_)
 
 
-def _rolls(landmarks: FloatArray, pixel_aspect: float) -> list[float]:
+def rolls_degrees(landmarks: FloatArray, pixel_aspect: float) -> list[float]:
     """Of each face, (N, 5, 2), the direction from the eyes to the mouth in degrees; 0 is straight down, 90 to the left.
 
     The eyes' and the mouth's own lines, turned by a quarter, say the same; together they are steadier.

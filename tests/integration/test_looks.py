@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 import visage
 from stages.frames import FloatArray
+from tests.clips import write_clip
 from tests.media import Media
+from visage.assembly.turning import TurnFinder
 from visage.config import Settings
+from visage.config.sources import SourceSpec
 from visage.models import ModelStore
 from visage.people import FaceReader, choose_face
 
@@ -54,3 +57,30 @@ def test_a_small_or_turned_face_is_the_same_person(
     (face,) = frame.faces
     assert face.embedding is not None
     assert face.embedding @ upright.embedding > 0.75
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_film_is_turned_so_that_its_faces_are_upright(
+    degrees: int, settings: Settings, media: Media, tmp_path: Path
+) -> None:
+    photograph = cv2.imread(str(media.path("person_a_1.jpg")))
+    assert photograph is not None
+    height = 480 * photograph.shape[0] // photograph.shape[1] // 2 * 2
+    upright = np.asarray(cv2.resize(photograph, (480, height), interpolation=cv2.INTER_AREA), np.uint8)
+    path = tmp_path / "film.mp4"
+    write_clip(path, images=[np.ascontiguousarray(np.rot90(upright, degrees // 90))] * 60)  # counter-clockwise
+    finder = TurnFinder(settings)
+    assert finder.degrees(SourceSpec(uri=str(path), source_id="film")) == degrees
+    finder.close()
+    frame = next(iter(visage.analyze(path, settings.model_copy(update={"rotate": "auto"}))))
+    assert (frame.width, frame.height) == (480, height)
+    assert all(face.landmarks is not None and face.embedding is not None for face in frame.faces)
+
+
+def test_a_film_without_faces_is_taken_as_it_is(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "noise.mp4"
+    rng = np.random.default_rng(1)
+    write_clip(path, images=list(rng.integers(0, 255, (30, 96, 128, 3), np.uint8)))
+    finder = TurnFinder(settings)
+    assert finder.degrees(SourceSpec(uri=str(path), source_id="noise")) == 0
+    finder.close()

@@ -40,6 +40,7 @@ from stages.imaging.device.patches import DevicePatchReader
 from stages.imaging.letterbox import DetectorInput
 from visage.assembly.photographs import array_source, is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
+from visage.assembly.turning import TurnFinder, turned_source
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models.engines import EngineCache
@@ -103,6 +104,7 @@ class CudaPlatform:
         self._most_bytes = int(MEMORY_SHARE * self._device.memory_bytes()[1]) // (settings.workers or 1)
         self._kernels = plan.store.model_dir / "kernels"
         self._preview: DeviceImaging | None = None
+        self._turns = TurnFinder(settings)
 
     @property
     def device(self) -> CudaDevice:
@@ -172,7 +174,18 @@ class CudaPlatform:
             )
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
-        options = source_options(self._settings, spec)
+        return turned_source(
+            self._settings,
+            spec,
+            self._turns,
+            lambda turn: self._source(spec, turn, concurrent=concurrent, frames=frames),
+            is_file=frames is None,
+        )
+
+    def _source(
+        self, spec: SourceSpec, turn_degrees: int, *, concurrent: int, frames: ArrayFrames | None
+    ) -> FrameSource:
+        options = source_options(self._settings, spec, turn_degrees=turn_degrees)
         is_still = frames is not None or is_photograph(spec)
         admission = DeviceAdmission(
             self._device,
@@ -203,6 +216,7 @@ class CudaPlatform:
         return self._preview.to_bgr(picture, max_width)
 
     def close(self) -> None:
+        self._turns.close()
         preview, self._preview = self._preview, None
         if preview is not None:
             preview.close()

@@ -30,6 +30,7 @@ from stages.imaging.host.imaging import HostImaging
 from stages.imaging.host.patches import HostPatchReader
 from visage.assembly.photographs import array_source, is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
+from visage.assembly.turning import TurnFinder, turned_source
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.runtime.inboxes import OverflowPolicy
@@ -71,6 +72,7 @@ class HostPlatform:
         self._detector = self._backend(plan.detector.name, self.detect_batch)
         self._embedder = self._backend(plan.embedder.name, self.embed_batch) if plan.embedder else None
         self._imaging = HostImaging(max_batch=1)
+        self._turns = TurnFinder(settings)
 
     @property
     def description(self) -> str:
@@ -120,7 +122,18 @@ class HostPlatform:
         )
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
-        options = source_options(self._settings, spec)
+        return turned_source(
+            self._settings,
+            spec,
+            self._turns,
+            lambda turn: self._source(spec, turn, concurrent=concurrent, frames=frames),
+            is_file=frames is None,
+        )
+
+    def _source(
+        self, spec: SourceSpec, turn_degrees: int, *, concurrent: int, frames: ArrayFrames | None
+    ) -> FrameSource:
+        options = source_options(self._settings, spec, turn_degrees=turn_degrees)
         admission = HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live)
         if frames is not None:
             return array_source(spec, frames, admission, options)
@@ -142,7 +155,8 @@ class HostPlatform:
         return self._imaging.to_bgr(picture, max_width)
 
     def close(self) -> None:
-        """Nothing of its own."""
+        """Nothing of its own but what finds turns."""
+        self._turns.close()
 
     def _second_look(self, session: DeviceSession) -> SecondLook[NDArray[Any]] | None:
         """A detector of its own for the embedder's thread; None where the networks have no use for one."""

@@ -36,19 +36,19 @@ def photograph_source(spec: SourceSpec, admission: Admission, options: SourceOpt
 
 
 def array_source(spec: SourceSpec, frames: ArrayFrames, admission: Admission, options: SourceOptions) -> ArraySource:
-    """The source of pictures that a caller has, not yet open; it owns the admission."""
+    """Return the source of pictures that a caller has, not yet open; it owns the admission."""
     fps = float(spec.input_options.get("framerate", 0)) or GUESSED_FPS
     return ArraySource(source_id=spec.source_id, frames=frames, fps=fps, admission=admission, options=options)
 
 
-def source_options(settings: Settings, spec: SourceSpec) -> SourceOptions:
-    """How the settings have this source read."""
+def source_options(settings: Settings, spec: SourceSpec, *, turn_degrees: int) -> SourceOptions:
+    """Return how the settings have this source read, turned clockwise by `turn_degrees`."""
     return SourceOptions(
         frameskip=detection_interval(settings),
         delivers_all=delivers_all(settings),
         start_seconds=settings.start_seconds,
         end_seconds=settings.end_seconds,
-        turn_degrees=settings.rotate,
+        turn_degrees=turn_degrees,
         is_live=spec.is_live,
         input_options=InputOptions(spec.input_format, spec.input_options),
     )

@@ -71,6 +71,11 @@ class CameraConfig(Section):
     retry_first_seconds: float = Field(0.5, gt=0, description="Wait before the first attempt to reconnect.")
     retry_most_seconds: float = Field(4.0, gt=0, description="Longest wait between attempts.")
     fps_cap: float | None = Field(None, gt=0, description="Analyse at most this many frames per second.")
+    rotate: Literal[0, 90, 180, 270] | None = Field(
+        None,
+        description="Turn the pictures clockwise by this many degrees, before regions and masks; default: "
+        "analysis.rotate, if that is a number.",
+    )
     regions: tuple[Polygon, ...] = Field(
         (), description="Analyse only these polygons, in fractions of width and height."
     )
@@ -110,6 +115,9 @@ class FolderConfig(Section):
     )
     exclude: tuple[str, ...] = Field((), description="Patterns of names or paths to ignore.")
     priority: int = Field(0, description="Files with a higher priority come first.")
+    rotate: Literal[0, 90, 180, 270, "auto"] | None = Field(
+        None, description="Turn the pictures of this folder's files, see analysis.rotate; default: that."
+    )
     output: AbsolutePath | None = Field(
         None, description="Mirror tree for results; default: a folder beside each file."
     )

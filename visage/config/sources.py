@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -51,6 +52,7 @@ class SourceSpec(BaseModel):
             UDP; an `http(s)://` address is read like a file, nothing of it is lost.
         input_format: FFmpeg's name of the container, where the address does not tell ("v4l2").
         input_options: FFmpeg's options for opening it, over our defaults.
+        rotate: clockwise turn in degrees, see `Settings.rotate`; None is what the settings say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +62,7 @@ class SourceSpec(BaseModel):
     is_live: bool = False
     input_format: str | None = None
     input_options: dict[str, str] = Field(default_factory=dict, repr=False)
+    rotate: Literal[0, 90, 180, 270, "auto"] | None = None
 
     @property
     def display_uri(self) -> str:

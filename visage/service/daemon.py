@@ -150,6 +150,7 @@ class Daemon:
                 place=lambda job: results_folder(job, self.folders.configs(), config.state_dir),
                 trial=trial or Trial(settings),
                 stored=stored,
+                rotate_of=lambda name: folder.rotate if (folder := self.folders.configs().get(name)) else None,
             )
             after_pipeline.callback(self.files.close)
             self.folders = FolderManager(self.files, config.folders)

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -75,11 +75,13 @@ class JobDispatcher:
         place: Callable[[Job], Path],
         trial: Trial,
         stored: Stored = lambda _: None,
+        rotate_of: Callable[[str], Literal[0, 90, 180, 270, "auto"] | None] = lambda _: None,
     ) -> None:
         """
         Args:
             concurrent: most files at once.
             place: the folder for a job's results.
+            rotate_of: how a folder's files are turned; None as the settings say.
             stored: asked for every file before it is done.
         """
         self._pipeline = pipeline
@@ -89,6 +91,7 @@ class JobDispatcher:
         self._run = run
         self._concurrent = config.concurrent or concurrent
         self._place = place
+        self._rotate_of = rotate_of
         self._outcomes = JobOutcomes(ledger, config, stored=stored)
         self._lock = threading.Lock()
         self._running: dict[str, Job] = {}
@@ -267,7 +270,9 @@ class JobDispatcher:
         with self._lock:
             self._running[source_id] = job
         try:
-            frames = self._open_file(SourceSpec(uri=str(job.path), source_id=source_id))
+            frames = self._open_file(
+                SourceSpec(uri=str(job.path), source_id=source_id, rotate=self._rotate_of(job.folder))
+            )
             self._pipeline.add(source_id, frames)
         except Exception as error:  # concerns this file alone
             self._leave(source_id)

@@ -15,9 +15,8 @@ import anyio
 import anyio.to_thread
 
 from stages.frames import Observation
-from stages.sink.base import ObservingSink, Sink
-from stages.sources import VideoInfo
-from visage.assembly import Pictures, build_run
+from stages.sink.base import Sink
+from visage.assembly import build_run
 from visage.config import Settings
 from visage.config.settings import renamed
 from visage.config.sources import SourceSpec, expand_sources
@@ -123,15 +122,14 @@ def _start(
     """A run that fills `results`, started; the stack stops and joins it."""
     people = None if settings.gallery is None else stack.enter_context(GallerySession(settings))
 
-    def open_sinks(info: VideoInfo, pictures: Pictures) -> list[Sink]:
-        return [_ResultSink(results), *(people.sinks_for(info, pictures) if people else [])]
-
     run = build_run(
         settings,
         specs,
-        open_sinks=open_sinks,
-        keep_pixels=people is not None and people.needs_pixels,
+        outputs=[] if people is None else people.outputs,
+        open_sinks=lambda _: [_ResultSink(results)],
+        wants_frames=True,
         people=None if people is None else people.gallery,
+        recorder=None if people is None else people.recorder,
     )
     stack.callback(run.close)
     stack.callback(results.abort)  # runs first: the sink thread may be waiting for room
@@ -148,7 +146,7 @@ def _raise_failure(run: Run) -> None:
             raise outcome.error
 
 
-class _ResultSink(ObservingSink):
+class _ResultSink(Sink):
     """Hands observations to the caller's thread."""
 
     def __init__(self, results: BoundedQueue[AnalyzedFrame]) -> None:

@@ -17,7 +17,7 @@ from stages.frames import Faces, Identity, Observation
 from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS, PERSON_COLUMNS, TRACK_COLUMNS, spelled
 from stages.sink.staged import StagedFile, output_errors
 
-__all__ = ["CsvTable", "person_fields"]
+__all__ = ["CsvTable", "csv_header", "person_fields"]
 
 FACE_FORMAT = "%d,%d,%.2f,%.2f,%.2f,%.2f,%s,%s"
 LANDMARK_FORMAT = ",%.2f" * len(LANDMARK_COLUMNS)
@@ -32,19 +32,26 @@ NO_PERSON = "," * len(PERSON_COLUMNS) + "\n"
 class CsvTable:
     """Writes faces to a staged CSV file, UTF-8, lines end in LF. Implements `stages.sink.rows.Table`."""
 
-    def __init__(self, path: Path, *, force: bool = False, with_source: bool = False, with_mark: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        force: bool = False,
+        with_source: bool = False,
+        with_mark: bool = False,
+        is_part: bool = False,
+    ) -> None:
         """Stage the file. Raises OutputExists, OutputFailed.
 
         Args:
             with_source: add a first column `source`.
             with_mark: begin with a byte order mark, without which Excel reads names as of another encoding.
+            is_part: leave the header out: the file is joined with others behind one.
         """
-        self._staged = StagedFile(path, force=force)
+        self._staged = StagedFile(path, force=force, durable=not is_part)
         self._with_source = with_source
-        header = [*FACE_COLUMNS, *LANDMARK_COLUMNS, *TRACK_COLUMNS, *PERSON_COLUMNS]
-        if with_source:
-            header.insert(0, "source")
-        self._write(BYTE_ORDER_MARK * with_mark + ",".join(header) + "\n")
+        if not is_part:
+            self._write(csv_header(with_source=with_source, with_mark=with_mark))
 
     def append(self, observation: Observation, source: str) -> None:
         """Add a frame's faces. Raises OutputFailed."""
@@ -76,6 +83,12 @@ class CsvTable:
     def _write(self, text: str) -> None:
         with output_errors(self._staged.path):
             self._staged.file.write(text.encode())
+
+
+def csv_header(*, with_source: bool, with_mark: bool) -> str:
+    """Return the first line, behind a byte order mark if that is wanted."""
+    names = (*FACE_COLUMNS, *LANDMARK_COLUMNS, *TRACK_COLUMNS, *PERSON_COLUMNS)
+    return BYTE_ORDER_MARK * with_mark + ",".join(("source", *names) if with_source else names) + "\n"
 
 
 @functools.lru_cache(maxsize=256)

@@ -21,10 +21,8 @@ import anyio.to_thread
 import typer
 from pydantic import ValidationError
 
-from stages.sink.base import Sink
 from stages.sink.blur import ALL, UNKNOWN_ONLY
-from stages.sources import VideoInfo
-from visage.assembly import Pictures, build_run, describe_run
+from visage.assembly import build_run, describe_run
 from visage.cli.outputs import OutputOptions, Outputs
 from visage.cli.reporting import report
 from visage.config.settings import Settings
@@ -82,8 +80,6 @@ class Session:
             self.outputs, describe_run(self.settings), specs, knows_people=self.settings.gallery is not None
         )
         outputs.check()
-        if outputs.needs_pixels and (self.settings.workers or 1) > 1:
-            raise typer.BadParameter("--workers: --annotate and --show need the pictures here; leave it at 1")
         if self.settings.gallery is None:
             return self._run_pipeline(specs, outputs, None)
         if not (self.settings.gallery / "gallery.sqlite").exists():
@@ -110,25 +106,25 @@ class Session:
     def _run_pipeline(
         self, specs: Sequence[SourceSpec], outputs: Outputs, people: GallerySession | None
     ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
-        def open_sinks(info: VideoInfo, pictures: Pictures) -> list[Sink]:
-            return [*outputs.open_sinks(info, pictures), *(people.sinks_for(info, pictures) if people else [])]
-
         started = time.monotonic()
-        with contextlib.closing(DownloadProgress()) as downloads:
-            run = build_run(
-                self.settings,
-                specs,
-                open_sinks=open_sinks,
-                keep_pixels=outputs.needs_pixels or (people is not None and people.needs_pixels),
-                people=None if people is None else people.gallery,
-                progress=None if self.quiet else downloads,
-                on_build=None if self.quiet else EngineBuilds(),
-            )
         is_whole = self.settings.start_seconds == 0 and self.settings.end_seconds is None
-        with run, contextlib.closing(choose_progress(quiet=self.quiet, whole_sources=is_whole)) as progress:
-            run.start()
-            received = anyio.run(supervise, run, progress, self.settings.drain_seconds)
-        outputs.close()
+        with contextlib.ExitStack() as unfinished:
+            unfinished.callback(outputs.discard)
+            with contextlib.closing(DownloadProgress()) as downloads:
+                run = build_run(
+                    self.settings,
+                    specs,
+                    outputs=[outputs.begin(), *([] if people is None else people.outputs)],
+                    open_sinks=outputs.open_shared,
+                    people=None if people is None else people.gallery,
+                    recorder=None if people is None else people.recorder,
+                    progress=None if self.quiet else downloads,
+                    on_build=None if self.quiet else EngineBuilds(),
+                )
+            with run, contextlib.closing(choose_progress(quiet=self.quiet, whole_sources=is_whole)) as progress:
+                run.start()
+                received = anyio.run(supervise, run, progress, self.settings.drain_seconds)
+            outputs.close()
         if run.failure is not None:
             raise run.failure
         if not self.quiet:

@@ -8,11 +8,11 @@ from typing_extensions import Self
 
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
-from visage.assembly import Pictures
 from visage.config import Settings
 from visage.people.gallery import Gallery, open_gallery
 from visage.people.recorder import SightingRecorder
-from visage.people.sink import SightingSink
+from visage.people.sink import SightingOutputs
+from visage.runtime.job import JobOutputs, JobPlace, Pictures
 
 __all__ = ["GallerySession", "gallery_of"]
 
@@ -64,11 +64,15 @@ class GallerySession:
             raise
         self.needs_pixels = self.recorder is not None and self.gallery.keeps_crops
 
+    @property
+    def outputs(self) -> list[JobOutputs]:
+        """What a run's sources need besides their other sinks, wherever they are read."""
+        return [] if self.recorder is None else [SightingOutputs(needs_pixels=self.needs_pixels)]
+
     def sinks_for(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         """What a source needs besides its other sinks."""
-        if self.recorder is None:
-            return []
-        return [SightingSink(self.recorder, to_bgr=pictures.to_bgr if self.needs_pixels else None)]
+        place = JobPlace(pictures, self.recorder)
+        return [sink for outputs in self.outputs for sink in outputs.sinks_for(info, place)]
 
     def settle(self, source_id: str) -> Exception | None:
         """Why some of what was seen in a source is not stored; TimeoutError where it still waits after a while."""

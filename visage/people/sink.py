@@ -1,4 +1,4 @@
-"""One source's tracks into the gallery: a sink that follows them and gives each that ends to the recorder.
+"""One source's tracks into the gallery: a sink that gives each that ends to the recorder.
 
 Reads pictures only where the gallery keeps crops; then it cuts the best shot so far of each track, one JPEG a track in
 view, renewed when a clearly better one comes.
@@ -7,34 +7,34 @@ view, renewed when a clearly better one comes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.addresses import is_address
 from stages.frames import Frame, Observation, Picture
+from stages.sink.base import Sink
 from stages.sources import SourceEnded, VideoInfo
-from stages.tracks.log import TrackLog
 from stages.tracks.summary import TrackSummary
 from visage.people.reader import crop_around
-from visage.people.recorder import SightingRecorder
+from visage.runtime.job import JobPlace, TrackRecorder
 
-__all__ = ["SightingSink"]
+__all__ = ["SightingOutputs", "SightingSink"]
 
 CLEARLY_BETTER = 1.1
 
 
-class SightingSink:
-    """Implements `stages.sink.base.Sink`."""
+class SightingSink(Sink):
+    """Owns the crops of the tracks in view; the recorder is its maker's."""
 
     def __init__(
-        self, recorder: SightingRecorder, *, to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None
+        self, recorder: TrackRecorder, *, to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None
     ) -> None:
         """`to_bgr`: reads pictures for crops; None keeps none."""
         self._recorder = recorder
         self._to_bgr = to_bgr
-        self._log = TrackLog()
         self._crops: dict[int, tuple[float, bytes]] = {}
         self._info: VideoInfo | None = None
         self._uri = ""
@@ -46,20 +46,25 @@ class SightingSink:
         self._info = info
         self._uri = _uri_of(info)
 
+    def end_tracks(self, tracks: Sequence[TrackSummary]) -> None:
+        """Record them; never waits."""
+        is_live = self._info is not None and self._info.is_live
+        for track in tracks:
+            crop = self._crops.pop(track.track_id, None)
+            self._recorder.record(track, uri=self._uri, is_live=is_live, crop=None if crop is None else crop[1])
+
     def write(self, observation: Observation) -> None:
-        """Tracks that ended before this frame are recorded; never waits."""
+        """Note the stretch that was seen, and cut crops where the gallery keeps them."""
         self._first = self._first or observation.frame
         self._last = observation.frame
-        self._record(self._log.add(observation))
         if self._to_bgr is not None:
             self._cut(observation, self._to_bgr)
 
     def close(self, ended: SourceEnded) -> None:
-        """The tracks still in view end with the source. What an earlier run saw of the same frames of a file goes."""
+        """What an earlier run saw of the same frames of a file goes."""
         if self._is_closed:
             return
         self._is_closed = True
-        self._record(self._log.close())
         info, first, last = self._info, self._first, self._last
         if info is not None and first is not None and last is not None and not info.is_live:
             self._recorder.seen_again(
@@ -75,12 +80,6 @@ class SightingSink:
         self._is_closed = True
         self._crops.clear()
 
-    def _record(self, tracks: list[TrackSummary]) -> None:
-        is_live = self._info is not None and self._info.is_live
-        for track in tracks:
-            crop = self._crops.pop(track.track_id, None)
-            self._recorder.record(track, uri=self._uri, is_live=is_live, crop=None if crop is None else crop[1])
-
     def _cut(self, observation: Observation, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> None:
         faces = observation.faces
         if faces.track_ids is None or faces.quality is None:
@@ -95,6 +94,23 @@ class SightingSink:
             if number and is_inside and (before is None or quality > CLEARLY_BETTER * before[0]):
                 image = to_bgr(observation.frame.picture) if image is None else image
                 self._crops[number] = (quality, crop_around(image, faces.boxes_xyxy[row]))
+
+
+@dataclass(frozen=True, slots=True)
+class SightingOutputs:
+    """Makes each source's sink of sightings. Implements `visage.runtime.job.JobOutputs`.
+
+    Attributes:
+        needs_pixels: crops are kept.
+    """
+
+    needs_pixels: bool
+
+    def sinks_for(self, info: VideoInfo, place: JobPlace) -> list[SightingSink]:
+        """Return the sink; none where no recorder takes the tracks."""
+        if place.recorder is None:
+            return []
+        return [SightingSink(place.recorder, to_bgr=place.pictures.to_bgr if self.needs_pixels else None)]
 
 
 def _uri_of(info: VideoInfo) -> str:

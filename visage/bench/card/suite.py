@@ -68,7 +68,7 @@ class CardSuite:
 
     def _width(self, codec: str, clip: Path, sources: int) -> Width:
         settings = self._settings.model_copy(update={"concurrent_files": sources})
-        tasks = tasks_for(settings, specs_of(clip, sources), needs_pixels=False, log_level=logging.WARNING)
+        tasks = tasks_for(settings, specs_of(clip, sources), log_level=logging.WARNING)
         where = f"{codec}, {sources} at once" + (f" in {len(tasks)} processes" if tasks else "")
         self._report(f"{where} ...")
         if tasks:

@@ -257,7 +257,7 @@ class Fleet:
         return process
 
     def _finish_if_done(self) -> None:
-        if not self._sources.unsettled_ids():
+        if self._sources.is_done:
             self._stop_workers(StopMode.FINISH)
             self._received.close()
 

@@ -34,6 +34,7 @@ class RemoteSource:
         self._ended_at: float | None = None
         self._has_started = False
         self._last_index = -1
+        self._final: SourceStatistics | None = None  # made once: a run may have thousands that ended
 
     def __repr__(self) -> str:
         return repr(self.statistics())
@@ -66,10 +67,14 @@ class RemoteSource:
         seen = self.statistics()
         decoded = max(ended.frames_decoded, seen.frames_decoded)
         self.outcome = Outcome(ended.source_id, state, decoded, seen.frames_done, seen.faces, error)
+        self._final = self._statistics()
         return self.outcome
 
     def statistics(self) -> SourceStatistics:
         """Return what its worker last counted, timed here."""
+        return self._final or self._statistics()
+
+    def _statistics(self) -> SourceStatistics:
         told, began, outcome = self._told, self._began_at, self.outcome
         decoded = told.frames_decoded if told else 0
         return SourceStatistics(
@@ -106,6 +111,12 @@ class RemoteSources:
         """`interrupt`: tells whoever reads a source to leave it."""
         self._sources = {spec.source_id: RemoteSource(spec) for spec in specs}
         self._interrupt = interrupt
+        self._left = len(self._sources)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every source has an outcome."""
+        return not self._left
 
     def __len__(self) -> int:
         return len(self._sources)
@@ -136,4 +147,6 @@ class RemoteSources:
 
     def settle(self, ended: SourceEnded, state: SourceState, error: BaseException | None) -> Outcome | None:
         """Record how a source ended, and return that; None where it has an outcome."""
-        return self._sources[ended.source_id].settle(ended, state, error)
+        outcome = self._sources[ended.source_id].settle(ended, state, error)
+        self._left -= outcome is not None  # one thread at a time: `Settlement` holds its lock
+        return outcome

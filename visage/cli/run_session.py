@@ -32,6 +32,7 @@ from visage.observe.downloads import DownloadProgress
 from visage.observe.progress import RunProgress, choose_progress
 from visage.people import Gallery, GallerySession
 from visage.people.errors import NoSuchPerson
+from visage.runtime.job import JobOutputs
 from visage.runtime.run import Run
 from visage.runtime.source import Outcome
 from visage.runtime.state import SourceState
@@ -46,11 +47,12 @@ FLAGS = {"start_seconds": "--start", "end_seconds": "--end", "embed": "--no-embe
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """How to analyse, and where the results go."""
+    """How to analyse, and where the results go. `extra`: outputs besides those of the options."""
 
     settings: Settings
     outputs: OutputOptions
     quiet: bool = False
+    extra: tuple[JobOutputs, ...] = ()
 
     def run(self, arguments: Sequence[str]) -> int:
         """Analyse what the arguments name; returns the exit code."""
@@ -114,7 +116,7 @@ class Session:
                 run = build_run(
                     self.settings,
                     specs,
-                    outputs=[outputs.begin(), *([] if people is None else people.outputs)],
+                    outputs=[outputs.begin(), *([] if people is None else people.outputs), *self.extra],
                     open_sinks=outputs.open_shared,
                     people=None if people is None else people.gallery,
                     recorder=None if people is None else people.recorder,

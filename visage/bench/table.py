@@ -61,9 +61,9 @@ def print_record(console: Console, record: dict[str, Any]) -> None:
     print_table(console, ("whole", "fps", "CPU ms/frame"), rows)
 
     if record.get("commands"):
-        rows = [command_row(run) for run in record["commands"]]
-        rows.append(("the cores' limit: cores / sum", f"{record['limit_fps']:.1f}", "", "", "", ""))
-        print_table(console, COLUMNS, rows)
+        commands = [command_row(run) for run in record["commands"]]
+        commands.append(("the cores' limit: cores / sum", f"{record['limit_fps']:.1f}", "", "", "", ""))
+        print_table(console, COLUMNS, commands)
 
     rows = [(target.title, str(target), "ok" if target.is_met else "missed") for target in targets(record)]
     print_table(console, ("ratio", "", ""), rows)

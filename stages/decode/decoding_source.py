@@ -31,6 +31,7 @@ class DecodingSource(ABC):
         self._source_id = source_id
         self._admission = admission
         self._options = options
+        self._is_still = False
         self._is_interrupted = False
         self._frames_decoded = 0
         self._delivery: Generator[Frame, None, None] | None = None
@@ -86,7 +87,7 @@ class DecodingSource(ABC):
                 return
             del frame  # its pixels are the picture's now
             if picture is not None:
-                yield Frame(self._source_id, index, pts_seconds, picture, time.time(), detect)
+                yield Frame(self._source_id, index, pts_seconds, picture, time.time(), detect, is_still=self._is_still)
 
 
 class Admission(Protocol):

@@ -15,6 +15,7 @@ import numpy as np
 from stages.backends.base import Backend
 from stages.buffers import DeviceSession
 from stages.detect.heads.base import Head
+from stages.detect.still_turns import StillTurns
 from stages.frames import Faces, Frame, Observation
 from stages.imaging.base import Imaging
 from stages.imaging.letterbox import DetectorInput
@@ -36,12 +37,14 @@ class DetectStage(Generic[TensorT]):
         imaging: Imaging[TensorT],
         backend: Backend[TensorT],
         head: Head[TensorT],
+        still_turns: StillTurns[TensorT] | None = None,
         min_face_pixels: int = 0,
         release_pixels: bool = False,
         session: DeviceSession | None = None,
     ) -> None:
         """
         Args:
+            still_turns: looks at stills in four turns; None takes them as they are.
             min_face_pixels: faces whose box is narrower or lower than this many source pixels are dropped.
             release_pixels: this is the last stage that needs them. False leaves that to whoever comes next.
             session: the stage's stream and parts, the host's by default; it owns the backend from now on.
@@ -52,6 +55,7 @@ class DetectStage(Generic[TensorT]):
         self._imaging = imaging
         self._backend = backend
         self._head = head
+        self._still_turns = still_turns
         self._min_face_pixels = min_face_pixels
         self._release_pixels = release_pixels
         session = session or DeviceSession()
@@ -89,6 +93,12 @@ class DetectStage(Generic[TensorT]):
         outputs = self._backend.infer(tensor, stream=self._stream)
         letterboxes = [self._fit(p.width, p.height, p.pixel_aspect) for p in pictures]
         faces = self._head.decode(outputs, letterboxes, shape, stream=self._stream)
+        turns = self._still_turns
+        if turns is not None:
+            faces = [
+                turns.surest(frame.picture, own) if frame.is_still else own
+                for frame, own in zip(frames, faces, strict=True)
+            ]
         return [self._large_enough(f) for f in faces] if self._min_face_pixels else faces
 
     def _large_enough(self, faces: Faces) -> Faces:

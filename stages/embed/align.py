@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stages.frames import FloatArray
 
-__all__ = ["ARCFACE_112", "box_transforms", "landmark_transforms"]
+__all__ = ["ARCFACE_112", "box_transforms", "landmark_transforms", "mirrored"]
 
 ARCFACE_112: FloatArray = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float32
@@ -70,6 +70,15 @@ def box_transforms(
     scale = side / size
     linear = scale[:, None, None] * np.eye(2)
     return _assemble(linear, centre - (scale * size / 2)[:, None], to_display)
+
+
+def mirrored(transforms: FloatArray, size: int) -> FloatArray:
+    """The same crops, of `size` pixels, with left and right exchanged: float32 (N, 2, 3) both."""
+    flip = np.array([[-1, 0, size - 1], [0, 1, 0], [0, 0, 1]], np.float32)
+    squares = np.concatenate(
+        [transforms, np.broadcast_to(np.array([0, 0, 1], np.float32), (len(transforms), 1, 3))], axis=1
+    )
+    return np.asarray((squares @ flip)[:, :2], np.float32)
 
 
 def _to_display(pixel_aspect: float | NDArray[np.float64]) -> NDArray[np.float64]:

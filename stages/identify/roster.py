@@ -20,7 +20,7 @@ CHUNK_ROWS = 131_072
 """Few and large: on busy processors a threaded BLAS waits at each. 17 MB a batch of 32 faces."""
 
 NOBODY = np.float32(-1.0)
-"""Less similar than anybody can be."""
+"""Less similar than any person can be."""
 
 
 class Roster:
@@ -41,7 +41,7 @@ class Roster:
 
     @classmethod
     def empty(cls, dimension: int) -> Roster:
-        """Nobody, with embeddings of this length."""
+        """Return a roster without people, for embeddings of this length, float32 (D,)."""
         return cls([], np.empty((0, dimension), np.float32), np.empty(0, np.intp))
 
     def __len__(self) -> int:
@@ -108,7 +108,7 @@ class KnownPeople(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody to be recognised; `person_id` None for an unknown, who has a number instead of a name."""
+    """A person to be recognised; `person_id` is None for an unknown, who has a number instead of a name."""
 
     person_id: str | None
     name: str
@@ -119,9 +119,9 @@ class ClosestPeople:
     """The two most similar people of each face.
 
     Attributes:
-        best: int (N,), positions in `Roster.people`; -1 where there is nobody.
-        similarity: float32 (N,), cosine to the best one's closest picture; -1 where there is nobody.
-        runner_up: float32 (N,), cosine to the closest picture of anybody else; -1 where there is nobody else.
+        best: int (N,), positions in `Roster.people`; -1 where there is no one.
+        similarity: float32 (N,), cosine to the best one's closest picture; -1 where there is no one.
+        runner_up: float32 (N,), cosine to the closest picture of anyone else; -1 where there is no one else.
     """
 
     best: NDArray[np.intp]

@@ -26,7 +26,7 @@ from stages.frames import Faces, FloatArray, Identity, Observation
 from stages.sink.rows import FACE_COLUMNS, LANDMARK_COLUMNS, PERSON_COLUMNS, TRACK_COLUMNS, spelled
 from stages.sink.staged import StagedFile, output_errors
 
-__all__ = ["CsvTable", "csv_header", "person_fields"]
+__all__ = ["BYTE_ORDER_MARK", "CsvTable", "csv_header", "guarded", "person_fields", "unguarded"]
 
 BATCH_ROWS = 1024
 """Rows that wait to be written as columns, with their embeddings 2 MiB: larger batches are no faster."""
@@ -114,14 +114,24 @@ def csv_header(*, with_source: bool, with_mark: bool) -> str:
 def _quoted(text: str) -> str:
     """A field's text, no formula, quoted where needed. Remembered: names and sources come again and again."""
     line = io.StringIO()
-    csv.writer(line).writerow([f"'{text}" if text.startswith(FORMULA) else text, ""])
+    csv.writer(line).writerow([guarded(text), ""])
     return line.getvalue().removesuffix(",\r\n")
 
 
-def _fields(faces: Faces) -> tuple[bool, bool]:
-    """Whether faces have landmarks, and tracks: those of one batch have the same."""
+def guarded(text: str) -> str:
+    """A field that no spreadsheet runs as a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def unguarded(text: str) -> str:
+    """What `guarded` was given."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
+
+
+def _fields(faces: Faces) -> tuple[bool, bool, bool]:
+    """Whether faces have landmarks, tracks, and sharpness and pose: those of one batch have the same."""
     has_tracks = faces.track_ids is not None and faces.quality is not None and faces.propagated is not None
-    return faces.landmarks is not None, has_tracks
+    return faces.landmarks is not None, has_tracks, faces.sharpness is not None and faces.pose is not None
 
 
 def _columns(frames: Sequence[tuple[int, float, Faces]]) -> list[pa.Array | pa.Scalar]:
@@ -129,7 +139,7 @@ def _columns(frames: Sequence[tuple[int, float, Faces]]) -> list[pa.Array | pa.S
     all_faces = [faces for _, _, faces in frames]
     counts = [len(faces) for faces in all_faces]
     rows = np.repeat(np.arange(len(frames)), counts)
-    has_landmarks, has_tracks = _fields(all_faces[0])
+    has_landmarks, has_tracks, has_views = _fields(all_faces[0])
     numbers = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     pixels = np.concatenate([faces.boxes_xyxy for faces in all_faces])
     if has_landmarks:
@@ -149,7 +159,13 @@ def _columns(frames: Sequence[tuple[int, float, Faces]]) -> list[pa.Array | pa.S
         propagated = np.concatenate([faces.propagated for faces in all_faces if faces.propagated is not None])
         columns += [_integers(track_ids), _decimals(quality, 4), _integers(propagated.astype(np.int8))]
     else:
-        columns += [pa.scalar("")] * len(TRACK_COLUMNS)
+        columns += [pa.scalar("")] * 3
+    if has_views:
+        sharpness = np.concatenate([faces.sharpness for faces in all_faces if faces.sharpness is not None])
+        pose = np.concatenate([faces.pose for faces in all_faces if faces.pose is not None])
+        columns += [_decimals(sharpness, 4), _decimals(pose, 4)]
+    else:
+        columns += [pa.scalar("")] * 2
     identities = [one for faces in all_faces for one in (faces.identities or [None] * len(faces))]
     return [*columns, pa.array([person_fields(identity).removeprefix(",") for identity in identities])]
 

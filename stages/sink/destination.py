@@ -67,7 +67,13 @@ class Destination(Protocol):
 
 
 def destination_for(
-    path: Path, run: RunDescription, *, source_ids: Sequence[str], force: bool = False, csv_mark: bool = False
+    path: Path,
+    run: RunDescription,
+    *,
+    source_ids: Sequence[str],
+    force: bool = False,
+    csv_mark: bool = False,
+    folders: Mapping[str, Path] | None = None,
 ) -> FolderDestination | TableDestination:
     """The destination of that name.
 
@@ -77,10 +83,11 @@ def destination_for(
         source_ids: of all sources expected, each fit for a file name.
         force: replace what exists.
         csv_mark: begin CSV files with a byte order mark, for Excel.
+        folders: of each source, where they are chosen already.
     """
     if path.suffix.lower() in TABLES:
         return TableDestination(path, run, source_ids=source_ids, force=force, csv_mark=csv_mark)
-    return FolderDestination(path, run, source_ids=source_ids, force=force, csv_mark=csv_mark)
+    return FolderDestination(path, run, source_ids=source_ids, force=force, csv_mark=csv_mark, folders=folders)
 
 
 class FolderDestination:
@@ -94,12 +101,12 @@ class FolderDestination:
         source_ids: Sequence[str],
         force: bool = False,
         csv_mark: bool = False,
+        folders: Mapping[str, Path] | None = None,
     ) -> None:
-        self._path = path
         self._run = run
         self._force = force
         self._csv_mark = csv_mark
-        self._folders = {name: path / name if len(source_ids) > 1 else path for name in source_ids}
+        self._folders = folders or {name: path / name if len(source_ids) > 1 else path for name in source_ids}
 
     def check(self) -> None:
         for folder in self._folders.values():

@@ -25,7 +25,15 @@ from stages.sources import SourceEnded, VideoInfo
 from stages.tracks.log import TrackLog
 from stages.tracks.summary import TrackSummary
 
-__all__ = ["FolderSink", "refuse_existing_outputs", "remove_outputs"]
+__all__ = [
+    "DETECTIONS",
+    "METADATA",
+    "TRACKS_CSV",
+    "TRACKS_PARQUET",
+    "FolderSink",
+    "refuse_existing_outputs",
+    "remove_outputs",
+]
 
 DETECTIONS = "detections.csv"
 EMBEDDINGS = "embeddings.hdf5"

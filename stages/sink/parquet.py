@@ -130,6 +130,8 @@ def _schema(embedding_dimension: int | None) -> pa.Schema:
         ("track_id", pa.int64()),
         ("quality", pa.float32()),
         ("propagated", pa.bool_()),
+        ("sharpness", pa.float32()),
+        ("pose", pa.float32()),
         ("person", pa.string()),
         ("similarity", pa.float32()),
     ]
@@ -164,6 +166,8 @@ def _track_columns(all_faces: list[Faces]) -> list[pa.Array]:
         (pa.int64(), [faces.track_ids for faces in all_faces]),
         (pa.float32(), [faces.quality for faces in all_faces]),
         (pa.bool_(), [faces.propagated for faces in all_faces]),
+        (pa.float32(), [faces.sharpness for faces in all_faces]),
+        (pa.float32(), [faces.pose for faces in all_faces]),
     ]
     return [
         pa.concat_arrays(

@@ -23,6 +23,9 @@ __all__ = ["TrackLog", "TrackStatistics"]
 SUSPICIOUS_COSINE = 0.1
 """An embedding this far from its track's mean is another person's, or a very bad one; see `suspected_switches`."""
 
+UNLIKE_COSINE = 0.3
+"""Below, an embedding does not count in its track's mean: the first faces of whoever takes somebody's place."""
+
 
 class TrackLog:
     """The tracks of one source. Fed by one thread; `in_view` and `statistics` may be called from any."""
@@ -85,7 +88,7 @@ class TrackStatistics:
         seconds: sum of the lifetimes of those that have ended.
         ended: how many have.
         suspected_switches: faces whose embedding disagrees with that of their track's earlier ones: an upper bound of
-            how often a track went over to somebody else, as far as faces were embedded.
+            how often a track went over to another person, as far as faces were embedded.
     """
 
     tracks: int = 0
@@ -94,7 +97,7 @@ class TrackStatistics:
     suspected_switches: int = 0
 
     def plus(self, other: TrackStatistics) -> TrackStatistics:
-        """Those of two sources."""
+        """Return the sums of both; lifetimes are in seconds."""
         return TrackStatistics(
             self.tracks + other.tracks,
             self.ended + other.ended,
@@ -117,6 +120,7 @@ class _Track:
     frames: int = 0
     best: tuple[Frame, FloatArray, FloatArray | None] | None = None
     best_quality: float = -1.0
+    is_embedded: bool = False
     embedding_sum: NDArray[np.float64] | None = None
     embeddings: int = 0
     identity: Identity | None = None
@@ -128,13 +132,24 @@ class _Track:
         likeness = float(face.embedding @ self.embedding_sum)
         return likeness < SUSPICIOUS_COSINE * math.sqrt(float(self.embedding_sum @ self.embedding_sum))
 
+    def is_unlike(self, embedding: NDArray[np.float64], quality: float) -> bool:
+        """Whether it is of somebody else, or a very bad one, so that the mean is better off without it."""
+        if self.embedding_sum is None:
+            return False
+        so_far = math.sqrt(float(self.embedding_sum @ self.embedding_sum))
+        return quality <= so_far and float(embedding @ self.embedding_sum) < UNLIKE_COSINE * so_far
+
     def take(self, frame: Frame, face: _Face) -> None:
         self.last = frame
         self.frames += 1
-        if face.quality > self.best_quality and not (face.is_propagated and self.best is not None):
+        # An embedded face's quality says how recognisable it is, another one's how it is seen: not the same measure.
+        is_embedded = face.embedding is not None
+        is_better = face.quality > self.best_quality if is_embedded == self.is_embedded else is_embedded
+        if self.best is None or (is_better and not face.is_propagated):
+            self.is_embedded = is_embedded
             self.best = (frame, face.box_xyxy.copy(), None if face.landmarks is None else face.landmarks.copy())
             self.best_quality = face.quality
-        if face.embedding is not None:
+        if face.embedding is not None and not self.is_unlike(face.embedding, face.quality):
             # A face of no quality at all still says more than nothing.
             weighted = max(face.quality, 1e-3) * face.embedding
             self.embedding_sum = weighted if self.embedding_sum is None else self.embedding_sum + weighted

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from stages.chain import Chain
 from stages.contract import Hook, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.frames import Observation
 from stages.identify.roster import KnownPeople
 from stages.sink.base import Sink
@@ -46,6 +47,7 @@ def build(
     on_build: OnBuild | None = None,
     platform: Platform | None = None,
     people: KnownPeople | None = None,
+    frames: ArrayFrames | None = None,
 ) -> Pipeline:
     """A pipeline over these sources, and no others. Fetches and prepares the models it needs.
 
@@ -56,6 +58,7 @@ def build(
         on_build: told of the building of engines, which takes minutes at the first run on a card.
         platform: where it runs; by default what the settings choose. The pipeline closes it; so does a failure.
         people: whom faces are compared with; stays the caller's. Needs the settings' `embed`.
+        frames: pictures to take instead of what the one source names.
 
     Raises:
         ModelError: a model is unknown or can't be fetched.
@@ -79,7 +82,7 @@ def build(
         on_failure.callback(pipeline.close)
         for spec in sources:
             policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
-            pipeline.add(spec.source_id, platform.frame_source(spec, concurrent=concurrent), policy)
+            pipeline.add(spec.source_id, platform.frame_source(spec, concurrent=concurrent, frames=frames), policy)
         pipeline.finish()
         on_failure.pop_all()
     return pipeline
@@ -136,7 +139,7 @@ def _assemble(
         on_failure.callback(platform.close)
         detect = detecting_stage(settings, platform, release_pixels=not settings.embed and not keep_pixels)
         on_failure.callback(detect.close)
-        embed = embedding_stage(platform, people, release_pixels=not keep_pixels) if settings.embed else None
+        embed = embedding_stage(settings, platform, people, release_pixels=not keep_pixels) if settings.embed else None
         if embed is not None:
             on_failure.callback(embed.close)
         pipeline = Pipeline(

@@ -21,20 +21,26 @@ from stages.buffers.cuda import CudaDevice
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.decode.nvdec import NvdecSource
+from stages.detect.crops import CropDetector
 from stages.detect.heads.device.readback import ReadbackHead
 from stages.detect.heads.device.yolo import DeviceYoloHead
 from stages.detect.heads.device.yunet import DeviceYuNetHead
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
+from stages.detect.still_turns import StillTurns
+from stages.embed.second_look import SECOND_LOOK_SIDE, SecondLook
 from stages.embed.stage import EmbedStage
 from stages.errors import BackendError
 from stages.frames import Frame, Observation, Picture
 from stages.imaging.device.admission import DeviceAdmission
 from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.device.patches import DevicePatchReader
-from visage.assembly.photographs import is_photograph, photograph_source, source_options
+from stages.imaging.letterbox import DetectorInput
+from visage.assembly.photographs import array_source, is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
+from visage.assembly.turning import TurnFinder, turned_source
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models.engines import EngineCache
@@ -63,6 +69,9 @@ BATCH_DEADLINE_SECONDS = 0.05
 # what its decoder makes meanwhile. With 8 waiting, decoders stood still a fifth of the time.
 INBOX_CAPACITY = 40
 IN_STAGES = 40
+
+STILL_TURNS = 3
+"""In which a still is looked at beside the one it has."""
 
 MEMORY_SHARE = 0.25
 """Of the card, for the pictures of the sources that are decoded at once: of large frames fewer may wait."""
@@ -95,6 +104,7 @@ class CudaPlatform:
         self._most_bytes = int(MEMORY_SHARE * self._device.memory_bytes()[1]) // (settings.workers or 1)
         self._kernels = plan.store.model_dir / "kernels"
         self._preview: DeviceImaging | None = None
+        self._turns = TurnFinder(settings)
 
     @property
     def device(self) -> CudaDevice:
@@ -121,17 +131,20 @@ class CudaPlatform:
                 max_batch=self.detect_batch,
                 kernel_cache=self._kernels,
             )
+            head = session.own(self._head(plan.detector_input, self.detect_batch, keeps_weak=keeps_weak))
+            backend = self._backend(plan.detector, max(self.detect_batch, DETECT_BATCH))
             return DetectStage[DeviceArray](
                 detector_input=plan.detector_input,
                 imaging=session.own(imaging),
-                head=session.own(self._head(keeps_weak=keeps_weak)),
-                backend=self._backend(plan.detector, max(self.detect_batch, DETECT_BATCH)),
+                head=head,
+                backend=backend,
+                still_turns=self._still_turns(session, backend, head),
                 min_face_pixels=self._settings.min_face_pixels,
                 release_pixels=release_pixels,
                 session=session,
             )
 
-    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
+    def embed_stage(self, *, release_pixels: bool, averages_mirrored: bool = False) -> Stage[Observation, Observation]:
         plan, device, embedder = self._plan, self._device, self._plan.embedder
         if embedder is None:
             raise ValueError("this plan has no embedder")
@@ -153,13 +166,27 @@ class CudaPlatform:
                 template=plan.template,
                 dimension=embedder.embedding_dim,
                 min_norm=embedder.min_norm,
+                full_norm=embedder.full_norm,
+                second_look=self._second_look(session),
+                averages_mirrored=averages_mirrored,
                 release_pixels=release_pixels,
                 session=session,
             )
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        options = source_options(self._settings, spec)
-        is_still = is_photograph(spec)
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
+        return turned_source(
+            self._settings,
+            spec,
+            self._turns,
+            lambda turn: self._source(spec, turn, concurrent=concurrent, frames=frames),
+            is_file=frames is None,
+        )
+
+    def _source(
+        self, spec: SourceSpec, turn_degrees: int, *, concurrent: int, frames: ArrayFrames | None
+    ) -> FrameSource:
+        options = source_options(self._settings, spec, turn_degrees=turn_degrees)
+        is_still = frames is not None or is_photograph(spec)
         admission = DeviceAdmission(
             self._device,
             capacity=self.inbox_capacity + IN_STAGES,
@@ -171,6 +198,8 @@ class CudaPlatform:
                 "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels
             ),
         )
+        if frames is not None:
+            return array_source(spec, frames, admission, options)
         if is_still:
             return photograph_source(spec, admission, options)
         return NvdecSource(self._device, source_id=spec.source_id, uri=spec.uri, admission=admission, options=options)
@@ -187,6 +216,7 @@ class CudaPlatform:
         return self._preview.to_bgr(picture, max_width)
 
     def close(self) -> None:
+        self._turns.close()
         preview, self._preview = self._preview, None
         if preview is not None:
             preview.close()
@@ -201,7 +231,9 @@ class CudaPlatform:
     def _precision(self) -> Literal["fp16", "fp32"]:
         return "fp32" if self._settings.precision == "fp32" else "fp16"
 
-    def _head(self, *, keeps_weak: bool) -> DeviceYuNetHead | DeviceYoloHead | ReadbackHead:
+    def _head(
+        self, detector_input: DetectorInput, max_batch: int, *, keeps_weak: bool
+    ) -> DeviceYuNetHead | DeviceYoloHead | ReadbackHead:
         plan, thresholds = self._plan, self._plan.head_thresholds(keeps_weak=keeps_weak)
         on_card = HEADS.get(plan.detector.head)
         if on_card is None:
@@ -210,18 +242,69 @@ class CudaPlatform:
             return ReadbackHead(self._device, host)
         return on_card(
             self._device,
-            detector_input=plan.detector_input,
-            max_batch=self.detect_batch,
+            detector_input=detector_input,
+            max_batch=max_batch,
             **thresholds,
             kernel_cache=self._kernels,
         )
 
-    def _backend(self, spec: ModelSpec, max_batch: int) -> Backend[DeviceArray]:
+    def _still_turns(
+        self,
+        session: DeviceSession,
+        backend: Backend[DeviceArray],
+        head: DeviceYuNetHead | DeviceYoloHead | ReadbackHead,
+    ) -> StillTurns[DeviceArray] | None:
+        detector_input = self._plan.detector_input
+        if not self._plan.detector.looks_twice:
+            return None
+        imaging = DeviceImaging(
+            self._device,
+            detector_input=replace(detector_input, longest=detector_input.multiple),  # which is not used
+            max_batch=STILL_TURNS,
+            crop_size=detector_input.longest,
+            max_crops=STILL_TURNS,
+            kernel_cache=self._kernels,
+        )
+        detector = CropDetector[DeviceArray](
+            imaging=session.own(imaging),
+            backend=backend,
+            head=head,
+            size=detector_input.longest,
+            max_batch=min(STILL_TURNS, self.detect_batch),
+            stream=session.stream,
+        )
+        return StillTurns(detector)
+
+    def _second_look(self, session: DeviceSession) -> SecondLook[DeviceArray] | None:
+        """A detector of its own for the embedder's thread and stream; None where the networks have no use for one."""
+        plan = self._plan
+        if not plan.looks_twice:
+            return None
+        detector_input = replace(plan.detector_input, longest=SECOND_LOOK_SIDE)
+        imaging = DeviceImaging(
+            self._device,
+            detector_input=detector_input,
+            max_batch=DETECT_BATCH,
+            crop_size=SECOND_LOOK_SIDE,
+            max_crops=DETECT_BATCH,
+            kernel_cache=self._kernels,
+        )
+        detector = CropDetector[DeviceArray](
+            imaging=session.own(imaging),
+            backend=session.own(self._backend(plan.detector, DETECT_BATCH, detector_size=SECOND_LOOK_SIDE)),
+            head=session.own(self._head(detector_input, DETECT_BATCH, keeps_weak=True)),
+            size=SECOND_LOOK_SIDE,
+            max_batch=DETECT_BATCH,
+            stream=session.stream,
+        )
+        return SecondLook(detector)
+
+    def _backend(self, spec: ModelSpec, max_batch: int, *, detector_size: int | None = None) -> Backend[DeviceArray]:
         request = engine_request(
             spec,
             self._plan.store,
             max_batch=max_batch,
-            detector_size=self._settings.detector_size,
+            detector_size=detector_size or self._settings.detector_size,
             precision=self._precision,
         )
         return open_backend(

@@ -12,18 +12,25 @@ from numpy.typing import NDArray
 from stages.backends.base import Backend, HostTensor
 from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import OpenVINOBackend
+from stages.buffers import DeviceSession
 from stages.contract import FrameSource, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.decode.video import VideoSource
+from stages.detect.crops import CropDetector
+from stages.detect.heads.base import Head
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
+from stages.detect.still_turns import StillTurns
+from stages.embed.second_look import SECOND_LOOK_SIDE, SecondLook
 from stages.embed.stage import EmbedStage, host_readback
 from stages.errors import BackendError, BackendUnavailable
 from stages.frames import Frame, Observation, Picture
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
 from stages.imaging.host.patches import HostPatchReader
-from visage.assembly.photographs import is_photograph, photograph_source, source_options
+from visage.assembly.photographs import array_source, is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
+from visage.assembly.turning import TurnFinder, turned_source
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.runtime.inboxes import OverflowPolicy
@@ -34,6 +41,7 @@ __all__ = ["HostPlatform"]
 DETECT_BATCH = 4
 # On two cores, with every face of 1080p video embedded, 1.1 times the frames of batches of 8 and queues of 8.
 EMBED_BATCH = 32
+SECOND_LOOK_BATCH = 8
 BATCH_DEADLINE_SECONDS = 0.01
 INBOX_CAPACITY = 8
 QUEUE_CAPACITY = 16
@@ -64,6 +72,7 @@ class HostPlatform:
         self._detector = self._backend(plan.detector.name, self.detect_batch)
         self._embedder = self._backend(plan.embedder.name, self.embed_batch) if plan.embedder else None
         self._imaging = HostImaging(max_batch=1)
+        self._turns = TurnFinder(settings)
 
     @property
     def description(self) -> str:
@@ -79,19 +88,24 @@ class HostPlatform:
     def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         plan = self._plan
         head = head_family(plan.detector.head).head(**plan.head_thresholds(keeps_weak=keeps_weak))
+        turns = None
+        if plan.detector.looks_twice:
+            turns = StillTurns(self._crop_detector(self._detector, head, plan.detector_input.longest))
         return DetectStage[NDArray[Any]](
             detector_input=plan.detector_input,
             imaging=HostImaging(max_batch=self.detect_batch),
             backend=self._detector,
             head=head,
+            still_turns=turns,
             min_face_pixels=self._settings.min_face_pixels,
             release_pixels=release_pixels,
         )
 
-    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
+    def embed_stage(self, *, release_pixels: bool, averages_mirrored: bool = False) -> Stage[Observation, Observation]:
         embedder = self._plan.embedder
         if embedder is None or self._embedder is None:
             raise ValueError("this plan has no embedder")
+        session = DeviceSession()
         return EmbedStage[NDArray[Any]](
             imaging=HostImaging(max_batch=self.embed_batch),
             backend=self._embedder,
@@ -100,12 +114,29 @@ class HostPlatform:
             template=self._plan.template,
             dimension=embedder.embedding_dim,
             min_norm=embedder.min_norm,
+            full_norm=embedder.full_norm,
+            second_look=self._second_look(session),
+            averages_mirrored=averages_mirrored,
             release_pixels=release_pixels,
+            session=session,
         )
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        options = source_options(self._settings, spec)
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
+        return turned_source(
+            self._settings,
+            spec,
+            self._turns,
+            lambda turn: self._source(spec, turn, concurrent=concurrent, frames=frames),
+            is_file=frames is None,
+        )
+
+    def _source(
+        self, spec: SourceSpec, turn_degrees: int, *, concurrent: int, frames: ArrayFrames | None
+    ) -> FrameSource:
+        options = source_options(self._settings, spec, turn_degrees=turn_degrees)
         admission = HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live)
+        if frames is not None:
+            return array_source(spec, frames, admission, options)
         if is_photograph(spec):
             return photograph_source(spec, admission, options)
         return VideoSource(
@@ -124,7 +155,23 @@ class HostPlatform:
         return self._imaging.to_bgr(picture, max_width)
 
     def close(self) -> None:
-        """Nothing of its own."""
+        """Nothing of its own but what finds turns."""
+        self._turns.close()
+
+    def _second_look(self, session: DeviceSession) -> SecondLook[NDArray[Any]] | None:
+        """A detector of its own for the embedder's thread; None where the networks have no use for one."""
+        plan = self._plan
+        if not plan.looks_twice:
+            return None
+        backend = session.own(self._backend(plan.detector.name, SECOND_LOOK_BATCH))
+        head = head_family(plan.detector.head).head(**plan.head_thresholds(keeps_weak=True))
+        return SecondLook(self._crop_detector(backend, head, SECOND_LOOK_SIDE))
+
+    def _crop_detector(
+        self, backend: Backend[HostTensor], head: Head[HostTensor], size: int
+    ) -> CropDetector[NDArray[Any]]:
+        imaging = HostImaging(max_batch=backend.max_batch)
+        return CropDetector[NDArray[Any]](imaging=imaging, backend=backend, head=head, size=size)
 
     def _pictures(self, spec: SourceSpec) -> int:
         """A file waits for buffers, so few do; a camera short of them would drop what is new, its inbox what is old."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from stages.decode.array_source import ArrayFrames
 from stages.identify.roster import KnownPeople
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
@@ -34,8 +35,11 @@ def build_run(
     on_build: OnBuild | None = None,
     people: KnownPeople | None = None,
     recorder: TrackRecorder | None = None,
+    frames: ArrayFrames | None = None,
+    alone: bool = False,
 ) -> Run:
-    """Whether processes are started is for `settings.workers` and the cards. Raises as `build`.
+    """Whether processes are started is for `settings.workers` and the cards. Raises as `build`,
+    and ValueError where several processes are asked for that can't be.
 
     Args:
         outputs: make the sinks of a source where it is read.
@@ -44,9 +48,13 @@ def build_run(
         progress, on_build: as for `build`.
         people: whom faces are compared with; stays the caller's. Needs the settings' `embed`.
         recorder: gets the tracks of every source, in this process.
+        frames: as for `build`.
+        alone: this process does it all: its outputs can't be sent to another.
     """
+    if alone and (settings.workers or 1) > 1:
+        raise ValueError("what reads pictures here has to be in the process that decodes them: leave workers at 1")
     tasks = tasks_for(settings, sources, log_level=logging.getLogger("visage").getEffectiveLevel())
-    if not tasks:
+    if not tasks or alone or frames is not None:
 
         def open_all(info: VideoInfo, pictures: Pictures) -> list[Sink]:
             place = JobPlace(pictures, recorder)
@@ -60,6 +68,7 @@ def build_run(
             progress=progress,
             on_build=on_build,
             people=people,
+            frames=frames,
         )
     plan = ModelPlan.of(settings, progress=progress)
     for model in (plan.detector, plan.embedder):

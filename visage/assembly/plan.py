@@ -83,6 +83,11 @@ class ModelPlan:
         )
 
     @property
+    def looks_twice(self) -> bool:
+        """Whether faces can be looked at again: the detector suits it, and the embedder wants landmarks."""
+        return self.template is not None and self.detector.looks_twice
+
+    @property
     def template(self) -> FloatArray | None:
         """Where the embedder wants the landmarks: float32 (5, 2), pixels of the crop; None if it wants the box."""
         if self.embedder is None or self.embedder.template == "box":

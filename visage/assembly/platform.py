@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from stages.contract import FrameSource, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.frames import Frame, Observation
 from stages.imaging.patches import PatchReader
 from visage.config.sources import SourceSpec
@@ -57,11 +58,19 @@ class Platform(Pictures, Protocol):
         keeps_weak: faces from the keep threshold on, for a tracker to choose from; otherwise from `score_threshold` on.
         """
 
-    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
-        """The stage that embeds them; its owner closes it."""
+    def embed_stage(self, *, release_pixels: bool, averages_mirrored: bool = False) -> Stage[Observation, Observation]:
+        """The stage that embeds them; its owner closes it.
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        """A source's decoder, not yet open. `concurrent`: how many will be decoded at once."""
+        averages_mirrored: embed the mean of each face and its mirror image, at twice the cost.
+        """
+
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
+        """A source's decoder, not yet open.
+
+        Args:
+            concurrent: how many will be decoded at once.
+            frames: pictures to take instead of what the address names.
+        """
 
     def memory_bytes(self) -> tuple[int, int] | None:
         """Memory of the card in use, and all of it; None without one. From any thread."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from stages.chain import Chain
 from stages.contract import Stage
 from stages.frames import Frame, Observation
+from stages.identify.continuity import ContinuityStage
 from stages.identify.roster import KnownPeople
 from stages.identify.stage import IdentifyStage
 from stages.track.scheduling import LONGEST
@@ -43,10 +44,11 @@ def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: b
 
 
 def embedding_stage(
-    platform: Platform, people: KnownPeople | None, *, release_pixels: bool
+    settings: Settings, platform: Platform, people: KnownPeople | None, *, release_pixels: bool
 ) -> Stage[Observation, Observation]:
-    """Return the embedding stage, followed by identification where there are people to compare with."""
-    embed = platform.embed_stage(release_pixels=release_pixels)
+    """Return the embedding stage: behind it tracks are divided, and named where there are people to compare with."""
+    recognise = platform.embed_stage(release_pixels=release_pixels, averages_mirrored=settings.embed == "best")
+    embed = Chain(recognise, ContinuityStage())
     if people is None:
         return embed
     return Chain(embed, IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin))

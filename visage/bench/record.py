@@ -38,7 +38,7 @@ class Target:
 
     @property
     def is_met(self) -> bool:
-        """Whether the value is on the right side of the goal."""
+        """Whether the value has reached the goal, or stays below it where it is an upper bound."""
         return self.value <= self.goal if self.is_upper_bound else self.value >= self.goal
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class Target:
 
 
 def make_record(settings: Settings, clip: Clip, results: Results) -> Record:
-    """Everything, fit for JSON. Rates are medians of the rounds; `rounds` holds what they were taken from."""
+    """Return all results as values that JSON can hold. Rates are medians, in frames a second, of the `rounds`."""
     machine = describe_machine()
     stages = results.stages()
     cpu_seconds = sum(cost.cpu_seconds_per_frame for cost in stages.values() if cost.part_of is None)
@@ -102,7 +102,7 @@ def make_record(settings: Settings, clip: Clip, results: Results) -> Record:
 
 
 def targets(record: Record) -> list[Target]:
-    """The ratios that issue from a record, beside what they should be."""
+    """Return the ratios that a release must reach, computed from a record."""
     found = [
         Target("pipeline / the cores' limit", record["efficiency"], 0.85),
         Target("pipeline / loop on one thread", record["pipeline_fps"] / record["sequential_fps"], 1.6),
@@ -117,7 +117,7 @@ def targets(record: Record) -> list[Target]:
 
 
 def rates(record: Record) -> dict[str, float]:
-    """The figures that two records are compared by."""
+    """Return the figures by which two records are compared: frames a second, bytes and seconds."""
     found = {name: value for name, value in record.items() if name.endswith(("_fps", "_bytes", "_seconds"))}
     found["efficiency"] = record["efficiency"]
     for run in record.get("commands", []):

@@ -85,7 +85,7 @@ class _StageBench:
         self._index = itertools.count()
 
     def run(self, frames: int) -> None:
-        """Take so many more frames through all stages."""
+        """Take this many more frames through all stages."""
         while frames > 0:
             count = min(GROUP, frames)
             frames -= count

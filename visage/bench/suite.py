@@ -38,7 +38,7 @@ FACE_TOLERANCE = 0.01
 
 
 class Suite:
-    """Measures one clip."""
+    """Measures one clip; `run` raises MeasurementFailed, OutputFailed."""
 
     def __init__(
         self, settings: Settings, clip: Clip, *, rounds: int, with_long: bool, report: Callable[[str], None]
@@ -126,12 +126,12 @@ class Results:
     commands: list[CommandRun] = field(default_factory=list)
 
     def fps(self, name: str) -> float | None:
-        """Median of the rounds; None if it was not measured."""
+        """Return the median of the rounds, in frames a second; None if it was not measured."""
         runs = self.runs.get(name)
         return statistics.median(run.fps for run in runs) if runs else None
 
     def stages(self) -> dict[str, StageCost]:
-        """Every stage's median cost."""
+        """Return the median cost of every stage, in CPU seconds a frame."""
         return {
             name: StageCost(
                 cpu_seconds_per_frame=statistics.median(c.stages[name].cpu_seconds_per_frame for c in self.costs),

@@ -32,7 +32,7 @@ NOISE_CORES = 0.1
 
 
 def print_record(console: Console, record: dict[str, Any]) -> None:
-    """The stages, the passes, and how they compare with the targets."""
+    """Print the stages (CPU milliseconds a frame), the passes (frames a second) and the targets."""
     clip, machine = record["clip"], record["machine"]
     console.print(
         f"{machine['cpu']}, {record['cores_used']} cores; {record['models']['backend']}\n"
@@ -74,7 +74,7 @@ def print_record(console: Console, record: dict[str, Any]) -> None:
 
 
 def print_comparison(console: Console, new: dict[str, Any], old: dict[str, Any]) -> None:
-    """Every figure of both, and new / old."""
+    """Print every figure of both records, and new / old."""
     before = rates(old)
     rows = [
         (name, f"{before[name]:.4g}", f"{value:.4g}", f"{value / before[name]:.3f}")
@@ -89,7 +89,7 @@ def print_comparison(console: Console, new: dict[str, Any], old: dict[str, Any])
 
 
 def print_table(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A first column of names, then figures."""
+    """Print a table: a first column of names, then right-aligned figures."""
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for number, title in enumerate(header):
         table.add_column(title, justify="right" if number else "left", no_wrap=True)

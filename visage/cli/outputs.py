@@ -41,7 +41,13 @@ class Outputs:
         self._destination: Destination | None = None
         if options.dst is not None:
             self._destination = destination_for(
-                options.dst, run, source_ids=list(self._sources), force=options.force, csv_mark=options.excel
+                options.dst,
+                run,
+                source_ids=list(self._sources),
+                # Resuming, what may not be replaced was refused before.
+                force=options.force or options.folders is not None,
+                csv_mark=options.excel,
+                folders=options.folders,
             )
 
     def check(self) -> None:
@@ -154,6 +160,7 @@ class OutputOptions:
         show: play in a window.
         force: replace what exists.
         excel: begin CSV files with a byte order mark.
+        folders: of each source, where a run is resumed: what is in them is replaced.
     """
 
     dst: Path | None = None
@@ -163,3 +170,4 @@ class OutputOptions:
     show: bool = False
     force: bool = False
     excel: bool = False
+    folders: Mapping[str, Path] | None = None

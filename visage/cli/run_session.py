@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -22,9 +22,11 @@ import typer
 from pydantic import ValidationError
 
 from stages.sink.blur import ALL, UNKNOWN_ONLY
+from stages.sink.destination import TABLES
 from visage.assembly import build_run, describe_run
 from visage.cli.outputs import OutputOptions, Outputs
 from visage.cli.reporting import report
+from visage.cli.resume import resume
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
 from visage.observe.builds import EngineBuilds
@@ -52,19 +54,42 @@ class Session:
     settings: Settings
     outputs: OutputOptions
     quiet: bool = False
+    exclude: tuple[str, ...] = ()
+    resume: bool = False
     extra: tuple[JobOutputs, ...] = ()
 
     def run(self, arguments: Sequence[str]) -> int:
         """Analyse what the arguments name; returns the exit code."""
         problems: list[BaseException] = []
         try:
-            specs = expand_sources(arguments, on_error=problems.append)
+            specs = expand_sources(
+                arguments, exclude=self.exclude, on_error=problems.append, on_left_out=None if self.quiet else _note
+            )
         except StandardInputRefused as refusal:
             raise typer.BadParameter(str(refusal)) from refusal
         for problem in problems:
             report(problem)
         if not specs:
             return 1
+        if self.resume:
+            return self._resume(specs, problems)
+        return self._finish(specs, problems)
+
+    def _resume(self, specs: Sequence[SourceSpec], problems: list[BaseException]) -> int:
+        dst = self.outputs.dst
+        if dst is None or dst.suffix.lower() in TABLES:
+            raise typer.BadParameter("--resume needs --dst with a folder: one table for all is written as a whole")
+        if self.outputs.annotate is not None or self.outputs.show:
+            raise typer.BadParameter("--resume is for tables: leave out --annotate and --show")
+        left = resume(dst, specs, self.settings, force=self.outputs.force)
+        if not self.quiet:
+            _note(left.describe())
+        if not left.specs:
+            return 1 if problems else 0
+        rest = replace(self, outputs=replace(self.outputs, folders=left.folders))
+        return rest._finish(left.specs, problems)
+
+    def _finish(self, specs: Sequence[SourceSpec], problems: list[BaseException]) -> int:
         received, outcomes = self._analyse(specs, problems)
         for spec in specs:
             failure = outcomes[spec.source_id].error
@@ -206,6 +231,10 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
             flag = FLAGS.get(name, "--" + name.replace("_", "-"))
             message = f"{flag if name in flags else f'VISAGE_{name.upper()}'}: {message}"
         raise typer.BadParameter(message) from error
+
+
+def _note(line: str) -> None:
+    print(f"visage: {line}", file=sys.stderr)
 
 
 def _tell_of_empty_spans(outcomes: Mapping[str, Outcome]) -> None:

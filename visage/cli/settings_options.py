@@ -47,7 +47,7 @@ SHOWN = {
         INPUT, "--start", "TIME", parser=parse_seconds, help="Start at this time: seconds or hh:mm:ss."
     ),
     "end_seconds": Shown(INPUT, "--end", "TIME", parser=parse_seconds),
-    "rotate": Shown(INPUT, metavar="DEGREES", type=int),
+    "rotate": Shown(INPUT, metavar="DEGREES|auto"),
     "min_face_pixels": Shown(ANALYSIS),
     "score_threshold": Shown(ANALYSIS),
     "keep_threshold": Shown(ANALYSIS),

@@ -70,8 +70,10 @@ class Settings(BaseSettings):
         description="Detect in every Nth frame and follow faces between them; auto: detect when movement, doubt or a "
         "cut asks for it.",
     )
-    rotate: Literal[0, 90, 180, 270] = Field(
-        0, description="Turn the pictures clockwise by 90, 180 or 270 degrees, beyond what the file itself asks for."
+    rotate: Literal[0, 90, 180, 270, "auto"] = Field(
+        0,
+        description="Turn the pictures clockwise by 90, 180 or 270 degrees, beyond what the file itself asks for; "
+        "auto: so that the faces at a file's beginning are upright.",
     )
     start_seconds: float = Field(0.0, ge=0, description="Start at this time.")
     end_seconds: float | None = Field(None, gt=0, description="Stop at this time.")
@@ -197,7 +199,7 @@ class Settings(BaseSettings):
 
     @property
     def cuda_ordinal(self) -> int:
-        """The number of the card that `device` means; the first one for auto and cuda."""
+        """The number of the GPU that `device` names; 0 for auto and cuda."""
         return int(self.device.partition(":")[2] or 0)
 
     @property

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from stages.tracks.summary import TrackSummary
 from visage.runtime.job import TrackRecorder
@@ -14,16 +14,14 @@ __all__ = ["Recorded", "RemoteRecorder", "SeenAgain", "TrackReport"]
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A call of `TrackRecorder.record`."""
+    """A call of `TrackRecorder.record`; `seen` has its other arguments."""
 
     track: TrackSummary
-    uri: str
-    is_live: bool
-    crop: bytes | None
+    seen: Mapping[str, Any]
 
     def replay(self, recorder: TrackRecorder) -> None:
         """Make the call where the gallery is."""
-        recorder.record(self.track, uri=self.uri, is_live=self.is_live, crop=self.crop)
+        recorder.record(self.track, **self.seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +54,9 @@ class RemoteRecorder:
     def __init__(self, send: Callable[[TrackReport], None]) -> None:
         self._send = send
 
-    def record(self, track: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> bool:
+    def record(self, track: TrackSummary, **seen: Any) -> bool:
         """Send a track; whether it can be stored shows where the gallery is."""
-        self._send(Recorded(track, uri, is_live, crop))
+        self._send(Recorded(track, seen))
         return True
 
     def seen_again(self, source: str, *, uri: str, first_seconds: float, last_seconds: float, before: float) -> None:

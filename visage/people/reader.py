@@ -1,8 +1,7 @@
 """Faces of photographs, found and embedded by the same stages as those of videos, so that they can be compared.
 
-Every face is looked at twice: where it was found, and in its own part of the picture. A detector sees a whole picture
-small; where a face is small there and tilted, its landmarks lie beside eyes and mouth, and the embedding is almost that
-of somebody else: docs/people.md has what the second look changes.
+Every face is embedded together with its mirror image, and a photograph that lies on its side is turned. The second
+look at small and tilted faces (see `stages.embed.second_look`) is the one that films get.
 
 The networks stay loaded between pictures. They run on the processors, whatever the pipeline uses: a picture takes
 milliseconds there, and a card stays the pipeline's. Calls are serialised.
@@ -12,23 +11,22 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
+from stages.closing import Closing
 from stages.decode.photograph_format import file_format
 from stages.errors import NotAVideo, SourceError
 from stages.frames import FloatArray, Frame
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.orientation import Orientation
 from stages.imaging.patches import PatchWindow
-from stages.track.quality import quality, sharpness
+from stages.track.quality import pose, quality, sharpness
 from visage.assembly import ModelPlan, choose_platform
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -40,9 +38,6 @@ __all__ = ["FaceReader", "PortraitFace", "choose_face", "crop_around"]
 
 CROP_SIDE = 256
 CROP_MARGIN = 0.4  # of the box on each side: a detector finds the face in its own crop again
-CLOSER_MARGIN = 1.0
-SAME_FACE = 0.4
-"""Least overlap (IoU) of a face and itself seen closer."""
 
 SURE_SCORE = 0.92
 """Of an upright face: in twelve photographs YuNet gave 0.93 to 0.95, after a quarter or half turn 0.62 to 0.90."""
@@ -50,11 +45,16 @@ TURNED_SCORE = 0.8
 TURNED_MARGIN = 0.03
 """By which a turned picture's score has to exceed that of the picture as it is."""
 
+SMALL_SIDE = 40
+BLURRED = 0.2
+TURNED = 0.35
+"""What most likely ails a face that is not recognisable, by side in pixels, sharpness and pose."""
+
 MIN_QUALITY = 0.08
 MIN_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
 
 
-class FaceReader:
+class FaceReader(Closing):
     """Use as a context manager, or close it."""
 
     def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
@@ -82,7 +82,7 @@ class FaceReader:
             stack.callback(self._admission.close)
             self._detect = self._platform.detect_stage(release_pixels=False)
             stack.callback(self._detect.close)
-            self._embed = self._platform.embed_stage(release_pixels=False)
+            self._embed = self._platform.embed_stage(release_pixels=False, averages_mirrored=True)
             stack.callback(self._embed.close)
             self._luma = self._platform.open_patch_reader()
             stack.callback(self._luma.close)
@@ -100,19 +100,11 @@ class FaceReader:
         with self._lock:  # pictures that wait for their turn are not yet unfolded
             image = self._pictures.read(source) if isinstance(source, bytes) else self._image(source)
             image, faces = self._upright(image)
-            return sorted((self._closer(image, face) for face in faces), key=lambda face: -face.side)
+            return sorted(faces, key=lambda face: -face.side)
 
     def close(self) -> None:
         """Free the networks. Safe to call twice."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _image(self, path: Path | str) -> NDArray[np.uint8]:
         """The picture of a file, uint8 (H, W, 3), BGR."""
@@ -164,31 +156,23 @@ class FaceReader:
             frame.release()
         assert faces.embeddings is not None
         landmarks = [None] * len(faces) if faces.landmarks is None else list(faces.landmarks)
+        sharp = [sharpness(patch) for patch in patches]
+        seen = [
+            quality(box, float(score), points, clear)
+            for box, score, points, clear in zip(faces.boxes_xyxy, faces.scores, landmarks, sharp, strict=True)
+        ]
         return [
             PortraitFace(
                 box,
-                float(score),
-                quality(box, float(score), points, sharpness(patch)),
-                embedding,
+                float(faces.scores[row]),
+                seen[row] if faces.quality is None else float(faces.quality[row]),
+                faces.embeddings[row],
                 crop_around(image, box),
+                sharp[row],
+                1.0 if (points := landmarks[row]) is None else pose(points),
             )
-            for box, score, points, patch, embedding in zip(
-                faces.boxes_xyxy, faces.scores, landmarks, patches, faces.embeddings, strict=True
-            )
+            for row, box in enumerate(faces.boxes_xyxy)
         ]
-
-    def _closer(self, image: NDArray[np.uint8], face: PortraitFace) -> PortraitFace:
-        """The face as it is seen in its own part of the picture; as it was, where there it is not found again."""
-        left, top, right, bottom = _around(face.box_xyxy, CLOSER_MARGIN, image)
-        if 2 * (right - left) * (bottom - top) > image.shape[0] * image.shape[1]:
-            return face
-        found = self._look(image[top:bottom, left:right])
-        offset = np.array([left, top, left, top], np.float32)
-        again = [replace(one, box_xyxy=one.box_xyxy + offset) for one in found]
-        closest = max(again, key=lambda one: _overlap(one.box_xyxy, face.box_xyxy), default=face)
-        if _overlap(closest.box_xyxy, face.box_xyxy) < SAME_FACE:
-            return face
-        return replace(closest, crop=crop_around(image, closest.box_xyxy))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,8 +181,10 @@ class PortraitFace:
 
     Attributes:
         box_xyxy: float32 (4,), pixels of the photograph; of the turned one, where it lay on its side.
+        quality: how recognisable it is, or else how well it is seen; see `stages.frames.Faces`.
         embedding: float32 (D,), L2 norm 1; zeros for a face that is not recognisable.
         crop: JPEG of the face and a little around it; empty where there is none.
+        sharpness, pose: in [0, 1], see `stages.track.quality`.
     """
 
     box_xyxy: FloatArray
@@ -206,6 +192,8 @@ class PortraitFace:
     quality: float
     embedding: FloatArray = field(repr=False)
     crop: bytes = field(repr=False)
+    sharpness: float = 1.0
+    pose: float = 1.0
 
     @property
     def side(self) -> float:
@@ -239,15 +227,24 @@ def choose_face(faces: list[PortraitFace], *, number: int | None = None, largest
     if face.side < MIN_SIDE:
         raise PictureRefused(f"the face is only {face.side:.0f} pixels large; at least {MIN_SIDE} are needed")
     if not face.embedding.any():
-        raise PictureRefused(
-            "the face is not recognisable: it is turned, covered or blurred; turn the picture upright or choose another"
-        )
+        raise PictureRefused(f"the face is not recognisable: {_what_ails(face)}")
     if face.quality < MIN_QUALITY:
         raise PictureRefused(
-            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {MIN_QUALITY}); "
-            "choose a sharper one that looks at the camera"
+            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {MIN_QUALITY}): "
+            f"{_what_ails(face)}"
         )
     return face
+
+
+def _what_ails(face: PortraitFace) -> str:
+    """Why it is not recognised, as far as can be told, and what to do."""
+    if face.side < SMALL_SIDE:
+        return f"it is only {face.side:.0f} pixels large; choose a larger picture"
+    if face.sharpness < BLURRED:
+        return "it is blurred; choose a sharper picture"
+    if face.pose < TURNED:
+        return "it is turned away; choose one that looks at the camera"
+    return "it may be covered, lit badly or upside down; turn the picture upright or choose another"
 
 
 def crop_around(image: NDArray[np.uint8], box_xyxy: FloatArray) -> bytes:
@@ -281,10 +278,3 @@ def _around(box_xyxy: FloatArray, margin: float, image: NDArray[np.uint8]) -> tu
     wide = margin * max(right - left, bottom - top)
     x0, y0 = max(0, round(left - wide)), max(0, round(top - wide))
     return x0, y0, min(image.shape[1], round(right + wide)), min(image.shape[0], round(bottom + wide))
-
-
-def _overlap(one: FloatArray, other: FloatArray) -> float:
-    """Intersection over union of two boxes."""
-    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    return shared / max(float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - shared, 1e-6)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,18 @@ class Pictures(Protocol):
 class TrackRecorder(Protocol):
     """Takes the tracks of all sources; never waits. `visage.people.SightingRecorder` is the gallery's."""
 
-    def record(self, track: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> bool:
-        """Take a track that has ended; False if it had to be dropped. `crop`: its best shot, a JPEG."""
+    def record(
+        self,
+        track: TrackSummary,
+        *,
+        uri: str,
+        is_live: bool = False,
+        is_still: bool = False,
+        session: float | None = None,
+        crop: bytes | None = None,
+        recorded: Any = None,
+    ) -> bool:
+        """Take a track that has ended; False if it had to be dropped. See `visage.people.SightingRecorder.record`."""
 
     def seen_again(self, source: str, *, uri: str, first_seconds: float, last_seconds: float, before: float) -> None:
         """Take note that a stretch of a file was analysed from `before` on (since the epoch)."""

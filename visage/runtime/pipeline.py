@@ -135,7 +135,7 @@ class Pipeline:
         return self._sources.forget(source_id)
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads of the stages and sinks."""
         self._state.advance(PipelineState.RUNNING)
         for worker in self._workers:
             worker.start()
@@ -170,7 +170,7 @@ class Pipeline:
         self._settlement.on_stopped(callback)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait until everything is written and the stages have stopped; says whether that is so."""
+        """Wait at most this many seconds until all is written and the stages have stopped; return whether it is."""
         return self._settlement.has_stopped.wait(timeout_seconds)
 
     def close(self, *, drain_seconds: float = 0.0, join_seconds: float = JOIN_SECONDS) -> None:
@@ -198,7 +198,7 @@ class Pipeline:
             raise RuntimeError(f"these did not stop in {join_seconds:.0f} s: {stuck}")
 
     def statistics(self) -> PipelineStatistics:
-        """Counters of all sources, stages and queues at this moment."""
+        """Return the counters of all sources, stages and queues at this moment; times are in seconds."""
         sources, forgotten = self._sources.snapshot()
         return PipelineStatistics(
             state=self._state.current,

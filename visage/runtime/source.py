@@ -74,7 +74,7 @@ class RunningSource:
             logger.exception("%s could not be interrupted", self.source_id)
 
     def join(self, timeout_seconds: float) -> bool:
-        """Wait for the decode thread; says whether it has ended."""
+        """Wait at most this many seconds for the decode thread; return whether it has ended."""
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
@@ -111,7 +111,7 @@ class RunningSource:
         return Outcome(self.source_id, state, self._frames.frames_decoded, tally.frames_done, tally.faces, error)
 
     def statistics(self) -> SourceStatistics:
-        """Counters at this moment."""
+        """Return the counters of this moment; times are in seconds."""
         now, tally, refused = self._ended_at or time.monotonic(), self._tally, self._frames.frames_dropped
         return SourceStatistics(
             source_id=self.source_id,

@@ -242,10 +242,21 @@ def camera_spec(name: str, config: CameraConfig) -> SourceSpec:
     address = config.credentials.put_into(config.address)
     if address.startswith("/dev/"):
         return SourceSpec(
-            uri=address, source_id=name, is_live=True, input_format="v4l2", input_options=dict(config.options)
+            uri=address,
+            source_id=name,
+            is_live=True,
+            input_format="v4l2",
+            input_options=dict(config.options),
+            rotate=config.rotate,
         )
     if address.startswith(("rtsp://", "rtsps://")):
         options = {"rtsp_transport": config.transport, "timeout": microseconds, "fflags": "nobuffer"}
     else:
         options = {"timeout": microseconds, "rw_timeout": microseconds}
-    return SourceSpec(uri=address, source_id=name, is_live=True, input_options={**options, **config.options})
+    return SourceSpec(
+        uri=address,
+        source_id=name,
+        is_live=True,
+        input_options={**options, **config.options},
+        rotate=config.rotate,
+    )

@@ -124,7 +124,7 @@ class Daemon:
                 open_sinks=self._open_sinks,
                 on_ended=self._ended,
                 hide=self._regions,
-                keep_pixels=keep_pixels,
+                keep_pixels=keep_pixels or self.events.needs_pixels,
                 hooks=[pipeline_metrics],
                 people=people,
             )
@@ -150,6 +150,7 @@ class Daemon:
                 place=lambda job: results_folder(job, self.folders.configs(), config.state_dir),
                 trial=trial or Trial(settings),
                 stored=stored,
+                rotate_of=lambda name: folder.rotate if (folder := self.folders.configs().get(name)) else None,
             )
             after_pipeline.callback(self.files.close)
             self.folders = FolderManager(self.files, config.folders)
@@ -243,7 +244,11 @@ class Daemon:
         job = self.files.job_of(name)
         extra = () if self._extra_sinks is None else self._extra_sinks(info, pictures)
         if job is None:
-            return [*extra, self._metrics.tally(), self.events.camera_sink(name)]
+            return [
+                *extra,
+                self._metrics.tally(),
+                self.events.camera_sink(name, to_bgr=lambda picture: self.to_bgr(picture, name)),
+            ]
         # Results first: events of a file whose results can't be written are not told.
         return [self.files.sink_for(job), *extra, self._metrics.tally(), self.events.file_sink(name, job)]
 

@@ -28,16 +28,19 @@ class TrackEventSink(Sink):
         publish: Callable[[ServiceEvent], None],
         *,
         on_latency: Callable[[float], None] | None = None,
+        on_identified: Callable[[ServiceEvent, Observation, int], None] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """
         Args:
             on_latency: told for each frame how many seconds passed from its capture to here.
+            on_identified: called with each event of an identified track, the frame and the face's row in it.
             now: seconds since the epoch.
         """
         self._factory = factory
         self._publish = publish
         self._on_latency = on_latency
+        self._on_identified = on_identified
         self._now = now
         self._log: TrackLog | None = None
         self._lock = threading.Lock()
@@ -89,4 +92,7 @@ class TrackEventSink(Sink):
         if identity is None or known == (identity.person_id, identity.name):
             return
         self._names[track_id] = ((identity.person_id, identity.name), turn + 1)
-        self._publish(self._factory.track_identified(observation, row, track_id, identity, turn))
+        event = self._factory.track_identified(observation, row, track_id, identity, turn)
+        self._publish(event)
+        if self._on_identified is not None:
+            self._on_identified(event, observation, row)

@@ -87,7 +87,7 @@ def measure_pipeline(
 
 
 def specs_of(clip: Path, sources: int) -> list[SourceSpec]:
-    """The same clip so many times."""
+    """Return a source for each of `sources` copies of the clip."""
     return [SourceSpec(uri=str(clip), source_id=f"copy-{number}") for number in range(sources)]
 
 

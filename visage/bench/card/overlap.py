@@ -115,8 +115,10 @@ def _platform(repeats: int) -> type[CudaPlatform]:
     class Heavy(CudaPlatform):
         """A platform whose detector runs several times."""
 
-        def _backend(self, spec: ModelSpec, max_batch: int) -> Backend[DeviceArray]:
-            backend = super()._backend(spec, max_batch)
+        def _backend(
+            self, spec: ModelSpec, max_batch: int, *, detector_size: int | None = None
+        ) -> Backend[DeviceArray]:
+            backend = super()._backend(spec, max_batch, detector_size=detector_size)
             return _Repeated(backend, repeats) if isinstance(spec, DetectorSpec) else backend
 
     return Heavy

@@ -23,7 +23,7 @@ SCHEMA = 1
 
 
 def make_card_record(settings: Settings, results: CardResults) -> dict[str, Any]:
-    """Everything, fit for JSON."""
+    """Return all results as values that JSON can hold; rates are in frames a second."""
     machine = describe_machine()
     return {
         "schema": SCHEMA,
@@ -40,7 +40,7 @@ def make_card_record(settings: Settings, results: CardResults) -> dict[str, Any]
 
 
 def print_card_results(console: Console, results: CardResults) -> None:
-    """Tables of all there is, and how it compares with what it should be."""
+    """Print tables of all results: frames a second, shares in percent, microseconds and bytes per frame."""
     networks, overlap = results.networks, results.overlap
     print_table(
         console,

@@ -27,7 +27,7 @@ WIDTHS = (1, 4, 8, 16, 32)
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """So many copies of one clip at once."""
+    """The rates with several copies of one clip at once, in frames a second."""
 
     codec: str
     decoders: SteadyWork

@@ -27,10 +27,10 @@ class Failing(ScriptedPlatform):
             raise BackendError("the GPU is out of memory")
         return self.luma
 
-    def embed_stage(self, *, release_pixels: bool) -> Stage[Observation, Observation]:
+    def embed_stage(self, *, release_pixels: bool, averages_mirrored: bool = False) -> Stage[Observation, Observation]:
         if self._part == "embed":
             raise BackendError("the GPU is out of memory")
-        return super().embed_stage(release_pixels=release_pixels)
+        return super().embed_stage(release_pixels=release_pixels, averages_mirrored=averages_mirrored)
 
     def close(self) -> None:
         self.is_closed = True

@@ -43,6 +43,8 @@ def faces(count: int, *, everything: bool) -> Faces:
         rng.random(count, np.float32),
         np.arange(count) % 2 == 0,
         np.arange(count) % 3 == 0,
+        rng.random(count, np.float32),
+        rng.random(count, np.float32),
         (*[None] * (count > 0), *[Identity("p1", "Ada", 0.5, 0.25)] * (count - 1)),
     )
 

@@ -30,6 +30,7 @@ from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.fleet import Fleet, Task
 from visage.fleet.worker import Assembly, OpenJobSinks, Worker
+from visage.head_start import HeadStart
 from visage.runtime import Outcome, Pipeline, PipelineLimits
 
 DIMENSION = 512
@@ -141,7 +142,12 @@ def main() -> None:
         destination = destination_for(target, run, source_ids=[spec.source_id for spec in sources])
         outputs = FileOutputs(tables=destination.begin(), videos={}, audio_uris={})
         task = Task(Settings(device="cpu"), concurrent=2, log_level=30, outputs=(outputs,))
-        fleet = Fleet([task] * chosen.workers, sources, entry="benchmarks.owner", open_sinks=destination.shared_sinks)
+        fleet = Fleet(
+            [task] * chosen.workers,
+            sources,
+            launch=HeadStart(entry="benchmarks.owner").launch,
+            open_sinks=destination.shared_sinks,
+        )
         process = psutil.Process()
         spent, began, resident = time.process_time(), time.monotonic(), process.memory_info().rss
         with fleet:

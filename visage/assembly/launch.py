@@ -16,6 +16,7 @@ from visage.assembly.spread import tasks_for
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.fleet import Fleet
+from visage.head_start import HeadStart
 from visage.models import Progress
 from visage.models.engines import OnBuild
 from visage.runtime.job import JobOutputs, JobPlace, Pictures, TrackRecorder
@@ -37,6 +38,7 @@ def build_run(
     recorder: TrackRecorder | None = None,
     frames: ArrayFrames | None = None,
     alone: bool = False,
+    head_start: HeadStart | None = None,
 ) -> Run:
     """Whether processes are started is for `settings.workers` and the cards. Raises as `build`,
     and ValueError where several processes are asked for that can't be.
@@ -50,10 +52,16 @@ def build_run(
         recorder: gets the tracks of every source, in this process.
         frames: as for `build`.
         alone: this process does it all: its outputs can't be sent to another.
+        head_start: worker processes that were started already; stays the caller's.
     """
     if alone and (settings.workers or 1) > 1:
         raise ValueError("what reads pictures here has to be in the process that decodes them: leave workers at 1")
-    tasks = tasks_for(settings, sources, log_level=logging.getLogger("visage").getEffectiveLevel())
+    tasks = tasks_for(
+        settings,
+        sources,
+        log_level=logging.getLogger("visage").getEffectiveLevel(),
+        waiting=0 if head_start is None else len(head_start),
+    )
     if not tasks or alone or frames is not None:
 
         def open_all(info: VideoInfo, pictures: Pictures) -> list[Sink]:
@@ -78,7 +86,7 @@ def build_run(
     return Fleet(
         [replace(task, outputs=tuple(outputs), sends_frames=wants_frames, naming=naming) for task in tasks],
         sources,
-        entry="visage.assembly.worker_main",
+        launch=(HeadStart() if head_start is None else head_start).launch,
         open_sinks=open_sinks,
         people=people,
         recorder=recorder,

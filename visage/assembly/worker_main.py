@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import signal
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from stages.backends.availability import list_gpus
+from stages.backends.tensorrt_api import TensorRTApi
+from stages.errors import BackendError
 from stages.identify.roster import KnownPeople
 from visage.assembly.build import build_service
 from visage.assembly.choice import choose_platform
@@ -18,6 +23,8 @@ from visage.models.engines import OnBuild
 from visage.runtime.source import Outcome
 
 __all__ = ["assemble", "main"]
+
+WARM = "warm"
 
 
 def assemble(
@@ -49,4 +56,14 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     descriptor = int(sys.argv[1])
     os.set_inheritable(descriptor, False)
+    if WARM in sys.argv[2:]:
+        _warm_up()
     Worker(Connection(descriptor), assemble).run()
+
+
+def _warm_up() -> None:
+    """Load what a card needs, before it is known whether one is to be used: a failure shows again where it matters."""
+    with contextlib.suppress(ImportError, OSError, BackendError):
+        list_gpus()  # initialises the driver
+        importlib.import_module("visage.assembly.cuda")
+        TensorRTApi.load()

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -29,6 +29,7 @@ from visage.cli.reporting import report
 from visage.cli.resume import resume
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
+from visage.head_start import HeadStart
 from visage.observe.builds import EngineBuilds
 from visage.observe.downloads import DownloadProgress
 from visage.observe.progress import RunProgress, choose_progress
@@ -57,6 +58,7 @@ class Session:
     exclude: tuple[str, ...] = ()
     resume: bool = False
     extra: tuple[JobOutputs, ...] = ()
+    head_start: HeadStart = field(default_factory=HeadStart)
 
     def run(self, arguments: Sequence[str]) -> int:
         """Analyse what the arguments name; returns the exit code."""
@@ -147,6 +149,7 @@ class Session:
                     recorder=None if people is None else people.recorder,
                     progress=None if self.quiet else downloads,
                     on_build=None if self.quiet else EngineBuilds(),
+                    head_start=self.head_start,
                 )
             with run, contextlib.closing(choose_progress(quiet=self.quiet, whole_sources=is_whole)) as progress:
                 run.start()

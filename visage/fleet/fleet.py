@@ -36,6 +36,7 @@ from visage.fleet.remote import RemoteSources
 from visage.fleet.shared_roster import RosterSnapshot
 from visage.fleet.wire import ItemBatch, Unpacker
 from visage.fleet.worker_pool import WorkerPool
+from visage.head_start import Started
 from visage.models.engines import OnBuild
 from visage.runtime.errors import QueueAborted, QueueClosed, StageFailed
 from visage.runtime.job import TrackRecorder
@@ -62,7 +63,7 @@ class Fleet:
         tasks: Sequence[Task],
         sources: Sequence[SourceSpec],
         *,
-        entry: str,
+        launch: Callable[[], Started],
         open_sinks: OpenSinks,
         people: KnownPeople | None = None,
         recorder: TrackRecorder | None = None,
@@ -71,13 +72,13 @@ class Fleet:
         """
         Args:
             tasks: one a worker.
-            entry: the module that a worker process runs.
+            launch: starts a worker process, or gives one that waits for its task already.
             open_sinks: makes the sinks that a source has here; they get frames where the tasks say so.
             people: whom the workers compare faces with.
             recorder: takes the tracks of all workers, where there is a gallery.
             on_build: told of the building of engines.
         """
-        self._entry = entry
+        self._launch = launch
         self._people = people
         self._recorder = recorder
         self._on_build = on_build
@@ -179,7 +180,7 @@ class Fleet:
 
     def _make_worker(self, task: Task) -> WorkerProcess:
         name = f"worker-{next(self._numbers)} on {task.settings.device}"
-        process = WorkerProcess(name, task, entry=self._entry, on_report=self._hear, on_gone=self._lose)
+        process = WorkerProcess(name, task, launch=self._launch, on_report=self._hear, on_gone=self._lose)
         self._unpackers[process] = Unpacker()
         return process
 

@@ -68,7 +68,7 @@ def test_a_film_is_turned_so_that_its_faces_are_upright(
     height = 480 * photograph.shape[0] // photograph.shape[1] // 2 * 2
     upright = np.asarray(cv2.resize(photograph, (480, height), interpolation=cv2.INTER_AREA), np.uint8)
     path = tmp_path / "film.mp4"
-    write_clip(path, [np.ascontiguousarray(np.rot90(upright, degrees // 90))] * 60)  # counter-clockwise
+    write_clip(path, images=[np.ascontiguousarray(np.rot90(upright, degrees // 90))] * 60)  # counter-clockwise
     finder = TurnFinder(settings)
     assert finder.degrees(SourceSpec(uri=str(path), source_id="film")) == degrees
     finder.close()
@@ -80,7 +80,7 @@ def test_a_film_is_turned_so_that_its_faces_are_upright(
 def test_a_film_without_faces_is_taken_as_it_is(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "noise.mp4"
     rng = np.random.default_rng(1)
-    write_clip(path, list(rng.integers(0, 255, (30, 96, 128, 3), np.uint8)))
+    write_clip(path, images=list(rng.integers(0, 255, (30, 96, 128, 3), np.uint8)))
     finder = TurnFinder(settings)
     assert finder.degrees(SourceSpec(uri=str(path), source_id="noise")) == 0
     finder.close()

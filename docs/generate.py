@@ -1,4 +1,5 @@
-"""Writes what follows from the code: configuration.md, commands.md, metrics.md, and the options that are settings.
+"""Writes what follows from the code: configuration.md, commands.md, metrics.md, the reference in python-api.md, and the
+options that are settings.
 
     python docs/generate.py
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import runpy
 import types
 import typing
 from collections.abc import Iterable, Iterator
@@ -36,6 +38,7 @@ __all__ = ["pages"]
 HERE = Path(__file__).parent
 OPTIONS = HERE.parent / "visage/cli/settings.json"
 NOTICE = "<!-- Made by docs/generate.py; edit the code instead. -->\n"
+REFERENCE = "## Reference\n"
 BOUNDS = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}", "lt": "< {}", "multiple_of": "a multiple of {}"}
 WORDS = {bool: "true or false", int: "integer", float: "number", str: "text", Path: "path"}
 
@@ -67,7 +70,15 @@ def pages() -> dict[str, str]:
         "configuration.md": "".join(configuration()),
         "commands.md": "".join(commands()),
         "metrics.md": "".join(metrics()),
+        "python-api.md": "".join(python_api()),
     }
+
+
+def python_api() -> Iterator[str]:
+    """The guide as it stands, then the reference of all public names."""
+    guide, _, _ = (HERE / "python-api.md").read_text().partition(REFERENCE)
+    yield f"{guide.rstrip()}\n\n{REFERENCE}\n{NOTICE}"
+    yield from runpy.run_path(str(HERE / "python_reference.py"))["reference"]()
 
 
 def configuration() -> Iterator[str]:

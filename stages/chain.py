@@ -31,16 +31,16 @@ class Chain(Generic[In, Middle, Out]):
         self.counters = (*self._first.counters, *self._second.counters)
 
     def open(self) -> None:
-        """Open both, in order. A failure leaves closing to the owner, as with every stage."""
+        """Open both stages, in order. If one raises, the owner closes the chain, as with every stage."""
         self._first.open()
         self._second.open()
 
     def process(self, batch: Sequence[In]) -> Sequence[Out]:
-        """One result an item, in the batch's order."""
+        """Return one result for each item, in the batch's order. Raises what either stage raises."""
         return self._second.process(self._first.process(batch))
 
     def end_source(self, source_id: str) -> None:
-        """Both forget the source, in order."""
+        """Let both stages forget the source, in order."""
         self._first.end_source(source_id)
         self._second.end_source(source_id)
 

@@ -49,11 +49,11 @@ class FrameSource(Protocol):
 
     @property
     def frames_decoded(self) -> int:
-        """Frames that have left the decoder so far, looked at or not."""
+        """Number of frames that have left the decoder so far, detected or not."""
 
     @property
     def frames_dropped(self) -> int:
-        """Those of them that found no buffer: none of a source that waits for one. From any thread."""
+        """Number of these frames that found no free buffer; 0 for a source that waits. Any thread may ask."""
 
     def open(self) -> VideoInfo:
         """Connect and decode up to the first frame. Raises SourceError."""
@@ -62,14 +62,14 @@ class FrameSource(Protocol):
         """The frames to look at, in order; the caller owns each. Raises SourceBroken where the source breaks."""
 
     def interrupt(self) -> None:
-        """From any thread: let `frames` end soon, as if the source ended here."""
+        """Make `frames` end soon, as if the source ended here. Any thread may call it."""
 
     def close(self) -> None:
         """Free the decoder, the file and the pool. Frames still held elsewhere stay valid until released."""
 
 
 class Hook(Protocol):
-    """Watches a stage from outside; the runtime calls it on the stage's thread, so it must be quick."""
+    """Watches a stage; the runtime calls it on the stage's thread, so it must return quickly."""
 
     def on_batch(self, stage: str, size: int, seconds: float) -> None:
-        """After each batch: how many items, how long it took."""
+        """Called after each batch with the number of items and the seconds it took."""

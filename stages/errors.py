@@ -48,30 +48,30 @@ __all__ = [
 
 
 class StageError(Exception):
-    """Root of the tree."""
+    """The base of everything that this package raises on purpose."""
 
 
 class SourceError(StageError):
-    """One input can't be read, or not to its end."""
+    """Raised where one input can't be read, or not to its end; others go on."""
 
 
 class SourceNotFound(SourceError, FileNotFoundError):
-    """No such file or device."""
+    """Raised where there is no such file or device."""
 
 
 class SourceUnreadable(SourceError, OSError):
-    """It exists, but can't be opened: permission, time-out, connection refused."""
+    """Raised for an input that exists but can't be opened: permission, time-out, connection refused."""
 
 
 class NotAVideo(SourceError, ValueError):
-    """Empty, without pictures, or in no format that FFmpeg knows."""
+    """Raised for an input that is empty, has no pictures, or is in no format that FFmpeg knows."""
 
 
 class SourceBroken(SourceError):
-    """The source ended before its time.
+    """Raised where a source breaks off before its end.
 
     Attributes:
-        frame_index: index of the first frame that could not be had (so many frames were delivered).
+        frame_index: index of the first missing frame, which is the number of frames delivered.
         pts_seconds: time of the last frame delivered, or 0.0 if there was none.
     """
 
@@ -87,44 +87,44 @@ class SourceBroken(SourceError):
 
 
 class BackendError(StageError, RuntimeError):
-    """A network could not be compiled or run."""
+    """Raised where a network could not be compiled or run."""
 
 
 class BackendUnavailable(BackendError, ImportError):
-    """The backend's library, driver or device is missing; the message names the install command."""
+    """Raised where the backend's library, driver or device is missing; the message names the install command."""
 
 
 class EngineRejected(BackendError):
-    """A compiled network can't be loaded: it is damaged, or was compiled by another version or for another card."""
+    """Raised for a compiled network that is damaged, or was compiled by another version or for another card."""
 
 
 class ModelMismatch(StageError, ValueError):
-    """A network's inputs or outputs are not those its head or catalogue entry expects."""
+    """Raised where a network's inputs or outputs are not those that its head or catalogue entry expects."""
 
 
 class PoolError(StageError):
-    """A buffer could not be leased."""
+    """Raised where a buffer could not be leased."""
 
 
 class PoolClosed(PoolError):
-    """The pool was closed, before or while waiting."""
+    """Raised where the pool was closed, before or while waiting."""
 
 
 class PoolTimeout(PoolError, TimeoutError):
-    """No buffer came back in time."""
+    """Raised where no buffer came back in time."""
 
 
 class SinkError(StageError):
-    """An output can't be written."""
+    """Raised where an output can't be written."""
 
 
 class OutputExists(SinkError, FileExistsError):
-    """The destination is there already and `force` was not given."""
+    """Raised where the destination exists and `force` was not given."""
 
 
 class OutputFailed(SinkError, OSError):
-    """Writing failed: full disk, read-only destination, lost mount."""
+    """Raised where writing failed: full disk, read-only destination, lost mount."""
 
 
 class DisplayUnavailable(SinkError, RuntimeError):
-    """No window can be opened: pygame-ce or a display is missing; the message names what to use instead."""
+    """Raised where no window can be opened; the message names what is missing and what to use instead."""

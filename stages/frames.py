@@ -75,7 +75,7 @@ class Identity:
     """Who a face, or a track, was decided to be.
 
     Attributes:
-        person_id: of the gallery; None for somebody whom the gallery does not know.
+        person_id: of the gallery; None for a person whom the gallery does not know.
         name: the person's, or what an unknown is called, for example "Unknown 17".
         similarity: cosine similarity to the person's closest picture, in [-1, 1].
         decided_at_seconds: the source's time at which this was first decided.
@@ -103,12 +103,16 @@ class Faces:
         embeddings: float32 (N, D), each of L2 norm 1; all zero for a face that was not embedded (`--embed best`). None
             until the embed stage has run.
         track_ids: int64 (N,), unique within the source, from 1; 0 for a face of no track. None without tracking.
-        quality: float32 (N,), how good a picture of its face this is, in [0, 1]. None without tracking.
+        quality: float32 (N,), how good a picture of its face this is, in [0, 1]: of an embedded face how recognisable
+            it is, where the network tells (`stages.embed.recognisability`); else by its size, sharpness, pose and
+            score (`stages.track.quality`). None where neither is known.
         propagated: bool (N,), followed here (by optical flow, or its last movement) instead of detected. None without
             tracking.
         to_embed: bool (N,), worth an embedding: a best shot with `--embed best`, otherwise a face that was detected
             with at least the score threshold. None: every face that was detected is.
-        identities: who each face is, None for one nobody has been compared with. None without identification.
+        sharpness, pose: float32 (N,), in [0, 1], see `stages.track.quality`: of a followed face the sharpness is that
+            of the last detection. None without tracking.
+        identities: who each face is, None for one that has not been compared. None without identification.
     """
 
     boxes_xyxy: FloatArray = field(metadata={_REST: (4,)})
@@ -119,6 +123,8 @@ class Faces:
     quality: FloatArray | None = field(default=None, metadata={_REST: ()})
     propagated: NDArray[np.bool_] | None = field(default=None, metadata={_REST: ()})
     to_embed: NDArray[np.bool_] | None = field(default=None, metadata={_REST: ()})
+    sharpness: FloatArray | None = field(default=None, metadata={_REST: ()})
+    pose: FloatArray | None = field(default=None, metadata={_REST: ()})
     identities: tuple[Identity | None, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -135,7 +141,7 @@ class Faces:
 
     @classmethod
     def none(cls, *, with_landmarks: bool = True) -> Faces:
-        """No face at all."""
+        """Return an empty set of faces: boxes_xyxy float32 (0, 4)."""
         return cls(
             boxes_xyxy=np.empty((0, 4), np.float32),
             scores=np.empty(0, np.float32),
@@ -154,7 +160,7 @@ class Faces:
         return f"<Faces {', '.join(parts)}>"
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Faces:
-        """The faces at these rows (a mask or indices), in that order."""
+        """Return the faces at these rows, bool (N,) or int (K,), in that order."""
         arrays: list[Any] = [None if array is None else array[rows] for array in _arrays(self)]
         identities = self.identities
         if identities is not None:
@@ -202,7 +208,7 @@ class Observation:
 
     @property
     def source_id(self) -> str:
-        """The frame's."""
+        """The id of the frame's source."""
         return self.frame.source_id
 
     def with_faces(self, faces: Faces) -> Observation:

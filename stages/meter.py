@@ -26,7 +26,7 @@ Out_co = TypeVar("Out_co", covariant=True)
 
 
 class StageMeter(Generic[In, Out]):
-    """Counts the stage that it wraps. Implements `stages.contract.Stage`."""
+    """Counts the batches, items and seconds of the stage that it wraps. Implements `stages.contract.Stage`."""
 
     def __init__(self, stage: Stage[In, Out]) -> None:
         self._stage = stage
@@ -36,12 +36,12 @@ class StageMeter(Generic[In, Out]):
         self.counters = (*self._inner, self._own)
 
     def open(self) -> None:
-        """See `Stage.open`."""
+        """Open the stage; what it raises is noted in its counter. See `Stage.open`."""
         with self._noting_failure():
             self._stage.open()
 
     def process(self, batch: Sequence[In]) -> Sequence[Out]:
-        """See `Stage.process`."""
+        """Process a batch and count its items and seconds, without those of inner stages. See `Stage.process`."""
         before = self._seconds_inside()
         started = time.perf_counter()
         with self._noting_failure():
@@ -51,12 +51,12 @@ class StageMeter(Generic[In, Out]):
         return results
 
     def end_source(self, source_id: str) -> None:
-        """See `Stage.end_source`."""
+        """End a source; what the stage raises is noted in its counter. See `Stage.end_source`."""
         with self._noting_failure():
             self._stage.end_source(source_id)
 
     def close(self) -> None:
-        """See `Stage.close`."""
+        """Close the stage; what it raises is noted in its counter. See `Stage.close`."""
         with self._noting_failure():
             self._stage.close()
 
@@ -74,7 +74,7 @@ class StageMeter(Generic[In, Out]):
 
 @dataclass(slots=True)
 class StageCounter:
-    """One stage's work so far.
+    """The work of one stage so far; times are in seconds.
 
     Attributes:
         batches: calls of `process`.
@@ -92,7 +92,7 @@ class StageCounter:
     hooks: Sequence[Hook] = ()
 
     def add(self, items: int, seconds: float) -> None:
-        """Count a batch."""
+        """Count a batch of this many items and seconds, and call the hooks."""
         self.batches += 1
         self.items += items
         self.seconds_busy += seconds
@@ -102,19 +102,19 @@ class StageCounter:
 
 @runtime_checkable
 class ContainsStages(Protocol):
-    """A stage with work of its own around that of others."""
+    """A stage that runs other stages within its own work."""
 
     @property
     def inner_counters(self) -> tuple[StageCounter, ...]:
-        """Of the stages inside, in the order in which a frame leaves them."""
+        """Counters of the inner stages, in the order in which a frame leaves them."""
 
 
 class Metered(Stage[In_contra, Out_co], Protocol[In_contra, Out_co]):
-    """A stage whose work is counted."""
+    """A stage whose batches, items and seconds are counted."""
 
     @property
     def counters(self) -> tuple[StageCounter, ...]:
-        """Of this stage and those inside, in the order in which a frame leaves them."""
+        """Counters of the inner stages and, last, of this one, in the order in which a frame leaves them."""
 
 
 @runtime_checkable
@@ -124,5 +124,5 @@ class _HasCounters(Protocol):
 
 
 def metered(stage: Stage[In, Out] | Metered[In, Out]) -> Metered[In, Out]:
-    """The stage, with its work counted; as it is, if that is so already."""
+    """Return the stage with its work counted; a stage that counts already is returned unchanged."""
     return stage if isinstance(stage, _HasCounters) else StageMeter(stage)

@@ -5,7 +5,8 @@ Every source's items arrive in this order at every stage: one `SourceStarted`, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["SourceEnded", "SourceStarted", "VideoInfo"]
 
@@ -26,6 +27,7 @@ class VideoInfo:
         codec: FFmpeg's name, for example "h264".
         decoder: what decodes it, by FFmpeg's name, and where: "libdav1d", "h264 on cuda".
         is_live: a camera or stream: it has no end and can't wait.
+        metadata: what the container states, by FFmpeg's names, such as "creation_time".
     """
 
     source_id: str
@@ -40,17 +42,18 @@ class VideoInfo:
     codec: str = ""
     is_live: bool = False
     decoder: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceStarted:
-    """First item of a source."""
+    """The first item of a source on its way through the stages."""
 
     info: VideoInfo
 
     @property
     def source_id(self) -> str:
-        """The video's."""
+        """The id of the source, unique in the run."""
         return self.info.source_id
 
 
@@ -62,7 +65,7 @@ class SourceEnded:
         frames_decoded: frames that left the decoder, looked at or not. Their indices are 0 .. frames_decoded - 1 plus
             the index at which decoding started.
         error: why the source ended early, or None at its proper end.
-        interrupted: somebody asked it to stop (Ctrl-C, SIGTERM, the API); what came before is complete.
+        interrupted: it was asked to stop (Ctrl-C, SIGTERM, the API); what came before is complete.
     """
 
     source_id: str

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.media", *(["tests.models"] if Path(__file__).with_name("models.py").exists() else [])]
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("visage", deadline=None)
+settings.load_profile("visage")
 
 RUNS_PIPELINES = ("runtime", "integration")
 

@@ -9,22 +9,73 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from visage.analysis import analyze, analyze_async
+    from stages.errors import (
+        BackendError,
+        BackendUnavailable,
+        NotAVideo,
+        SourceBroken,
+        SourceError,
+        SourceNotFound,
+        SourceUnreadable,
+    )
+    from visage.analysis import analyze, analyze_async, analyze_frames
     from visage.config import Settings
+    from visage.models.errors import ModelError, ModelUnavailable, UnknownModel
     from visage.people import Gallery, open_gallery
+    from visage.people.errors import NoSuchPerson, PeopleError, PictureRefused
     from visage.results import AnalyzedFrame, Face
+    from visage.runtime.errors import StageFailed
 
-__all__ = ["AnalyzedFrame", "Face", "Gallery", "Settings", "__version__", "analyze", "analyze_async", "open_gallery"]
+__all__ = [
+    "AnalyzedFrame",
+    "BackendError",
+    "BackendUnavailable",
+    "Face",
+    "Gallery",
+    "ModelError",
+    "ModelUnavailable",
+    "NoSuchPerson",
+    "NotAVideo",
+    "PeopleError",
+    "PictureRefused",
+    "Settings",
+    "SourceBroken",
+    "SourceError",
+    "SourceNotFound",
+    "SourceUnreadable",
+    "StageFailed",
+    "UnknownModel",
+    "__version__",
+    "analyze",
+    "analyze_async",
+    "analyze_frames",
+    "open_gallery",
+]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AnalyzedFrame": "visage.results",
+    "BackendError": "stages.errors",
+    "BackendUnavailable": "stages.errors",
     "Face": "visage.results",
     "Gallery": "visage.people",
+    "ModelError": "visage.models.errors",
+    "ModelUnavailable": "visage.models.errors",
+    "NoSuchPerson": "visage.people.errors",
+    "NotAVideo": "stages.errors",
+    "PeopleError": "visage.people.errors",
+    "PictureRefused": "visage.people.errors",
     "Settings": "visage.config",
+    "SourceBroken": "stages.errors",
+    "SourceError": "stages.errors",
+    "SourceNotFound": "stages.errors",
+    "SourceUnreadable": "stages.errors",
+    "StageFailed": "visage.runtime.errors",
+    "UnknownModel": "visage.models.errors",
     "analyze": "visage.analysis",
     "analyze_async": "visage.analysis",
+    "analyze_frames": "visage.analysis",
     "open_gallery": "visage.people",
 }
 

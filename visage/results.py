@@ -1,13 +1,19 @@
-"""What the library hands to its callers: plain records, without pixels."""
+"""What the library hands to its callers: plain records, with the pixels of faces only where they are asked for."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stages.frames import Faces, FloatArray, Identity, Observation
 
 __all__ = ["AnalyzedFrame", "Face"]
+
+CROP_MARGIN = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +31,8 @@ class Face:
         quality: how good a picture of its face this is, 0 to 1. None without tracking.
         propagated: followed here by optical flow instead of detected.
         identity: who it was decided to be. None without a gallery, and where nobody was asked yet.
+        crop: uint8 (h, w, 3), BGR: the box with a quarter of its size around it, as far as the frame reaches, in the
+            frame's own pixels. None unless crops were asked for, and outside the frame.
     """
 
     box_xyxy: tuple[float, float, float, float]
@@ -35,6 +43,7 @@ class Face:
     quality: float | None = None
     propagated: bool = False
     identity: Identity | None = None
+    crop: NDArray[np.uint8] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +73,11 @@ class AnalyzedFrame:
         return self.detected
 
     @classmethod
-    def of(cls, observation: Observation) -> AnalyzedFrame:
-        """Return the record of an observation; only the boxes are copied."""
+    def of(cls, observation: Observation, image: NDArray[np.uint8] | None = None) -> AnalyzedFrame:
+        """Return the record of an observation; only the boxes are copied.
+
+        `image`: uint8 (H, W, 3), BGR, the upright frame, for crops; None for none.
+        """
         frame, faces = observation.frame, observation.faces
         return cls(
             source_id=frame.source_id,
@@ -83,6 +95,7 @@ class AnalyzedFrame:
                     quality=None if faces.quality is None else float(faces.quality[row]),
                     propagated=faces.propagated is not None and bool(faces.propagated[row]),
                     identity=None if faces.identities is None else faces.identities[row],
+                    crop=None if image is None else _crop(image, box),
                 )
                 for row, (box, score) in enumerate(zip(faces.boxes_xyxy.tolist(), faces.scores.tolist(), strict=True))
             ),
@@ -93,3 +106,13 @@ class AnalyzedFrame:
 def _embedding(faces: Faces, row: int) -> FloatArray | None:
     """None for a row of zeros: that face was not embedded."""
     return None if faces.embeddings is None or not faces.embeddings[row].any() else faces.embeddings[row]
+
+
+def _crop(image: NDArray[np.uint8], box_xyxy: Sequence[float]) -> NDArray[np.uint8] | None:
+    left, top, right, bottom = box_xyxy
+    across, down = CROP_MARGIN * (right - left), CROP_MARGIN * (bottom - top)
+    height, width = image.shape[:2]
+    rows = slice(max(0, round(top - down)), min(height, round(bottom + down)))
+    columns = slice(max(0, round(left - across)), min(width, round(right + across)))
+    crop = image[rows, columns].copy()
+    return crop if crop.size else None

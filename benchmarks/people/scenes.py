@@ -81,6 +81,17 @@ class Scene:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
             container.mux(stream.encode())
 
+    def still(self, portrait: Portrait, *, covered: float = 0.0) -> Image:
+        """One picture with the face in its middle, tilted by `tilt`, the lower part `covered` of its height hidden."""
+        width, height = self.size
+        place = Place(width / 2, height / 2, self.height, self.tilt)
+        image = self._drawer(portrait)(place)
+        if covered:
+            top = round(place.y + (0.5 - covered) * self.height)
+            left, right = (round(place.x + side * 0.5 * self.height) for side in (-1, 1))
+            image[top : round(place.y + 0.7 * self.height), left:right] = (190, 170, 120)
+        return self._worsened(image, np.random.default_rng(3))
+
     def _drawer(self, portrait: Portrait) -> Callable[[Place], Image]:
         left, top, right, bottom = (float(side) for side in portrait.face.box_xyxy)
         middle, height = ((left + right) / 2, (top + bottom) / 2), bottom - top

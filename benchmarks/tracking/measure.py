@@ -17,7 +17,7 @@ from stages.tracks.log import TrackLog
 from stages.tracks.summary import TrackSummary
 from visage.assembly.host import HostPlatform
 from visage.assembly.plan import ModelPlan
-from visage.assembly.stages import delivers_all, detecting_stage, detection_interval
+from visage.assembly.stages import delivers_all, detecting_stage, detection_interval, embedding_stage
 from visage.config import Settings
 
 __all__ = ["Rig", "Run", "to_video"]
@@ -50,7 +50,7 @@ class Rig:
         self._input = plan.detector_input
         self._platform = HostPlatform(settings, plan)
         self._detect = detecting_stage(settings, self._platform, release_pixels=not settings.embed)
-        self._embed = self._platform.embed_stage(release_pixels=True) if settings.embed else None
+        self._embed = embedding_stage(settings, self._platform, None, release_pixels=True) if settings.embed else None
         self._detect.open()
         if self._embed is not None:
             self._embed.open()

@@ -31,7 +31,7 @@ _CUDA_12 = 12000
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether something can be used.
+    """Whether a library or device can be used, and if not, why.
 
     Attributes:
         ok: it can, as far as can be told without loading it.
@@ -110,7 +110,7 @@ class _Driver:
 
 
 def list_gpus() -> list[Gpu]:
-    """All cards that this process may use; none where there is no driver."""
+    """Return all cards that this process may use; without a driver none, and nothing is raised."""
     try:
         return _Driver().gpus()
     except (OSError, AttributeError):

@@ -22,7 +22,7 @@ TensorT = TypeVar("TensorT")
 
 
 class Backend(Protocol[TensorT]):
-    """One compiled network. Used by one thread at a time."""
+    """One compiled network, for one thread at a time. `infer` raises BackendError, ModelMismatch or ValueError."""
 
     @property
     def name(self) -> str:
@@ -30,7 +30,7 @@ class Backend(Protocol[TensorT]):
 
     @property
     def max_batch(self) -> int:
-        """Most items that `infer` takes at once."""
+        """The largest N of a batch that `infer` accepts; a larger one raises ValueError."""
 
     def infer(self, batch: TensorT, *, stream: Stream) -> Mapping[str, TensorT]:
         """Run the network.

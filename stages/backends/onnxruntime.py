@@ -30,7 +30,7 @@ _ERRORS_ONLY = 3  # ONNX Runtime's severities: 0 verbose .. 4 fatal
 
 
 class OnnxRuntimeBackend:
-    """A `Backend` of host arrays in fp32."""
+    """A `Backend` of host arrays in fp32: uint8 (N, H, W, 3) in, float32 out."""
 
     def __init__(self, onnx_path: Path, *, max_batch: int, threads: int, cuda_ordinal: int | None = None) -> None:
         """Read and optimise the network.
@@ -83,6 +83,7 @@ class OnnxRuntimeBackend:
 
     @property
     def max_batch(self) -> int:
+        """The largest N of a batch that `infer` accepts; a larger one raises ValueError."""
         return self._max_batch
 
     def infer(self, batch: HostTensor, *, stream: Stream) -> dict[str, HostTensor]:

@@ -163,7 +163,7 @@ class OpenVINOBackend:
     def _compile(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         if self._model is None:
             raise BackendError(f"the backend of {self._network} is closed")
-        if self._fixed_size not in (None, shape[1:3]):  # OpenVINO would reshape it, to a network nobody has trained
+        if self._fixed_size not in (None, shape[1:3]):  # OpenVINO would reshape it, to a network that was never trained
             raise BackendError(f"{self._network} takes pictures of {self._fixed_size}, not of {shape[1:3]}")
         model = self._model.clone()
         try:

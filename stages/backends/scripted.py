@@ -52,6 +52,7 @@ class ScriptedBackend:
 
     @property
     def max_batch(self) -> int:
+        """The largest N of a batch that `infer` accepts; a larger one raises ValueError."""
         return self._max_batch
 
     @property
@@ -72,7 +73,7 @@ class ScriptedBackend:
                 raise TimeoutError(f"{len(self._sizes)} of {count} calls began in {timeout_seconds:g} s")
 
     def infer(self, batch: HostTensor, *, stream: Stream) -> Mapping[str, HostTensor]:
-        """Play the next call of the script."""
+        """Play the next call of the script: return float32 outputs, N first, or raise what it says."""
         if self._is_closed:
             raise BackendError("the scripted backend is closed")
         if not 1 <= len(batch) <= self._max_batch:
@@ -90,5 +91,5 @@ class ScriptedBackend:
         return self._outputs(batch)
 
     def close(self) -> None:
-        """See `Backend.close`."""
+        """Note that the owner closed it; see `Backend.close`."""
         self._is_closed = True

@@ -1,6 +1,6 @@
 """How far a build of TensorRT is, and how a person stops it: an IProgressMonitor for versions that have one.
 
-TensorRT tells of nested phases with steps. A phase's steps share its parent's current step, so the sum never goes back.
+TensorRT reports nested phases with steps. A phase's steps share its parent's current step, so the sum never goes back.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ class BuildPhases:
 
     @property
     def fraction(self) -> float:
-        """How much is done, 0 to 1."""
+        """The share of the build that is done, in [0, 1]."""
         with self._lock:
             return self._fraction
 
     def start(self, name: str, parent: str | None, steps: int) -> None:
-        """A phase of so many steps begins, within the parent's current step or, without one, as the whole."""
+        """Begin a phase with this many steps, within the parent's current step or, without one, as the whole."""
         with self._lock:
             above = self._phases.get(parent or "")
             share = above.share / above.steps if above else 1.0
             self._phases[name] = _Phase(above.done if above else 0.0, share, steps)
 
     def complete(self, name: str, step: int) -> None:
-        """A phase's step, counted from 0, is done."""
+        """Note that a phase's step, counted from 0, is done."""
         with self._lock:
             phase = self._phases.get(name)
             if phase is not None:
@@ -44,7 +44,7 @@ class BuildPhases:
                 self._fraction = max(self._fraction, phase.done)
 
     def finish(self, name: str) -> None:
-        """A phase is over."""
+        """End a phase, with all of its steps done."""
         with self._lock:
             self._phases.pop(name, None)
 

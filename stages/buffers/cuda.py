@@ -31,7 +31,7 @@ __all__ = ["CudaDevice", "DeviceStatistics"]
 
 
 class CudaDevice:
-    """A card, by its number. Used by any thread that has called `make_current`; the maker's thread has."""
+    """A CUDA device, by its number. For any thread that has called `make_current`; methods raise BackendError."""
 
     def __init__(self, ordinal: int = 0) -> None:
         """Take the card's primary context, the one that FFmpeg and TensorRT share.
@@ -66,12 +66,12 @@ class CudaDevice:
 
     @property
     def ordinal(self) -> int:
-        """Its number; N in `cuda:N`."""
+        """The number of the device: N in `cuda:N`."""
         return self._ordinal
 
     @property
     def name(self) -> str:
-        """The vendor's name for it."""
+        """The vendor's name of the device."""
         return str(self._core.name)
 
     @property
@@ -80,7 +80,7 @@ class CudaDevice:
         return f"sm_{self._core.arch}"
 
     def make_current(self) -> None:
-        """Let the calling thread use the card. Cheap; once a thread is enough."""
+        """Make the device current on the calling thread; once per thread is enough. Raises BackendUnavailable."""
         try:
             core.Device(self._ordinal).set_current()
         except CUDAError as exc:
@@ -98,14 +98,14 @@ class CudaDevice:
         return self._decoders
 
     def create_stream(self) -> CudaStream:
-        """A stream that does not wait for the legacy default stream."""
+        """Return a stream that does not wait for the legacy default stream. Raises BackendError."""
         try:
             return CudaStream(self, self._core.create_stream(options=core.StreamOptions(nonblocking=True)))
         except CUDAError as exc:
             fail(exc, "creating a stream")
 
     def preload(self, kernel: core.Kernel) -> None:
-        """Load a kernel's code now. Left to its first launch, loading would wait for all work of the card."""
+        """Load a kernel's code now; its first launch would wait for all work of the device. Raises BackendError."""
         function = check(driver.cuKernelGetFunction(kernel.handle), "loading a kernel")
         check(driver.cuFuncLoad(function), "loading a kernel")
 
@@ -120,14 +120,14 @@ class CudaDevice:
         return DeviceArray(pointer, shape, dtype)
 
     def free(self, array: DeviceArray) -> None:
-        """Give back what `allocate` returned. Waits for all work of the card, so it is for the end."""
+        """Free what `allocate` returned. Waits for all work of the device. Raises BackendError."""
         with self._lock:
             self._frees += 1
             del self._sizes[array.pointer]
         check(driver.cuMemFree(array.pointer), "freeing GPU memory")
 
     def allocate_pinned(self, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> PinnedArray:
-        """Page-locked host memory, zeroed; the only host memory that copies asynchronously. For `free_pinned`."""
+        """Return page-locked host memory, zeroed, for asynchronous copies and `free_pinned`. Raises BackendError."""
         dtype = np.dtype(dtype)
         size = max(1, math.prod(shape) * dtype.itemsize)
         flags = driver.CU_MEMHOSTALLOC_PORTABLE
@@ -140,13 +140,13 @@ class CudaDevice:
         return PinnedArray(pointer, array)
 
     def free_pinned(self, pinned: PinnedArray) -> None:
-        """Give back what `allocate_pinned` returned; its array must not be read or written afterwards."""
+        """Free what `allocate_pinned` returned; its array must not be used afterwards. Raises BackendError."""
         with self._lock:
             self._frees += 1
         check(driver.cuMemFreeHost(pinned.pointer), "freeing page-locked memory")
 
     def statistics(self) -> DeviceStatistics:
-        """From any thread."""
+        """Return the counters of this moment, sizes in bytes. Any thread may ask."""
         with self._lock:
             return DeviceStatistics(
                 self._allocations,
@@ -164,7 +164,7 @@ class CudaDevice:
 
 @dataclass(frozen=True, slots=True)
 class DeviceStatistics:
-    """What this process did with a card, since its `CudaDevice` was made.
+    """Allocations and bytes copied by this process since its `CudaDevice` was made.
 
     Attributes:
         allocations: calls that allocated device or page-locked memory.

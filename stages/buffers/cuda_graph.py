@@ -26,7 +26,7 @@ class CudaGraph:
 
     @classmethod
     def record(cls, stream: CudaStream, work: Callable[[], bool]) -> CudaGraph | None:
-        """Record what `work` queues on `stream`, without running it.
+        """Record what `work` queues on `stream`, without running it. Raises BackendError.
 
         Returns None where `work` returns False or does what can't be recorded; the stream is usable in either case.
         """
@@ -48,7 +48,7 @@ class CudaGraph:
             check(driver.cuGraphDestroy(graph), "freeing a CUDA graph")
 
     def launch(self, stream: CudaStream) -> None:
-        """Queue the recorded work."""
+        """Queue the recorded work on a stream. Raises BackendError."""
         check(driver.cuGraphLaunch(self._executable, stream.handle), "launching a CUDA graph")
 
     def close(self) -> None:

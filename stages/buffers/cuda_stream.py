@@ -18,7 +18,7 @@ __all__ = ["CudaEvent", "CudaStream", "StreamTail"]
 
 
 class CudaStream:
-    """Implements `Stream` on one card, for one thread at a time. Copies are asynchronous and counted."""
+    """Implements `Stream` on one card, for one thread at a time. Copies are asynchronous, and their bytes counted."""
 
     _EVENT = core.EventOptions(blocking_sync=True)
     _TIMED_EVENT = core.EventOptions(blocking_sync=True, timing_enabled=True)
@@ -40,7 +40,7 @@ class CudaStream:
 
     @property
     def handle(self) -> int:
-        """The raw CUstream, as other libraries want it."""
+        """The raw CUstream handle, for other libraries."""
         return self._handle
 
     def record(self, *, timed: bool = False) -> CudaEvent:
@@ -51,7 +51,7 @@ class CudaStream:
             fail(exc, "recording an event")
 
     def wait(self, event: Event) -> None:
-        """Order after `event` on the card; an event of the host is waited for here."""
+        """Order later work after `event` on the card; a host event blocks the caller. Raises BackendError."""
         if isinstance(event, StreamTail):
             if event.stream.handle == self._handle:
                 return
@@ -65,6 +65,7 @@ class CudaStream:
             fail(exc, "ordering streams")
 
     def synchronize(self) -> None:
+        """Block until everything queued has finished. Raises BackendError."""
         try:
             self._core.sync()
         except CUDAError as exc:
@@ -77,7 +78,7 @@ class CudaStream:
     def launch(
         self, kernel: core.Kernel, grid: tuple[int, int, int], block: tuple[int, int, int], *arguments: object
     ) -> None:
-        """Queue a kernel. Arguments: int for a pointer, numpy scalars for everything else."""
+        """Queue a kernel; arguments are int for pointers and numpy scalars otherwise. Raises BackendError."""
         try:
             core.launch(self._core, core.LaunchConfig(grid=grid, block=block), kernel, *arguments)
         except CUDAError as exc:
@@ -94,24 +95,24 @@ class CudaStream:
         self.device._count(to_device=size)
 
     def download(self, source: DeviceArray, target: PinnedArray, size: int | None = None) -> None:
-        """Copy device memory to page-locked memory; readable once the stream has passed this point."""
+        """Copy device memory to page-locked memory, readable once the stream has passed. Raises BackendError."""
         size = source.nbytes if size is None else size
         _fits(size, source.nbytes, target.array.nbytes)
         check(driver.cuMemcpyDtoHAsync(target.pointer, source.pointer, size, self._handle), "copying from the GPU")
         self.device._count(to_host=size)
 
     def fill(self, array: DeviceArray, byte: int) -> None:
-        """Set every byte of an array."""
+        """Set every byte of a device array to this value, 0 to 255. Raises BackendError."""
         check(driver.cuMemsetD8Async(array.pointer, byte, array.nbytes, self._handle), "filling GPU memory")
 
     def copy(self, source: int, target: int, nbytes: int) -> None:
-        """Copy memory inside the card, from one device address to another."""
+        """Copy bytes inside the card, from one device address to another. Raises BackendError."""
         check(driver.cuMemcpyDtoDAsync(target, source, nbytes, self._handle), "copying a picture")
 
     def copy_rows(
         self, source: int, target: int, *, source_pitch: int, target_pitch: int, row_bytes: int, rows: int
     ) -> None:
-        """Copy rows of a picture inside the card, between pitches; addresses are those of the first rows."""
+        """Copy rows of a picture inside the card; pitches are in bytes, addresses those of the first rows."""
         copy = driver.CUDA_MEMCPY2D()
         copy.srcMemoryType = copy.dstMemoryType = driver.CUmemorytype.CU_MEMORYTYPE_DEVICE
         copy.srcDevice, copy.srcPitch = source, source_pitch
@@ -132,6 +133,7 @@ class CudaEvent:
     @property
     def is_done(self) -> bool:
         # Remembered: a batch's frames share their event, and asking the driver costs more than all else here.
+        """Whether the work before the event has finished; remembered once it has. Raises BackendError."""
         if not self._was_done:
             try:
                 self._was_done = bool(self._core.is_done)
@@ -140,6 +142,7 @@ class CudaEvent:
         return self._was_done
 
     def synchronize(self) -> None:
+        """Block until the work before the event has finished. Raises BackendError."""
         if self._was_done:
             return
         try:
@@ -149,12 +152,12 @@ class CudaEvent:
         self._was_done = True
 
     def milliseconds_since(self, earlier: CudaEvent) -> float:
-        """Time on the card between two events recorded with `timed=True`, both done."""
+        """Return the milliseconds on the card between two events recorded with `timed=True`, both done."""
         return float(self._core - earlier._core)
 
 
 class StreamTail:
-    """Implements `Event`: everything queued on a stream when somebody waits for it; one for all whose work is there.
+    """Implements `Event`: everything queued on a stream when a thread waits for it; one for all whose work is there.
 
     Any thread may wait. It waits for later work of the stream too, which is no harm where that work is short.
     """
@@ -166,9 +169,11 @@ class StreamTail:
 
     @property
     def is_done(self) -> bool:
+        """Whether everything queued on the stream by now has finished. Raises BackendError."""
         return self.stream.record().is_done
 
     def synchronize(self) -> None:
+        """Block until everything queued on the stream by now has finished. Raises BackendError."""
         self.stream.record().synchronize()
 
 

@@ -48,7 +48,7 @@ class DeviceArray:
 
 @dataclass(frozen=True, slots=True)
 class PinnedArray:
-    """A numpy array in page-locked memory.
+    """A numpy array in page-locked host memory, to and from which bytes are copied asynchronously.
 
     Attributes:
         pointer: its address.

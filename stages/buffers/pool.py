@@ -24,10 +24,10 @@ T = TypeVar("T")
 
 
 class BufferPool(Generic[T]):
-    """Hands out buffers and takes them back."""
+    """Leases a fixed number of equal buffers. `lease` raises PoolClosed or PoolTimeout."""
 
     def __init__(self, capacity: int, allocate: Callable[[], T], *, free: Callable[[T], None] | None = None) -> None:
-        """Make `capacity` buffers at once.
+        """Allocate `capacity` buffers at once. Raises ValueError for less than one, and whatever `allocate` raises.
 
         Args:
             capacity: at least 1.
@@ -99,7 +99,7 @@ class BufferPool(Generic[T]):
         return leased
 
     def statistics(self) -> PoolStatistics:
-        """From any thread."""
+        """Return the counters of this moment; waits are in seconds. Any thread may ask."""
         with self._changed:
             return PoolStatistics(self._capacity, self._leased, self._high_water, self._leases, self._seconds_waiting)
 
@@ -148,7 +148,7 @@ class PoolStatistics:
 
 
 class Lease(Generic[T]):
-    """The right to use one buffer until `release`; a context manager."""
+    """The right to use one buffer until `release`; a context manager. `buffer` raises PoolClosed afterwards."""
 
     __slots__ = ("_buffer", "_pool")
 
@@ -165,7 +165,7 @@ class Lease(Generic[T]):
 
     @property
     def is_active(self) -> bool:
-        """Not yet given back."""
+        """Whether the buffer has not been given back yet."""
         return self._pool is not None
 
     def release(self, after: Event = HOST_EVENT) -> None:

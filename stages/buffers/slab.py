@@ -25,14 +25,14 @@ class Slab:
         self._out = count
 
     def take(self) -> DeviceArray:
-        """The next buffer; called `count` times."""
+        """Return the next buffer, uint8 (nbytes,); to be called `count` times."""
         with self._lock:
             offset = self._taken * self._nbytes
             self._taken += 1
         return self._memory.view((self._nbytes,), offset=offset)
 
     def give_back(self, buffer: DeviceArray) -> None:
-        """A buffer that nobody uses any more."""
+        """Take back a buffer that is no longer used; the last one frees the memory. Raises BackendError."""
         with self._lock:
             self._out -= 1
             is_last = not self._out

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class SourcePool(Generic[T]):
-    """Leases to the source's thread; any thread may close it.
+    """Leases buffers to the thread of one source; `lease` and `replace` raise PoolClosed once any thread closed it.
 
     Attributes:
         capacity: most buffers of a pool.
@@ -70,6 +70,6 @@ class SourcePool(Generic[T]):
             pool.close()
 
     def statistics(self) -> PoolStatistics:
-        """Of the pool in use; before there is one, of an empty one."""
+        """Return the counters of the pool in use, waits in seconds; before there is one, those of an empty pool."""
         pool = self._pool
         return pool.statistics() if pool is not None else PoolStatistics(self.capacity, 0, 0, 0, 0.0)

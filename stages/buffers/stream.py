@@ -12,27 +12,27 @@ __all__ = ["HOST_EVENT", "Event", "HostStream", "Stream"]
 
 
 class Event(Protocol):
-    """A point in a stream's work."""
+    """A point in the work of a stream. `synchronize` raises BackendError where the device failed."""
 
     @property
     def is_done(self) -> bool:
-        """Whether all work before the point has finished; never blocks."""
+        """Whether all work before the point has finished; asking never blocks."""
 
     def synchronize(self) -> None:
-        """Block the calling thread until it has."""
+        """Block the calling thread until all work before the point has finished. Raises BackendError."""
 
 
 class Stream(Protocol):
-    """A sequence of work on one device."""
+    """A sequence of work on one device. Its methods raise BackendError where the device failed."""
 
     def record(self) -> Event:
-        """Mark the point after everything queued so far."""
+        """Return an event at this point: after everything queued so far."""
 
     def wait(self, event: Event) -> None:
-        """Let later work of this stream start only after `event`; does not block the caller."""
+        """Let later work of this stream start only after `event`; the caller is not blocked."""
 
     def synchronize(self) -> None:
-        """Block the calling thread until everything queued has finished."""
+        """Block the calling thread until everything queued has finished. Raises BackendError."""
 
 
 class _HostEvent:
@@ -50,13 +50,16 @@ HOST_EVENT: Event = _HostEvent()
 
 
 class HostStream:
-    """Implements `Stream` for a thread that works in host memory."""
+    """Implements `Stream` for a thread that works in host memory, where work is done when its call returns."""
 
     def record(self) -> Event:
+        """Return an event that is done already."""
         return HOST_EVENT
 
     def wait(self, event: Event) -> None:
+        """Block until the event has passed. Raises what its device raises: BackendError."""
         event.synchronize()
 
     def synchronize(self) -> None:
+        """Do nothing: no work is queued."""
         pass

@@ -25,7 +25,7 @@ ALIGNMENT = 16  # bytes; the strictest that a CUDA type asks for (float4)
 
 
 class Uploads:
-    """Sends arrays to the card. Used by one thread, on one stream."""
+    """Sends arrays to the card through page-locked memory of fixed size in bytes. For one thread and one stream."""
 
     def __init__(self, device: CudaDevice, nbytes: int) -> None:
         """
@@ -67,7 +67,7 @@ class Uploads:
         return addresses
 
     def close(self) -> None:
-        """Give the memory back, once the copies have passed. Safe to call twice."""
+        """Wait for the copies and free the memory. Safe to call twice."""
         for slot in self._slots:
             slot.copied.synchronize()
             self._device.free(slot.array)
@@ -83,7 +83,7 @@ class _Slot:
 
 
 class Readback:
-    """Brings arrays into host memory. Used by one thread."""
+    """Copies arrays from the card into page-locked memory of fixed size in bytes. For one thread."""
 
     def __init__(self, device: CudaDevice, nbytes: int) -> None:
         """
@@ -99,7 +99,7 @@ class Readback:
         return array
 
     def several(self, tensors: Sequence[DeviceArray], *, stream: Stream) -> list[NDArray[np.generic]]:
-        """As many arrays, waited for once."""
+        """Return the arrays in host memory, after one wait; valid until the next call. Raises ValueError if closed."""
         pinned = self._pinned
         if pinned is None:
             raise ValueError("this readback was closed")
@@ -115,14 +115,14 @@ class Readback:
         return arrays
 
     def close(self) -> None:
-        """Give the memory back. Safe to call twice."""
+        """Free the page-locked memory. Safe to call twice."""
         pinned, self._pinned = self._pinned, None
         if pinned is not None:
             self._device.free_pinned(pinned)
 
 
 def readback_bytes(nbytes: int) -> int:
-    """Room that an array of so many bytes takes in a `Readback`."""
+    """Return the bytes that an array of `nbytes` takes in a `Readback`, padding included."""
     return _aligned(nbytes)
 
 

@@ -3,7 +3,8 @@
 Decoders differ in what they make of damage: one conceals it, another leaves the picture out, a card reports nothing.
 So it is looked for in the packets. Compressed data holds no long run of zeros: where there is one, the disk, the
 download or the copy left a hole. Packets that the container has lost altogether show as a jump in time with a hole
-between the two that are left. Sound that was lost is not looked for.
+between the two that are left, or in Ogg and MPEG-TS with a break in what holds their parts together. Sound that was
+lost is not looked for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from stages.decode.numbering import VideoPacket
+from stages.decode.picture_stream import has_pcm_sound
 from stages.decode.pyav import as_fraction
+from stages.decode.seams import holds_matroska, holds_ogg, holds_transport_stream
 
 __all__ = ["COMPRESSED_CODECS", "DamageWatch"]
 
@@ -35,6 +38,12 @@ JUMP_FRAMES = 1.5
 LONGEST_JUMP_SECONDS = 60.0
 """More is another recording behind the first, not what was lost of one."""
 
+MATROSKA_BLOCK_HEAD_BYTES = 4
+"""Track, time and flags, where positions of packets are counted from; without lacing, which pictures never have."""
+
+MAX_LOST_SECONDS = 2.0
+"""Of a transport stream: what reception loses at once."""
+
 MAX_SEARCHED_BYTES = 64 * 2**20
 
 SEAMED_FORMATS = frozenset({"matroska", "flv", "mpeg", "mpegts", "ogg", "asf", "avi"})
@@ -54,20 +63,26 @@ class DamageWatch:
         is_prefixed = name in ("h264", "hevc") and (codec.extradata or b"")[:1] == b"\x01"
         self._hole = bytes(PREFIXED_HOLE_BYTES if is_prefixed else HOLE_BYTES)
         # Silence in PCM is zeros as well.
-        has_pcm = any(sound.codec_context.name.startswith("pcm") for sound in container.streams.audio)
+        has_pcm = has_pcm_sound(container)
         self._has_seams = self._is_compressed and bool(formats & SEAMED_FORMATS) and not has_pcm
         self._is_transport_stream = "mpegts" in formats
+        self._is_ogg = "ogg" in formats
+        self._is_matroska = "matroska" in formats
+        self._is_jpeg = name == "mjpeg"
+        self._pid = stream.id
         self._fps = fps
         self._seconds_a_tick = float(as_fraction(stream.time_base) or 0)
         self._last_dts: int | None = None
+        self._block_end = 0
         # Where the last two packets began, or what they came in: Ogg's last page before a hole may end behind it.
         self._places = (0, 0)
 
     def harmed(self, packet: VideoPacket) -> int:
         """How many pictures are lost, about, between the last packet and this one, and whether this one is damaged."""
         missed = self._missed(packet)
-        lost = missed if missed and self._has_seams and self._has_hole_before(packet) else 0
+        lost = missed if missed and self._has_seams and self._has_damage_before(packet, missed) else 0
         if packet.pos is not None and packet.pos > self._places[1]:
+            self._block_end = packet.pos + MATROSKA_BLOCK_HEAD_BYTES + packet.size
             self._places = self._places[1], packet.pos
         if self._is_hollow(packet):
             return lost + 1
@@ -80,9 +95,20 @@ class DamageWatch:
         if not self._is_compressed:
             return False
         data = bytes(packet)
-        if not self._is_padded and self._hole in data:
+        if self._hole in data and (not self._is_padded or self._is_hole_in_padded(data)):
             return True
         return len(data) > 1 and not data[-1] and data.count(0) == len(data)
+
+    def _is_hole_in_padded(self, data: bytes) -> bool:
+        """Whether zeros end where padding does not: at no start code, and within a JPEG at none."""
+        at = data.find(b"\xff\xda") if self._is_jpeg else 0
+        follows = b"\xff\xd8" if self._is_jpeg else b"\x01"
+        while at >= 0 and (at := data.find(self._hole, at)) >= 0:
+            rest = data[at:].lstrip(b"\0")
+            if rest and not rest.startswith(follows):
+                return True
+            at = len(data) - len(rest) if rest else -1
+        return False
 
     def _missed(self, packet: VideoPacket) -> int:
         """For how many pictures there is time between the last packet and this one; 0 where time goes on evenly."""
@@ -94,14 +120,37 @@ class DamageWatch:
             return 0
         return max(1, round(step_seconds * self._fps) - 1)
 
-    def _has_hole_before(self, packet: VideoPacket) -> bool:
+    def _has_damage_before(self, packet: VideoPacket, missed: int) -> bool:
         end = (packet.pos or 0) + packet.size
-        length = min(end - self._places[0], MAX_SEARCHED_BYTES)
-        if length <= 0:
+        data = self._read(self._places[0], end)
+        if bytes(HOLE_BYTES) in data:
+            return True
+        if self._is_ogg:
+            return not holds_ogg(data)
+        if self._is_matroska:
+            return not holds_matroska(self._read(self._block_end, packet.pos or 0))
+        # Behind a longer one is another part of the programme, as a cutter of recordings leaves it.
+        is_short = missed < MAX_LOST_SECONDS * (self._fps or 0)
+        if self._is_transport_stream and is_short and packet.pos is not None and packet.pos > self._places[1] > 0:
+            return not holds_transport_stream(self._read(self._places[1], packet.pos), self._pid)
+        return False
+
+    def has_hole_at_end(self) -> bool:
+        """Whether there is damage behind the last packet but one."""
+        if not self._has_seams:
             return False
+        data = self._read(self._places[0], None)
+        if bytes(HOLE_BYTES) in data or (self._is_ogg and not holds_ogg(data)):
+            return True
+        return self._is_matroska and not holds_matroska(self._read(self._block_end, None))
+
+    def _read(self, start: int, end: int | None) -> bytes:
+        length = MAX_SEARCHED_BYTES if end is None else min(end - start, MAX_SEARCHED_BYTES)
+        if length <= 0:
+            return b""
         try:
             with open(self._path, "rb") as file:
-                file.seek(self._places[0])
-                return bytes(HOLE_BYTES) in file.read(length)
+                file.seek(start)
+                return file.read(length)
         except OSError:  # it has been taken away meanwhile
-            return False
+            return b""

@@ -1,7 +1,7 @@
 """Decodes one stream, on the CPU or with NVDEC, and numbers its frames; does as little as the wanted frames need.
 
 Frame numbers count the decoder's output from the start of the file. Where time stamps can be trusted the numbers are
-known before decoding (see `numbering`): pictures that nobody looks at and no other picture needs are skipped by the
+known before decoding (see `numbering`): pictures that neither detection nor another picture needs are skipped by the
 decoder, what lies before the start is read but not decoded, and a picture lost to damage leaves its number unused, so
 that those after it keep theirs. Elsewhere everything is decoded and counted. Lost pictures are counted everywhere
 (see `damage`).
@@ -9,18 +9,15 @@ that those after it keep theirs. Elsewhere everything is decoded and counted. Lo
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 import av
 from av.codec.context import ThreadType
 
-from stages.decode.demux import GUESSED_FPS, SEGMENTED_FORMATS, Demuxer
+from stages.decode.demux import Demuxer
+from stages.decode.frame_times import FrameTimes
 from stages.decode.input_errors import without_address
-from stages.decode.live_clock import BUFFERED_SECONDS, LiveClock
 from stages.decode.numbering import PacketNumbering, VideoPacket
 
 __all__ = ["DecodedFrame", "Selection", "StreamDecoder"]
@@ -40,12 +37,6 @@ MAX_DAMAGED = 250
 
 MAX_HELD_BYTES = 64 * 2**20
 """Of packets that wait until it is known whether they are needed; screens are recorded with a key frame an hour."""
-
-SEGMENTED_SECONDS = 60.0
-"""How far frames that arrive by whole segments may be from their arrival."""
-
-UNTIMED_FORMATS = {"mpjpeg"}
-"""Pictures one after another, sent when they are taken: FFmpeg makes their time stamps up, 25 a second."""
 
 
 class StreamDecoder:
@@ -91,22 +82,10 @@ class StreamDecoder:
         self._is_intra_only = self._codec.codec.intra_only
         self._can_skip = self._codec.name in _SKIPPING_CODECS
         self._wants_all = selection == Selection()
-        self._has_times = demuxer.container.format.name != "avi"
         self.knows_numbers = not is_live and self._packets_are_pictures()
         self._begins_late = first_number is not None and selection.start_seconds > 0
-        self._start_pts = None if is_live else demuxer.origin_pts
-        # The frames' own is lost when draining. As integers: Fractions took 4.6 of a frame's 15.7 us here.
-        self._ticks, self._ticks_a_second = (demuxer.time_base or Fraction(1, av.time_base)).as_integer_ratio()
-        self._dts: deque[int | None] = deque()  # AVI's, of packets whose pictures are to come
-        self._last_seconds: float | None = None
+        self._times = FrameTimes(demuxer, is_live=is_live)
         self._damaged_in_a_row = 0
-        name = demuxer.container.format.name
-        self._is_timed = name not in UNTIMED_FORMATS
-        self._live_clock: LiveClock | None = None
-        if is_live or (demuxer.is_remote and not self._is_timed):
-            self._live_clock = LiveClock(
-                tolerance_seconds=SEGMENTED_SECONDS if name in SEGMENTED_FORMATS else BUFFERED_SECONDS
-            )
         self._watch = None if is_live else demuxer.damage_watch()
         # Numbers given to the decoder whose pictures have not come yet, and whether they were counted as lost.
         self._expected: dict[int, bool] = {}
@@ -116,7 +95,7 @@ class StreamDecoder:
 
     @property
     def losses(self) -> tuple[int, int]:
-        """`frames_lost` and `frames_absent`."""
+        """The pair of `frames_lost` and `frames_absent`: numbers of frames."""
         return self.frames_lost, self.frames_absent
 
     def frames(self) -> Iterator[DecodedFrame]:
@@ -171,7 +150,7 @@ class StreamDecoder:
         held: list[tuple[VideoPacket, int | None]] = []
         held_bytes = 0
         for packet, number in packets:  # numbers count from the file's start, so its packets are all read
-            has_arrived = number is None or self._seconds_of(packet) >= self._selection.start_seconds
+            has_arrived = number is None or self._times.of_packet(packet) >= self._selection.start_seconds
             if packet.is_keyframe and not has_arrived:
                 held.clear()
                 held_bytes = 0
@@ -192,25 +171,19 @@ class StreamDecoder:
     def _is_wanted(self, packet: VideoPacket, number: int) -> bool:
         if self.first_number is None:  # until then the numbers may be off by pictures that can't be decoded
             return True
-        if self._seconds_of(packet) < self._selection.start_seconds:
+        if self._times.of_packet(packet) < self._selection.start_seconds:
             return False
         return self._index(number) % self._selection.frameskip == 0
 
     def _index(self, number: int) -> int:
         return number - (self.first_number or 0)
 
-    def _seconds_of(self, packet: VideoPacket) -> float:
-        return self._seconds((packet.pts or 0) - (self._start_pts or 0))
-
-    def _seconds(self, pts: int) -> float:
-        return pts * self._ticks / self._ticks_a_second
-
     def _lose(self, number: int | None, count: int = 1) -> None:
         """Count pictures that are damaged or will not come."""
         self.frames_lost += count
         if self.first_loss is None:
             index = self.frames_passed if number is None or number < 0 else self._index(number)
-            self.first_loss = index, self._last_seconds or 0.0
+            self.first_loss = index, self._times.last_seconds or 0.0
 
     def _pass(self, index: int) -> None:
         """Go on behind this index. What was wanted of those jumped over is absent; the others were skipped."""
@@ -246,13 +219,12 @@ class StreamDecoder:
             self._lose(None)
 
     def _decode(self, packet: VideoPacket | None, *, is_harmed: bool = False) -> Iterator[DecodedFrame]:
-        if packet is not None and not self._has_times:
-            self._dts.append(packet.dts)
+        if packet is not None:
+            self._times.note_packet(packet)
         try:
             frames = self._codec.decode(packet)
         except av.error.FFmpegError as exc:
-            if self._dts:
-                self._dts.pop()
+            self._times.forget_packet()
             self._damaged_in_a_row += 1
             if packet is not None:
                 self._note_refusal(packet, is_harmed=is_harmed)
@@ -273,31 +245,12 @@ class StreamDecoder:
                 continue
             self._pass(index)
             self.frames_passed = index + 1
-            self._last_seconds = self._time(frame)
-            yield DecodedFrame(frame, index, self._last_seconds)
-
-    def _time(self, frame: av.VideoFrame) -> float:
-        """Seconds of this frame; one frame after the last where a file's time stamp is missing or goes backwards."""
-        pts = frame.pts
-        if not self._has_times:  # pictures leave in order, one a packet
-            pts = self._dts.popleft() if self._dts else None
-        if self._live_clock is not None:
-            stamp = self._seconds(pts) if pts is not None and self._is_timed else None
-            return self._live_clock.time(stamp, time.monotonic())
-        if pts is not None:
-            if self._start_pts is None or (self._last_seconds is None and pts < self._start_pts):
-                self._start_pts = pts
-            seconds = self._seconds(pts - self._start_pts)
-            if self._last_seconds is None or seconds > self._last_seconds:
-                return seconds
-        if self._last_seconds is None:
-            return 0.0
-        return self._last_seconds + 1 / (self.demuxer.fps or GUESSED_FPS)
+            yield DecodedFrame(frame, index, self._times.of_frame(frame))
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The frames somebody will look at: every `frameskip`-th of the file, from `start_seconds` on."""
+    """The frames that will be detected: every `frameskip`-th of the file, from `start_seconds` on."""
 
     frameskip: int = 1
     start_seconds: float = 0.0

@@ -22,8 +22,9 @@ from stages.decode.damage import COMPRESSED_CODECS, DamageWatch
 from stages.decode.file_end import flaw_at_end
 from stages.decode.input_errors import STALL_SECONDS, check_file, no_picture, translated, without_address
 from stages.decode.numbering import VideoPacket
-from stages.decode.picture_stream import picture_stream, stated_seconds
+from stages.decode.picture_stream import has_pcm_sound, picture_stream, stated_seconds
 from stages.decode.pyav import as_fraction, open_input
+from stages.decode.shown_area import ShownArea, shown_area
 from stages.decode.source_options import InputOptions
 from stages.decode.stated_size import missing_bytes
 from stages.errors import NotAVideo
@@ -44,6 +45,7 @@ GUESSED_FPS = 25.0
 
 LATEST_START_SECONDS = 3600.0
 
+MAX_SHORT_FRAMES = 1.5
 HELD_BACK = 4
 MAX_ELSEWHERE = 50
 """Packets of other pictures behind the last of ours: more mean that a broadcast has changed its stream's number."""
@@ -111,6 +113,7 @@ class Demuxer:
         self._streams = () if sees_all else (self.stream,)
         self._packets = self.container.demux(*self._streams)
         self._is_interrupted = False
+        self._watch: DamageWatch | None = None
 
     def __repr__(self) -> str:
         return f"<Demuxer {self.label} {self.container.format.name}, {self.packets_read} packets>"
@@ -119,7 +122,17 @@ class Demuxer:
         """What finds the pictures that a file has lost; None for stills, and for what comes over a network."""
         if self._path is None or self.is_still:
             return None
-        return DamageWatch(self._path, self.container, self.stream, self.fps)
+        self._watch = DamageWatch(self._path, self.container, self.stream, self.fps)
+        return self._watch
+
+    @property
+    def shown_area(self) -> ShownArea | None:
+        """The part of its pictures that a file wants shown, where that is not all of them."""
+        if self._path is None or self.is_still:
+            return None
+        size = self.codec_context.width, self.codec_context.height
+        place = self.container.streams.video.index(self.stream)
+        return shown_area(self._path, self.container.format.name, track=self.stream.id, place=place, size=size)
 
     @property
     def is_still(self) -> bool:
@@ -248,11 +261,15 @@ class Demuxer:
     def _missing_end(self, end_seconds: float, elsewhere: int) -> Exception | None:
         """Why what was read is not all, for containers that list their packets, or state a duration or their size."""
         listed = len(self.stream.index_entries)
+        if "mxf" in self.container.format.name:  # its duration is counted in pictures, and an index may be missing
+            listed = max(listed, self.stream.duration or 0)
         if self.packets_read < listed:
             return EOFError(f"it lists {listed} packets but only {self.packets_read} are there")
         stated = stated_seconds(self.stream)
         if stated is not None and end_seconds < stated - max(1.0, 0.05 * stated):
             return EOFError(f"it states {stated:.1f} s but ends after {end_seconds:.1f} s")
+        if self._ends_in_hole(end_seconds):
+            return EOFError("its last pictures are missing or damaged")
         missing = missing_bytes(self._path) if self._path is not None else 0
         if missing:
             return EOFError(f"{missing:,} bytes are missing at its end")
@@ -261,10 +278,17 @@ class Demuxer:
         flaw = self._flaw_at_end()
         return None if flaw is None else EOFError(flaw)
 
+    def _ends_in_hole(self, end_seconds: float) -> bool:
+        """Whether pictures that the container states are missing at the end, and zeros are where they were."""
+        whole = stated_seconds(self.stream) or self.duration_seconds
+        step = 1 / (self.fps or GUESSED_FPS)
+        is_short = whole is not None and end_seconds < whole - MAX_SHORT_FRAMES * step
+        return is_short and self._watch is not None and self._watch.has_hole_at_end()
+
     def _flaw_at_end(self) -> str | None:
         if self._path is None or self.codec_context.codec.canonical_name not in COMPRESSED_CODECS:
             return None
-        has_pcm = any(sound.codec_context.name.startswith("pcm") for sound in self.container.streams.audio)
+        has_pcm = has_pcm_sound(self.container)
         return flaw_at_end(self._path, self.container.format.name, has_pcm=has_pcm)
 
 

@@ -6,10 +6,13 @@ transport stream was cut exactly between two of its packets, nothing in it tells
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 import struct
 from typing import BinaryIO
+
+from stages.decode.seams import holds_fragments
 
 __all__ = ["flaw_at_end"]
 
@@ -42,13 +45,14 @@ def flaw_at_end(path: str, format_name: str, *, has_pcm: bool = False) -> str | 
         has_pcm: it has sound that is not compressed.
     """
     formats = set(format_name.split(","))
-    if "mov" in formats:  # its list of packets says all
-        return None
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             return None
         with open(path, "rb") as file:
+            if "mov" in formats:  # its list of packets says all, where it is not in fragments
+                has_flaw = not holds_fragments(functools.partial(_head, file), status.st_size)
+                return "its fragments break off" if has_flaw else None
             if "gif" in formats:
                 return None if _has_gif_trailer(file) else "its end is missing"
             file.seek(max(0, status.st_size - TAIL_BYTES))
@@ -64,6 +68,11 @@ def flaw_at_end(path: str, format_name: str, *, has_pcm: bool = False) -> str | 
     except OSError:
         return None
     return "its end is missing" if is_cut else None
+
+
+def _head(file: BinaryIO, at: int) -> bytes:
+    file.seek(at)
+    return file.read(16)
 
 
 def _is_filler(tail: bytes) -> bool:

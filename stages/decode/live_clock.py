@@ -23,7 +23,7 @@ MIN_STEP_SECONDS = 1e-3
 
 
 class LiveClock:
-    """Used by one thread."""
+    """The time of one live stream, in seconds from its first frame; used by one thread."""
 
     def __init__(self, *, tolerance_seconds: float = BUFFERED_SECONDS) -> None:
         self._tolerance_seconds = tolerance_seconds

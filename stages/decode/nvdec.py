@@ -50,7 +50,7 @@ class NvdecSource(VideoSource):
         )
 
     def open(self) -> VideoInfo:
-        """See `VideoSource.open`."""
+        """Open the video, at most three at once unless one hangs for 5 seconds. Raises SourceError."""
         may_open = _OPENINGS.acquire(timeout=_OPENING_WAIT_SECONDS)
         try:
             return super().open()

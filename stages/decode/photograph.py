@@ -17,7 +17,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
@@ -36,8 +35,8 @@ from PIL import (
     WebPImagePlugin,
 )
 from pillow_heif import HeifImageFile
-from typing_extensions import Self
 
+from stages.closing import Closing
 from stages.decode.photograph_format import HEAD_BYTES, photograph_format
 from stages.errors import NotAVideo, SourceNotFound, SourceUnreadable
 
@@ -65,7 +64,7 @@ _MOVING = {"AVIF", "GIF", "PNG", "WEBP"}
 # RuntimeError and OSError.
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError),
-    *(struct.error, zlib.error, AssertionError, AttributeError, Warning),
+    *(struct.error, zlib.error, AssertionError, AttributeError, Warning, Image.DecompressionBombError),
 )
 
 ORIENTATION = 0x0112  # EXIF 2.3, 4.6.4 A
@@ -93,7 +92,7 @@ DRAFT = 0.8
 _SRGB = ImageCms.createProfile("sRGB")
 
 
-class Photograph:
+class Photograph(Closing):
     """An open photograph. Use as a context manager, or close it.
 
     Attributes:
@@ -128,7 +127,7 @@ class Photograph:
             self.format = photograph_format(self._file.read(HEAD_BYTES)) or ""
             if self.format not in _OPENERS:
                 raise NotAVideo(
-                    f"{self.label} is no photograph that can be read: give a JPEG, PNG, HEIC, AVIF, WebP or TIFF"
+                    f"{self.label} is not a photograph that can be read: give a JPEG, PNG, HEIC, AVIF, WebP or TIFF"
                 )
             self._file.seek(0)
             try:
@@ -170,14 +169,6 @@ class Photograph:
         """Close the file. Safe to call twice."""
         self._image.close()
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _shown(self) -> list[int]:
         """Numbers of the pictures to be seen, as Pillow counts them."""

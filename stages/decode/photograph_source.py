@@ -22,7 +22,7 @@ __all__ = ["PhotographSource"]
 
 
 class PhotographSource(DecodingSource):
-    """Implements `stages.contract.FrameSource`."""
+    """A photograph as a source of frames, shown for seconds each. Implements `stages.contract.FrameSource`."""
 
     def __init__(
         self, *, source_id: str, path: str, admission: Admission, options: SourceOptions | None = None
@@ -39,7 +39,7 @@ class PhotographSource(DecodingSource):
         return f"<PhotographSource {self._source_id} {self._photograph or 'closed'}>"
 
     def open(self) -> VideoInfo:
-        """See `DecodingSource.open`."""
+        """Read the first picture. Raises SourceError. See `DecodingSource.open`."""
         photograph = self._photograph = Photograph(self._path)
         try:
             self._pictures = self._turned(photograph.frames())

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-__all__ = ["picture_stream", "stated_seconds"]
+__all__ = ["has_pcm_sound", "picture_stream", "stated_seconds"]
 
 NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 """Cover art and chapter previews."""
@@ -44,6 +44,12 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
             _area(stream),
         ),
     )
+
+
+def has_pcm_sound(container: InputContainer) -> bool:
+    """Whether some sound is not compressed; what FFmpeg has no decoder for counts as compressed."""
+    contexts = [sound.codec_context for sound in container.streams.audio]
+    return any(context is not None and context.name.startswith("pcm") for context in contexts)
 
 
 def stated_seconds(stream: VideoStream) -> float | None:

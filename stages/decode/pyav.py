@@ -27,11 +27,11 @@ _LENIENT: dict[str, Any] = (
 
 
 class Ratio(Protocol):
-    """What every version's rates, time bases and aspect ratios have."""
+    """The part that rates, time bases and aspect ratios share in all versions of PyAV."""
 
     @property
     def numerator(self) -> int:
-        """With its sign."""
+        """The numerator, which carries the sign."""
 
     @property
     def denominator(self) -> int:

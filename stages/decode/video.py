@@ -15,6 +15,7 @@ from stages.decode.decoder import DecodedFrame, Selection, StreamDecoder
 from stages.decode.decoding_source import Admission, DecodingSource, WantedFrame
 from stages.decode.demux import Demuxer
 from stages.decode.pyav import as_fraction
+from stages.decode.shown_area import AreaCutter
 from stages.decode.source_options import SourceOptions
 from stages.errors import NotAVideo, SourceBroken, SourceUnreadable
 from stages.imaging.orientation import Orientation, is_flipped
@@ -57,12 +58,13 @@ class VideoSource(DecodingSource):
         self._decoded: Iterator[DecodedFrame] = iter(())
         self._upright: Orientation | None = None  # since the last key frame
         self._is_flipped: bool | None = None  # known from the first half turn on
+        self._cutter: AreaCutter | None = None
 
     def __repr__(self) -> str:
         return f"<VideoSource {self._source_id} {self._decoder or 'closed'}>"
 
     def open(self) -> VideoInfo:
-        """See `DecodingSource.open`."""
+        """Open the video and its decoder. Raises SourceError. See `DecodingSource.open`."""
         try:
             return self._open()
         except (NotAVideo, SourceUnreadable) as error:
@@ -75,7 +77,7 @@ class VideoSource(DecodingSource):
         return self._open()
 
     def interrupt(self) -> None:
-        """See `DecodingSource.interrupt`."""
+        """Make `frames` end soon; any thread may call it. See `DecodingSource.interrupt`."""
         super().interrupt()
         decoder = self._decoder
         if decoder is not None:
@@ -100,7 +102,7 @@ class VideoSource(DecodingSource):
             if first is None:
                 label = self._active.demuxer.label
                 raise NotAVideo(f"{label} holds no picture that can be decoded; play it to check") from self._failure
-            info = self._describe(first.frame)
+            info = self._describe(self._cut(first.frame))
             if self._selection.start_seconds > 0 and self._active.knows_numbers and not self._is_interrupted:
                 self._begin_pass(self._active.first_number)
             else:
@@ -131,6 +133,7 @@ class VideoSource(DecodingSource):
                 lost_before, absent_before = self._active.losses if index > 0 else (0, 0)
             self._frames_decoded = index + 1 - start_index - (self._active.frames_absent - absent_before)
             if index % self._selection.frameskip == 0:
+                frame = self._cut(frame)
                 yield frame, self._orientation(frame), index, seconds
         if self._is_interrupted:
             return
@@ -144,8 +147,9 @@ class VideoSource(DecodingSource):
         """Raise SourceBroken where the stream ended before its source did; `index` and `seconds` say where."""
         label = self._active.demuxer.label
         if self._failure is not None:
+            reason = getattr(self._failure, "strerror", None) or self._failure
             raise SourceBroken(
-                f"{label} breaks off at frame {index}, {seconds:.1f} s: {self._failure}; what came before is kept",
+                f"{label} breaks off at frame {index}, {seconds:.1f} s: {reason}; what came before is kept",
                 frame_index=index,
                 pts_seconds=seconds,
             ) from self._failure
@@ -174,6 +178,13 @@ class VideoSource(DecodingSource):
     def _begin_pass(self, first_number: int | None = None) -> None:
         self._close_file()
         demuxer = Demuxer(self._uri, hwaccel=self._hwaccel, input_options=self._options.input_options)
+        area = demuxer.shown_area
+        if area is not None and self._hwaccel is not None:  # a card's surfaces can't be cut
+            demuxer.close()
+            self._hwaccel = None
+            demuxer = Demuxer(self._uri, input_options=self._options.input_options)
+        if area is not None and self._cutter is None:
+            self._cutter = AreaCutter(area, (demuxer.codec_context.width, demuxer.codec_context.height))
         self._decoder = StreamDecoder(
             demuxer,
             self._selection,
@@ -193,6 +204,9 @@ class VideoSource(DecodingSource):
         if decoder is not None:
             decoder.demuxer.close()
 
+    def _cut(self, frame: av.VideoFrame) -> av.VideoFrame:
+        return frame if self._cutter is None else self._cutter.cut(frame)
+
     def _describe(self, frame: av.VideoFrame) -> VideoInfo:
         demuxer = self._active.demuxer
         orientation = self._orientation(frame)
@@ -210,6 +224,7 @@ class VideoSource(DecodingSource):
             codec=demuxer.codec_context.codec.canonical_name,
             is_live=self._options.is_live,
             decoder=_decoder_name(demuxer.codec_context.codec.name, frame),
+            metadata=dict(demuxer.container.metadata),
         )
 
     def _orientation(self, frame: av.VideoFrame) -> Orientation:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stages.backends.base import Backend, HostTensor
 from stages.buffers import DeviceSession, Stream
 from stages.embed.align import box_transforms, landmark_transforms, mirrored
+from stages.embed.recognisability import with_recognisability
 from stages.embed.second_look import SecondLook
 from stages.errors import ModelMismatch
 from stages.frames import Faces, FloatArray, Frame, Observation
@@ -42,6 +43,7 @@ class EmbedStage(Generic[TensorT]):
         template: FloatArray | None,
         dimension: int,
         min_norm: float = 0.0,
+        full_norm: float = 0.0,
         second_look: SecondLook[TensorT] | None = None,
         averages_mirrored: bool = False,
         release_pixels: bool = True,
@@ -53,6 +55,8 @@ class EmbedStage(Generic[TensorT]):
             template: float32 (5, 2), where the landmarks belong in the crop; None crops by the box.
             dimension: length of an embedding.
             min_norm: least norm of the network's output; below, the face is not recognisable and gets zeros.
+            full_norm: norm of a face that is as recognisable as any: embedded faces get the quality that theirs gives.
+                0 leaves the quality as it is.
             second_look: looks again at small and tilted faces, and for other turns of those not recognisable.
                 None takes the detector's landmarks as they are.
             averages_mirrored: embed the mean of each face and its mirror image, at twice the cost.
@@ -66,6 +70,7 @@ class EmbedStage(Generic[TensorT]):
         self._template = template
         self._dimension = dimension
         self._min_norm = min_norm
+        self._full_norm = full_norm
         self._second_look = second_look if template is not None else None
         self._averages_mirrored = averages_mirrored
         self._release_pixels = release_pixels
@@ -78,11 +83,11 @@ class EmbedStage(Generic[TensorT]):
         """Embed the faces worth it of every observation; results are in the batch's order."""
         chosen = [item.faces.worth_embedding for item in batch]
         items = [(item.frame, _rows(item.faces, rows)) for item, rows in zip(batch, chosen, strict=True)]
-        items, found = self._recognised(items)
-        results = [
-            item.with_faces(_with_rows(item.faces, rows, faces.landmarks, embeddings))
-            for item, rows, (_, faces), embeddings in zip(batch, chosen, items, found, strict=True)
-        ]
+        items, found, norms = self._recognised(items)
+        results = []
+        for item, rows, (_, seen), embeddings, lengths in zip(batch, chosen, items, found, norms, strict=True):
+            faces = _with_rows(item.faces, rows, seen.landmarks, embeddings)
+            results.append(item.with_faces(with_recognisability(faces, rows, lengths, self._full_norm)))
         if self._release_pixels:
             for item in batch:
                 item.release()
@@ -91,8 +96,13 @@ class EmbedStage(Generic[TensorT]):
     def end_source(self, source_id: str) -> None:
         """Nothing is kept of a source."""
 
-    def _recognised(self, seen: Sequence[tuple[Frame, Faces]]) -> tuple[list[tuple[Frame, Faces]], list[FloatArray]]:
-        """The faces, with better landmarks where a second look found them, and their embeddings, (n, D) a record."""
+    def _recognised(
+        self, seen: Sequence[tuple[Frame, Faces]]
+    ) -> tuple[list[tuple[Frame, Faces]], list[FloatArray], list[FloatArray]]:
+        """The faces, with better landmarks where a second look found them.
+
+        With them, a record each, their embeddings, (n, D), and the norms these had, (n,).
+        """
         second_look = self._second_look
         if any(faces.landmarks is None for _, faces in seen):
             second_look = None
@@ -104,7 +114,7 @@ class EmbedStage(Generic[TensorT]):
             self._turn(second_look, seen, embeddings, norms)
         for own, lengths in zip(embeddings, norms, strict=True):
             own[lengths < self._min_norm] = 0
-        return list(seen), embeddings
+        return list(seen), embeddings, norms
 
     def _turn(
         self,

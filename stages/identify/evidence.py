@@ -1,7 +1,7 @@
 """The evidence for the identity of one track: the mean of its embeddings, how many support whom, and the decision.
 
-A sample is one embedding of the track. Samples are weighted by quality and fade, so that a track that has passed to
-another person can change its name. Where several samples in a row leave no doubt of that, earlier ones are dropped.
+A sample is one embedding of the track. Samples are weighted by quality and fade, so that a track whose first ones were
+poor can change its name. One that went over to another person has another id by now: see `stages.identify.continuity`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,8 @@ KEPT_SAMPLES = 16
 MIN_QUALITY = 0.05
 """The worst sample still counts for something."""
 
-SOMEBODY_ELSE = 0.2
-"""Cosine to the mean below which a sample is another person's, or a very bad one; few pairs of people are above."""
-
-PARTING_SAMPLES = 3
-ONE_PERSON = 0.5
-"""That many such samples in a row belong to another person if they resemble each other; bad samples differ."""
+UNLIKE = 0.2
+"""Cosine to the mean below which a sample is a very bad one, and does not count."""
 
 
 class TrackEvidence:
@@ -42,11 +38,11 @@ class TrackEvidence:
     def __init__(self) -> None:
         self._sum: FloatArray | None = None
         self._last: deque[TrackSample] = deque(maxlen=KEPT_SAMPLES)
-        self._others: deque[FloatArray] = deque(maxlen=PARTING_SAMPLES)
         self._count = 0
         self._weight = 0.0
         self._agreeing: dict[str, float] = {}
         self._decided: str | None = None
+        self._barred: dict[str, float] = {}
         self._identity: Identity | None = None
 
     @property
@@ -58,28 +54,32 @@ class TrackEvidence:
         """Count a sample, float32 (D,)."""
         weight = max(quality, MIN_QUALITY)
         so_far = 0.0 if self._sum is None else float(np.linalg.norm(self._sum))
-        is_another = False
         if self._sum is None:
             self._sum, self._count = weight * embedding, 1
-        elif weight > so_far or float(embedding @ self._sum) >= SOMEBODY_ELSE * so_far:
+        elif weight > so_far or float(embedding @ self._sum) >= UNLIKE * so_far:
             self._sum, self._count = FADING * self._sum + weight * embedding, self._count + 1
-            self._others.clear()
-        else:
-            is_another = self._goes_over(embedding, weight)
         mean = np.asarray(self._sum / max(float(np.linalg.norm(self._sum)), 1e-12), np.float32)
-        sample = TrackSample(embedding.copy(), mean, weight, self._count, at_seconds, is_another)
+        sample = TrackSample(embedding.copy(), mean, weight, self._count, at_seconds)
         self._last.append(sample)
         return sample
 
     def begin_anew(self) -> list[TrackSample]:
         """Forget what was decided, for the people have changed; returns the last samples, to decide by."""
-        self._forget_decision()
+        self._weight, self._agreeing, self._decided, self._identity = 0.0, {}, None, None
+        self._barred.clear()
         return list(self._last)
+
+    def bar(self, rival: Identity) -> None:
+        """Somebody else in the same frame is this person: this track is not, unless it is more like them."""
+        key = _key(Person(rival.person_id, rival.name))
+        self._barred[key] = max(self._barred.get(key, -1.0), rival.similarity)
+        before = self._identity
+        if before is not None and self._decided == key:
+            self._decided = None
+            self._identity = Identity(None, UNKNOWN, before.similarity, before.decided_at_seconds)
 
     def decide(self, sample: TrackSample, candidate: Candidate | None, rule: NamingRule) -> Identity:
         """Decide the identity, sample by sample in their order; `candidate` is None where the gallery is empty."""
-        if sample.is_another:
-            self._forget_decision()
         share = self._share(sample, candidate, rule)
         similarity = -1.0 if candidate is None else candidate.similarity
         person = None
@@ -97,23 +97,12 @@ class TrackEvidence:
         self._decided, self._identity = decided, identity
         return identity
 
-    def _forget_decision(self) -> None:
-        self._weight, self._agreeing, self._decided, self._identity = 0.0, {}, None, None
-
-    def _goes_over(self, embedding: FloatArray, weight: float) -> bool:
-        """Note a sample unlike the others; begin with another person if it is the last of several."""
-        self._others.append(embedding.copy())
-        is_one = all(float(embedding @ other) >= ONE_PERSON for other in self._others)
-        if not is_one or len(self._others) < PARTING_SAMPLES:
-            return False
-        self._sum, self._count = weight * np.sum(list(self._others), axis=0), PARTING_SAMPLES
-        self._others.clear()
-        self._last.clear()
-        return True
-
     def _is_named(self, sample: TrackSample, candidate: Candidate, share: float, rule: NamingRule) -> bool:
         """Whether the track has, or keeps, the candidate's name."""
-        is_kept = _key(candidate.person) == self._decided and rule.keeps(candidate.similarity, share)
+        key = _key(candidate.person)
+        if candidate.similarity <= self._barred.get(key, -1.0):
+            return False
+        is_kept = key == self._decided and rule.keeps(candidate.similarity, share)
         return is_kept or rule.names(candidate.similarity, candidate.runner_up, samples=sample.count, share=share)
 
     def _share(self, sample: TrackSample, candidate: Candidate | None, rule: NamingRule) -> float:
@@ -137,7 +126,6 @@ class TrackSample:
         mean: likewise, of all so far.
         weight: of this one; count: how many are in the mean.
         at_seconds: the source's time.
-        is_another: the track went over to another person; the mean is of that one's samples alone.
     """
 
     embedding: FloatArray
@@ -145,7 +133,6 @@ class TrackSample:
     weight: float
     count: int
     at_seconds: float
-    is_another: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +140,7 @@ class Candidate:
     """Whom a sample's mean is most like.
 
     Attributes:
-        similarity, runner_up: cosine of the mean to that one's closest picture, and to anybody else's.
+        similarity, runner_up: cosine of the mean to that one's closest picture, and to anyone else's.
         sample_similarity: of the sample by itself to that one's closest picture.
     """
 

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import FloatArray
 
-__all__ = ["ClosestPeople", "Person", "Roster"]
+__all__ = ["ClosestPeople", "KnownPeople", "Person", "Roster"]
 
 CHUNK_ROWS = 131_072
 """Few and large: on busy processors a threaded BLAS waits at each. 17 MB a batch of 32 faces."""
 
 NOBODY = np.float32(-1.0)
-"""Less similar than anybody can be."""
+"""Less similar than any person can be."""
 
 
 class Roster:
@@ -40,7 +41,7 @@ class Roster:
 
     @classmethod
     def empty(cls, dimension: int) -> Roster:
-        """Nobody, with embeddings of this length."""
+        """Return a roster without people, for embeddings of this length, float32 (D,)."""
         return cls([], np.empty((0, dimension), np.float32), np.empty(0, np.intp))
 
     def __len__(self) -> int:
@@ -90,9 +91,24 @@ class Roster:
         return np.stack([owners[first], second_owner]), np.stack([first_similarity, second_similarity])
 
 
+class KnownPeople(Protocol):
+    """The people that faces are compared with; `visage.people.Gallery` is one."""
+
+    @property
+    def threshold(self) -> float:
+        """Lowest cosine similarity at which a face gets a person's name."""
+
+    @property
+    def margin(self) -> float:
+        """How much more similar than the next person the best one has to be."""
+
+    def roster(self) -> Roster:
+        """Return the people of this moment; quick, called from the stage's thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody to be recognised; `person_id` None for an unknown, who has a number instead of a name."""
+    """A person to be recognised; `person_id` is None for an unknown, who has a number instead of a name."""
 
     person_id: str | None
     name: str
@@ -103,9 +119,9 @@ class ClosestPeople:
     """The two most similar people of each face.
 
     Attributes:
-        best: int (N,), positions in `Roster.people`; -1 where there is nobody.
-        similarity: float32 (N,), cosine to the best one's closest picture; -1 where there is nobody.
-        runner_up: float32 (N,), cosine to the closest picture of anybody else; -1 where there is nobody else.
+        best: int (N,), positions in `Roster.people`; -1 where there is no one.
+        similarity: float32 (N,), cosine to the best one's closest picture; -1 where there is no one.
+        runner_up: float32 (N,), cosine to the closest picture of anyone else; -1 where there is no one else.
     """
 
     best: NDArray[np.intp]

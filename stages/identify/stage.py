@@ -1,8 +1,9 @@
 """Embedded faces in, faces with identities out. Runs behind the embedder on its thread; one matrix product a batch.
 
 A track's samples are judged together (see `stages.identify.rule`); without tracks every face is judged by itself. A
-face that was not embedded (it was followed, or not worth it) gets its track's identity. When the people change
-(enrolled, named, forgotten), the tracks in view are judged anew. Memory: the last samples of each track in view.
+face that was not embedded (it was followed, or not worth it) gets its track's identity. Two faces in one frame never
+have the same name. When the people change (enrolled, named, forgotten), the tracks in view are judged anew. Memory: the
+last samples of each track in view.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from stages.frames import Identity, Observation
+from stages.frames import Faces, FloatArray, Observation
 from stages.identify.evidence import Candidate, TrackEvidence, TrackSample
 from stages.identify.roster import Roster
 from stages.identify.rule import NamingRule
 
 __all__ = ["IdentifyStage"]
+
+SAME_FACE = 0.5
+"""Overlap (IoU) of two boxes from which they are of one face."""
 
 
 class IdentifyStage:
@@ -37,7 +41,7 @@ class IdentifyStage:
         self._tracks: dict[str, dict[int, TrackEvidence]] = {}
 
     def open(self) -> None:
-        """Nothing to take."""
+        """Do nothing: no device is used."""
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
         """The same observations with `faces.identities`; those without embeddings pass as they are."""
@@ -53,12 +57,13 @@ class IdentifyStage:
             if item.faces.embeddings is None:
                 results.append(item)
                 continue
-            identities: list[Identity | None] = []
             for evidence, sample in of_item:
                 if sample is not None:
                     evidence.decide(sample, next(candidates), self._rule)
-                identities.append(evidence.identity)
-            results.append(replace(item, faces=replace(item.faces, identities=tuple(identities))))
+            shown = [evidence for evidence, _ in of_item]
+            _one_each(item.faces, shown)
+            identities = tuple(evidence.identity for evidence in shown)
+            results.append(replace(item, faces=replace(item.faces, identities=identities)))
         return results
 
     def end_source(self, source_id: str) -> None:
@@ -93,6 +98,33 @@ class IdentifyStage:
             quality = 1.0 if faces.quality is None else float(faces.quality[row])
             counted.append((evidence, evidence.add(embedding, quality, at_seconds) if embedding.any() else None))
         return counted
+
+
+def _one_each(faces: Faces, shown: Sequence[TrackEvidence]) -> None:
+    """Two faces in one frame are two people: of those with one name only the one most like that person keeps it."""
+    named = [row for row, evidence in enumerate(shown) if evidence.identity and evidence.identity.person_id]
+    if len(named) < 2:  # noqa: PLR2004 - nobody else
+        return
+    strongest: dict[str | None, int] = {}
+    for row in sorted(named, key=lambda row: -_similarity(shown[row])):
+        identity = shown[row].identity
+        assert identity is not None
+        best = strongest.setdefault(identity.person_id, row)
+        rival = shown[best].identity
+        if best != row and rival is not None and not _is_one_face(faces.boxes_xyxy[best], faces.boxes_xyxy[row]):
+            shown[row].bar(rival)
+
+
+def _similarity(evidence: TrackEvidence) -> float:
+    return -1.0 if evidence.identity is None else evidence.identity.similarity
+
+
+def _is_one_face(one_xyxy: FloatArray, other_xyxy: FloatArray) -> bool:
+    """Whether two boxes are of the same face, found twice."""
+    sides = np.minimum(one_xyxy[2:], other_xyxy[2:]) - np.maximum(one_xyxy[:2], other_xyxy[:2])
+    shared = float(np.prod(np.maximum(sides, 0)))
+    areas = float(np.prod(one_xyxy[2:] - one_xyxy[:2]) + np.prod(other_xyxy[2:] - other_xyxy[:2]))
+    return shared > SAME_FACE * (areas - shared)
 
 
 def _candidates(roster: Roster, samples: Sequence[TrackSample]) -> list[Candidate | None]:

@@ -24,7 +24,7 @@ TensorT_co = TypeVar("TensorT_co", covariant=True)
 
 
 class Imaging(Protocol[TensorT_co]):
-    """Makes network inputs from pictures. One instance a thread: the tensors it returns are its own workspace.
+    """Makes network inputs, uint8 (N, H, W, 3), from pictures. One per thread: it owns the tensors it returns.
 
     Pictures of another kind of memory than its own are refused with TypeError.
     """

@@ -14,6 +14,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from stages.frames import FloatArray
+from stages.imaging.tones import PLAIN, Tones
 
 __all__ = ["BYTE_BITS", "NV12", "P010", "Encoding", "Matrix", "YuvSamples"]
 
@@ -54,26 +55,28 @@ _WEIGHTS = {
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """Matrix and range of a frame.
+    """Matrix, range and tones of a frame.
 
     Attributes:
         matrix: from YCbCr to RGB.
         is_full_range: 8-bit samples span 0 to 255 instead of 16 to 235 (luma) and 16 to 240 (chroma).
+        tones: what RGB stands for.
     """
 
     matrix: Matrix
     is_full_range: bool
+    tones: Tones = PLAIN
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> Encoding:
         """What the frame is tagged with; the common guess where it is not."""
         untagged = Matrix.ITU709 if frame.height >= HD_HEIGHT else Matrix.ITU601
         is_full_range = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-        return cls(_MATRICES.get(frame.colorspace, untagged), is_full_range)
+        return cls(_MATRICES.get(frame.colorspace, untagged), is_full_range, Tones.of(frame))
 
     @property
     def range(self) -> ColorRange:
-        """As swscale names it."""
+        """The range as swscale names it: JPEG or MPEG."""
         return ColorRange.JPEG if self.is_full_range else ColorRange.MPEG
 
 

@@ -41,7 +41,7 @@ class Letterbox:
 
 
 def shrunk(width: int, height: int, pixel_aspect: float, max_width: int) -> Letterbox:
-    """An upright frame of this size with square pixels, at most `max_width` of them across; nothing around it."""
+    """Fit an upright frame into square pixels, at most `max_width` across, without padding."""
     shown_width = width * pixel_aspect
     columns = max(1, min(max_width, round(shown_width)))
     rows = max(1, round(columns * height / shown_width))
@@ -50,7 +50,7 @@ def shrunk(width: int, height: int, pixel_aspect: float, max_width: int) -> Lett
 
 @dataclass(frozen=True, slots=True)
 class DetectorInput:
-    """The input that a detector wants.
+    """The input that a detector takes, in pixels. A longest side that is not a multiple raises ValueError.
 
     Attributes:
         longest: pixels of the input's longer side.
@@ -72,7 +72,7 @@ class DetectorInput:
             raise ValueError(f"longest side {self.longest} is not a multiple of {self.multiple}")
 
     def fit(self, width: int, height: int, pixel_aspect: float = 1.0) -> Letterbox:
-        """Place an upright frame of this size in the input."""
+        """Place an upright frame of this size, in pixels, in the input."""
         display_width = width * pixel_aspect
         scale = self.longest / max(display_width, height)
         content_width = max(1, round(display_width * scale))
@@ -88,7 +88,7 @@ class DetectorInput:
         )
 
     def shape(self, width: int, height: int, pixel_aspect: float = 1.0) -> tuple[int, int]:
-        """(height, width) of the input for an upright frame of this size."""
+        """Return the (height, width) of the input, in pixels, for an upright frame of this size."""
         if self.square:
             return self.longest, self.longest
         display_width = width * pixel_aspect

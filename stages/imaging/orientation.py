@@ -39,7 +39,7 @@ class Orientation:
 
     @classmethod
     def of(cls, frame: av.VideoFrame, pixel_aspect: float, *, is_flipped: bool = False) -> Orientation:
-        """By the frame's display matrix, to the nearest quarter turn; nonsense aspects count as square.
+        """Read the frame's display matrix, in degrees, rounded to a quarter turn; implausible aspects count as square.
 
         What only seems to be a half turn (see `is_flipped`) is none, and what seems to be none but exchanges top and
         bottom is one: left and right stay exchanged in both.
@@ -54,7 +54,7 @@ class Orientation:
 
     @property
     def swaps_sides(self) -> bool:
-        """Whether the upright frame is as wide as the coded one is high."""
+        """Whether the upright frame is as wide as the coded one is high: turned by 90 or 270 degrees."""
         return self.rotation_degrees in (90, 270)
 
     @property
@@ -63,7 +63,7 @@ class Orientation:
         return 1 / self.pixel_aspect if self.swaps_sides else self.pixel_aspect
 
     def upright_size(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) of the upright frame for a coded frame of this size, and the other way round."""
+        """Return the upright (width, height), in pixels, of a coded frame of this size, and the other way round."""
         return (height, width) if self.swaps_sides else (width, height)
 
     def to_coded(self, width: int, height: int) -> NDArray[np.float64]:

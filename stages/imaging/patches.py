@@ -43,7 +43,7 @@ class PatchWindow:
 
     @classmethod
     def around(cls, box_xyxy: FloatArray, pixel_aspect: float) -> PatchWindow:
-        """The window with this box in its middle."""
+        """Return the window centred on a box, float32 (4,), in pixels of the upright frame."""
         x1, y1, x2, y2 = box_xyxy.tolist()
         step_y = max((x2 - x1) * pixel_aspect, y2 - y1, 1.0) / FACE_SIDE
         step_x = step_y / pixel_aspect
@@ -58,7 +58,7 @@ class PatchWindow:
         return np.asarray(points * (self.step_x, self.step_y) + (self.left, self.top), np.float32)
 
     def holds(self, box_xyxy: FloatArray) -> bool:
-        """Whether the box is still near the middle and of about the size that the window was made for."""
+        """Return whether a box, float32 (4,), is still near the middle and about as large as at first."""
         x1, y1, x2, y2 = box_xyxy.tolist()
         side = max((x2 - x1) / self.step_x, (y2 - y1) / self.step_y)
         off_x = ((x1 + x2) / 2 - self.left) / self.step_x - PATCH_SIDE / 2
@@ -68,7 +68,7 @@ class PatchWindow:
 
 
 class PatchReader(Protocol):
-    """Reads the luma of pictures of one kind of memory. Pictures of another kind are refused with TypeError.
+    """Reads the luma of pictures in one kind of memory. Pictures in another kind raise TypeError.
 
     For one thread. A card is waited for once a call, so what is known together is asked for together.
     """
@@ -87,7 +87,7 @@ class PatchReader(Protocol):
 
 
 def thumbnail_stride(width: int, height: int) -> int:
-    """How far apart the samples of a plane are that go into its thumbnail, across and down.
+    """Return the distance, in pixels, between the samples of a plane that make its thumbnail, across and down.
 
     Every fourth of a large picture says as much about a shot as all of them, for a tenth of the time.
     """

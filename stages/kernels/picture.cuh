@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include "tones.cuh"
+
 // NV12 (bytes) or P010 to P016 (values in the high bits of 16-bit words). Laid out as numpy's `PICTURE` in
 // stages/imaging/device/descriptors.py.
 struct Picture {
@@ -15,17 +17,13 @@ struct Picture {
     int sample_bytes;           // 1 or 2
     float black, neutral;       // stored values of black luma and grey chroma
     float to_bgr[3][3];         // from (Y - black, U - neutral, V - neutral) to B, G, R, 0 to 255
-    int padding;
+    int tones;                  // 0: as it is; else what `map_tones` takes
 };
 static_assert(sizeof(Picture) == 80, "laid out as numpy's PICTURE");
 
 struct Map {  // (column, row, 1) of the output to (x, y) of the stored picture
     float xx, xy, x0;
     float yx, yy, y0;
-};
-
-struct Colour {
-    float blue, green, red;  // 0 to 255
 };
 
 template <typename Sample>
@@ -82,7 +80,8 @@ __device__ inline Colour colour_of(const Picture& picture, float luma, float u, 
         const float* gain = picture.to_bgr[i];
         bgr[i] = fminf(fmaxf(gain[0] * luma + gain[1] * u + gain[2] * v, 0.0f), 255.0f);
     }
-    return {bgr[0], bgr[1], bgr[2]};
+    const Colour colour = {bgr[0], bgr[1], bgr[2]};
+    return picture.tones ? map_tones(picture.tones, colour) : colour;  // one branch for a whole block, too
 }
 
 // Mean of samples_x x samples_y bilinear samples, evenly spread over the output pixel (column, row).

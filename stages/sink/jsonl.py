@@ -4,7 +4,7 @@ So a reader tells "nobody there" from "not looked at", and can follow along.
 
     {"source": "movie.mkv", "frame_num": 24, "timestamp": 0.96, "faces": [
         {"box": [x1, y1, x2, y2], "confidence": 0.93, "landmarks": [[x, y], ...],
-         "track_id": 1, "quality": 0.81, "propagated": false,
+         "track_id": 1, "quality": 0.81, "propagated": false, "sharpness": 0.94, "pose": 0.88,
          "person": "Ada", "similarity": 0.71, "embedding": [...]}]}
 
 (on one line). The faces come best score first; what the run has not, a face has not: landmarks, what belongs to its
@@ -32,9 +32,9 @@ __all__ = ["JsonLinesTable"]
 class JsonLinesTable:
     """Writes frames to a staged file, one JSON object a line, ASCII. Implements `stages.sink.rows.Table`."""
 
-    def __init__(self, path: Path, *, force: bool = False) -> None:
-        """Stage the file. Raises OutputExists, OutputFailed."""
-        self._staged = StagedFile(path, force=force)
+    def __init__(self, path: Path, *, force: bool = False, is_part: bool = False) -> None:
+        """Stage the file; a part is not brought to disk by itself. Raises OutputExists, OutputFailed."""
+        self._staged = StagedFile(path, force=force, durable=not is_part)
 
     def append(self, observation: Observation, source: str) -> None:
         """Add a frame and its faces. Raises OutputFailed."""
@@ -49,6 +49,8 @@ class JsonLinesTable:
             parts["track_id"] = faces.track_ids.tolist()
             parts["quality"] = _rounded(faces.quality, 6)
             parts["propagated"] = faces.propagated.tolist()
+        if faces.sharpness is not None and faces.pose is not None:
+            parts["sharpness"], parts["pose"] = _rounded(faces.sharpness, 6), _rounded(faces.pose, 6)
         records = [dict(zip(parts, values, strict=True)) for values in zip(*parts.values(), strict=True)]
         for identity, face in zip(faces.identities or [], records, strict=False):
             if identity is not None:

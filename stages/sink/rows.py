@@ -9,9 +9,12 @@ timestamp   seconds from the source's start
 right_eye_x .. left_mouth_y
             landmarks in pixels, named from the person's view: in the picture, the right eye is on the left
 track_id    the same for one face through time, from 1, unique within the source; empty without tracking
-quality     how good a picture of its face this is, in [0, 1]; empty without tracking
+quality     how good a picture of its face this is, in [0, 1]: of an embedded face how recognisable it is, where the
+            network tells; empty without tracking
 propagated  1 where the face was followed here (by optical flow, or its last movement), 0 where it was detected;
             empty without tracking
+sharpness, pose
+            how sharp the face is, and how frontal, in [0, 1]; empty without tracking
 person      who it was decided to be, "unknown" for nobody known; empty without a gallery and where nobody was asked
 similarity  cosine to that person's closest picture, or to the closest there is; empty where `person` is
 """
@@ -30,7 +33,7 @@ LANDMARK_COLUMNS = tuple(
     f"{point}_{axis}" for point in ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth") for axis in "xy"
 )
 
-TRACK_COLUMNS = ("track_id", "quality", "propagated")
+TRACK_COLUMNS = ("track_id", "quality", "propagated", "sharpness", "pose")
 
 PERSON_COLUMNS = ("person", "similarity")
 

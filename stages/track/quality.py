@@ -24,7 +24,7 @@ from stages.embed.align import ARCFACE_112
 from stages.frames import FloatArray
 from stages.imaging.patches import FACE_SIDE, PATCH_SIDE, Gray
 
-__all__ = ["pose", "quality", "sharpness"]
+__all__ = ["pose", "quality", "sharpness", "shown_pose"]
 
 FULL_SIZE = 112
 SHARPNESS_UNIT = 0.1
@@ -48,12 +48,14 @@ def quality(
     width: float = right - left
     height: float = bottom - top
     size = min(1.0, max(0.0, min(width * pixel_aspect, height)) / FULL_SIZE)
-    seen = (
-        1.0
-        if landmarks is None
-        else pose(landmarks if pixel_aspect == 1 else np.asarray(landmarks * (pixel_aspect, 1), np.float32))
-    )
-    return size * seen * score * sharp
+    return size * shown_pose(landmarks, pixel_aspect) * score * sharp
+
+
+def shown_pose(landmarks: FloatArray | None, pixel_aspect: float) -> float:
+    """The pose of a face, with pixels that may not be square; 1 without landmarks."""
+    if landmarks is None:
+        return 1.0
+    return pose(landmarks if pixel_aspect == 1 else np.asarray(landmarks * (pixel_aspect, 1), np.float32))
 
 
 def sharpness(patch: Gray) -> float:

@@ -23,7 +23,7 @@ from stages.imaging.patches import PatchReader
 from stages.track.appearance import Appearance
 from stages.track.association import associate
 from stages.track.following import MIN_CONFIDENCE, Camera, Follower
-from stages.track.quality import quality, sharpness
+from stages.track.quality import quality, sharpness, shown_pose
 from stages.track.recognition import candidates, recognise
 from stages.track.shots import Shot
 from stages.track.track import DOUBT_SECONDS, Track, TrackState, View
@@ -124,8 +124,9 @@ class Tracker:
         ended = self._end(frame.pts_seconds)
         seen = [track for track in self._tracks if track.state is TrackState.SEEN]
         seen.sort(key=lambda track: -track.score)
+        aspect = frame.picture.pixel_aspect
         if not seen:
-            return _with_tracks(Faces.none(), [], np.empty(0, np.float32), True), ended
+            return _with_tracks(Faces.none(), [], np.empty(0, np.float32), True, aspect), ended
         with_landmarks = all(track.landmarks is not None for track in seen)
         faces = Faces(
             boxes_xyxy=np.stack([track.box_xyxy for track in seen]),
@@ -134,9 +135,8 @@ class Tracker:
             if with_landmarks
             else None,
         )
-        aspect = frame.picture.pixel_aspect
         qualities = [_quality(faces, row, track.sharpness, aspect) for row, track in enumerate(seen)]
-        return _with_tracks(faces, seen, np.array(qualities, np.float32), True), ended
+        return _with_tracks(faces, seen, np.array(qualities, np.float32), True, aspect), ended
 
     def _is_strong(self, faces: Faces, row: int) -> bool:
         return bool(faces.scores[row] >= self._score_threshold)
@@ -216,7 +216,7 @@ class Tracker:
             track.view = view if self._follows else None
             if not is_hidden[row]:
                 track.learn_appearance(appearances[row], frame.pts_seconds - last_seen)
-        marked = _with_tracks(faces, owners, qualities, False)
+        marked = _with_tracks(faces, owners, qualities, False, aspect)
         return replace(marked, to_embed=is_chosen) if self._chooses or not is_chosen.all() else marked
 
 
@@ -225,12 +225,17 @@ def _ids(tracks: Sequence[Track]) -> tuple[int, ...]:
     return tuple(sorted(track.track_id for track in tracks if track.track_id))
 
 
-def _with_tracks(faces: Faces, owners: Sequence[Track], qualities: FloatArray, is_propagated: bool) -> Faces:
+def _with_tracks(
+    faces: Faces, owners: Sequence[Track], qualities: FloatArray, is_propagated: bool, pixel_aspect: float
+) -> Faces:
+    points = [None] * len(faces) if faces.landmarks is None else list(faces.landmarks)
     return replace(
         faces,
         track_ids=np.array([track.track_id for track in owners], np.int64),
         quality=qualities,
         propagated=np.full(len(faces), is_propagated),
+        sharpness=np.array([track.sharpness for track in owners], np.float32),
+        pose=np.array([shown_pose(own, pixel_aspect) for own in points], np.float32),
     )
 
 

@@ -1,12 +1,14 @@
-"""Follows the tracks of one source from outside: who is in the picture, and what is told of each once it has left.
+"""Follows the tracks of one source from outside: who is in the picture, and a summary of each track that has left it.
 
-Consumes observations in frame order, behind the last stage, and needs no pixels. Memory: one record a track in view, of
-the size of one embedding; nothing is kept of a track that has ended.
+Consumes observations in frame order, behind the last stage, and needs no pixels. It runs once for each source: all
+sinks of the source get its summaries (`stages.sink.source_sinks`). Memory: one record a track in view, of the size of
+one embedding; nothing is kept of a track that has ended.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,11 +23,15 @@ __all__ = ["TrackLog", "TrackStatistics"]
 SUSPICIOUS_COSINE = 0.1
 """An embedding this far from its track's mean is another person's, or a very bad one; see `suspected_switches`."""
 
+UNLIKE_COSINE = 0.3
+"""Below, an embedding does not count in its track's mean: the first faces of whoever takes somebody's place."""
+
 
 class TrackLog:
-    """The tracks of one source. Used by one thread."""
+    """The tracks of one source. Fed by one thread; `in_view` and `statistics` may be called from any."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._tracks: dict[int, _Track] = {}
         self._begun = 0
         self._ended = 0
@@ -37,14 +43,22 @@ class TrackLog:
 
     def add(self, observation: Observation) -> list[TrackSummary]:
         """Take the source's next observation; returns the tracks that ended before it, in the order of their ids."""
-        ended = self._end([track_id for track_id in observation.ended_tracks if track_id in self._tracks])
-        for face in _faces(observation):
-            self._take(observation.frame, face)
+        faces = _faces(observation)
+        with self._lock:
+            ended = self._end([track_id for track_id in observation.ended_tracks if track_id in self._tracks])
+            for face in faces:
+                self._take(observation.frame, face)
         return ended
 
     def close(self) -> list[TrackSummary]:
         """The source has ended: the tracks still in view, in the order of their ids."""
-        return self._end(list(self._tracks))
+        with self._lock:
+            return self._end(list(self._tracks))
+
+    def in_view(self) -> list[TrackSummary]:
+        """Return what is known so far of the tracks that have not ended, in the order of their ids."""
+        with self._lock:
+            return [self._tracks[track_id].summary(track_id) for track_id in sorted(self._tracks)]
 
     def statistics(self) -> TrackStatistics:
         """Of the tracks so far."""
@@ -74,7 +88,7 @@ class TrackStatistics:
         seconds: sum of the lifetimes of those that have ended.
         ended: how many have.
         suspected_switches: faces whose embedding disagrees with that of their track's earlier ones: an upper bound of
-            how often a track went over to somebody else, as far as faces were embedded.
+            how often a track went over to another person, as far as faces were embedded.
     """
 
     tracks: int = 0
@@ -83,7 +97,7 @@ class TrackStatistics:
     suspected_switches: int = 0
 
     def plus(self, other: TrackStatistics) -> TrackStatistics:
-        """Those of two sources."""
+        """Return the sums of both; lifetimes are in seconds."""
         return TrackStatistics(
             self.tracks + other.tracks,
             self.ended + other.ended,
@@ -106,6 +120,7 @@ class _Track:
     frames: int = 0
     best: tuple[Frame, FloatArray, FloatArray | None] | None = None
     best_quality: float = -1.0
+    is_embedded: bool = False
     embedding_sum: NDArray[np.float64] | None = None
     embeddings: int = 0
     identity: Identity | None = None
@@ -117,13 +132,24 @@ class _Track:
         likeness = float(face.embedding @ self.embedding_sum)
         return likeness < SUSPICIOUS_COSINE * math.sqrt(float(self.embedding_sum @ self.embedding_sum))
 
+    def is_unlike(self, embedding: NDArray[np.float64], quality: float) -> bool:
+        """Whether it is of somebody else, or a very bad one, so that the mean is better off without it."""
+        if self.embedding_sum is None:
+            return False
+        so_far = math.sqrt(float(self.embedding_sum @ self.embedding_sum))
+        return quality <= so_far and float(embedding @ self.embedding_sum) < UNLIKE_COSINE * so_far
+
     def take(self, frame: Frame, face: _Face) -> None:
         self.last = frame
         self.frames += 1
-        if face.quality > self.best_quality and not (face.is_propagated and self.best is not None):
+        # An embedded face's quality says how recognisable it is, another one's how it is seen: not the same measure.
+        is_embedded = face.embedding is not None
+        is_better = face.quality > self.best_quality if is_embedded == self.is_embedded else is_embedded
+        if self.best is None or (is_better and not face.is_propagated):
+            self.is_embedded = is_embedded
             self.best = (frame, face.box_xyxy.copy(), None if face.landmarks is None else face.landmarks.copy())
             self.best_quality = face.quality
-        if face.embedding is not None:
+        if face.embedding is not None and not self.is_unlike(face.embedding, face.quality):
             # A face of no quality at all still says more than nothing.
             weighted = max(face.quality, 1e-3) * face.embedding
             self.embedding_sum = weighted if self.embedding_sum is None else self.embedding_sum + weighted

@@ -1,4 +1,4 @@
-"""A track as a whole: what is told of a face once it has left the picture."""
+"""A track as a whole: the summary of a face once it has left the picture."""
 
 from __future__ import annotations
 

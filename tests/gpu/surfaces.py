@@ -14,6 +14,7 @@ from stages.buffers.device import DeviceArray, PinnedArray
 from stages.imaging.colour import Encoding, Matrix, YuvSamples
 from stages.imaging.device.picture import DevicePicture, SurfaceLayout
 from stages.imaging.orientation import Orientation
+from stages.imaging.tones import PLAIN, Tones
 from tests.gpu.reference import Planes
 
 __all__ = ["NV12", "P010", "Surfaces", "layout_of"]
@@ -32,6 +33,7 @@ def layout_of(
     rotation: int = 0,
     pixel_aspect: float = 1.0,
     padding: int = 20,
+    tones: Tones = PLAIN,
 ) -> SurfaceLayout:
     """A layout whose rows are `padding` bytes longer than they must be."""
     row_bytes = (width + width % 2) * (1 if samples.bits == 8 else 2)
@@ -40,7 +42,7 @@ def layout_of(
         height=height,
         pitch=-(-(row_bytes + padding) // 4) * 4,
         samples=samples,
-        encoding=Encoding(matrix, is_full_range),
+        encoding=Encoding(matrix, is_full_range, tones),
         orientation=Orientation(rotation, pixel_aspect),
     )
 

@@ -22,6 +22,7 @@ from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.device.picture import SurfaceLayout
 from stages.imaging.device.tensor import TensorFormat
 from stages.imaging.letterbox import DetectorInput
+from stages.imaging.tones import TOP, Tones, Transfer
 from tests.gpu.reference import crop_reference, letterbox_reference
 from tests.gpu.surfaces import NV12, P010, Surfaces, layout_of
 
@@ -110,6 +111,32 @@ def test_crop_is_the_mean_of_the_samples_under_each_pixel_and_black_outside(
     poisoned(imaging.crop([picture], [transforms], 40, stream=stream), stream)
     actual = read(imaging.crop([picture], [transforms], 40, stream=stream), stream=stream)
     assert error(actual, np.stack([crop_reference(planes, t, 40) for t in transforms])) <= ROUNDED
+
+
+@pytest.mark.parametrize("transfer", Transfer)
+def test_tones_are_the_host_s(
+    transfer: Transfer, imaging: DeviceImaging, surfaces: Surfaces, stream: CudaStream, read: Readback
+) -> None:
+    # Noise holds colours far outside BT.709, near whose border tables of ten bits are steep: most of it has to agree.
+    tones = Tones(transfer, is_wide=True)
+    layout = layout_of(160, 90, samples=P010, matrix=Matrix.BT2020, tones=tones)
+    picture, planes = surfaces.random(layout)
+    transforms = transforms_for(layout, 40)
+    for actual, plain in (
+        (imaging.letterbox([picture], stream=stream), letterbox_reference(planes, DetectorInput(longest=128))[None]),
+        (
+            imaging.crop([picture], [transforms], 40, stream=stream),
+            np.stack([crop_reference(planes, transform, 40) for transform in transforms]),
+        ),
+    ):
+        shown = read(actual, stream=stream)
+        expected = np.empty(plain.shape, np.uint8)
+        for place, one in enumerate(plain):
+            tones.map(np.rint(one * TOP / 255).astype(np.uint16), expected[place])
+        inside = plain.min(-1) > 0  # not the constant around the picture
+        off = np.abs(shown.astype(int) - expected)[inside]
+        assert np.quantile(off, 0.98) <= 3
+        assert off.mean() <= 1
 
 
 def test_a_batch_mixes_sizes_depths_and_rotations(

@@ -207,6 +207,43 @@ def test_a_standard_output_that_is_full_is_named(visage: Visage) -> None:
     assert errors == "visage: error: standard output: No space left on device\n"
 
 
+def test_a_run_is_resumed_where_it_was_killed(visage: Visage) -> None:
+    """Killed while many films are to be done; then all are there, and those that were done have not been touched."""
+    (visage.folder / "films").mkdir()
+    for count in range(6):
+        shutil.copy(visage.folder / "film.mp4", visage.folder / "films" / f"{count}.mp4")
+    arguments = ("films", "--dst", "out", "--no-embed")
+    with visage.start(*arguments) as process:
+        for path in watched(visage.folder / "out", process):
+            if path.name == "metadata.json":
+                break
+        process.kill()
+        process.communicate(timeout=TIMEOUT_SECONDS)
+    done = {path: path.stat().st_mtime_ns for path in (visage.folder / "out").glob("*/metadata.json")}
+    assert done
+    result = visage(*arguments, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert f"visage: {len(done)} of 6 videos are done already with these settings\n" in result.stderr
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    ends = [json.loads(path.read_text()) for path in (visage.folder / "out").glob("*/metadata.json")]
+    assert [(end["complete"], end["frames_decoded"]) for end in ends] == [(True, 72)] * 6
+    # A thirteenth beside twelve, here a seventh; then nothing is left to do.
+    shutil.copy(visage.folder / "film.mp4", visage.folder / "films" / "new.mp4")
+    result = visage(*arguments, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert "visage: 6 of 7 videos are done already with these settings\n" in result.stderr
+    assert (visage.folder / "out" / "new" / "metadata.json").exists()
+    result = visage(*arguments, "--resume")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == "visage: all 7 videos are done already with these settings\n"
+
+
+def watched(folder: Path, process: subprocess.Popen[str]) -> Iterator[Path]:
+    """Files as they appear below a folder, while the process runs."""
+    while process.poll() is None:
+        yield from folder.rglob("*.json")
+
+
 def test_annotation_is_a_video_of_the_same_length(visage: Visage) -> None:
     assert visage("film.mp4", "--annotate", "marked.mp4", "--no-embed").returncode == 0
     with av.open(str(visage.folder / "marked.mp4")) as container:

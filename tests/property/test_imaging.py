@@ -19,7 +19,7 @@ SIZE = 32
 FORMATS = {"yuv420p": 8, "nv12": 8, "yuv420p10le": 10, "p010le": 10}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     pix_fmt=st.sampled_from(sorted(FORMATS)),

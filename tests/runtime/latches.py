@@ -41,6 +41,10 @@ class Background:
         self._thread = threading.Thread(target=self._run, name="background")
         self._thread.start()
 
+    @property
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
+
     def result(self) -> object:
         self._thread.join(BOUND_SECONDS)
         assert not self._thread.is_alive(), "the call did not return"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from stages.errors import NotAVideo, SourceNotFound
 from stages.sink.base import Sink
 from stages.sink.metadata import RunDescription
 from stages.sources import SourceEnded, VideoInfo
+from tests.bells import Bell
 from tests.runtime.latches import BOUND_SECONDS
 from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedSource
 from visage.config import Settings
@@ -90,31 +91,14 @@ class Rig:
         return self.dispatcher.found(FoundFile(path, status.st_size, status.st_mtime_ns), folder="films", priority=0)
 
     def dispatch_until(self, what: Callable[[], bool]) -> None:
-        async def run() -> None:
-            with anyio.fail_after(BOUND_SECONDS):
-                async with anyio.create_task_group() as group:
-                    group.start_soon(self.dispatcher.dispatch)
-                    while not what():  # noqa: ASYNC110  # the pipeline's threads tell the desk, not the test
-                        await anyio.sleep(0.005)
-                    group.cancel_scope.cancel()
-
-        anyio.run(run)
+        """Dispatch until it is so: asked whenever the dispatcher has nothing more to do, and at each line it logs."""
+        self._run_until(self.dispatcher.dispatch, what)
 
     def dispatch_through(self, what: Callable[[], bool]) -> None:
         """As the daemon does it: through what passes."""
-
-        async def run() -> None:
-            dispatch = keep_running(
-                "files", self.dispatcher.dispatch, after=(sqlite3.Error,), backoff=Backoff(0.01, 0.02)
-            )
-            with anyio.fail_after(BOUND_SECONDS):
-                async with anyio.create_task_group() as group:
-                    group.start_soon(dispatch)
-                    while not what():  # noqa: ASYNC110  # the pipeline's threads tell the desk, not the test
-                        await anyio.sleep(0.005)
-                    group.cancel_scope.cancel()
-
-        anyio.run(run)
+        self._run_until(
+            keep_running("files", self.dispatcher.dispatch, after=(sqlite3.Error,), backoff=Backoff(0.01, 0.02)), what
+        )
 
     def refuse(self, state: str) -> Callable[[], object]:
         """Let the ledger's disk take no change to this state, until what this returns is called."""
@@ -129,6 +113,19 @@ class Rig:
             database.close()
 
         return accept
+
+    def _run_until(self, dispatch: Callable[[], Coroutine[object, object, None]], what: Callable[[], bool]) -> None:
+        bell, wake = Bell(), self.dispatcher._wake
+
+        async def run() -> None:
+            with pytest.MonkeyPatch.context() as patch, bell.at_log_lines(), anyio.fail_after(BOUND_SECONDS):
+                patch.setattr(wake, "wait", bell.before(wake.wait))
+                async with anyio.create_task_group() as group:
+                    group.start_soon(dispatch)
+                    await bell.until(what)
+                    group.cancel_scope.cancel()
+
+        anyio.run(run)
 
     def states(self) -> dict[str, JobState]:
         return {job.path.name: job.state for job in self.ledger.jobs()}
@@ -336,6 +333,29 @@ def test_a_file_is_done_when_what_was_seen_is_stored(rig: Rig) -> None:
     rig.dispatch_until(lambda: rig.states()["x.mp4"] is JobState.DONE)
     assert rig.opened == ["x.mp4", "x.mp4"]
     assert rig.ledger.jobs()[0].completions == 1
+
+
+def test_a_job_whose_time_comes_while_it_is_asked_for_is_begun_at_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """claim() finds nothing due; a second passes; the dispatcher does not wait until it would look by itself."""
+    rig.find("x.mp4")
+    job = rig.ledger.claim(settings_key(Settings()))
+    assert job is not None
+    now = rig.ledger._steady_now()
+    passed_seconds = 0.0
+    monkeypatch.setattr(rig.ledger, "_steady_now", lambda: now + passed_seconds)
+    claim = rig.ledger.claim
+
+    def claim_slowly(settings: str, *, except_folders: Collection[str], except_suspects: bool) -> Job | None:
+        nonlocal passed_seconds
+        found = claim(settings, except_folders=except_folders, except_suspects=except_suspects)
+        passed_seconds += 1.0
+        return found
+
+    monkeypatch.setattr(rig.ledger, "claim", claim_slowly)
+    rig.ledger.retry(job.number, "later", wait_seconds=0.5)
+    rig.dispatch_until(lambda: rig.states()["x.mp4"] is JobState.DONE)
 
 
 def test_a_suspect_is_tried_first_while_others_go_on(rig: Rig) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
@@ -16,6 +15,7 @@ from stages.track.stage import TrackStage
 from tests.runtime.latches import BOUND_SECONDS, Background, announce_wait
 from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedEmbed, ScriptedLuma, ScriptedSource
 from visage.runtime import (
+    BoundedQueue,
     OverflowPolicy,
     Pipeline,
     PipelineLimits,
@@ -24,7 +24,7 @@ from visage.runtime import (
     SourceState,
     StageFailed,
 )
-from visage.runtime.inboxes import Inboxes
+from visage.runtime.inboxes import Inbox, Inboxes
 from visage.runtime.source import RunningSource
 from visage.runtime.source_table import SourceTable
 
@@ -328,15 +328,31 @@ def test_frames_that_found_no_buffer_are_counted_as_dropped(rig: Rig) -> None:
     assert (forgotten.frames_dropped, forgotten.frames_refused) == (5, 5)
 
 
-def test_no_more_pictures_of_a_source_are_out_than_the_limits_say(rig: Rig) -> None:
+def test_no_more_pictures_of_a_source_are_out_than_the_limits_say(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before each row the sink waits until all queues and the inbox are full, or the source has nothing more."""
+    changed = threading.Semaphore(0)
+
+    def announce(owner: type, name: str) -> None:
+        """Each put, and each wait for room, which begins where something is full."""
+        call = getattr(owner, name)
+
+        def announced(*arguments: object, **named: object) -> object:
+            changed.release()
+            try:
+                return call(*arguments, **named)
+            finally:
+                changed.release()
+
+        monkeypatch.setattr(owner, name, announced)
+
+    for owner in (BoundedQueue, Inbox):
+        announce(owner, "put")
+        announce(owner, "_wait_for_room")
 
     class Held(RecordingSink):
         def write(self, observation: Observation) -> None:
-            until = time.monotonic() + BOUND_SECONDS
             while not (is_full() or source.delivered_all.is_set()):
-                assert time.monotonic() < until
-                time.sleep(0.001)
+                assert changed.acquire(timeout=BOUND_SECONDS)
             super().write(observation)
 
     def is_full() -> bool:
@@ -385,7 +401,7 @@ def test_a_source_that_hangs_in_a_library_holds_up_no_stop(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """b waits in `open` for a server, deaf to interrupts; abort(); all is settled, b too; later its thread ends."""
-    monkeypatch.setattr("visage.runtime.pipeline.SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr("visage.runtime.settlement.SETTLE_SECONDS", 0.05)
     answers = threading.Event()
     hanging = rig.source("b", 1)
     opened = hanging.open

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stages.buffers import BufferPool
 from stages.contract import FrameSource, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.frames import Frame, Observation, Picture
 from tests.runtime.latches import BOUND_SECONDS
 from tests.runtime.scripted import ScriptedDetect, ScriptedEmbed, ScriptedLuma, ScriptedSource
@@ -64,7 +65,7 @@ class ScriptedPlatform:
     def embed_stage(self, *, release_pixels: bool, averages_mirrored: bool = False) -> Stage[Observation, Observation]:
         return ScriptedEmbed()
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
         return ScriptedSource(self.pool, spec.source_id, 0, endless=True)
 
     def memory_bytes(self) -> tuple[int, int] | None:
@@ -249,6 +250,26 @@ def test_a_reload_after_callers_changed_sources(tmp_path: Path, platform: Script
         with pytest.raises(Conflict, match=r"folders\.cellar: there is a camera of this name"):
             served.port.reload()
         assert {source.source_id for source in served.port.sources()} == {"door", "garden", "cellar"}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [OSError(28, "No space left on device"), ValueError("two\nlines of rtsp://u:hunter2@cam/"), RuntimeError()],
+)
+def test_whatever_is_wrong_with_a_reload_is_one_line(
+    tmp_path: Path, platform: ScriptedPlatform, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    with Served(tmp_path, platform, {"cameras": {"door": CAMERA}}) as served:
+
+        def load() -> ServiceConfig:
+            raise failure
+
+        monkeypatch.setattr(served.daemon, "_load", load)
+        with pytest.raises(Conflict, match=r"can't be taken over: \S") as refused:
+            served.port.reload()
+        assert "\n" not in str(refused.value)
+        assert "hunter2" not in str(refused.value)
+        assert [source.source_id for source in served.port.sources()] == ["door"]
 
 
 def test_a_reload_that_needs_a_restart_says_so_and_does_the_rest(tmp_path: Path, platform: ScriptedPlatform) -> None:

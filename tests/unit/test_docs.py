@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import runpy
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import visage
 from visage.config.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -30,6 +32,15 @@ def test_the_reference_knows_every_setting_and_command() -> None:
         assert f"`VISAGE_{name.upper()}`" in GENERATED["configuration.md"]
     for path in ("run", "serve", "people add", "models quantize", "eval detection", "token revoke"):
         assert f"## `visage {path}`" in GENERATED["commands.md"]
+
+
+def test_the_python_reference_knows_every_public_name_and_method() -> None:
+    page = GENERATED["python-api.md"]
+    for name in set(visage.__all__) - {"__version__"}:
+        assert f"### `visage.{name}`" in page
+    for name, member in inspect.getmembers(visage.Gallery):
+        if not name.startswith("_") and callable(member):
+            assert f"#### `Gallery.{name}`\n\n```python\n{name}(" in page, name
 
 
 def test_the_environment_does_not_change_a_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,15 @@ from contextlib import ExitStack
 
 from stages.chain import Chain
 from stages.contract import Hook, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.frames import Observation
+from stages.identify.roster import KnownPeople
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly.choice import choose_platform
 from visage.assembly.plan import ModelPlan
 from visage.assembly.platform import Pictures, Platform
-from visage.assembly.stages import KnownPeople, detecting_stage, embedding_stage
+from visage.assembly.stages import detecting_stage, embedding_stage
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models import Progress
@@ -45,6 +47,7 @@ def build(
     on_build: OnBuild | None = None,
     platform: Platform | None = None,
     people: KnownPeople | None = None,
+    frames: ArrayFrames | None = None,
 ) -> Pipeline:
     """A pipeline over these sources, and no others. Fetches and prepares the models it needs.
 
@@ -55,6 +58,7 @@ def build(
         on_build: told of the building of engines, which takes minutes at the first run on a card.
         platform: where it runs; by default what the settings choose. The pipeline closes it; so does a failure.
         people: whom faces are compared with; stays the caller's. Needs the settings' `embed`.
+        frames: pictures to take instead of what the one source names.
 
     Raises:
         ModelError: a model is unknown or can't be fetched.
@@ -78,7 +82,7 @@ def build(
         on_failure.callback(pipeline.close)
         for spec in sources:
             policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
-            pipeline.add(spec.source_id, platform.frame_source(spec, concurrent=concurrent), policy)
+            pipeline.add(spec.source_id, platform.frame_source(spec, concurrent=concurrent, frames=frames), policy)
         pipeline.finish()
         on_failure.pop_all()
     return pipeline

@@ -21,6 +21,7 @@ from stages.buffers.cuda import CudaDevice
 from stages.buffers.device import DeviceArray
 from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.decode.nvdec import NvdecSource
 from stages.detect.crops import CropDetector
 from stages.detect.heads.device.readback import ReadbackHead
@@ -37,7 +38,7 @@ from stages.imaging.device.admission import DeviceAdmission
 from stages.imaging.device.imaging import DeviceImaging
 from stages.imaging.device.patches import DevicePatchReader
 from stages.imaging.letterbox import DetectorInput
-from visage.assembly.photographs import is_photograph, photograph_source, source_options
+from visage.assembly.photographs import array_source, is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
 from visage.assembly.turning import TurnFinder, turned_source
 from visage.config import Settings
@@ -165,20 +166,27 @@ class CudaPlatform:
                 template=plan.template,
                 dimension=embedder.embedding_dim,
                 min_norm=embedder.min_norm,
+                full_norm=embedder.full_norm,
                 second_look=self._second_look(session),
                 averages_mirrored=averages_mirrored,
                 release_pixels=release_pixels,
                 session=session,
             )
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
         return turned_source(
-            self._settings, spec, self._turns, lambda turn: self._source(spec, turn, concurrent=concurrent)
+            self._settings,
+            spec,
+            self._turns,
+            lambda turn: self._source(spec, turn, concurrent=concurrent, frames=frames),
+            is_file=frames is None,
         )
 
-    def _source(self, spec: SourceSpec, turn_degrees: int, *, concurrent: int) -> FrameSource:
+    def _source(
+        self, spec: SourceSpec, turn_degrees: int, *, concurrent: int, frames: ArrayFrames | None
+    ) -> FrameSource:
         options = source_options(self._settings, spec, turn_degrees=turn_degrees)
-        is_still = is_photograph(spec)
+        is_still = frames is not None or is_photograph(spec)
         admission = DeviceAdmission(
             self._device,
             capacity=self.inbox_capacity + IN_STAGES,
@@ -190,6 +198,8 @@ class CudaPlatform:
                 "%s: NVDEC can't decode this stream (%s); decoding on the CPU", spec.source_id, pixels
             ),
         )
+        if frames is not None:
+            return array_source(spec, frames, admission, options)
         if is_still:
             return photograph_source(spec, admission, options)
         return NvdecSource(self._device, source_id=spec.source_id, uri=spec.uri, admission=admission, options=options)

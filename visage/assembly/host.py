@@ -14,6 +14,7 @@ from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import OpenVINOBackend
 from stages.buffers import DeviceSession
 from stages.contract import FrameSource, Stage
+from stages.decode.array_source import ArrayFrames
 from stages.decode.video import VideoSource
 from stages.detect.crops import CropDetector
 from stages.detect.heads.base import Head
@@ -27,7 +28,7 @@ from stages.frames import Frame, Observation, Picture
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.host.imaging import HostImaging
 from stages.imaging.host.patches import HostPatchReader
-from visage.assembly.photographs import is_photograph, photograph_source, source_options
+from visage.assembly.photographs import array_source, is_photograph, photograph_source, source_options
 from visage.assembly.plan import ModelPlan
 from visage.assembly.turning import TurnFinder, turned_source
 from visage.config import Settings
@@ -113,20 +114,29 @@ class HostPlatform:
             template=self._plan.template,
             dimension=embedder.embedding_dim,
             min_norm=embedder.min_norm,
+            full_norm=embedder.full_norm,
             second_look=self._second_look(session),
             averages_mirrored=averages_mirrored,
             release_pixels=release_pixels,
             session=session,
         )
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
         return turned_source(
-            self._settings, spec, self._turns, lambda turn: self._source(spec, turn, concurrent=concurrent)
+            self._settings,
+            spec,
+            self._turns,
+            lambda turn: self._source(spec, turn, concurrent=concurrent, frames=frames),
+            is_file=frames is None,
         )
 
-    def _source(self, spec: SourceSpec, turn_degrees: int, *, concurrent: int) -> FrameSource:
+    def _source(
+        self, spec: SourceSpec, turn_degrees: int, *, concurrent: int, frames: ArrayFrames | None
+    ) -> FrameSource:
         options = source_options(self._settings, spec, turn_degrees=turn_degrees)
         admission = HostAdmission(self._plan.detector_input, capacity=self._pictures(spec), waits=not spec.is_live)
+        if frames is not None:
+            return array_source(spec, frames, admission, options)
         if is_photograph(spec):
             return photograph_source(spec, admission, options)
         return VideoSource(

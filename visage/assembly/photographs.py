@@ -1,11 +1,13 @@
-"""Which sources are photographs, and how the settings have sources read."""
+"""Which sources are photographs or arrays, and how the settings have sources read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from stages.addresses import is_address
+from stages.decode.array_source import ArrayFrames, ArraySource
 from stages.decode.decoding_source import Admission
+from stages.decode.demux import GUESSED_FPS
 from stages.decode.photograph_format import file_format
 from stages.decode.source_options import InputOptions, SourceOptions
 from stages.decode.suffixes import VIDEO_SUFFIXES
@@ -16,7 +18,7 @@ from visage.config.sources import SourceSpec
 if TYPE_CHECKING:
     from stages.decode.photograph_source import PhotographSource
 
-__all__ = ["is_photograph", "photograph_source", "source_options"]
+__all__ = ["array_source", "is_photograph", "photograph_source", "source_options"]
 
 
 def is_photograph(spec: SourceSpec) -> bool:
@@ -33,8 +35,14 @@ def photograph_source(spec: SourceSpec, admission: Admission, options: SourceOpt
     return PhotographSource(source_id=spec.source_id, path=spec.uri, admission=admission, options=options)
 
 
+def array_source(spec: SourceSpec, frames: ArrayFrames, admission: Admission, options: SourceOptions) -> ArraySource:
+    """Return the source of pictures that a caller has, not yet open; it owns the admission."""
+    fps = float(spec.input_options.get("framerate", 0)) or GUESSED_FPS
+    return ArraySource(source_id=spec.source_id, frames=frames, fps=fps, admission=admission, options=options)
+
+
 def source_options(settings: Settings, spec: SourceSpec, *, turn_degrees: int) -> SourceOptions:
-    """How the settings have this source read, turned clockwise by so many degrees."""
+    """Return how the settings have this source read, turned clockwise by `turn_degrees`."""
     return SourceOptions(
         frameskip=detection_interval(settings),
         delivers_all=delivers_all(settings),

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from stages.contract import FrameSource, Stage
-from stages.frames import Frame, Observation, Picture
+from stages.decode.array_source import ArrayFrames
+from stages.frames import Frame, Observation
 from stages.imaging.patches import PatchReader
 from visage.config.sources import SourceSpec
+from visage.runtime.job import Pictures
 
 __all__ = ["Pictures", "Platform"]
-
-
-class Pictures(Protocol):
-    """Brings pictures to the host."""
-
-    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
-        """The upright picture as uint8 (H, W, 3), BGR, in host memory. See `stages.imaging.base.Imaging.to_bgr`."""
 
 
 class Platform(Pictures, Protocol):
@@ -72,8 +64,13 @@ class Platform(Pictures, Protocol):
         averages_mirrored: embed the mean of each face and its mirror image, at twice the cost.
         """
 
-    def frame_source(self, spec: SourceSpec, *, concurrent: int) -> FrameSource:
-        """A source's decoder, not yet open. `concurrent`: how many will be decoded at once."""
+    def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
+        """A source's decoder, not yet open.
+
+        Args:
+            concurrent: how many will be decoded at once.
+            frames: pictures to take instead of what the address names.
+        """
 
     def memory_bytes(self) -> tuple[int, int] | None:
         """Memory of the card in use, and all of it; None without one. From any thread."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Protocol
 
 from stages.chain import Chain
 from stages.contract import Stage
 from stages.frames import Frame, Observation
-from stages.identify.roster import Roster
+from stages.identify.continuity import ContinuityStage
+from stages.identify.roster import KnownPeople
 from stages.identify.stage import IdentifyStage
 from stages.track.scheduling import LONGEST
 from stages.track.stage import TrackStage
@@ -16,28 +16,11 @@ from visage.assembly.platform import Platform
 from visage.config import Settings
 
 __all__ = [
-    "KnownPeople",
     "delivers_all",
     "detecting_stage",
     "detection_interval",
     "embedding_stage",
-    "identifying_stage",
 ]
-
-
-class KnownPeople(Protocol):
-    """The people that faces are compared with; `visage.people.Gallery` is one."""
-
-    @property
-    def threshold(self) -> float:
-        """Lowest cosine similarity at which a face gets a person's name."""
-
-    @property
-    def margin(self) -> float:
-        """How much more similar than the next person the best one has to be."""
-
-    def roster(self) -> Roster:
-        """Return the people of this moment; quick, called from the stage's thread."""
 
 
 def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: bool) -> Stage[Frame, Observation]:
@@ -63,16 +46,12 @@ def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: b
 def embedding_stage(
     settings: Settings, platform: Platform, people: KnownPeople | None, *, release_pixels: bool
 ) -> Stage[Observation, Observation]:
-    """Return the embedding stage, followed by identification where there are people to compare with."""
-    embed = platform.embed_stage(release_pixels=release_pixels, averages_mirrored=settings.embed == "best")
+    """Return the embedding stage: behind it tracks are divided, and named where there are people to compare with."""
+    recognise = platform.embed_stage(release_pixels=release_pixels, averages_mirrored=settings.embed == "best")
+    embed = Chain(recognise, ContinuityStage())
     if people is None:
         return embed
-    return Chain(embed, identifying_stage(people))
-
-
-def identifying_stage(people: KnownPeople) -> IdentifyStage:
-    """Return the stage that names faces by their embeddings."""
-    return IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin)
+    return Chain(embed, IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin))
 
 
 def detection_interval(settings: Settings) -> int:

@@ -149,13 +149,18 @@ class TurnedSource:
 
 
 def turned_source(
-    settings: Settings, spec: SourceSpec, finder: TurnFinder, open_turned: Callable[[int], FrameSource]
+    settings: Settings,
+    spec: SourceSpec,
+    finder: TurnFinder,
+    open_turned: Callable[[int], FrameSource],
+    *,
+    is_file: bool = True,
 ) -> FrameSource:
-    """The source, turned as it or the settings ask for; with `auto`, cameras are taken as they are."""
+    """Return the source, turned as it or the settings ask for; with `auto`, what is no file is taken as it is."""
     turn = settings.rotate if spec.rotate is None else spec.rotate
     if turn != "auto":
         return open_turned(turn)
-    if spec.is_live:
+    if spec.is_live or not is_file:
         return open_turned(0)
     return TurnedSource(lambda is_interrupted: finder.degrees(spec, is_interrupted=is_interrupted), open_turned)
 

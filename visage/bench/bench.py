@@ -19,20 +19,20 @@ __all__ = ["Bench"]
 
 
 class Bench:
-    """Benchmarks with one set of settings. Clip and samples are kept beside the models."""
+    """Benchmarks with one set of settings. The clip and samples are kept beside the models."""
 
     def __init__(self, settings: Settings, console: Console) -> None:
-        """`console` is told how far it has come."""
+        """`console` shows the progress. `run` raises SourceError, ModelError, OutputFailed, MeasurementFailed."""
         self._settings = settings
         self._console = console
         self._recipe = ClipRecipe()
 
     def run(self, clip: Path | None, *, frames: int, rounds: int, with_long: bool) -> dict[str, Any]:
-        """Measure; see `visage.bench.record`.
+        """Measure and return the record; see `visage.bench.record`.
 
         Args:
             clip: a video, or None for the made one.
-            frames: only so many from its start.
+            frames: at most this many from its start.
 
         Raises:
             SourceError: the clip can't be read.

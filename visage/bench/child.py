@@ -26,7 +26,7 @@ __all__ = ["MeasurementFailed", "measure", "measure_costs"]
 
 
 class MeasurementFailed(RuntimeFailure):
-    """A measurement could not be made; names it and says why."""
+    """Raised where a measurement could not be made; the message names it and says why."""
 
 
 def measure(kind: str, settings: Settings, clip: Clip) -> Pass:
@@ -83,7 +83,7 @@ def _do(job: dict[str, Any]) -> Pass | StageCosts:
 
 
 def main() -> None:
-    """The child's side."""
+    """Run one measurement in the child process: the job as JSON on standard input, the result on standard output."""
     try:
         result = _do(json.load(sys.stdin))
     except Exception as error:  # the process's edge

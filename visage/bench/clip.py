@@ -45,7 +45,7 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class ClipRecipe:
-    """What to make. The default is what `visage bench` measures; tests make smaller ones."""
+    """The clip to make: pixels, frames, frames a second and bits a second. The defaults are those of `visage bench`."""
 
     width: int = 1920
     height: int = 1080
@@ -56,14 +56,14 @@ class ClipRecipe:
 
     @property
     def file_name(self) -> str:
-        """Tells recipes apart, so that a clip is made once."""
+        """The name of the clip's file, different for every recipe and version."""
         codec = "" if self.encoder == "libx264" else f"-{self.encoder}"
         return f"faces-{self.width}x{self.height}-{self.frames}{codec}-v{VERSION}.mp4"
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A clip as its packets tell."""
+    """A clip as its packets describe it: frames, pixels, frames a second and bytes."""
 
     path: Path
     frames: int
@@ -75,7 +75,7 @@ class Clip:
 
     @classmethod
     def of(cls, path: Path) -> Clip:
-        """Counts the packets. Raises SourceError."""
+        """Read a clip by counting its packets. Raises SourceError."""
         demuxer = Demuxer(str(path))
         try:
             frames = sum(1 for _ in demuxer.packets())

@@ -61,7 +61,7 @@ class StageCost:
 
 @dataclass(frozen=True, slots=True)
 class StageCosts:
-    """All stages over the same frames.
+    """The cost of every stage over the same frames, in CPU seconds a frame.
 
     Attributes:
         backend: what ran the networks.
@@ -74,7 +74,7 @@ class StageCosts:
 
 
 class Meter:
-    """Takes the times of one pass; made before the networks are loaded."""
+    """Measures the seconds of one pass; to be made before the networks are loaded."""
 
     def __init__(self, frames: int, *, process_started_at: float) -> None:
         """
@@ -89,12 +89,12 @@ class Meter:
         self._started = _Mark.now(0)
 
     def mark(self, index: int, faces: int = 0) -> None:
-        """The frame of this index is done, and so are all before it."""
+        """Note the time at which this frame, counted from 0, and all before it were done."""
         self._faces += faces
         self._marks.append(_Mark.now(index + 1))
 
     def finish(self) -> Pass:
-        """Everything is written."""
+        """Return the figures of the pass, times in seconds; to be called once everything is written."""
         ended = _Mark.now(self._frames)
         first, last = steady_range(self._frames)
         steady = [mark for mark in self._marks if first <= mark.frames <= last]
@@ -114,7 +114,7 @@ class Meter:
 
 
 class _Mark(NamedTuple):
-    """The clocks when so many frames were done."""
+    """The clocks when this many frames were done."""
 
     frames: int
     at: float
@@ -129,12 +129,12 @@ class _Mark(NamedTuple):
 
 
 def steady_range(frames: int) -> tuple[int, int]:
-    """The numbers of frames done between which a pass over so many frames counts as steady."""
+    """Return the first and last number of finished frames between which a pass counts as steady."""
     return frames // 6, frames * 5 // 6
 
 
 def peak_rss_bytes() -> int:
-    """The most memory that this process had resident. `getrusage` would count what its parent had before the exec."""
+    """Return the peak resident memory of this process, in bytes; `getrusage` would include its parent's."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024

@@ -6,13 +6,14 @@ import hashlib
 import json
 import statistics
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from visage import __version__
 from visage.bench.clip import Clip
+from visage.bench.command import command_record
 from visage.bench.suite import Results
 from visage.config import Settings
 from visage.models import ModelStore, detector_spec, embedder_spec
@@ -37,7 +38,7 @@ class Target:
 
     @property
     def is_met(self) -> bool:
-        """Whether the value is on the right side of the goal."""
+        """Whether the value has reached the goal, or stays below it where it is an upper bound."""
         return self.value <= self.goal if self.is_upper_bound else self.value >= self.goal
 
     def __str__(self) -> str:
@@ -46,7 +47,7 @@ class Target:
 
 
 def make_record(settings: Settings, clip: Clip, results: Results) -> Record:
-    """Everything, fit for JSON. Rates are medians of the rounds; `rounds` holds what they were taken from."""
+    """Return all results as values that JSON can hold. Rates are medians, in frames a second, of the `rounds`."""
     machine = describe_machine()
     stages = results.stages()
     cpu_seconds = sum(cost.cpu_seconds_per_frame for cost in stages.values() if cost.part_of is None)
@@ -94,13 +95,14 @@ def make_record(settings: Settings, clip: Clip, results: Results) -> Record:
         "first_row_seconds": statistics.median(run.first_row_seconds for run in pipelines),
         "peak_rss_bytes": statistics.median(run.peak_rss_bytes for run in pipelines),
         "long_peak_rss_bytes": long[0].peak_rss_bytes if long else None,
+        "commands": [command_record(replace(run, limit_fps=limit_fps)) for run in results.commands],
         "stages": {name: asdict(cost) for name, cost in stages.items()},
         "rounds": {name: [asdict(run) for run in runs] for name, runs in results.runs.items()},
     }
 
 
 def targets(record: Record) -> list[Target]:
-    """The ratios that issue from a record, beside what they should be."""
+    """Return the ratios that a release must reach, computed from a record."""
     found = [
         Target("pipeline / the cores' limit", record["efficiency"], 0.85),
         Target("pipeline / loop on one thread", record["pipeline_fps"] / record["sequential_fps"], 1.6),
@@ -115,9 +117,11 @@ def targets(record: Record) -> list[Target]:
 
 
 def rates(record: Record) -> dict[str, float]:
-    """The figures that two records are compared by."""
+    """Return the figures by which two records are compared: frames a second, bytes and seconds."""
     found = {name: value for name, value in record.items() if name.endswith(("_fps", "_bytes", "_seconds"))}
     found["efficiency"] = record["efficiency"]
+    for run in record.get("commands", []):
+        found |= {f"{run['title']}, {key}": run[key] for key in ("fps", "first_row_seconds", "tail_seconds")}
     found |= {f"{name} CPU s/frame": stage["cpu_seconds_per_frame"] for name, stage in record["stages"].items()}
     return {name: value for name, value in found.items() if value}
 

@@ -10,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from visage.bench.command import COLUMNS, command_row
 from visage.bench.record import rates, targets
 
 __all__ = ["print_comparison", "print_record", "print_table"]
@@ -31,7 +32,7 @@ NOISE_CORES = 0.1
 
 
 def print_record(console: Console, record: dict[str, Any]) -> None:
-    """The stages, the passes, and how they compare with the targets."""
+    """Print the stages (CPU milliseconds a frame), the passes (frames a second) and the targets."""
     clip, machine = record["clip"], record["machine"]
     console.print(
         f"{machine['cpu']}, {record['cores_used']} cores; {record['models']['backend']}\n"
@@ -59,6 +60,11 @@ def print_record(console: Console, record: dict[str, Any]) -> None:
         rows.append((title, f"{record[key]:.1f}", "" if cpu is None else f"{1000 * cpu:.2f}"))
     print_table(console, ("whole", "fps", "CPU ms/frame"), rows)
 
+    if record.get("commands"):
+        commands = [command_row(run) for run in record["commands"]]
+        commands.append(("the cores' limit: cores / sum", f"{record['limit_fps']:.1f}", "", "", "", ""))
+        print_table(console, COLUMNS, commands)
+
     rows = [(target.title, str(target), "ok" if target.is_met else "missed") for target in targets(record)]
     print_table(console, ("ratio", "", ""), rows)
     console.print(f"\npeak memory {record['peak_rss_bytes'] / 2**20:.0f} MiB", highlight=False)
@@ -68,7 +74,7 @@ def print_record(console: Console, record: dict[str, Any]) -> None:
 
 
 def print_comparison(console: Console, new: dict[str, Any], old: dict[str, Any]) -> None:
-    """Every figure of both, and new / old."""
+    """Print every figure of both records, and new / old."""
     before = rates(old)
     rows = [
         (name, f"{before[name]:.4g}", f"{value:.4g}", f"{value / before[name]:.3f}")
@@ -83,7 +89,7 @@ def print_comparison(console: Console, new: dict[str, Any], old: dict[str, Any])
 
 
 def print_table(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A first column of names, then figures."""
+    """Print a table: a first column of names, then right-aligned figures."""
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for number, title in enumerate(header):
         table.add_column(title, justify="right" if number else "left", no_wrap=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES, is_left_out
-from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, open_with
+from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, count, open_with
 from visage.cli.options import ModelDirOption
 from visage.cli.reporting import report
 
@@ -55,7 +55,7 @@ def add(
             raise typer.BadParameter(f"no photograph in {', '.join(map(str, pictures))}")
     with open_with(gallery, gallery_key, model_dir, model=embedder) as (opened, reader):
         if keep_crops is not None:
-            opened.keeps_crops = keep_crops
+            switch_crops(opened, keep=keep_crops)
         if track is not None:
             done = [_enrol_track(opened, name, folder, track) for folder in pictures]
         else:
@@ -81,7 +81,7 @@ def add_folders(
         raise typer.BadParameter(f"{folder} holds no folders with photographs")
     with open_with(gallery, gallery_key, model_dir, model=embedder) as (opened, reader):
         if keep_crops is not None:
-            opened.keeps_crops = keep_crops
+            switch_crops(opened, keep=keep_crops)
         done = [
             _enrol(opened, reader, name, path, face=None, largest=largest)
             for name, files in people.items()
@@ -90,17 +90,38 @@ def add_folders(
     raise typer.Exit(0 if all(done) else 1)
 
 
+def switch_crops(opened: Gallery, *, keep: bool) -> None:
+    """Say what that means, also for the pictures that are stored already, and offer to delete them."""
+    opened.keeps_crops = keep
+    if keep:
+        print("visage: from now on pictures of faces are stored, also by a running daemon", file=sys.stderr)
+        return
+    print("visage: from now on no pictures of faces are stored, also by a running daemon", file=sys.stderr)
+    if not (stored := opened.crops()):
+        return
+    if sys.stdin.isatty() and typer.confirm(
+        f"{count(stored, 'picture')} stored before: delete?", default=False, err=True
+    ):
+        print(f"visage: {count(opened.delete_crops(), 'picture')} deleted", file=sys.stderr)
+    else:
+        left = f"{count(stored, 'picture')} stored before {'is' if stored == 1 else 'are'} hidden, not deleted"
+        print(f"visage: {left}; `visage people delete-crops` deletes them", file=sys.stderr)
+
+
 def _enrol(
     opened: Gallery, reader: Callable[[], FaceReader], name: str, path: Path, *, face: int | None, largest: bool
 ) -> bool:
     """Enrol the face of a photograph and say so; False where it was refused, with the reason on standard error."""
     from stages.errors import SourceError  # noqa: PLC0415
     from visage.people import choose_face  # noqa: PLC0415
-    from visage.people.errors import PictureRefused  # noqa: PLC0415
+    from visage.people.errors import PictureKnown, PictureRefused  # noqa: PLC0415
 
     try:
         chosen = choose_face(reader().read(path), number=face, largest=largest)
         done = opened.add(name, chosen, origin=path.name, content=path.read_bytes())
+    except PictureKnown as known:  # to add a folder again is no failure
+        print(f"{path.name}: {known}")
+        return True
     except (PictureRefused, SourceError, OSError) as refusal:
         report(refusal, about=path.name)
         return False
@@ -110,13 +131,16 @@ def _enrol(
 
 def _enrol_track(opened: Gallery, name: str, folder: Path, track: int) -> bool:
     from stages.errors import SourceError  # noqa: PLC0415
-    from visage.people.errors import PictureRefused  # noqa: PLC0415
+    from visage.people.errors import PictureKnown, PictureRefused  # noqa: PLC0415
     from visage.people.result_track import read_track  # noqa: PLC0415
 
     about = f"{folder.name} track {track}"
     try:
         chosen = read_track(folder, track, model=opened.model)
         done = opened.add(name, chosen, origin=about, content=chosen.embedding.tobytes())
+    except PictureKnown as known:
+        print(f"{about}: {known}")
+        return True
     except (PictureRefused, SourceError) as refusal:
         report(refusal, about=folder.name)
         return False

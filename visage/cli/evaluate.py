@@ -1,4 +1,4 @@
-"""`visage eval`: how good the models are on pictures whose answers are known."""
+"""`visage eval`: how good the models are on pictures and films whose answers are known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="eval",
-    help="Measure detection, verification and identification on your own pictures.",
+    help="Measure detection, verification, identification and tracking on your own pictures and films.",
     no_args_is_help=True,
 )
 
@@ -155,10 +155,60 @@ def identification(
     _keep(json_path, settings, dataclasses.asdict(report))
 
 
+@app.command()
+def video(
+    folder: Folder,
+    people: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Photographs, one folder per person: measure names too.",
+            show_default="none",
+        ),
+    ] = None,
+    detector: Detector = None,
+    embedder: Embedder = None,
+    detector_size: Annotated[int | None, typer.Option(help="Longer side of the detector's input in pixels.")] = None,
+    frameskip: Annotated[str | None, typer.Option(help="As for visage run.", show_default="1")] = None,
+    iou: Annotated[
+        float, typer.Option(min=0.05, max=0.95, help="Least overlap (IoU) of a box and the face that it finds.")
+    ] = 0.5,
+    device: Device = None,
+    model_dir: ModelDirOption = None,
+    json_path: Json = None,
+) -> None:
+    """Measure detection, tracking, clusters and names over films.
+
+    FOLDER holds films, each with its truth beside it: movie.csv (frame,x1,y1,x2,y2,person,ignore), movie.txt (MOT), or
+    movie.xml (CVAT for video 1.1).
+    """
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from stages.errors import StageError  # noqa: PLC0415
+    from visage.cli.reporting import report  # noqa: PLC0415
+    from visage.evaluation.film_truth import read_films  # noqa: PLC0415
+    from visage.evaluation.films import describe_films, evaluate_films  # noqa: PLC0415
+    from visage.evaluation.layouts import LayoutError, read_people  # noqa: PLC0415
+    from visage.people.errors import PeopleError  # noqa: PLC0415
+
+    flags = {"detector": detector, "embedder": embedder, "device": device, "model_dir": model_dir}
+    settings = _settings(**flags, detector_size=detector_size, frameskip=frameskip, track=True)
+    try:
+        known = None if people is None else read_people(people)
+        measured = evaluate_films(read_films(folder), settings, people=known, iou=iou)
+    except (LayoutError, StageError, PeopleError, OSError, ValidationError) as error:
+        report(error)
+        raise typer.Exit(1) from error
+    for line in describe_films(measured):
+        print(line)
+    _keep(json_path, settings, dataclasses.asdict(measured))
+
+
 def _settings(**flags: object) -> Settings:
     from visage.cli.run_session import make_settings  # noqa: PLC0415
 
-    return make_settings({**flags, "track": False})
+    return make_settings({"track": False, **flags})
 
 
 def _keep(path: Path | None, settings: Settings, result: dict[str, Any]) -> None:

@@ -195,7 +195,7 @@ def _chosen(names: Sequence[str], store: ModelStore) -> Sequence[str]:
     known = store.catalog
     for name in names:
         if name not in known:
-            raise typer.BadParameter(f"there is no model {name!r}; there is: {', '.join(known)}")
+            raise typer.BadParameter(f"there is no model {name!r}; known: {', '.join(known)}")
     return names
 
 

@@ -10,7 +10,7 @@ import typer
 
 from visage.cli.enrolment import add, add_folders
 from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, count, open_with
-from visage.cli.upkeep import audit, export_people, import_people, key, prune, reindex
+from visage.cli.upkeep import apply, audit, delete_crops, export_people, import_people, key, prune, reindex
 
 __all__ = ["app"]
 
@@ -160,7 +160,9 @@ def forget(who: Who, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOptio
     raise typer.Exit(0 if done.verified else 1)
 
 
+app.command()(apply)
 app.command()(prune)
+app.command()(delete_crops)
 app.command()(audit)
 app.command("export")(export_people)
 app.command("import")(import_people)

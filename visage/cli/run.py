@@ -35,6 +35,14 @@ def run(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing outputs.", rich_help_panel=OUTPUT)] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Leave out what --dst holds already, complete and with the same settings.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     excel: Annotated[
         bool,
         typer.Option(
@@ -72,6 +80,15 @@ def run(
             "--show", help="Play the result in a window (needs visage-video\\[show]).", rich_help_panel=OUTPUT
         ),
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Leave out files and folders whose name, or path below the folder, matches; can be repeated.",
+            show_default="none",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
     no_propagate: Annotated[
         bool,
         typer.Option(
@@ -124,4 +141,5 @@ def run(
     outputs = OutputOptions(
         dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force, excel=excel
     )
-    raise typer.Exit(Session(chosen, outputs, quiet=quiet).run(src))
+    session = Session(chosen, outputs, quiet=quiet, exclude=tuple(exclude or ()), resume=resume)
+    raise typer.Exit(session.run(src))

@@ -73,7 +73,8 @@ def search(
         seen = match.sighting
         when = datetime.fromtimestamp(seen.started_at, timezone.utc).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         span = f"{seen.start_seconds:.1f}-{seen.end_seconds:.1f} s"
-        print(f"{match.similarity:.2f}  {seen.name:<20}  {seen.source:<20}  {span:<16}  {when}")
+        origin = "" if seen.time_origin == "capture" else f" ({seen.time_origin})"
+        print(f"{match.similarity:.2f}  {seen.name:<20}  {seen.source:<20}  {span:<16}  {when}{origin}")
     if not matches:
         print("nobody alike was seen; --least 0 shows the closest there are")
 

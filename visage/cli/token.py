@@ -46,7 +46,7 @@ def create(
     from visage.web.tokens import Role, TokenStore  # noqa: PLC0415
 
     if role.upper() not in Role.__members__:
-        raise typer.BadParameter(f"there is no role {role!r}; there is: viewer, operator, admin")
+        raise typer.BadParameter(f"there is no role {role!r}; known: viewer, operator, admin")
     if source and role.upper() != Role.VIEWER.name:
         raise typer.BadParameter("a token of one camera is a viewer's: leave --role out")
     print(TokenStore(expand_home(tokens)).create(name, Role[role.upper()], source_id=source))

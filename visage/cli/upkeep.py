@@ -1,4 +1,4 @@
-"""`visage people prune`, `audit`, `export`, `import`, `reindex`, `key`: a gallery kept, taken elsewhere, encrypted."""
+"""`visage people apply`, `prune`, `audit`, `export`, `import`, `reindex`, `key`: a gallery kept and taken elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from visage.cli.gallery import HERE, MAX_LISTED, GalleryKeyOption, GalleryOption, count, open_with
 from visage.cli.options import ModelDirOption
 
-__all__ = ["audit", "export_people", "import_people", "key", "prune", "reindex"]
+__all__ = ["apply", "audit", "delete_crops", "export_people", "import_people", "key", "prune", "reindex"]
 
 
 def prune(
@@ -22,6 +22,35 @@ def prune(
     """Remove sightings and unknowns that are older than a number of days."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         print(f"removed {count(opened.prune(older_than_seconds=days * 86_400), 'sighting')}")
+
+
+def delete_crops(
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete all stored pictures of faces; people, embeddings and sightings stay."""
+    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
+        stored = opened.crops()
+        if stored and not yes:
+            typer.confirm(f"Delete {count(stored, 'picture')} for good?", abort=True)
+        print(f"deleted {count(opened.delete_crops(), 'picture')}")
+
+
+def apply(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="Folders or tables that --dst wrote.")],
+    gallery: GalleryOption = HERE,
+    gallery_key: GalleryKeyOption = None,
+) -> None:
+    """Bring names that were given after a run into its tables; unknowns get their numbers."""
+    from visage.people.result_names import apply_names  # noqa: PLC0415
+
+    with open_with(gallery, gallery_key, None, create=False) as (opened, _):
+        for path in results:
+            applied = apply_names(opened, path)
+            opened.database.audit("apply", "everybody", f"{applied.rows} rows")
+            unmatched = f", {count(applied.unmatched, 'row')} not in this gallery" if applied.unmatched else ""
+            print(f"{path}: {count(applied.rows, 'row')} named anew in {count(applied.tables, 'table')}{unmatched}")
 
 
 def audit(
@@ -50,7 +79,7 @@ def export_people(
 
 def import_people(
     archive: Annotated[
-        Path, typer.Argument(help="Zip file that `visage people export` wrote.", exists=True, dir_okay=False)
+        Path, typer.Argument(help="Zip file in the format of `visage people export`.", exists=True, dir_okay=False)
     ],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
@@ -58,7 +87,9 @@ def import_people(
     """Import the people of an export."""
     from visage.people.exchange import exported_model, import_gallery  # noqa: PLC0415
 
-    with open_with(gallery, gallery_key, None, model=exported_model(archive)) as (opened, _):
+    model = exported_model(archive)
+    is_new = not (gallery / "gallery.sqlite").exists()  # otherwise the embeddings' digest may say more than the name
+    with open_with(gallery, gallery_key, None, model=model if is_new else None) as (opened, _):
         added, known = import_gallery(opened, archive)
         print(f"{count(added, 'picture')} added, {known} known already")
 

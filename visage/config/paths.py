@@ -25,7 +25,7 @@ def _refuse_no_path(path: object) -> object:
 
 
 def _expand_home(path: Path) -> Path:
-    """A user without a home, as in a container, keeps the `~`: most such paths are defaults that nobody uses."""
+    """A user without a home, as in a container, keeps the `~`: most such paths are defaults that are not used."""
     return Path(os.path.expanduser(path))
 
 
@@ -39,4 +39,4 @@ def _make_absolute(path: Path) -> Path:
 
 
 AbsolutePath: TypeAlias = Annotated[NamedPath, AfterValidator(_make_absolute)]
-"""For a daemon, whose working directory nobody remembers."""
+"""For a daemon, whose working directory is easily forgotten."""

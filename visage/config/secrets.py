@@ -18,7 +18,7 @@ __all__ = ["Credentials", "Secret"]
 
 
 class Secret(BaseModel):
-    """A secret's place."""
+    """The place of a secret: an environment variable or a file. `read` raises ConfigError."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,7 +32,7 @@ class Secret(BaseModel):
         return self
 
     def read(self) -> str | None:
-        """The secret; None where no place is given. Raises ConfigError where it is not there, or empty."""
+        """Return the secret; None where no place is given. Raises ConfigError where it is missing or empty."""
         if self.env is not None:
             secret = os.environ.get(self.env, "")
             if not secret:
@@ -44,7 +44,7 @@ class Secret(BaseModel):
             except OSError as error:
                 raise ConfigError([f"the secret in {self.file} can't be read: {error.strerror}"]) from error
             except UnicodeDecodeError as error:
-                raise ConfigError([f"the secret in {self.file} can't be read: it is no UTF-8 text"]) from error
+                raise ConfigError([f"the secret in {self.file} can't be read: it is not UTF-8 text"]) from error
             if not secret:
                 raise ConfigError([f"the secret in {self.file} is empty"])
             return secret
@@ -52,7 +52,7 @@ class Secret(BaseModel):
 
 
 class Credentials(BaseModel):
-    """A user and where the password is."""
+    """A user name and the place of the password. `put_into` raises ConfigError."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,7 +60,7 @@ class Credentials(BaseModel):
     password: Secret = Field(default_factory=Secret, description="Where the password is.")
 
     def put_into(self, address: str) -> str:
-        """The address with these credentials; as it is where there are none. Raises ConfigError."""
+        """Return the address with these credentials, or unchanged without a user. Raises ConfigError."""
         if self.user is None:
             return address
         parts = urlsplit(address)

@@ -53,14 +53,14 @@ Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3), 
 
 
 class Section(BaseModel):
-    """A part of the file: no key that it does not know."""
+    """A section of the file. An unknown key, NaN or an infinite number raises ValidationError."""
 
     # Defaults are validated for the home folder's sake.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
 class CameraConfig(Section):
-    """A camera or stream."""
+    """One camera or stream. Times are in seconds; an invalid address or schedule raises ValidationError."""
 
     address: str = Field(repr=False, min_length=1, description="rtsp://, http(s)://..., or a device: /dev/video0.")
     credentials: Credentials = Field(default_factory=Credentials, description="User and password, if not in address.")
@@ -92,11 +92,11 @@ class CameraConfig(Section):
     def _check_address(cls, address: str) -> str:
         # The text is not repeated: it may hold a password.
         if not (WHOLE_ADDRESS.fullmatch(address) or address.startswith("/dev/")):
-            raise ValueError("is no camera's address: write rtsp://host/path, http(s)://host/path or /dev/video0")
+            raise ValueError("is not a camera's address: write rtsp://host/path, http(s)://host/path or /dev/video0")
         try:
             host_and_port(address)
         except ValueError:
-            raise ValueError("has a host or port that can't be: write rtsp://host:port/path") from None
+            raise ValueError("has an invalid host or port: write rtsp://host:port/path") from None
         return with_lower_scheme(address)
 
     @field_validator("schedule")
@@ -107,7 +107,7 @@ class CameraConfig(Section):
 
 
 class FolderConfig(Section):
-    """A folder whose videos are analysed once each."""
+    """A folder whose videos are analysed once each. Times are in seconds."""
 
     path: AbsolutePath = Field(description="The folder; it includes its subfolders.")
     include: tuple[str, ...] = Field(
@@ -127,7 +127,7 @@ class FolderConfig(Section):
 
 
 class FilesConfig(Section):
-    """How files are worked on, whichever folder they are from."""
+    """How files from all folders are processed. Times are in seconds."""
 
     concurrent: int | None = Field(None, ge=1, description="Files at once; default: what suits the device.")
     attempts: int = Field(5, ge=1, description="Maximum number of attempts for a file that fails.")
@@ -136,7 +136,7 @@ class FilesConfig(Section):
 
 
 class MqttConfig(Section):
-    """A broker that gets events and states, found by Home Assistant."""
+    """An MQTT broker that receives events and states; Home Assistant discovers them there."""
 
     host: str = Field(min_length=1, description="The broker.")
     port: int = Field(1883, ge=1, le=65535, description="8883 is usual with TLS.")
@@ -150,6 +150,10 @@ class MqttConfig(Section):
     discovery_prefix: str | None = Field(
         "homeassistant", description="Prefix of Home Assistant's discovery; null for no discovery."
     )
+    pictures: bool = Field(False, description="Publish a picture of each recognised face, which the broker passes on.")
+    presence_half_life_seconds: float = Field(
+        300.0, gt=0, le=86_400, description="Time in which the confidence that a person is still there halves."
+    )
 
     @field_validator("host")
     @classmethod
@@ -162,12 +166,12 @@ class MqttConfig(Section):
 
     @staticmethod
     def topic_level(source_id: str) -> str:
-        """A source's part of its topics: what Home Assistant takes in its ids as well."""
+        """Return a source's level in its topics, in characters that Home Assistant allows in ids, too."""
         return re.sub(r"[^\w-]", "_", source_id, flags=re.ASCII)
 
 
 class WebhookConfig(Section):
-    """An address that events are posted to."""
+    """A URL that events are posted to. An invalid one raises ValidationError; times are in seconds."""
 
     url: str = Field(repr=False, pattern=r"^https?://", description="Address to post to.")
     secret: Secret = Field(default_factory=Secret, description="Key of the HMAC-SHA256 signature.")
@@ -188,7 +192,7 @@ class WebhookConfig(Section):
 
 
 class EventsConfig(Section):
-    """Where events go."""
+    """The receivers of events: a file, an MQTT broker and webhooks."""
 
     jsonl: AbsolutePath | None = Field(None, description="File that gets one line per event.")
     mqtt: MqttConfig | None = Field(None, description="An MQTT broker.")
@@ -199,7 +203,7 @@ class EventsConfig(Section):
 
 
 class ServiceConfig(Section):
-    """The whole file."""
+    """The whole configuration file of the daemon. `load_service_config` raises ConfigError with all problems."""
 
     state_dir: AbsolutePath = Field(
         Path("~/.visage/service"), description="Folder for the ledger and the queues; one daemon per folder."

@@ -36,7 +36,7 @@ ENVIRONMENT_PREFIX = "VISAGE_SERVICE__"
 def load_service_config(
     path: Path, *, flags: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> ServiceConfig:
-    """The configuration.
+    """Read the configuration of the daemon.
 
     Args:
         flags: `key.key=value` each, laid over everything else.
@@ -56,7 +56,7 @@ def load_service_config(
 
 
 def with_origins(problems: Sequence[str], path: Path, *, flags: Sequence[str] = ()) -> list[str]:
-    """Lines that begin with a key of a file that is right, each with where the key was given put first."""
+    """Prefix each line that begins with a valid key with the place where the key was given. Raises ConfigError."""
     file = _laid_over(path, flags, os.environ)
     return [f"{file.origin(tuple(line.partition(': ')[0].split('.')))}: {line}" for line in problems]
 

@@ -199,7 +199,7 @@ class Settings(BaseSettings):
 
     @property
     def cuda_ordinal(self) -> int:
-        """The number of the card that `device` means; the first one for auto and cuda."""
+        """The number of the GPU that `device` names; 0 for auto and cuda."""
         return int(self.device.partition(":")[2] or 0)
 
     @property

@@ -14,6 +14,7 @@ import glob
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -21,8 +22,10 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from stages.addresses import ADDRESS, is_address, redact_credentials, with_lower_scheme
-from stages.decode.suffixes import VIDEO_SUFFIXES, is_left_out
+from stages.decode.signature import HEAD_BYTES, begins_like_video
+from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES, VIDEO_SUFFIXES, is_left_out
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
+from visage.config.patterns import matches
 from visage.home import expand_home
 
 __all__ = [
@@ -33,6 +36,9 @@ __all__ = [
 ]
 
 LIVE_SCHEMES = frozenset({"rtmp", "rtmps", "rtp", "rtsp", "rtsps", "srt", "udp"})
+MAX_SHOWN = 3
+MAX_LOOKED_INTO = 5000
+NO_VIDEO_SUFFIXES = (*PHOTOGRAPH_SUFFIXES, ".gif", ".m4a", ".m4b", ".mka", ".mks", ".ogg", ".opus", ".part", ".wma")
 WHOLE_ADDRESS = re.compile(ADDRESS.pattern + r"\S+", re.IGNORECASE)
 
 
@@ -60,16 +66,20 @@ class SourceSpec(BaseModel):
 
     @property
     def display_uri(self) -> str:
-        """The address without credentials, for people, logs and tables."""
+        """The address without credentials, for messages, logs and tables."""
         return redact_credentials(self.uri)
 
 
 class StandardInputRefused(SourceError, ValueError):
-    """`-` was given as a source."""
+    """Raised where `-` is given as a source: containers need seeking."""
 
 
 def expand_sources(
-    arguments: Sequence[str], *, on_error: Callable[[SourceError], None] | None = None
+    arguments: Sequence[str],
+    *,
+    exclude: Sequence[str] = (),
+    on_error: Callable[[SourceError], None] | None = None,
+    on_left_out: Callable[[str], None] | None = None,
 ) -> list[SourceSpec]:
     """Turn arguments into sources, in the order given, each address once.
 
@@ -77,6 +87,8 @@ def expand_sources(
         arguments: files, folders, patterns and addresses.
         on_error: called with what is wrong with an argument (a folder without videos or one that may not be listed, a
             pattern without a match); the rest is still expanded. Without it the first such error is raised.
+        exclude: patterns of names, or of paths below a folder, that are left out.
+        on_left_out: called with one line for a folder with files that begin like videos and are not called so.
 
     Raises:
         StandardInputRefused: for `-`.
@@ -87,7 +99,8 @@ def expand_sources(
             raise error
         on_error(error)
 
-    uris = dict.fromkeys(uri for argument in arguments for uri in _uris(argument, report))
+    choice = _Choice(tuple(exclude), report, on_left_out)
+    uris = dict.fromkeys(uri for argument in arguments for uri in _uris(argument, choice))
     taken: set[str] = set()
     specs = []
     for uri in uris:
@@ -98,14 +111,21 @@ def expand_sources(
 
 
 def redact_text(text: str) -> str:
-    """The text with every address in it redacted."""
+    """Return the text with the credentials in every address removed."""
     return WHOLE_ADDRESS.sub(lambda found: redact_credentials(found[0]), text)
 
 
-Report = Callable[[SourceError], None]
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What folders do not stand for, and where that is reported."""
+
+    exclude: tuple[str, ...]
+    report: Callable[[SourceError], None]
+    on_left_out: Callable[[str], None] | None
 
 
-def _uris(argument: str, report: Report) -> Iterator[str]:
+def _uris(argument: str, choice: _Choice) -> Iterator[str]:
+    report = choice.report
     if argument == "-":
         raise StandardInputRefused(
             "- (standard input) can't be read: containers need seeking; save it to a file and name the file"
@@ -119,37 +139,73 @@ def _uris(argument: str, report: Report) -> Iterator[str]:
         try:
             urlsplit(argument)
         except ValueError as error:
-            report(SourceUnreadable(f"{redact_credentials(argument)} is no address ({error}); check how it is written"))
+            report(SourceUnreadable(f"{redact_credentials(argument)} is not a valid address ({error})"))
         else:
             yield with_lower_scheme(argument)
         return
     path = expand_home(argument)
     if os.path.isdir(path):  # Path's own raises where a folder above may not be entered
-        videos = _videos(path, report)
+        videos = _videos(path, choice)
         if not videos:
             report(NotAVideo(f"{path}: no videos in this folder or below it; name files or a pattern to say which"))
         yield from videos
     elif glob.has_magic(argument) and not os.path.lexists(path):
-        matches = sorted(glob.glob(str(path), recursive=True))
-        if not matches:
-            report(SourceNotFound(f"{path}: no file matches this pattern"))
-        for match in matches:
-            # A folder that a pattern happens to match was not asked for by name: without videos it is no error.
-            yield from _videos(Path(match), report) if os.path.isdir(match) else [match]
+        yield from _matched(path, choice)
     else:
         yield str(path)
 
 
-def _videos(folder: Path, report: Report) -> list[str]:
-    def unreadable(error: OSError) -> None:
-        report(SourceUnreadable(f"{error.filename}: {error.strerror}; skipped, check the folder's permissions"))
+def _matched(pattern: Path, choice: _Choice) -> Iterator[str]:
+    found = sorted(glob.glob(str(pattern), recursive=True))
+    if not found:
+        choice.report(SourceNotFound(f"{pattern}: no file matches this pattern"))
+    for match in found:
+        # A folder that a pattern happens to match was not asked for by name: without videos it is no error.
+        if os.path.isdir(match):
+            yield from _videos(Path(match), choice)
+        elif not matches(Path(match), choice.exclude):
+            yield match
 
-    videos = []
+
+def _videos(folder: Path, choice: _Choice) -> list[str]:
+    def takes(below: Path) -> bool:
+        return not is_left_out(below.name) and not matches(below, choice.exclude)
+
+    def unreadable(error: OSError) -> None:
+        choice.report(SourceUnreadable(f"{error.filename}: {error.strerror}; skipped, check the folder's permissions"))
+
+    videos: list[str] = []
+    others: list[str] = []
     for parent, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = [name for name in folders if not is_left_out(name)]
-        visible = (name for name in names if not is_left_out(name))
-        videos += [os.path.join(parent, name) for name in visible if name.lower().endswith(VIDEO_SUFFIXES)]
+        below = Path(parent).relative_to(folder)
+        folders[:] = [name for name in folders if takes(below / name)]
+        for name in filter(lambda name: takes(below / name), names):
+            is_video = name.lower().endswith(VIDEO_SUFFIXES)
+            (videos if is_video else others).append(os.path.join(parent, name))
+    if choice.on_left_out is not None and (missed := _videos_by_content(sorted(others))):
+        shown = ", ".join(os.path.relpath(path, folder) for path in missed[:MAX_SHOWN])
+        more = f" and {len(missed) - MAX_SHOWN} more" if len(missed) > MAX_SHOWN else ""
+        choice.on_left_out(f"{folder}: left out {shown}{more}: not called like videos; name them to analyse them")
     return sorted(videos)
+
+
+def _videos_by_content(paths: Sequence[str]) -> list[str]:
+    """Those of the first few thousand that begin like videos. Stills, sound and what is being written are none."""
+    found = []
+    for path in paths[:MAX_LOOKED_INTO]:
+        if path.lower().endswith(NO_VIDEO_SUFFIXES):
+            continue
+        try:
+            with open(path, "rb", opener=_without_waiting) as file:
+                if begins_like_video(file.read(HEAD_BYTES)):
+                    found.append(path)
+        except OSError:  # it could not be analysed either
+            continue
+    return found
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe has no reader or writer
 
 
 def _scheme(uri: str) -> str:

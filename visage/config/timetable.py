@@ -17,17 +17,17 @@ DAY_MINUTES = 24 * HOUR_MINUTES
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """Spans of the week; none means always."""
+    """Spans of the week in local time; without any it is always on. `parse` raises ValueError."""
 
     spans: tuple[_Span, ...] = ()
 
     @classmethod
     def parse(cls, entries: Sequence[str]) -> Timetable:
-        """Raises ValueError, which says how an entry is written."""
+        """Read entries such as `mon-fri 07:00-19:30`. Raises ValueError, which shows how to write one."""
         return cls(tuple(_span(entry) for entry in entries))
 
     def is_on(self, now: datetime) -> bool:
-        """Whether it is on at this local time."""
+        """Return whether a span holds this local time; seconds are ignored."""
         return not self.spans or any(
             span.holds(now.weekday(), now.hour * HOUR_MINUTES + now.minute) for span in self.spans
         )
@@ -51,14 +51,14 @@ class _Span:
 def _span(entry: str) -> _Span:
     found = ENTRY.fullmatch(entry.strip().lower())
     if found is None:
-        raise ValueError(f"{entry!r} is no time: write `mon-fri 07:00-19:30`, `sat 10:00-24:00` or `22:00-06:00`")
+        raise ValueError(f"{entry!r} is not a time: write `mon-fri 07:00-19:30`, `sat 10:00-24:00` or `22:00-06:00`")
     first, last, *clock = found.groups()
     for day in (first, last):
         if day is not None and day not in DAYS:
-            raise ValueError(f"{day!r} is no day: {', '.join(DAYS)}")
+            raise ValueError(f"{day!r} is not a day: {', '.join(DAYS)}")
     start, end = (int(clock[at]) * HOUR_MINUTES + int(clock[at + 1]) for at in (0, 2))
     if start >= DAY_MINUTES or end > DAY_MINUTES or max(int(clock[1]), int(clock[3])) >= HOUR_MINUTES or start == end:
-        raise ValueError(f"{entry!r} is no time of a day")
+        raise ValueError(f"{entry!r} is not a time of day")
     if first is None:
         return _Span(frozenset(range(7)), start, end)
     begin = DAYS.index(first)

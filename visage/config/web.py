@@ -27,7 +27,7 @@ class AddRules(BaseModel):
 
     schemes: tuple[str, ...] = Field(
         ("rtsp", "rtsps"),
-        description="Schemes that may be opened. http and https follow redirects and playlists to anywhere.",
+        description="Schemes that may be opened; of http and https every redirect, playlist and key is checked, too.",
     )
     hosts: tuple[str, ...] = Field((), description="Names of hosts, or `*.domain`.")
     networks: tuple[str, ...] = Field((), description="Networks of addresses, for example 192.168.1.0/24.")
@@ -43,7 +43,7 @@ class AddRules(BaseModel):
 
 
 class WebSettings(BaseModel):
-    """Listening, tokens and limits."""
+    """Where the API and the page are served, and limits in seconds, bytes, pixels and requests."""
 
     # Defaults are validated for the home folder's sake.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
@@ -97,7 +97,7 @@ class WebSettings(BaseModel):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
+    """Return whether only this machine can reach the address: `localhost` or a loopback IP address."""
     if host == "localhost":
         return True
     try:

@@ -26,14 +26,14 @@ MAX_NODES = 100_000
 
 
 class YamlFile:
-    """A mapping read from a file.
+    """A YAML mapping and the line of each of its keys. At most 4 MiB (`MAX_BYTES`) are read.
 
     Attributes:
         values: plain dicts, lists and scalars.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises ConfigError: it can't be read, is no YAML, or is no mapping."""
+        """Read the file. Raises ConfigError: it can't be read, is not YAML, or is not a mapping."""
         self._path = path
         self._origins: dict[KeyPath, str] = {}
         self._node_count = 0
@@ -72,15 +72,15 @@ class YamlFile:
         self.values = {key: section for key, section in value.items() if section is not None}
 
     def lay_over(self, key_path: KeyPath, text: str, *, origin: str) -> None:
-        """Put a value in place of the file's; `text` is read as YAML. Raises ConfigError."""
+        """Replace a value of the file; `text` is read as YAML. Raises ConfigError."""
         problems: list[str] = []
         try:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
             value = None if root is None else self._plain(root, key_path, problems)
         except (yaml.YAMLError, RecursionError) as error:
-            raise ConfigError([f"{origin}: {text!r} is not a value"]) from error
+            raise ConfigError([f"{origin}: {text!r} is not a valid value"]) from error
         if problems:
-            raise ConfigError([f"{origin}: {text!r} is not a value"])
+            raise ConfigError([f"{origin}: {text!r} is not a valid value"])
         place: dict[str, object] = self.values
         for key in key_path[:-1]:
             below = place.setdefault(key, {})
@@ -92,7 +92,7 @@ class YamlFile:
         self._origins[key_path] = origin
 
     def origin(self, key_path: KeyPath) -> str:
-        """Where a key was given, or the nearest above it: "visage.yaml:12", or what laid it over."""
+        """Return where a key, or the nearest key above it, was given: "visage.yaml:12", or the origin of an overlay."""
         for length in range(len(key_path), 0, -1):
             if key_path[:length] in self._origins:
                 return self._origins[key_path[:length]]
@@ -111,7 +111,7 @@ class YamlFile:
         except yaml.MarkedYAMLError as error:
             problems.append(f"{self._where(node)}: {error.problem}")
         except ValueError as error:  # looks like a date, a number, ... and is none
-            problems.append(f"{self._where(node)}: {node.value!r} is no value: {error}")
+            problems.append(f"{self._where(node)}: {node.value!r} is not a valid value: {error}")
         # PyYAML takes the words of an explicit tag on trust: `!!bool x` looks x up, `!!int ""` takes its first letter.
         except (LookupError, TypeError, AttributeError, ArithmeticError):
             problems.append(f"{self._where(node)}: {node.value!r} is not a valid {node.tag.rpartition(':')[2]}")
@@ -136,7 +136,7 @@ class YamlFile:
                 continue
             key = str(key_node.value)
             if key in values:
-                problems.append(f"{self._where(key_node)}: {'.'.join((*at, key))} stands here a second time")
+                problems.append(f"{self._where(key_node)}: {'.'.join((*at, key))} is given a second time")
             self._origins[(*at, key)] = self._where(key_node)
             values[key] = self._plain(value_node, (*at, key), problems)
         return {**shared, **values}
@@ -156,7 +156,7 @@ class YamlFile:
 
 
 class ConfigError(ValueError):
-    """The configuration is wrong; one line a problem, each with file, line and key."""
+    """Raised for a wrong configuration; the message has one line per problem, with file, line and key."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))

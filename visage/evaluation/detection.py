@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stages.frames import FloatArray
 
-__all__ = ["SIZES", "DetectionReport", "TrueFaces", "evaluate_detection"]
+__all__ = ["SIZES", "DetectionReport", "TrueFaces", "evaluate_detection", "overlaps"]
 
 SIZES: Mapping[str, tuple[float, float]] = {
     "under 16": (0, 16),
@@ -99,18 +99,18 @@ def _match(
     """For every detection right, wrong or None (an ignored face); and which faces were found."""
     verdicts: list[bool | None] = [False] * len(scores)
     taken = np.zeros(len(truth.boxes_xyxy), bool)
-    overlaps = _overlaps(boxes, truth.boxes_xyxy)
+    alike = overlaps(boxes, truth.boxes_xyxy)
     for row in np.argsort(-scores, kind="stable"):
-        open_overlaps = np.where(taken | truth.ignored, 0, overlaps[row])
+        open_overlaps = np.where(taken | truth.ignored, 0, alike[row])
         best = int(open_overlaps.argmax()) if len(open_overlaps) else 0
         if len(open_overlaps) and open_overlaps[best] >= iou:
             taken[best] = verdicts[row] = True
-        elif (overlaps[row][truth.ignored] >= iou).any():
+        elif (alike[row][truth.ignored] >= iou).any():
             verdicts[row] = None
     return verdicts, taken
 
 
-def _overlaps(a: FloatArray, b: FloatArray) -> NDArray[np.float64]:
+def overlaps(a: FloatArray, b: FloatArray) -> NDArray[np.float64]:
     """IoU of every box of a with every one of b, (len(a), len(b))."""
     a64, b64 = a.astype(np.float64), b.astype(np.float64)
     low = np.maximum(a64[:, None, :2], b64[None, :, :2])

@@ -24,7 +24,16 @@ import numpy as np
 from stages.decode.suffixes import PHOTOGRAPH_SUFFIXES, is_left_out
 from visage.evaluation.detection import TrueFaces
 
-__all__ = ["LayoutError", "Template", "read_detection", "read_identification", "read_people", "read_verification"]
+__all__ = [
+    "LayoutError",
+    "Template",
+    "number_in",
+    "read_detection",
+    "read_identification",
+    "read_people",
+    "read_verification",
+    "table_rows",
+]
 
 IGNORED_UNDER = 10  # pixels of height: WIDER FACE's own lower bound
 
@@ -51,11 +60,11 @@ def read_detection(folder: Path) -> Mapping[Path, TrueFaces]:
     wider = next(iter(sorted(folder.glob("wider_face_*_bbx_gt.txt"))), None)
     if table.exists():
         rows: dict[Path, list[tuple[float, ...]]] = {}
-        for line, row in _rows(table, ("image", "x1", "y1", "x2", "y2")):
+        for line, row in table_rows(table, ("image", "x1", "y1", "x2", "y2")):
             faces = rows.setdefault(folder / row["image"], [])
             if row["x1"]:
-                box = [_number(row[side], table, line) for side in ("x1", "y1", "x2", "y2")]
-                faces.append((*box, _number(row.get("ignore") or "0", table, line)))
+                box = [number_in(row[side], table, line) for side in ("x1", "y1", "x2", "y2")]
+                faces.append((*box, number_in(row.get("ignore") or "0", table, line)))
         return {path: _faces(faces) for path, faces in rows.items()}
     if wider is not None:
         images = next((place for place in (folder / "images", folder) if place.is_dir()), folder)
@@ -69,7 +78,7 @@ def read_verification(folder: Path) -> tuple[Mapping[str, Template], Sequence[tu
         templates = _read_templates(folder)
         pairs_file = folder / "pairs.csv"
         if pairs_file.exists():
-            rows = _rows(pairs_file, ("template_1", "template_2"))
+            rows = table_rows(pairs_file, ("template_1", "template_2"))
             pairs = [(row["template_1"], row["template_2"]) for _, row in rows]
         else:
             pairs = list(itertools.combinations(templates, 2))
@@ -122,10 +131,10 @@ def _read_wider(listing: Path, images: Path) -> Iterator[tuple[Path, TrueFaces]]
     lines = listing.read_text(encoding="utf-8").split("\n")
     number = 0
     while number < len(lines) and lines[number].strip():
-        picture, count = images / lines[number].strip(), int(_number(_line(lines, number + 1), listing, number + 2))
+        picture, count = images / lines[number].strip(), int(number_in(_line(lines, number + 1), listing, number + 2))
         faces = []
         for line in range(number + 2, number + 2 + max(1, count)):  # a picture without faces has one line of zeros
-            fields = [_number(field, listing, line + 1) for field in _line(lines, line).split()]
+            fields = [number_in(field, listing, line + 1) for field in _line(lines, line).split()]
             if len(fields) < WIDER_FIELDS:
                 raise LayoutError(f"{listing}, line {line + 1}: ten numbers were expected, x y w h and six marks")
             x, y, w, h = fields[:4]
@@ -143,7 +152,7 @@ def _line(lines: Sequence[str], number: int) -> str:
 def _read_templates(folder: Path) -> Mapping[str, Template]:
     pictures: dict[str, list[Path]] = {}
     people: dict[str, str] = {}
-    for _, row in _rows(folder / "templates.csv", ("template", "subject", "image")):
+    for _, row in table_rows(folder / "templates.csv", ("template", "subject", "image")):
         pictures.setdefault(row["template"], []).append(folder / row["image"])
         people[row["template"]] = row["subject"]
     return {name: Template(name, people[name], tuple(paths)) for name, paths in pictures.items()}
@@ -159,14 +168,14 @@ def _read_lfw(listing: Path, templates: Mapping[str, Template]) -> Iterator[tupl
         if len(fields) not in (3, 4):  # with one name, and with two
             continue
         first, second = (fields[0], fields[1]), (fields[-2] if len(fields) > 3 else fields[0], fields[-1])  # noqa: PLR2004
-        keys = [f"{person}_{int(_number(index, listing, number)):04d}" for person, index in (first, second)]
+        keys = [f"{person}_{int(number_in(index, listing, number)):04d}" for person, index in (first, second)]
         missing = [key for key in keys if key not in names]
         if missing:
             raise LayoutError(f"{listing}, line {number}: there is no picture {missing[0]}")
         yield names[keys[0]], names[keys[1]]
 
 
-def _rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def table_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     with table.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
@@ -180,7 +189,7 @@ def _faces(rows: Sequence[tuple[float, ...]]) -> TrueFaces:
     return TrueFaces(values[:, :4], values[:, 4] > 0)
 
 
-def _number(text: str, file: Path, line: int) -> float:
+def number_in(text: str, file: Path, line: int) -> float:
     try:
         return float(text)
     except ValueError as error:

@@ -13,14 +13,14 @@ import threading
 from collections.abc import Callable
 
 from visage.fleet.messages import Command, Failed, Report, Stopped, Task
+from visage.fleet.shared_roster import RosterSnapshot
 from visage.runtime.errors import RuntimeFailure
 
 __all__ = ["EXIT_SECONDS", "WorkerLost", "WorkerProcess"]
 
 EXIT_SECONDS = 5.0
 """Longest wait for a worker to leave that has nothing more to say or was told to drop everything. It is killed then:
-its memory and its share of a card are the system's to free, and all that is to last is written by its owner."""
-
+its memory and its share of a card are the system's to free, and what it had not published is of no use."""
 
 LEAVE_SECONDS = 20.0
 """The same for a worker that has said that it is done."""
@@ -51,7 +51,7 @@ class WorkerProcess:
                 without being told to.
         """
         self.name = name
-        self._task = task
+        self.task = task
         self._entry = entry
         self._on_report = on_report
         self._on_gone = on_gone
@@ -86,13 +86,18 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C is the owner's to hear, from the first moment on
         )
         self._theirs.close()
-        self._connection.send(self._task)
+        self._sending.acquire()  # for the thread, which lets go when the task is sent: commands come after it
         self._thread.start()
 
     def tell(self, command: Command) -> None:
         """Send a command; one that has gone does not hear it, and `on_gone` has told or will."""
         with self._sending, contextlib.suppress(OSError):
             self._connection.send(command)
+
+    def share(self, people: RosterSnapshot) -> None:
+        """Send it the people that faces are compared with; see `tell`."""
+        with self._sending, contextlib.suppress(OSError):
+            people.send(self._connection)
 
     def let_go(self) -> None:
         """From now on its end is no failure."""
@@ -117,6 +122,10 @@ class WorkerProcess:
 
     def _listen(self) -> None:
         try:
+            with contextlib.suppress(OSError):  # it has ended already, and is not heard of below
+                # Here: a long task waits until the process reads it, and other processes are to start meanwhile.
+                self._connection.send(self.task)
+            self._sending.release()
             while (report := self._next_report()) is not None:
                 if isinstance(report, Stopped):
                     self._may_end = True
@@ -158,4 +167,4 @@ class WorkerProcess:
         if self._error is not None or self._may_end:
             return self._error
         how = f"was ended by signal {-status}" if status < 0 else f"ended with code {status}"
-        return WorkerLost(f"the process {self.name} {how}; what it had found is kept, run these videos again")
+        return WorkerLost(f"the process {self.name} {how}")

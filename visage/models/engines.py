@@ -34,7 +34,7 @@ READABLE = 0o666  # less the umask: several users may share a model folder
 LOCK_TIMEOUT_SECONDS = 3600.0
 
 OnBuild = Callable[[str, BuildProgress], None]
-"""Told of a build's progress about once a second, with the network's name; on another thread."""
+"""Called with the network's name and its progress about once a second, on another thread."""
 
 
 class EngineCache:

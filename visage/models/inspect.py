@@ -1,4 +1,4 @@
-"""What a network that nobody has described is: found by preparing it, running it once, and looking at what comes out.
+"""What an undescribed network is: found by preparing it, running it once, and looking at what comes out.
 
 Colour order and normalisation can't be seen in a network; the proposal has those that networks of its family usually
 have, and says so. A picture with a face tells whether they are right (`visage models add` tries one).

@@ -21,7 +21,7 @@ class AcceptedLicences:
         self._path = model_dir / "accepted-licences"
 
     def accept(self, spec: ModelSpec) -> None:
-        """Somebody has agreed to this model's licence. Raises OSError."""
+        """Record that the user has agreed to this model's licence. Raises OSError."""
         if self._has(spec):
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)

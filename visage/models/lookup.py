@@ -37,4 +37,4 @@ def _find(name: str, model_dir: Path | None) -> ModelSpec | None:
 
 def _no_such(kind: str, name: str, wanted: type[ModelSpec], model_dir: Path | None) -> str:
     known = ", ".join(spec.name for spec in load_catalog(model_dir).values() if isinstance(spec, wanted))
-    return f"there is no {kind} {name!r}; there is: {known}"
+    return f"there is no {kind} {name!r}; known: {known}"

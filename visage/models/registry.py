@@ -112,7 +112,7 @@ class ModelSpec(_Record):
 
     @property
     def is_permissive(self) -> bool:
-        """Whether the weights may be used for anything, so that nobody has to be asked before they are fetched."""
+        """Whether the weights may be used for anything, so that no one has to be asked before they are fetched."""
         return self.licence in PERMISSIVE_LICENCES
 
     @property
@@ -155,6 +155,10 @@ class EmbedderSpec(ModelSpec):
         embedding_dim: length of an embedding.
         min_norm: least norm of an embedding as the network gives it; below, the face is not recognisable: it is turned,
             covered or blurred, and would resemble other people's. 0 where this was not measured.
+        full_norm: norm from which a face is as recognisable as any: the quality of an embedded face is its norm's
+            square over this one's, at most 1. 0 where the norm says nothing of that, or was not measured; then quality
+            stays what geometry says.
+        norm_source: who measured both, and how.
         similarity: how two embeddings are compared.
         similarity_threshold: from here on two faces are taken for one person's; `similarity_source` says who measured.
     """
@@ -166,6 +170,8 @@ class EmbedderSpec(ModelSpec):
     )
     embedding_dim: int
     min_norm: float = Field(0.0, ge=0)
+    full_norm: float = Field(0.0, ge=0)
+    norm_source: str = ""
     similarity: Literal["cosine"]
     similarity_threshold: float = Field(ge=-1, le=1)
     similarity_source: str = Field(min_length=1)

@@ -58,11 +58,11 @@ class ModelStore:
             return own_model(Path(name), self.model_dir)
         catalog = self.catalog
         if name not in catalog:
-            raise UnknownModel(f"there is no model {name!r}; there is: {', '.join(catalog)}")
+            raise UnknownModel(f"there is no model {name!r}; known: {', '.join(catalog)}")
         return self._pins.resolve(catalog[name])
 
     def needs_agreement(self, name: str) -> bool:
-        """Whether it would be fetched, is not free for every use, and nobody has agreed. Raises UnknownModel."""
+        """Whether it would be fetched, is not free for every use, and no one has agreed. Raises UnknownModel."""
         spec = self.spec(name)
         try:
             self._licences.check(spec)
@@ -80,7 +80,7 @@ class ModelStore:
         Raises:
             UnknownModel: not in the catalogue.
             ModelUnavailable: no origin worked; the message lists what was tried.
-            LicenceNotAccepted: it would have to be fetched, is not free for every use, and nobody has agreed.
+            LicenceNotAccepted: it would have to be fetched, is not free for every use, and no one has agreed.
         """
         return self._fetch(self.spec(name), progress)[0]
 

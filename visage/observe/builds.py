@@ -17,7 +17,7 @@ CLEAR_LINE = "\r\x1b[K"
 
 
 class EngineBuilds:
-    """Shows builds as they report themselves: `builds(name, progress)`."""
+    """Shows the progress of engine builds: `builds(name, progress)`. Without a terminal, one line in 60 seconds."""
 
     def __init__(self, *, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr

@@ -25,7 +25,7 @@ LINE_INTERVAL_SECONDS = 2.0
 
 
 class DownloadProgress:
-    """Shows downloads as they report themselves: `progress(name, done_bytes, total_bytes)`."""
+    """Shows the progress of downloads in bytes: `progress(name, done_bytes, total_bytes)`."""
 
     def __init__(self, *, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream or sys.stderr
@@ -44,7 +44,7 @@ class DownloadProgress:
             self._stream.flush()
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Remove the bars from the terminal, if there are any."""
         if self._bars is not None:
             self._bars.stop()
 

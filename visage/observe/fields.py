@@ -15,6 +15,6 @@ FIELDS = ("source", EVENT, "error")
 
 
 def about(event: str, source: str | None = None, *, error: BaseException | None = None) -> dict[str, object]:
-    """For `extra` of a logger's call; what is None is left out."""
+    """Return the fields for `extra` of a logging call; those that are None are left out."""
     fields = {"source": source, EVENT: event, "error": None if error is None else type(error).__name__}
     return {name: value for name, value in fields.items() if value is not None}

@@ -1,7 +1,7 @@
 """Prometheus metrics of a pipeline, in a registry that the caller gives.
 
-Timings come from the stages' threads through `Hook`; everything else is read from `Pipeline.statistics()` when somebody
-scrapes, so that counting costs a frame nothing. Labels are few: stages, queues, states, and sources while they run (a
+Timings come from the stages' threads through `Hook`; everything else is read from `Pipeline.statistics()` at each
+scrape, so that counting costs a frame nothing. Labels are few: stages, queues, states, and sources while they run (a
 file's series ends with it; the totals keep what it counted).
 """
 
@@ -28,14 +28,14 @@ SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Watched(Protocol):
-    """What metrics need of a pipeline."""
+    """The part of a pipeline that metrics need; its times are in seconds."""
 
     def statistics(self) -> PipelineStatistics:
-        """Its counters at this moment."""
+        """Return the counters of this moment; times are in seconds."""
 
 
 class PipelineMetrics(Collector):
-    """A `stages.contract.Hook` and a collector; register once, then `watch` the pipeline."""
+    """A `stages.contract.Hook` and a collector; register it once, then `watch` the pipeline. Times are in seconds."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._pipeline: Watched | None = None
@@ -56,16 +56,16 @@ class PipelineMetrics(Collector):
         registry.register(self)
 
     def on_batch(self, stage: str, size: int, seconds: float) -> None:
-        """Called by the runtime after each batch, on the stage's thread."""
+        """Record the size and the seconds of one batch; called on the stage's thread."""
         self._seconds.labels(stage).observe(seconds)
         self._sizes.labels(stage).observe(size)
 
     def watch(self, pipeline: Watched) -> None:
-        """Report this pipeline's statistics from now on."""
+        """Report the statistics of this pipeline from now on."""
         self._pipeline = pipeline
 
     def collect(self) -> Iterable[Metric]:
-        """What a scrape gets besides the timings; nothing before `watch`."""
+        """Yield what a scrape shows besides the timings; nothing before `watch`. Waits are in seconds."""
         if self._pipeline is None:
             return
         statistics = self._pipeline.statistics()
@@ -78,7 +78,7 @@ class PipelineMetrics(Collector):
         yield from _queues(statistics, totals)
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the registry need not scrape to learn the names."""
+        """Return nothing: the registry need not scrape to learn the names."""
         return ()
 
 

@@ -12,7 +12,7 @@ JOINERS = frozenset("\u200c\u200d")  # part of how some scripts and emoji are wr
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""The text with what does not print spelled out: `\n`, `\x1b`, `\u202e`.
+    r"""Return the text with characters that do not print escaped: `\n`, `\x1b`, `\u202e`.
 
     Args:
         keep: characters to leave as they are.

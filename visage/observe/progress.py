@@ -22,17 +22,17 @@ LINE_INTERVAL_SECONDS = 2.0
 
 
 class RunProgress(Protocol):
-    """Shows statistics until it is closed."""
+    """Shows the statistics of a run, frames a second among them, until it is closed."""
 
     def update(self, statistics: PipelineStatistics) -> None:
-        """Show these; called a few times a second, from one thread."""
+        """Show these statistics; called a few times a second, from one thread."""
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Remove the bars or flush the lines. Raises OSError where standard error can't be written."""
 
 
 def choose_progress(*, quiet: bool, whole_sources: bool) -> RunProgress:
-    """Bars if standard error is a terminal, lines if not, nothing if quiet.
+    """Return bars if standard error is a terminal, lines every 2 seconds if not, and nothing if quiet.
 
     Args:
         whole_sources: False if only a part of each source is read: then no share done can be told.
@@ -45,7 +45,7 @@ def choose_progress(*, quiet: bool, whole_sources: bool) -> RunProgress:
 
 
 class BarProgress:
-    """A bar for each source that is being read."""
+    """A bar for each source that is being read: frames, frames a second, time left and faces."""
 
     def __init__(self, *, whole_sources: bool = True, console: Console | None = None) -> None:
         self._whole_sources = whole_sources
@@ -65,9 +65,11 @@ class BarProgress:
         self._progress.start()
 
     def close(self) -> None:
+        """Remove the bars from the terminal."""
         self._progress.stop()
 
     def update(self, statistics: PipelineStatistics) -> None:
+        """Draw a bar for each running source and hide those of sources that have ended."""
         for source in statistics.sources:
             if source.state is SourceState.PENDING:
                 continue
@@ -110,9 +112,11 @@ class LineProgress:
         self._shown: dict[str, int] = {}
 
     def close(self) -> None:
+        """Flush the stream. Raises OSError where it can't be written."""
         self._stream.flush()
 
     def update(self, statistics: PipelineStatistics) -> None:
+        """Write a line for each running source, unless the last ones are less than two seconds old."""
         seconds = self._clock() - self._shown_at
         if seconds < LINE_INTERVAL_SECONDS:
             return
@@ -133,12 +137,14 @@ class LineProgress:
 
 
 class NoProgress:
-    """Says nothing."""
+    """Shows nothing, as `--quiet` asks."""
 
     def update(self, statistics: PipelineStatistics) -> None:
+        """Ignore the statistics: the run is quiet."""
         return
 
     def close(self) -> None:
+        """Do nothing: no terminal was touched."""
         return
 
 

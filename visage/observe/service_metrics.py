@@ -1,6 +1,6 @@
 """Prometheus metrics of the daemon, besides those of its pipeline: sources, events, files, latency.
 
-Read from the parts when somebody scrapes; only what is measured a frame is counted here, by the sink each source gets
+Read from the parts at each scrape; only what is measured per frame is counted here, by the sink that each source gets
 from `tally`. A source's series ends when it is removed. Labels are sources, states, types and receivers, all named in
 the configuration; none holds an address.
 """
@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from stages.frames import Observation
-from stages.sink.base import ObservingSink
+from stages.sink.base import Sink
 from visage import __version__
 
 __all__ = ["CAMERA_STATES", "CameraCounts", "ServiceMetrics", "ServiceStatus", "TallySink", "process_registry"]
@@ -27,19 +27,19 @@ LATENCY_BUCKETS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 
 
 class CameraCounts(Protocol):
-    """What metrics need of a camera's reading; `state` is one of `CAMERA_STATES`."""
+    """The part of a camera's report that metrics need; `state` is one of `CAMERA_STATES`."""
 
     @property
     def source_id(self) -> str:
-        """Its name."""
+        """The camera's name in the configuration."""
 
     @property
     def state(self) -> str:
-        """What it does."""
+        """Its state, one of `CAMERA_STATES`."""
 
     @property
     def reconnects(self) -> int:
-        """Number of reconnections."""
+        """Number of reconnections since the daemon started."""
 
     @property
     def frames_capped(self) -> int:
@@ -48,7 +48,7 @@ class CameraCounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """The daemon at one moment.
+    """The counters of the daemon at one moment; GPU memory is in bytes.
 
     Attributes:
         files: jobs of the ledger by state.
@@ -72,7 +72,7 @@ CAMERA_STATES = ("waiting", "connecting", "running", "reconnecting", "paused", "
 
 
 class ServiceMetrics(Collector):
-    """Register once, then `watch` the daemon."""
+    """A collector of the daemon's metrics; register it once, then `watch` the daemon. Latency is in seconds."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.embeddings = 0
@@ -88,23 +88,23 @@ class ServiceMetrics(Collector):
         registry.register(self)
 
     def watch(self, read: Callable[[], ServiceStatus]) -> None:
-        """Report what this gives from now on."""
+        """Read the status from this callable at every scrape."""
         self._read = read
 
     def tally(self) -> TallySink:
-        """A sink that counts for one source."""
+        """Return a sink that counts the embeddings and identities of one source."""
         return TallySink(self)
 
     def observe_latency(self, kind: str, seconds: float) -> None:
-        """A frame has come through."""
+        """Record the seconds from a frame's capture until its events are published."""
         self._latency.labels(kind).observe(seconds)
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the registry need not scrape to learn the names."""
+        """Return nothing: the registry need not scrape to learn the names."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """What a scrape gets besides the latency."""
+        """Yield what a scrape shows besides the latency; memory is in bytes."""
         yield InfoMetricFamily(
             "visage_build",
             "Versions of Visage and Python.",
@@ -144,14 +144,14 @@ class ServiceMetrics(Collector):
             )
 
 
-class TallySink(ObservingSink):
-    """Counts embeddings and identified faces; keeps nothing."""
+class TallySink(Sink):
+    """Counts embeddings and identified faces; keeps and raises nothing."""
 
     def __init__(self, metrics: ServiceMetrics) -> None:
         self._metrics = metrics
 
     def write(self, observation: Observation) -> None:
-        """Count what the frame has."""
+        """Count the frame's embeddings, float32 (N, D), whose rows are not all zero, and its identities."""
         faces = observation.faces
         if faces.embeddings is not None:
             self._metrics.embeddings += int(np.any(faces.embeddings, axis=1).sum())
@@ -160,7 +160,7 @@ class TallySink(ObservingSink):
 
 
 def process_registry() -> CollectorRegistry:
-    """A new registry that has the process's own metrics: memory, files, CPU time, Python, garbage collection."""
+    """Return a new registry with the process's own metrics: memory in bytes, files, CPU seconds, garbage collection."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

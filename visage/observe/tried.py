@@ -14,7 +14,7 @@ DISTRIBUTION = "visage-video"
 
 
 def untried(requirements: Iterable[str] | None = None) -> list[str]:
-    """What is installed outside of the stated ranges, as "numpy 3.0.1 (tried: >=2.1,<3)".
+    """Return the installed packages outside of the stated ranges, as "numpy 3.0.1 (tried: >=2.1,<3)".
 
     Of a package that several extras name, any of their ranges will do. Nothing is outside where the metadata is
     missing, as in a copied tree.
@@ -44,13 +44,13 @@ def untried(requirements: Iterable[str] | None = None) -> list[str]:
 
 
 def untried_line() -> str | None:
-    """One sentence for whoever starts Visage; None where all is as tried."""
+    """Return a one-sentence warning about untried versions; None if there are none."""
     outside = untried()
     return f"Visage was not tried with {', '.join(outside)}." if outside else None
 
 
 def warn_of_untried() -> None:
-    """Print that sentence to stderr, if there is one."""
+    """Print the warning of `untried_line` to standard error, if there is one."""
     line = untried_line()
     if line is not None:
         sys.stderr.write(f"warning: {line}\n")

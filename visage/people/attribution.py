@@ -10,21 +10,21 @@ from stages.identify.roster import Roster
 from stages.identify.rule import NamingRule
 from stages.tracks.summary import TrackSummary
 from visage.people.binding import GalleryBinding
-from visage.people.database import Database
+from visage.people.clustering import Span, TrackPoint, seen_with
+from visage.people.database import Database, Row
+from visage.people.errors import NameRefused
 from visage.people.names import clean_name
 from visage.people.person_store import PersonStore, number_of
+from visage.people.recording_time import RecordingTime
 from visage.people.records import StoredPerson
 from visage.people.sightings import Sightings
-from visage.people.unknowns import Unknowns
+from visage.people.unknowns import TRACKS, Unknowns, point_of, seen_together, span_of, weight_of
 from visage.people.vectors import VectorCodec
 
 __all__ = ["Attribution"]
 
 BEST_SIGHTINGS = 3
 """An unknown who is named is recognised by so many of their best tracks."""
-
-MIN_WEIGHT = 0.05
-"""Of quality and of seconds: a track of one poor frame still moves its cluster a little."""
 
 
 class Attribution:
@@ -48,25 +48,37 @@ class Attribution:
         self._sightings = sightings
 
     def record(
-        self, track: TrackSummary, roster: Roster, *, uri: str, is_live: bool = False, crop: bytes | None = None
+        self,
+        track: TrackSummary,
+        roster: Roster,
+        *,
+        uri: str,
+        is_live: bool = False,
+        is_still: bool = False,
+        session: float | None = None,
+        crop: bytes | None = None,
+        recorded: RecordingTime | None = None,
     ) -> None:
         """See `Gallery.record`. `roster`: the people whom a track without a decision is compared with."""
         try:
             with self._database.transaction():
-                person, similarity = self._person(track, roster)
+                span = _span(track, uri, is_live, session)
+                person, similarity = self._alone(span, *self._person(track, roster))
                 unknown = None
                 if person is None and track.embedding is not None:
-                    seconds = track.end_seconds - track.start_seconds
-                    weight = max(track.best_quality, MIN_WEIGHT) * max(seconds, MIN_WEIGHT)
-                    unknown = self._unknowns.assign(track.embedding, weight)
+                    weight = weight_of(track.best_quality, track.end_seconds - track.start_seconds)
+                    unknown = self._unknowns.assign(TrackPoint(span, track.embedding, weight))
                 self._sightings.add(
                     track,
                     uri=uri,
                     is_live=is_live,
+                    is_still=is_still,
+                    session=session,
                     person=person,
                     unknown=unknown,
                     similarity=similarity,
                     crop=crop,
+                    recorded=recorded,
                 )
         except BaseException:
             self._unknowns.reload()  # its clusters may hold what was rolled back
@@ -79,23 +91,31 @@ class Attribution:
             number = self._unknowns.key(who)
             row = self._database.row("SELECT id FROM people WHERE name = ?", [name])
             key = self._roll.create(name) if row is None else int(row["id"])
-            best = self._database.rows(
-                "SELECT * FROM sightings WHERE unknown_id = ? AND embedding IS NOT NULL ORDER BY quality DESC LIMIT ?",
-                [number, BEST_SIGHTINGS],
-            )
-            for sighting in best:
-                crop = None if sighting["crop"] is None else self._cipher.decrypt(sighting["crop"])
+            own = self._not_seen_with(number, key, name)
+            best = sorted((row for row in own if row["embedding"] is not None), key=lambda row: -row["quality"])
+            for sighting in best[:BEST_SIGHTINGS]:
+                crop = self._sightings.crop(sighting["id"])
                 vector = self._codec.decode(sighting["embedding"])
                 self._roll.add_embedding(
                     key, vector, origin=f"sighting s{sighting['id']}", quality=sighting["quality"], crop=crop
                 )
-            self._database.write(
-                "UPDATE sightings SET person_id = ?, unknown_id = NULL, is_indexed = 0 WHERE unknown_id = ?",
-                [key, number],
+            self._database.write_many(
+                "UPDATE sightings SET person_id = ?, unknown_id = NULL, is_indexed = 0 WHERE id = ?",
+                [(key, row["id"]) for row in own],
             )
-            self._unknowns.remove(number)
+            self._unknowns.refresh([number])
             self._database.audit("name", f"u{number}", f"p{key}")
         return self._roll.person(f"p{key}")
+
+    def _not_seen_with(self, number: int, key: int, name: str) -> list[Row]:
+        """The tracks of an unknown that may be that person's: none that was visible together with one of theirs."""
+        own = self._database.rows(f"{TRACKS} WHERE unknown_id = ? ORDER BY id", [number])
+        theirs = self._database.rows(f"{TRACKS} WHERE person_id = ?", [key])
+        together = seen_with([span_of(row) for row in own], [span_of(row) for row in theirs])
+        left = [row for row, is_together in zip(own, together, strict=True) if not is_together]
+        if own and not left:
+            raise NameRefused(f"Unknown {number} is always seen together with {name}: they are two people")
+        return left
 
     def _person(self, track: TrackSummary, roster: Roster) -> tuple[int | None, float | None]:
         """Whom the pipeline took it for, if still there; where it did not ask, whom the whole track is like."""
@@ -112,8 +132,34 @@ class Attribution:
         key = self._existing(roster.people[found.best[0]].person_id)
         return (None, None) if key is None else (key, similarity)
 
+    def _alone(self, span: Span, person: int | None, similarity: float | None) -> tuple[int | None, float | None]:
+        """The same, unless somebody more like the person was visible at the same time.
+
+        Those who are less like that person lose the name: two faces in one frame are two people.
+        """
+        if person is None or similarity is None:
+            return None, None
+        others = [row for row in seen_together(self._database, span) if row["person_id"] == person]
+        if any(row["similarity"] is None or row["similarity"] >= similarity for row in others):
+            return None, None
+        for row in others:
+            self._database.write(
+                "UPDATE sightings SET person_id = NULL, similarity = NULL, is_indexed = 0 WHERE id = ?", [row["id"]]
+            )
+            if row["embedding"] is not None:
+                unknown = self._unknowns.assign(point_of(row, self._codec.decode(row["embedding"])))
+                self._database.write("UPDATE sightings SET unknown_id = ? WHERE id = ?", [unknown, row["id"]])
+        return person, similarity
+
     def _existing(self, person_id: str | None) -> int | None:
         """The number in a person's id; None for one who is gone."""
         number = None if person_id is None else number_of(person_id, "p")
         is_there = number is not None and self._database.row("SELECT 1 FROM people WHERE id = ?", [number]) is not None
         return number if is_there else None
+
+
+def _span(track: TrackSummary, uri: str, is_live: bool, session: float | None) -> Span:
+    """When a track was visible."""
+    if is_live:
+        return Span((uri, None), track.started_at, track.started_at + track.end_seconds - track.start_seconds)
+    return Span(None if session is None else (uri, session), track.start_seconds, track.end_seconds)

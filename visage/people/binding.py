@@ -19,6 +19,10 @@ STRICTER = 0.17
 """Of the way from the model's threshold to 1. That one tells whether two pictures show one person; here a stranger is
 compared with everybody, so it has to be harder. SFace: 0.480, see docs/people.md."""
 
+UNKNOWN_STRICTER = 0.27
+"""Likewise, of tracks that are to be one unknown: all are compared with all. SFace: 0.543. With 0.480, 3 pairs in 100
+were of two people, from 0.54 on fewer than 1: see docs/people.md."""
+
 MARGIN = 0.05
 """How much more alike than the next person the best one has to be: two who are that close are told apart by luck."""
 
@@ -30,13 +34,17 @@ class GalleryBinding:
     Attributes:
         threshold: least cosine to be somebody.
         margin: how much more alike than the next person the best one has to be.
+        unknown_threshold: least cosine of two tracks' means to be one unknown.
+        model_sha256: digests of the files that hold the model, the best first; empty where none is known.
     """
 
     model: str
     dimension: int
     threshold: float
     margin: float
+    unknown_threshold: float
     cipher: Cipher
+    model_sha256: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -48,8 +56,10 @@ class GalleryBinding:
         _bind_dimension(database, folder, own, spec.embedding_dim)
         cipher = read_sealing(key_file)
         _check_key(database, folder, cipher)
-        threshold = spec.similarity_threshold + STRICTER * (1 - spec.similarity_threshold)
-        return cls(own, spec.embedding_dim, threshold, MARGIN, cipher)
+        room = 1 - spec.similarity_threshold
+        threshold, among_unknowns = (spec.similarity_threshold + part * room for part in (STRICTER, UNKNOWN_STRICTER))
+        digests = tuple(file.sha256 for file in spec.files if file.sha256 is not None)
+        return cls(own, spec.embedding_dim, threshold, MARGIN, among_unknowns, cipher, digests)
 
 
 def _bind_model(database: Database, folder: Path, model: str | None) -> str:

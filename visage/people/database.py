@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from visage.people.errors import GalleryBroken
+from visage.people.names import folded
 from visage.storage.transaction import transaction
 
 __all__ = ["Database", "Row", "Value"]
@@ -27,7 +28,7 @@ Value: TypeAlias = "int | float | str | bytes | None"
 Row: TypeAlias = sqlite3.Row
 
 BUSY_SECONDS = 10.0
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE people (
@@ -38,13 +39,16 @@ CREATE TABLE pictures (
     embedding BLOB NOT NULL, crop BLOB);
 CREATE INDEX pictures_of ON pictures (person_id);
 CREATE TABLE unknowns (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, centroid BLOB NOT NULL, weight REAL NOT NULL);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, centroid BLOB NOT NULL, weight REAL NOT NULL,
+    is_settled INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE sightings (
     id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, uri TEXT NOT NULL, track_id INTEGER NOT NULL,
     started_at REAL NOT NULL, start_seconds REAL NOT NULL, end_seconds REAL NOT NULL, frames INTEGER NOT NULL,
     best_frame INTEGER NOT NULL, best_seconds REAL NOT NULL, quality REAL NOT NULL,
     person_id INTEGER REFERENCES people, unknown_id INTEGER REFERENCES unknowns, similarity REAL,
-    embedding BLOB, crop BLOB, is_indexed INTEGER NOT NULL DEFAULT 0, is_live INTEGER NOT NULL DEFAULT 0);
+    embedding BLOB, crop BLOB, is_indexed INTEGER NOT NULL DEFAULT 0, is_live INTEGER NOT NULL DEFAULT 0,
+    is_still INTEGER NOT NULL DEFAULT 0, session REAL);
+CREATE INDEX sightings_together ON sightings (uri, started_at);
 CREATE INDEX sightings_of_person ON sightings (person_id, started_at, start_seconds, end_seconds);
 CREATE INDEX sightings_of_unknown ON sightings (unknown_id);
 CREATE INDEX pictures_with_crop ON pictures (person_id) WHERE crop IS NOT NULL;
@@ -74,7 +78,31 @@ CREATE INDEX unknown_with_crop ON sightings (unknown_id) WHERE crop IS NOT NULL;
 """
 """The list of people reads indexes alone: when each was seen, and whether there is a crop."""
 
-CHANGES = {0: SCHEMA, 1: FROM_VERSION_1 + FROM_VERSION_2, 2: FROM_VERSION_2}
+FROM_VERSION_3 = """
+ALTER TABLE unknowns ADD COLUMN is_settled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sightings ADD COLUMN is_still INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sightings ADD COLUMN session REAL;
+CREATE INDEX sightings_together ON sightings (uri, started_at);
+"""
+"""Unknowns that were split by hand stay apart; tracks of one session that overlap are different people."""
+
+COLUMNS = {"analysed_at": "REAL", "time_origin": "TEXT"}
+"""Of sightings whose `started_at` is the recording's: when they were analysed. Older versions do without."""
+
+INDEXES = """
+DROP INDEX IF EXISTS sightings_of_unknown;
+CREATE INDEX IF NOT EXISTS unknowns_seen ON sightings
+    (unknown_id, started_at, start_seconds, end_seconds, source) WHERE unknown_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS sightings_of_source ON sightings (source, started_at)
+"""
+"""For lists of unknowns and of a camera's sightings. Older versions do without them, so they are no new version."""
+
+CHANGES = {
+    0: SCHEMA,
+    1: FROM_VERSION_1 + FROM_VERSION_2 + FROM_VERSION_3,
+    2: FROM_VERSION_2 + FROM_VERSION_3,
+    3: FROM_VERSION_3,
+}
 """What brings a file of a version to the newest; 0 is a new file."""
 
 
@@ -94,6 +122,7 @@ class Database:
                 )
                 unfinished.callback(self._connection.close)
                 self._connection.row_factory = sqlite3.Row
+                self._connection.create_function("folded", 1, folded, deterministic=True)
                 for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                     self._connection.execute(f"PRAGMA {pragma}")
                 with self.transaction():
@@ -199,6 +228,12 @@ class Database:
             for statement in CHANGES[version].split(";"):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        present = {row["name"] for row in self._connection.execute("PRAGMA table_info(sightings)")}
+        for name, kind in COLUMNS.items():
+            if name not in present:
+                self._connection.execute(f"ALTER TABLE sightings ADD COLUMN {name} {kind}")
+        for statement in INDEXES.split(";"):
+            self._connection.execute(statement)
 
 
 def _bound(values: Sequence[Value]) -> list[Value]:

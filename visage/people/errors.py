@@ -4,7 +4,8 @@ PeopleError
 ├── NoSuchPerson     also KeyError: nobody has that name or id
 ├── NameTaken        also ValueError: somebody else has it
 ├── NameRefused      also ValueError: nobody can be called so
-├── PictureRefused   also ValueError: no face, several, a poor one, or one that is there already
+├── PictureRefused   also ValueError: no face, several, a poor one
+│   └── PictureKnown     the person has this picture already
 ├── OtherModel       also ValueError: the gallery belongs to another embedding model
 ├── GalleryLocked    also PermissionError: encrypted, and the key is missing or wrong
 └── GalleryBroken    also OSError: the folder can't be read or written
@@ -20,6 +21,7 @@ __all__ = [
     "NoSuchPerson",
     "OtherModel",
     "PeopleError",
+    "PictureKnown",
     "PictureRefused",
 ]
 
@@ -45,6 +47,10 @@ class NameRefused(PeopleError, ValueError):
 
 class PictureRefused(PeopleError, ValueError):
     """A picture that nobody can be enrolled or searched with."""
+
+
+class PictureKnown(PictureRefused):
+    """The person has this picture already."""
 
 
 class OtherModel(PeopleError, ValueError):

@@ -1,5 +1,8 @@
 """People as a zip file: `people.json` with names, origins and base64 embeddings, `crops/` where they are kept.
 
+docs/people.md has the format. Other programs may write it: what counts is that the embeddings are of the same network,
+by its file's SHA-256 or, where that is not given, by its name.
+
 Not encrypted, whatever the gallery is, and readable by its owner alone: it is for taking people elsewhere. What an
 archive may expand to is bounded by its size: embeddings and JPEG hardly shrink, so that one which shrank a hundred
 times holds something else.
@@ -28,6 +31,7 @@ __all__ = ["export_gallery", "exported_model", "import_gallery"]
 MEMBER = "people.json"
 MAX_RATIO = 8
 """Of what a member expands to, to what it takes in the archive."""
+UNKNOWN_QUALITY = 0.5
 SMALL_BYTES = 64 << 10
 """A member of this size may have any ratio."""
 MAX_CROP_BYTES = 1 << 20
@@ -66,15 +70,20 @@ def import_gallery(gallery: Gallery, source: Path) -> tuple[int, int]:
     added = known = 0
     with _opened(source) as archive, gallery.database.transaction():
         document = _document(archive)
-        if document["model"] != gallery.model:
-            raise OtherModel(f"{source}: embeddings of {document['model']}; this gallery belongs to {gallery.model}")
+        digest = document.get("model_sha256")
+        is_same = document["model"] == gallery.model if digest is None else digest in gallery.model_sha256
+        if not is_same:
+            which = str(document["model"]) + ("" if digest is None else f", SHA-256 {str(digest)[:12]}...")
+            raise OtherModel(f"{source}: embeddings of {which}; this gallery belongs to {gallery.model}")
         crops: set[str] = set()
         for person in document["people"]:
             for picture in person["pictures"]:
                 face = _face(gallery, archive, picture, crops)
                 try:
                     content = face.embedding.tobytes()
-                    gallery.add(str(person["name"]), face, origin=str(picture["origin"]), content=content)
+                    gallery.add(
+                        str(person["name"]), face, origin=str(picture.get("origin", source.name)), content=content
+                    )
                     added += 1
                 except PictureRefused:
                     known += 1
@@ -98,7 +107,13 @@ def _write(gallery: Gallery, archive: zipfile.ZipFile) -> int:
             pictures.append(fields)
             count += 1
         people.append({"name": person.name, "pictures": pictures})
-    document = {"format": "visage.people/1", "model": gallery.model, "people": people}
+    document = {
+        "format": "visage.people/1",
+        "model": gallery.model,
+        "model_sha256": next(iter(gallery.model_sha256), None),
+        "dimension": gallery.dimension,
+        "people": people,
+    }
     archive.writestr(MEMBER, json.dumps(document, indent=1))
     return count
 
@@ -109,11 +124,12 @@ def _face(
     embedding = np.frombuffer(base64.b64decode(picture["embedding"]), "<f4").astype(np.float32)
     if embedding.shape != (gallery.dimension,) or not np.isfinite(embedding).all() or not embedding.any():
         raise GalleryBroken(f"{archive.filename}: holds an embedding that is none")
-    quality = float(picture["quality"])
+    embedding /= np.linalg.norm(embedding)
+    quality = float(picture.get("quality", UNKNOWN_QUALITY))
     if not 0 <= quality <= 1:
         raise GalleryBroken(f"{archive.filename}: holds a quality outside 0 to 1")
     crop = b""
-    if picture["crop"]:
+    if picture.get("crop"):
         if picture["crop"] in crops_taken:
             raise GalleryBroken(f"{archive.filename}: two pictures share the crop {picture['crop']}")
         crops_taken.add(picture["crop"])

@@ -11,10 +11,8 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
-from typing_extensions import Self
-
+from stages.closing import Closing
 from stages.frames import FloatArray
 from stages.identify.roster import Roster
 from stages.tracks.summary import TrackSummary
@@ -27,10 +25,12 @@ from visage.people.foundation import open_bound
 from visage.people.index_home import IndexHome
 from visage.people.person_store import PersonStore, number_of
 from visage.people.reader import PortraitFace
+from visage.people.recording_time import RecordingTime
 from visage.people.records import (
     AuditEntry,
     Enrolled,
     Forgotten,
+    PeoplePage,
     PictureRecord,
     Sighting,
     SightingMatch,
@@ -45,36 +45,26 @@ from visage.people.vectors import VectorCodec
 
 __all__ = ["Gallery", "open_gallery"]
 
+STORED_CROPS = " UNION ALL ".join(
+    f"SELECT count(*) FROM {table} WHERE crop IS NOT NULL" for table in ("sightings", "pictures")
+)
 
-class Gallery:
+
+class Gallery(Closing):
     """One open gallery. Safe to use from several threads."""
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        model: str | None = None,
-        model_dir: Path | None = None,
-        key_file: Path | None = None,
-        index_url: str | None = None,
-        index_grpc_port: int | None = None,
-        api_key: str | None = None,
-    ) -> None:
-        """See `open_gallery`."""
-
-        def bind(database: Database) -> tuple[GalleryBinding, IndexHome]:
-            own = GalleryBinding.of(database, folder, model=model, model_dir=model_dir, key_file=key_file)
-            return own, IndexHome(folder, database, own, url=index_url, grpc_port=index_grpc_port, api_key=api_key)
-
+    def __init__(self, folder: Path, database: Database, own: GalleryBinding, home: IndexHome) -> None:
+        """See `open_gallery`, which makes one."""
         self.folder = folder
-        self.database, (own, home) = open_bound(folder / "gallery.sqlite", bind)
+        self.database = database
         self.model = own.model
+        self.model_sha256 = own.model_sha256
         self.dimension = own.dimension
         self.threshold = own.threshold
         self.margin = own.margin
         self._codec = VectorCodec(own.dimension, own.cipher)
         self.roll = PersonStore(self.database, self._codec, own.cipher)
-        self.unknown_store = Unknowns(self.database, self._codec, threshold=own.threshold)
+        self.unknown_store = Unknowns(self.database, self._codec, threshold=own.unknown_threshold)
         self.sighting_store = Sightings(
             self.database, self._codec, own.cipher, open_index=home.open, volatile=home.is_volatile
         )
@@ -96,19 +86,41 @@ class Gallery:
     def keeps_crops(self, wanted: bool) -> None:
         self.database.set_meta("keeps_crops", int(wanted))
 
+    def crops(self) -> int:
+        """How many pictures of faces are stored, of sightings and of enrolled photographs."""
+        return sum(int(row[0]) for row in self.database.rows(STORED_CROPS))
+
+    def delete_crops(self) -> int:
+        """Delete every stored picture of a face and overwrite its bytes; embeddings stay. How many that were.
+
+        Without them no gallery can be made anew with another embedder, see `visage people reindex`.
+        """
+        with self.database.transaction():
+            crops = self.crops()
+            for table in ("sightings", "pictures"):
+                self.database.write(f"UPDATE {table} SET crop = NULL WHERE crop IS NOT NULL")
+            if crops:
+                self.database.audit("delete-crops", "everybody", str(crops))
+        self.database.truncate_log()
+        return crops
+
     # -- people ------------------------------------------------------------------------------------------------------
 
     def people(self) -> list[StoredPerson]:
         """Everybody, by name."""
         return self.roll.people()
 
-    def person_ids(self) -> set[str]:
-        """Of everybody; one quick statement."""
+    def people_page(self, search: str = "", *, limit: int, after: str | None = None) -> PeoplePage:
+        """Some of those whose names contain a text, by name; see `PersonStore.page`. Raises NoSuchPerson."""
+        return self.roll.page(search, limit=limit, after=after)
+
+    def person_ids(self) -> frozenset[str]:
+        """Of everybody; quick."""
         return self.roll.person_ids()
 
     def person_name(self, person_id: str) -> str:
         """Return the name of the person with this id. Raises NoSuchPerson."""
-        return self.roll.person(person_id).name
+        return self.roll.name(person_id)
 
     def person(self, who: str) -> StoredPerson:
         """By name or id. Raises NoSuchPerson."""
@@ -180,19 +192,46 @@ class Gallery:
         """Tell apart those taken for one; ids of all parts. Raises NoSuchPerson."""
         return [f"u{number}" for number in self.unknown_store.split(self.unknown_store.key(who))]
 
+    def cluster_again(self) -> None:
+        """Cluster the unknowns that have changed since the last time from scratch, with all that is known by now."""
+        self.unknown_store.cluster_again()
+
     # -- sightings ---------------------------------------------------------------------------------------------------
 
-    def record(self, track: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> None:
+    def record(
+        self,
+        track: TrackSummary,
+        *,
+        uri: str,
+        is_live: bool = False,
+        is_still: bool = False,
+        session: float | None = None,
+        crop: bytes | None = None,
+        recorded: RecordingTime | None = None,
+    ) -> None:
         """Store a track that has ended as a sighting, of the person or unknown whom it shows.
 
         Args:
             uri: where the source came from, without credentials.
             is_live: of a camera.
-            crop: JPEG of its best shot; None keeps none.
+            is_still: of a photograph.
+            session: when this run of the source began, seconds since the epoch: tracks of one session that are visible
+                at one time are different people. None where that is not known.
+            crop: JPEG of its best shot; None keeps none, and so does a gallery that keeps no crops by now.
+            recorded: when its file was, if that is known.
 
         Raises sqlite3.Error for a disk that is full, say; then nothing is stored.
         """
-        self._attribution.record(track, self.roster(), uri=uri, is_live=is_live, crop=crop)
+        self._attribution.record(
+            track,
+            self.roster(),
+            uri=uri,
+            is_live=is_live,
+            is_still=is_still,
+            session=session,
+            crop=crop if crop is not None and self.keeps_crops else None,
+            recorded=recorded,
+        )
 
     def open_index(self) -> None:
         """Open the index of sightings, if it is not yet. Raises FaceIndexError, such as IndexInUse."""
@@ -210,9 +249,14 @@ class Gallery:
         since: float | None = None,
         until: float | None = None,
         limit: int = 50,
+        after: tuple[float, int] | None = None,
     ) -> list[Sighting]:
-        """Newest first; see `SightingQuery`. `person`: name or id of a person or unknown. Raises NoSuchPerson."""
-        return self.sighting_store.listed(self._query(person, source, since, until, limit))
+        """Newest first; see `SightingQuery`. `person`: name or id of a person or unknown. Raises NoSuchPerson.
+
+        Args:
+            after: `started_at` and number of the last sighting of the page before; None begins.
+        """
+        return self.sighting_store.listed(self._query(person, source, since, until, limit), after=after)
 
     def search(
         self,
@@ -262,14 +306,6 @@ class Gallery:
         self.sighting_store.close()
         self.database.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _query(
         self, who: str | None, source: str | None, since: float | None, until: float | None, limit: int
     ) -> SightingQuery:
@@ -314,12 +350,10 @@ def open_gallery(
     folder = expand_home(path)
     if not create and not (folder / "gallery.sqlite").is_file():
         raise GalleryBroken(f"{folder}: no gallery is there; `visage people add NAME PICTURE` makes one")
-    return Gallery(
-        folder,
-        model=model,
-        model_dir=model_dir,
-        key_file=key_file,
-        index_url=index_url,
-        index_grpc_port=index_grpc_port,
-        api_key=api_key,
-    )
+
+    def bind(database: Database) -> tuple[GalleryBinding, IndexHome]:
+        own = GalleryBinding.of(database, folder, model=model, model_dir=model_dir, key_file=key_file)
+        return own, IndexHome(folder, database, own, url=index_url, grpc_port=index_grpc_port, api_key=api_key)
+
+    database, (own, home) = open_bound(folder / "gallery.sqlite", bind)
+    return Gallery(folder, database, own, home)

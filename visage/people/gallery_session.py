@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+import time
 
-from typing_extensions import Self
-
+from stages.closing import Closing
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
-from visage.assembly import Pictures
 from visage.config import Settings
 from visage.people.gallery import Gallery, open_gallery
 from visage.people.recorder import SightingRecorder
-from visage.people.sink import SightingSink
+from visage.people.sink import SightingOutputs, SightingSink
+from visage.runtime.job import JobOutputs, Pictures
 
 __all__ = ["GallerySession", "gallery_of"]
 
@@ -44,13 +43,19 @@ def gallery_of(settings: Settings, *, model: str | None = None, create: bool = T
 SECONDS_A_DAY = 86_400
 
 SETTLE_SECONDS = 5.0
+CROPS_SECONDS = 1.0
 
 
-class GallerySession:
+class GallerySession(Closing):
     """Owns the gallery and its recorder. Close it after the pipeline."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises PeopleError; FaceIndexError, such as IndexInUse where another process records into this gallery."""
+    def __init__(self, settings: Settings, *, is_daemon: bool = False) -> None:
+        """
+        Args:
+            is_daemon: it goes on until it is stopped; pictures are held, as crops may be switched on meanwhile.
+
+        Raises PeopleError; FaceIndexError, such as IndexInUse where another process records into this gallery.
+        """
         self.gallery = gallery_of(settings, model=settings.embedder)
         self.recorder: SightingRecorder | None = None
         try:
@@ -62,13 +67,27 @@ class GallerySession:
         except BaseException:
             self.gallery.close()
             raise
-        self.needs_pixels = self.recorder is not None and self.gallery.keeps_crops
+        self.needs_pixels = self.recorder is not None and (is_daemon or self.gallery.keeps_crops)
+        self._crops_at, self._keeps_crops = -CROPS_SECONDS, False
+
+    @property
+    def outputs(self) -> list[JobOutputs]:
+        """What a run's sources need besides their other sinks, wherever they are read."""
+        return [] if self.recorder is None else [SightingOutputs(needs_pixels=self.needs_pixels)]
 
     def sinks_for(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         """What a source needs besides its other sinks."""
         if self.recorder is None:
             return []
-        return [SightingSink(self.recorder, to_bgr=pictures.to_bgr if self.needs_pixels else None)]
+        to_bgr = pictures.to_bgr if self.needs_pixels else None
+        return [SightingSink(self.recorder, to_bgr=to_bgr, keeps_crops=self._wants_crops)]
+
+    def _wants_crops(self) -> bool:
+        """Whether crops are kept; asked for every frame, and of the gallery once a second."""
+        now = time.monotonic()
+        if now - self._crops_at >= CROPS_SECONDS:
+            self._crops_at, self._keeps_crops = now, self.gallery.keeps_crops
+        return self._keeps_crops
 
     def settle(self, source_id: str) -> Exception | None:
         """Why some of what was seen in a source is not stored; TimeoutError where it still waits after a while."""
@@ -90,11 +109,3 @@ class GallerySession:
         if self.recorder is not None:
             self.recorder.close()
         self.gallery.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

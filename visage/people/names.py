@@ -7,7 +7,7 @@ import unicodedata
 
 from visage.people.errors import NameRefused
 
-__all__ = ["clean_name", "tidy"]
+__all__ = ["clean_name", "folded", "tidy"]
 
 MAX_CHARACTERS = 200
 TAKEN = re.compile(r"all|unknown|unknown \d+|[pusi]\d+", re.IGNORECASE)
@@ -20,6 +20,14 @@ DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 def tidy(text: str) -> str:
     """One spelling of one name: Unicode's NFC, single spaces, none around."""
     return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def folded(text: str) -> str:
+    """The text as names are searched: without case, accents and spaces around, so that "jose" finds "José"."""
+    if text.isascii():  # nearly all are, and a list asks for thousands
+        return " ".join(text.split()).lower()
+    letters = unicodedata.normalize("NFKD", " ".join(text.split()).casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def clean_name(text: str) -> str:

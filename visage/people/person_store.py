@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from stages.frames import FloatArray
 from visage.people.cipher import Cipher
 from visage.people.database import Database, Row, Value
-from visage.people.errors import NameTaken, NoSuchPerson, PictureRefused
-from visage.people.names import clean_name, tidy
+from visage.people.errors import NameTaken, NoSuchPerson, PictureKnown, PictureRefused
+from visage.people.names import clean_name, folded, tidy
 from visage.people.reader import PortraitFace
-from visage.people.records import Enrolled, PictureRecord, StoredPerson
+from visage.people.records import Enrolled, PeoplePage, PictureRecord, StoredPerson
 from visage.people.vectors import VectorCodec
 
 __all__ = ["PersonStore", "number_of"]
@@ -29,14 +29,15 @@ MAX_DIGITS = 18
 """Of an id: 64 bits hold any such number."""
 
 LISTED = """
-SELECT people.id, people.name,
-    (SELECT count(*) FROM pictures WHERE person_id = people.id) AS pictures,
+SELECT people.id, people.name, (SELECT count(*) FROM pictures WHERE person_id = people.id) AS pictures,
     count(sightings.id) AS sightings, coalesce(sum(end_seconds - start_seconds), 0) AS seen_seconds,
     max(started_at + end_seconds - start_seconds) AS last_seen,
     EXISTS (SELECT 1 FROM pictures WHERE person_id = people.id AND crop IS NOT NULL)
     OR EXISTS (SELECT 1 FROM sightings WHERE person_id = people.id AND crop IS NOT NULL) AS has_crop
-FROM people LEFT JOIN sightings ON sightings.person_id = people.id
+FROM {people} LEFT JOIN sightings ON sightings.person_id = people.id
 """
+FOUND = "(? = '' OR instr(folded(name), ?))"
+PAGE = f"(SELECT id, name FROM people WHERE {FOUND} AND (? IS NULL OR name > ?) ORDER BY name LIMIT ?) AS people"
 
 UNKNOWN = re.compile(r"unknown \d+|u\d+", re.IGNORECASE)
 
@@ -48,35 +49,53 @@ class PersonStore:
         self._database = database
         self._codec = codec
         self._cipher = cipher
-        self._listed: tuple[tuple[int, int] | None, list[StoredPerson]] | None = None
+        self._ids: tuple[tuple[int, int] | None, frozenset[str]] = (None, frozenset())
         self._copy: tuple[Value, FloatArray, NDArray[np.intp]] | None = None
 
     def people(self) -> list[StoredPerson]:
-        """Everybody, by name. Read again only when anything in the file has changed: there may be thousands."""
-        # The version before the rows: they may be newer than it says, never older.
-        version, listed = self._database.version(), self._listed
-        if version is None or listed is None or listed[0] != version:
-            rows = self._database.rows(f"{LISTED} GROUP BY people.id ORDER BY people.name")
-            listed = (version, [_person(row) for row in rows])
-            self._listed = None if version is None else listed
-        return list(listed[1])
+        """Everybody, by name."""
+        rows = self._database.rows(f"{LISTED.format(people='people')} GROUP BY people.id ORDER BY people.name")
+        return [_person(row) for row in rows]
 
-    def person_ids(self) -> set[str]:
-        """Of everybody; quick, however many they are."""
-        return {f"p{row['id']}" for row in self._database.rows("SELECT id FROM people")}
+    def page(self, search: str, *, limit: int, after: str | None = None) -> PeoplePage:
+        """Some of those whose names contain a text, by name; case and accents do not matter.
+
+        Args:
+            after: the id of the last person of the page before; None begins. Raises NoSuchPerson.
+        """
+        wanted = folded(search)
+        last = None if after is None else self.name(after)
+        rows = self._database.rows(
+            f"{LISTED.format(people=PAGE)} GROUP BY people.id ORDER BY people.name",
+            [wanted, wanted, last, last, limit + 1],
+        )
+        row = self._database.row(f"SELECT count(*) FROM people WHERE {FOUND}", [wanted, wanted])
+        assert row is not None
+        people = [_person(row) for row in rows[:limit]]
+        return PeoplePage(people, int(row[0]), people[-1].person_id if len(rows) > limit else None)
+
+    def person_ids(self) -> frozenset[str]:
+        """Of everybody. Read again only when anything in the file has changed: there may be thousands."""
+        # The version before the rows: they may be newer than it says, never older.
+        version, (known, ids) = self._database.version(), self._ids
+        if version is None or known != version:
+            ids = frozenset(f"p{row['id']}" for row in self._database.rows("SELECT id FROM people"))
+            self._ids = (version, ids)
+        return ids
+
+    def name(self, person_id: str) -> str:
+        """Return the name of the person with this id. Raises NoSuchPerson."""
+        row = self._database.row("SELECT name FROM people WHERE id = ?", [number_of(person_id, "p")])
+        if row is None:
+            raise NoSuchPerson(f"there is no person {person_id!r}")
+        return str(row["name"])
 
     def person(self, who: str) -> StoredPerson:
         """By name or id ("p7"). Raises NoSuchPerson."""
-        who = tidy(who)
-        number = number_of(who, "p")
         row = self._database.row(
-            f"{LISTED} WHERE people.name = ? OR people.id = ? GROUP BY people.id ORDER BY people.name = ? DESC",
-            [who, -1 if number is None else number, who],
+            f"{LISTED.format(people='people')} WHERE people.id = ? GROUP BY people.id", [self.key(who)]
         )
-        if row is None:
-            if UNKNOWN.fullmatch(who.strip()):
-                raise NoSuchPerson(f'{who!r} has no name yet; `visage people name "{who}" NAME` gives one')
-            raise NoSuchPerson(f"nobody is called {who!r}; `visage people list` shows everybody")
+        assert row is not None
         return _person(row)
 
     def pictures(self, who: str) -> list[PictureRecord]:
@@ -101,8 +120,16 @@ class PersonStore:
         return None if row is None else self._cipher.decrypt(row["crop"])
 
     def key(self, who: str) -> int:
-        """The number in a person's id. Raises NoSuchPerson."""
-        return int(self.person(who).person_id[1:])
+        """The number in a person's id, by name or id. Raises NoSuchPerson."""
+        who = tidy(who)
+        row = self._database.row(
+            "SELECT id FROM people WHERE name = ? OR id = ? ORDER BY name = ? DESC", [who, number_of(who, "p"), who]
+        )
+        if row is None:
+            if UNKNOWN.fullmatch(who.strip()):
+                raise NoSuchPerson(f'{who!r} has no name yet; `visage people name "{who}" NAME` gives one')
+            raise NoSuchPerson(f"nobody is called {who!r}; `visage people list` shows everybody")
+        return int(row["id"])
 
     def create(self, name: str) -> int:
         """A person without pictures. Raises NameTaken, NameRefused."""
@@ -123,7 +150,7 @@ class PersonStore:
             own = similarities[owners == key]
             same = self._database.row("SELECT id FROM pictures WHERE person_id = ? AND digest = ?", [key, digest])
             if same is not None or own.max(initial=-1.0) >= SAME_PICTURE:
-                raise PictureRefused(f"{name} has this picture already")
+                raise PictureKnown(f"{name} has this picture already")
             picture = self._insert(
                 key, face.embedding, origin, digest, face.quality, face.crop if keep_crop and face.crop else None
             )

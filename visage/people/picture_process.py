@@ -14,12 +14,11 @@ import os
 import subprocess
 import sys
 import threading
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
+from stages.closing import Closing
 from stages.errors import NotAVideo, SourceUnreadable
 
 __all__ = ["PictureProcess"]
@@ -35,7 +34,7 @@ KEPT_PIXELS = 6_000_000
 CODE = "import sys; sys.path[:] = filter(None, sys.path); import runpy; runpy.run_module({!r}, run_name='__main__')"
 
 
-class PictureProcess:
+class PictureProcess(Closing):
     """Use as a context manager, or close it. From any thread; pictures are read one after another."""
 
     def __init__(
@@ -103,14 +102,6 @@ class PictureProcess:
         """End the process. Safe to call twice; a later picture would start another."""
         with self._lock:
             self._end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is not None:

@@ -13,21 +13,20 @@ import contextlib
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
+from stages.closing import Closing
 from stages.decode.photograph_format import file_format
 from stages.errors import NotAVideo, SourceError
 from stages.frames import FloatArray, Frame
 from stages.imaging.host.admission import HostAdmission
 from stages.imaging.orientation import Orientation
 from stages.imaging.patches import PatchWindow
-from stages.track.quality import quality, sharpness
+from stages.track.quality import pose, quality, sharpness
 from visage.assembly import ModelPlan, choose_platform
 from visage.config import Settings
 from visage.config.sources import SourceSpec
@@ -46,11 +45,16 @@ TURNED_SCORE = 0.8
 TURNED_MARGIN = 0.03
 """By which a turned picture's score has to exceed that of the picture as it is."""
 
+SMALL_SIDE = 40
+BLURRED = 0.2
+TURNED = 0.35
+"""What most likely ails a face that is not recognisable, by side in pixels, sharpness and pose."""
+
 MIN_QUALITY = 0.08
 MIN_SIDE = 24  # below it even the best embedder is wrong one time in 28: see the models' measurements
 
 
-class FaceReader:
+class FaceReader(Closing):
     """Use as a context manager, or close it."""
 
     def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
@@ -102,14 +106,6 @@ class FaceReader:
         """Free the networks. Safe to call twice."""
         self._stack.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _image(self, path: Path | str) -> NDArray[np.uint8]:
         """The picture of a file, uint8 (H, W, 3), BGR."""
         if file_format(path) is not None:
@@ -160,17 +156,22 @@ class FaceReader:
             frame.release()
         assert faces.embeddings is not None
         landmarks = [None] * len(faces) if faces.landmarks is None else list(faces.landmarks)
+        sharp = [sharpness(patch) for patch in patches]
+        seen = [
+            quality(box, float(score), points, clear)
+            for box, score, points, clear in zip(faces.boxes_xyxy, faces.scores, landmarks, sharp, strict=True)
+        ]
         return [
             PortraitFace(
                 box,
-                float(score),
-                quality(box, float(score), points, sharpness(patch)),
-                embedding,
+                float(faces.scores[row]),
+                seen[row] if faces.quality is None else float(faces.quality[row]),
+                faces.embeddings[row],
                 crop_around(image, box),
+                sharp[row],
+                1.0 if (points := landmarks[row]) is None else pose(points),
             )
-            for box, score, points, patch, embedding in zip(
-                faces.boxes_xyxy, faces.scores, landmarks, patches, faces.embeddings, strict=True
-            )
+            for row, box in enumerate(faces.boxes_xyxy)
         ]
 
 
@@ -180,8 +181,10 @@ class PortraitFace:
 
     Attributes:
         box_xyxy: float32 (4,), pixels of the photograph; of the turned one, where it lay on its side.
+        quality: how recognisable it is, or else how well it is seen; see `stages.frames.Faces`.
         embedding: float32 (D,), L2 norm 1; zeros for a face that is not recognisable.
         crop: JPEG of the face and a little around it; empty where there is none.
+        sharpness, pose: in [0, 1], see `stages.track.quality`.
     """
 
     box_xyxy: FloatArray
@@ -189,6 +192,8 @@ class PortraitFace:
     quality: float
     embedding: FloatArray = field(repr=False)
     crop: bytes = field(repr=False)
+    sharpness: float = 1.0
+    pose: float = 1.0
 
     @property
     def side(self) -> float:
@@ -222,15 +227,24 @@ def choose_face(faces: list[PortraitFace], *, number: int | None = None, largest
     if face.side < MIN_SIDE:
         raise PictureRefused(f"the face is only {face.side:.0f} pixels large; at least {MIN_SIDE} are needed")
     if not face.embedding.any():
-        raise PictureRefused(
-            "the face is not recognisable: it is turned, covered or blurred; turn the picture upright or choose another"
-        )
+        raise PictureRefused(f"the face is not recognisable: {_what_ails(face)}")
     if face.quality < MIN_QUALITY:
         raise PictureRefused(
-            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {MIN_QUALITY}); "
-            "choose a sharper one that looks at the camera"
+            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {MIN_QUALITY}): "
+            f"{_what_ails(face)}"
         )
     return face
+
+
+def _what_ails(face: PortraitFace) -> str:
+    """Why it is not recognised, as far as can be told, and what to do."""
+    if face.side < SMALL_SIDE:
+        return f"it is only {face.side:.0f} pixels large; choose a larger picture"
+    if face.sharpness < BLURRED:
+        return "it is blurred; choose a sharper picture"
+    if face.pose < TURNED:
+        return "it is turned away; choose one that looks at the camera"
+    return "it may be covered, lit badly or upside down; turn the picture upright or choose another"
 
 
 def crop_around(image: NDArray[np.uint8], box_xyxy: FloatArray) -> bytes:

@@ -1,6 +1,6 @@
 """Writes the tracks that end into a gallery, on threads of its own, so that the pipeline never waits for a disk.
 
-    sinks ──> bounded queue ──> writer (SQLite, clustering) ──> indexer (Edge or a server)
+    sinks ──> bounded queue ──> writer (SQLite, clustering) ──> indexer (clustering again; Edge or a server)
 
 The writer commits each track by itself: a crash loses at most the one being written, and what waits. The indexer's
 calls may take long or fail (a server that is away): tracks are safe in SQLite by then and are caught up later. Edge's
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from stages.tracks.summary import TrackSummary
 from visage.people.gallery import Gallery
 from visage.people.index.errors import FaceIndexError
+from visage.people.recording_time import RecordingTime
 
 __all__ = ["RecorderStatistics", "SightingRecorder"]
 
@@ -28,6 +29,9 @@ CAPACITY = 4096
 
 INDEX_SECONDS = 2.0
 """Between two looks for what the index has not got yet, when nothing else wakes it."""
+
+CLUSTER_SECONDS = 10.0
+"""Between two times at which the unknowns that have changed are clustered again."""
 
 PRUNE_SECONDS = 3600.0
 """Between two looks for what is too old."""
@@ -71,11 +75,21 @@ class SightingRecorder:
     def __repr__(self) -> str:
         return f"<SightingRecorder {self._recorded} recorded, {self._queue.qsize()} waiting, {self._dropped} dropped>"
 
-    def record(self, track: TrackSummary, *, uri: str, is_live: bool = False, crop: bytes | None = None) -> bool:
-        """Take a track that has ended. Never waits; False if it had to be dropped."""
+    def record(
+        self,
+        track: TrackSummary,
+        *,
+        uri: str,
+        is_live: bool = False,
+        is_still: bool = False,
+        session: float | None = None,
+        crop: bytes | None = None,
+        recorded: RecordingTime | None = None,
+    ) -> bool:
+        """Take a track that has ended; see `Gallery.record`. Never waits; False if it had to be dropped."""
         with self._lock:
             if not self._is_closed and self._queue.qsize() < self._capacity:
-                self._hand_in(_Ended(track, uri, is_live, crop))
+                self._hand_in(_Ended(track, uri, is_live, is_still, session, crop, recorded))
                 return True
         self._fail(track.source_id, queue.Full(f"more than {self._capacity} tracks wait to be written"))
         return False
@@ -129,7 +143,15 @@ class SightingRecorder:
                         item.source_id, item.uri, (item.first_seconds, item.last_seconds), before=item.before
                     )
                 else:
-                    self._gallery.record(item.track, uri=item.uri, is_live=item.is_live, crop=item.crop)
+                    self._gallery.record(
+                        item.track,
+                        uri=item.uri,
+                        is_live=item.is_live,
+                        is_still=item.is_still,
+                        session=item.session,
+                        crop=item.crop,
+                        recorded=item.recorded,
+                    )
                     with self._lock:
                         self._recorded += 1
             except Exception as error:  # the thread's edge: a full disk must not end the recording of what comes later
@@ -142,7 +164,7 @@ class SightingRecorder:
             self._work.set()
 
     def _index(self) -> None:
-        prune_at = time.monotonic()
+        prune_at = cluster_at = time.monotonic()
         while True:
             self._work.wait(INDEX_SECONDS)
             self._work.clear()
@@ -152,6 +174,9 @@ class SightingRecorder:
                 if self._retention_seconds is not None and time.monotonic() >= prune_at:
                     prune_at = time.monotonic() + PRUNE_SECONDS
                     self._gallery.prune(older_than_seconds=self._retention_seconds)
+                if is_last or time.monotonic() >= cluster_at:
+                    self._gallery.cluster_again()
+                    cluster_at = time.monotonic() + CLUSTER_SECONDS
                 self._gallery.index_waiting()
             except FaceIndexError as error:
                 failure = str(error)
@@ -200,7 +225,10 @@ class _Ended:
     track: TrackSummary
     uri: str
     is_live: bool
+    is_still: bool
+    session: float | None
     crop: bytes | None
+    recorded: RecordingTime | None
 
     @property
     def source_id(self) -> str:

@@ -11,6 +11,7 @@ __all__ = [
     "AuditEntry",
     "Enrolled",
     "Forgotten",
+    "PeoplePage",
     "PictureRecord",
     "Sighting",
     "SightingMatch",
@@ -35,6 +36,20 @@ class StoredPerson:
     seen_seconds: float = 0.0
     last_seen: float | None = None
     has_crop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """Some of the people who were asked for.
+
+    Attributes:
+        total: how many there are on all pages.
+        after: where the next page begins; None after the last.
+    """
+
+    people: list[StoredPerson]
+    total: int
+    after: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +89,8 @@ class Sighting:
 
     Attributes:
         uri: where the source came from, without credentials.
-        started_at: wall-clock time of its first frame: the capture's for live sources, the analysis's for files.
+        started_at: wall-clock time of its first frame; for a file that of its recording, as far as that is known.
+        time_origin: where that is known from: "capture", "metadata", "file name", "last change", or only "analysis".
         start_seconds, end_seconds, best_seconds: the source's own time.
         name: the person's or unknown's; "unknown" where it was not even clustered.
         similarity: to the person, when it was decided; None for unknowns.
@@ -97,6 +113,7 @@ class Sighting:
     unknown_id: str | None = None
     similarity: float | None = None
     is_live: bool = False
+    time_origin: str = "analysis"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import time
 
 from stages.addresses import is_address
 from stages.frames import FloatArray
-from visage.people.database import Database
+from visage.people.database import Database, Value
 from visage.people.errors import NoSuchPerson
 from visage.people.index.errors import IndexFull, IndexInUse, IndexUnavailable
 from visage.people.person_store import PersonStore
@@ -23,6 +23,9 @@ __all__ = ["Removal"]
 
 PROBES = 3
 """So many of the embeddings that are gone are searched for."""
+
+ANALYSED_AT = "coalesce(analysed_at, started_at)"
+"""A file may have been recorded long before; it is kept, and replaced, by when it was looked at."""
 
 
 class Removal:
@@ -74,11 +77,12 @@ class Removal:
         )
 
     def prune(self, *, older_than_seconds: float, now: float | None = None) -> int:
-        """Sightings that began longer ago, and unknowns left without any. How many sightings."""
+        """Sightings that were made longer ago, and unknowns left without any. How many sightings."""
         before = (time.time() if now is None else now) - older_than_seconds
         with self._database.transaction():
-            sightings, vectors, _ = self._sightings.remove("started_at < ?", [before])
-            self._unknowns.remove_unseen()
+            seen = self._unknowns.seen_in(f"{ANALYSED_AT} < ?", [before])
+            sightings, vectors, _ = self._sightings.remove(f"{ANALYSED_AT} < ?", [before])
+            self._unknowns.refresh(seen)
             if sightings:
                 self._database.audit("prune", "sightings", str(sightings))
         if sightings:
@@ -92,13 +96,12 @@ class Removal:
 
         The path is the file, whatever it was called in a run. Two addresses may differ in what is not shown of them.
         """
+        where = f"uri = ? AND (source = ? OR NOT ?) AND {ANALYSED_AT} < ? AND start_seconds >= ? AND end_seconds <= ?"
+        values: list[Value] = [uri, source, is_address(uri), before, *stretch]
         with self._database.transaction():
-            sightings, _, _ = self._sightings.remove(
-                "uri = ? AND (source = ? OR NOT ?) AND started_at < ? AND start_seconds >= ? AND end_seconds <= ?",
-                [uri, source, is_address(uri), before, *stretch],
-            )
-            if sightings:
-                self._unknowns.remove_unseen()
+            seen = self._unknowns.seen_in(where, values)
+            sightings, _, _ = self._sightings.remove(where, values)
+            self._unknowns.refresh(seen)
         return sightings
 
     def _index_waits(self) -> bool:

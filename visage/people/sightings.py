@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.frames import FloatArray
 from stages.tracks.summary import TrackSummary
 from visage.people.cipher import Cipher
 from visage.people.database import Database, Row, Value
 from visage.people.index.base import Condition, FaceIndex, IndexPoint
+from visage.people.recording_time import RecordingTime
 from visage.people.records import Sighting, SightingMatch
 from visage.people.vectors import VectorCodec
 
@@ -25,12 +26,23 @@ __all__ = ["KEYS", "SightingQuery", "Sightings"]
 
 KEYS: dict[str, type] = {"person": int, "source": str, "at": float}
 CATCH_UP_ROWS = 2000
-SOURCE = "EXISTS (SELECT 1 FROM (SELECT ? AS wanted) WHERE sightings.source = wanted OR sightings.source GLOB wanted)"
+SOURCES = """
+WITH RECURSIVE named(source) AS (
+    SELECT min(source) FROM sightings
+    UNION ALL SELECT (SELECT min(sightings.source) FROM sightings WHERE sightings.source > named.source)
+    FROM named WHERE named.source IS NOT NULL)
+SELECT source FROM named, (SELECT ? AS wanted) WHERE source = wanted OR source GLOB wanted
+"""
+"""The sources that are meant: from name to name in the index, not from sighting to sighting."""
+SOURCE = f"sightings.source IN ({SOURCES})"
 INDEXED = "is_indexed = 1 AND embedding IS NOT NULL"
+MAX_MERGED_SOURCES = 100
+"""Up to here a list takes the newest of each source and then the newest of all these."""
+
 SPARE = 4  # asked of the index more than wanted: SQLite has the last word
 DETAIL = """
 SELECT sightings.id, source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame, best_seconds,
-    quality, person_id, unknown_id, similarity, is_live, people.name AS person_name
+    quality, person_id, unknown_id, similarity, is_live, time_origin, people.name AS person_name
 FROM sightings LEFT JOIN people ON people.id = sightings.person_id
 """
 """Without embeddings and crops: they are large, and sorting carries them about."""
@@ -69,14 +81,18 @@ class Sightings:
         *,
         uri: str,
         is_live: bool,
+        is_still: bool = False,
+        session: float | None = None,
         person: int | None,
         unknown: int | None,
         similarity: float | None,
         crop: bytes | None,
+        recorded: RecordingTime | None = None,
     ) -> int:
         """Store a track; within the caller's transaction. Returns the sighting's number."""
         embedding = None if track.embedding is None else self._codec.encode(track.embedding)
-        values: list[Value] = [track.source_id, uri, track.track_id, track.started_at, track.start_seconds]
+        started_at = track.started_at if recorded is None else recorded.at + track.start_seconds
+        values: list[Value] = [track.source_id, uri, track.track_id, started_at, track.start_seconds]
         values += [track.end_seconds, track.frames, track.best_frame, track.best_seconds, track.best_quality]
         values += [
             person,
@@ -85,21 +101,38 @@ class Sightings:
             embedding,
             None if crop is None else self._cipher.encrypt(crop),
             is_live,
+            is_still,
+            session,
+            *((None, None) if recorded is None else (track.started_at, recorded.origin)),
         ]
         return self._database.write(
             "INSERT INTO sightings (source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame,"
-            " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop, is_live)"
+            " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop, is_live, is_still, session,"
+            " analysed_at, time_origin)"
             f" VALUES ({', '.join('?' * len(values))})",
             values,
         )
 
-    def listed(self, query: SightingQuery) -> list[Sighting]:
-        """Newest first."""
-        where, values = _where(query)
-        rows = self._database.rows(
-            f"{DETAIL} WHERE {where} ORDER BY started_at DESC, sightings.id DESC LIMIT ?",
-            [*values, query.limit],
-        )
+    def listed(self, query: SightingQuery, *, after: tuple[float, int] | None = None) -> list[Sighting]:
+        """Newest first, from after the sighting with this `started_at` and number on."""
+        newest = "ORDER BY sightings.started_at DESC, sightings.id DESC LIMIT ?"
+        where, values = _where(replace(query, source=None))
+        if after is not None:
+            where += " AND sightings.started_at <= ? AND (sightings.started_at < ? OR sightings.id < ?)"
+            values += [after[0], *after]
+        values.append(query.limit)
+        if query.source is not None:
+            names = [row["source"] for row in self._database.rows(SOURCES, [query.source])]
+            if len(names) > MAX_MERGED_SOURCES or query.person is not None or query.unknown is not None:
+                # The + keeps from the index of sources, where most of all sightings might have to be sorted.
+                where = f"+sightings.source IN (SELECT value FROM json_each(?)) AND {where}"
+            else:
+                own = f"SELECT sightings.id FROM sightings WHERE source = named.value AND {where} {newest}"
+                each = f"SELECT own.id FROM json_each(?) AS named JOIN sightings AS own ON own.id IN ({own})"
+                where = f"sightings.id IN ({each})"
+                values.append(query.limit)
+            values.insert(0, json.dumps(names))
+        rows = self._database.rows(f"{DETAIL} WHERE {where} {newest}", values)
         return [_sighting(row) for row in rows]
 
     def search(
@@ -226,7 +259,7 @@ class Sightings:
         if query.person is not None:
             among["person"] = [query.person]
         if query.source is not None:
-            rows = self._database.rows(f"SELECT DISTINCT source FROM sightings WHERE {SOURCE}", [query.source])
+            rows = self._database.rows(SOURCES, [query.source])
             among["source"] = [row["source"] for row in rows] or [""]  # none is called so
         ranges = {} if query.since is None and query.until is None else {"at": (query.since, query.until)}
         return Condition(among, ranges)
@@ -281,4 +314,5 @@ def _sighting(row: Row) -> Sighting:
         unknown_id=None if unknown is None else f"u{unknown}",
         similarity=row["similarity"],
         is_live=bool(row["is_live"]),
+        time_origin=row["time_origin"] or ("capture" if row["is_live"] else "analysis"),
     )

@@ -1,36 +1,61 @@
-"""People without a name, gathered from tracks by incremental clustering: `Unknown 17`.
+"""People without a name, gathered from tracks by constrained clustering: `Unknown 17`.
 
-A track joins the closest cluster from the threshold up, else it begins one; a cluster is the mean of its tracks,
-weighted by how long and how well they were seen. Order matters a little, as always when clustering as one goes: a wrong
-merge is split again by hand, and two that are one person get the same name. Memory: one vector a cluster.
+A track that ends joins the closest cluster from the threshold up in which nobody is visible together with it, else it
+begins one; a track without a recognisable face has no embedding, and belongs to none. What came first matters a little
+then, so the clusters that have changed, and those near them, are clustered again from scratch now and then
+(`visage.people.clustering`). People keep their numbers. What was split by hand stays as it is.
+
+A cluster is the mean of its tracks, weighted by how long and how well they were seen, and is what its sightings make
+it: when some go, it is computed again from those that are left. Memory: one vector a cluster.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 
 from stages.frames import FloatArray
-from visage.people.database import Database, Row
+from visage.people.clustering import Scene, Span, TrackPoint, cluster, keep_numbers
+from visage.people.database import Database, Row, Value
 from visage.people.errors import NoSuchPerson
 from visage.people.person_store import number_of
 from visage.people.records import StoredUnknown
 from visage.people.vectors import VectorCodec
 
-__all__ = ["OFFERED_SECONDS", "Unknowns"]
+__all__ = ["OFFERED_SECONDS", "TRACKS", "Unknowns", "point_of", "seen_together", "span_of", "weight_of"]
 
 OFFERED_SECONDS = 1.0
-"""Seen for less than this altogether, nobody is offered for naming: most are passers-by and false detections."""
+"""Seen for less than this altogether, nobody is offered for naming, except from photographs: most are passers-by."""
 
 SPLIT_STEP = 0.02
 HARDEST_SPLIT = 0.98
+
 MIN_QUALITY = 0.05  # a face of none still counts a little
+MIN_SECONDS, MAX_SECONDS = 0.2, 5.0
+"""Of a track, as far as its weight goes: who stands there for an hour is seen no better than in five seconds."""
+
+MAX_TRACK_SECONDS = 86_400.0
+"""A track of a camera that began longer ago is not looked for."""
+
+NEAR = 0.15
+"""Cosine below the threshold down to which a cluster's neighbours are clustered again with it."""
+
+MAX_TRACKS = 2000
+"""That are clustered at once: takes about a second."""
+
+TRACKS = """
+SELECT id, uri, started_at, start_seconds, end_seconds, quality, person_id, unknown_id, similarity, embedding,
+    is_live, session
+FROM sightings
+"""
 
 LISTED = """
 SELECT unknown_id AS id, count(*) AS sightings, sum(end_seconds - start_seconds) AS seen_seconds,
     min(started_at) AS first_seen, max(started_at + end_seconds - start_seconds) AS last_seen,
     group_concat(DISTINCT source) AS sources,
+    max(is_still) AS has_still,
     EXISTS (SELECT 1 FROM sightings AS own WHERE own.unknown_id = sightings.unknown_id AND crop IS NOT NULL) AS has_crop
 FROM sightings WHERE unknown_id IS NOT NULL
 """
@@ -40,6 +65,8 @@ class Unknowns:
     """The unknowns of one gallery. Safe to use from several threads."""
 
     def __init__(self, database: Database, codec: VectorCodec, *, threshold: float) -> None:
+        """`threshold`: least cosine to a cluster's mean to be of it."""
+        self._changed_numbers: set[int] | None = None  # None: any may have
         self._database = database
         self._codec = codec
         self._threshold = threshold
@@ -73,30 +100,57 @@ class Unknowns:
             return False
         return True
 
-    def assign(self, embedding: FloatArray, weight: float) -> int:
-        """The unknown that a track's embedding, float32 (D,) of norm 1, belongs to; within the caller's transaction."""
+    def assign(self, point: TrackPoint) -> int:
+        """The unknown that a track belongs to; within the caller's transaction."""
         with self._lock:
             numbers = self._loaded()
-            similarities = self._centroids @ embedding
-            best = int(similarities.argmax()) if len(numbers) else -1
+            similarities = self._centroids @ point.embedding
+            others = {row["unknown_id"] for row in seen_together(self._database, point.span)}
+            allowed = [place for place, number in enumerate(numbers) if number not in others]
+            best = max(allowed, key=lambda place: float(similarities[place]), default=-1)
             if best < 0 or similarities[best] < self._threshold:
-                number = self._database.write(
-                    "INSERT INTO unknowns (centroid, weight) VALUES (?, ?)", [self._codec.encode(embedding), weight]
-                )
-                self._centroids = np.concatenate([self._centroids, embedding[None]])
-                self._weights.append(weight)
+                number = self._insert(point.embedding, point.weight)
+                self._centroids = np.concatenate([self._centroids, point.embedding[None]])
+                self._weights.append(point.weight)
                 numbers.append(number)
                 self._revision = self._changed()
-                return number
-            before = self._weights[best]
-            mean = (before * self._centroids[best] + weight * embedding) / (before + weight)
-            self._centroids[best] = mean / max(float(np.linalg.norm(mean)), 1e-12)
-            self._weights[best] = before + weight
-            self._database.write(
-                "UPDATE unknowns SET centroid = ?, weight = ? WHERE id = ?",
-                [self._codec.encode(self._centroids[best]), before + weight, numbers[best]],
-            )
-            return numbers[best]
+            else:
+                number, before = numbers[best], self._weights[best]
+                mean = before * self._centroids[best] + point.weight * point.embedding
+                self._centroids[best] = mean / max(float(np.linalg.norm(mean)), 1e-12)
+                self._weights[best] = before + point.weight
+                self._store(number, self._centroids[best], self._weights[best])
+            if self._changed_numbers is not None:
+                self._changed_numbers.add(number)
+            return number
+
+    def cluster_again(self) -> None:
+        """Cluster those that have changed since the last time, and their neighbours, from their tracks.
+
+        Raises sqlite3.Error for a disk that is full, say; then they are as they were.
+        """
+        try:
+            with self._database.transaction():
+                self._cluster_again()
+        except BaseException:
+            self.reload()  # what is in memory may be of what was rolled back
+            raise
+
+    def seen_in(self, where: str, values: Sequence[Value]) -> list[int]:
+        """The unknowns of these sightings."""
+        rows = self._database.rows(
+            f"SELECT DISTINCT unknown_id FROM sightings WHERE unknown_id IS NOT NULL AND {where}", values
+        )
+        return [int(row["unknown_id"]) for row in rows]
+
+    def refresh(self, numbers: Sequence[int]) -> None:
+        """Some of their sightings are gone: what they are by those that are left; within the caller's transaction."""
+        for number in numbers:
+            rows = self._database.rows(f"{TRACKS} WHERE unknown_id = ? AND embedding IS NOT NULL", [number])
+            if rows:
+                self._store(number, *_mean(self._points(rows)))
+        if numbers:
+            self.remove_unseen()
 
     def remove(self, number: int) -> None:
         """Drop an unknown who has no sightings any more; within the caller's transaction."""
@@ -116,10 +170,9 @@ class Unknowns:
         One part only: even the hardest threshold finds one person.
         """
         with self._database.transaction():
-            rows = self._database.rows(
-                "SELECT id, embedding, quality FROM sightings WHERE unknown_id = ? ORDER BY id", [number]
-            )
-            vectors = self._codec.decode_all([row["embedding"] for row in rows])
+            rows = self._database.rows(f"{TRACKS} WHERE unknown_id = ? AND embedding IS NOT NULL ORDER BY id", [number])
+            points = self._points(rows)
+            vectors = np.stack([point.embedding for point in points])
             threshold = self._threshold
             groups = [list(range(len(rows)))]
             while len(groups) < 2 and threshold < HARDEST_SPLIT:  # noqa: PLR2004 - apart
@@ -127,20 +180,16 @@ class Unknowns:
                 groups = _connected(vectors, threshold)
             parts = []
             for place, group in enumerate(sorted(groups, key=len, reverse=True)):
-                centroid = self._codec.encode(vectors[group].mean(axis=0))
-                part = (
-                    number
-                    if place == 0
-                    else self._database.write("INSERT INTO unknowns (centroid, weight) VALUES (?, 0)", [centroid])
-                )
-                weight = sum(max(float(rows[row]["quality"]), MIN_QUALITY) for row in group)
-                self._database.write(
-                    "UPDATE unknowns SET centroid = ?, weight = ? WHERE id = ?", [centroid, weight, part]
-                )
+                part = number if place == 0 else self._insert(vectors[group[0]], 0.0)
+                self._store(part, *_mean([points[row] for row in group]))
                 self._database.write_many(
                     "UPDATE sightings SET unknown_id = ? WHERE id = ?", [(part, rows[row]["id"]) for row in group]
                 )
                 parts.append(part)
+            if len(parts) > 1:
+                self._database.write_many(
+                    "UPDATE unknowns SET is_settled = 1 WHERE id = ?", [(part,) for part in parts]
+                )
             self._database.audit("split", f"u{number}", " ".join(f"u{part}" for part in parts))
             self._changed()
         return parts
@@ -148,7 +197,7 @@ class Unknowns:
     def reload(self) -> None:
         """What is in memory may have been rolled back."""
         with self._lock:
-            self._numbers = None
+            self._numbers = self._changed_numbers = None
 
     def _changed(self) -> int:
         """Tell whoever clusters, in this process and others, to load the clusters again."""
@@ -156,6 +205,68 @@ class Unknowns:
         revision = (before if isinstance(before, int) else 0) + 1
         self._database.set_meta("unknowns", revision)
         return revision
+
+    def _cluster_again(self) -> None:
+        with self._lock:
+            near = self._near()
+            self._changed_numbers = set()
+        if not near:
+            return
+        marks = ", ".join("?" * len(near))
+        rows = self._database.rows(
+            f"{TRACKS} WHERE unknown_id IN ({marks}) AND embedding IS NOT NULL ORDER BY id", near
+        )
+        points = self._points(rows)
+        before = [int(row["unknown_id"]) for row in rows]
+        groups = cluster(points, self._threshold)
+        moved: list[tuple[int, int]] = []
+        for group, kept in zip(groups, keep_numbers(groups, points, before), strict=True):
+            number = self._insert(points[group[0]].embedding, 0.0) if kept is None else kept
+            moved += [(number, rows[row]["id"]) for row in group if before[row] != number]
+            self._store(number, *_mean([points[row] for row in group]))
+        if moved:
+            self._database.write_many("UPDATE sightings SET unknown_id = ? WHERE id = ?", moved)
+            self.remove_unseen()
+        self._changed()
+
+    def _near(self) -> list[int]:
+        """The numbers that are to be clustered again; those that were settled by hand are not among them."""
+        changed, numbers = self._changed_numbers, self._loaded()
+        if changed is not None and not changed:
+            return []
+        rows = self._database.rows(
+            "SELECT unknowns.id, count(*) AS tracks FROM unknowns JOIN sightings ON unknown_id = unknowns.id"
+            " WHERE NOT is_settled GROUP BY unknowns.id"
+        )
+        tracks = {int(row["id"]): int(row["tracks"]) for row in rows}
+        own = [place for place, number in enumerate(numbers) if changed is None or number in changed]
+        if not own:
+            return []
+        closeness = (self._centroids @ self._centroids[own].T).max(axis=1)
+        chosen, total = [], 0
+        for place in np.argsort(-closeness, kind="stable").tolist():
+            number = numbers[place]
+            if closeness[place] < self._threshold - NEAR:
+                break
+            if number in tracks and total + tracks[number] <= MAX_TRACKS:
+                chosen.append(number)
+                total += tracks[number]
+        return chosen
+
+    def _points(self, rows: Sequence[Row]) -> list[TrackPoint]:
+        vectors = self._codec.decode_all([row["embedding"] for row in rows])
+        return [point_of(row, vector) for row, vector in zip(rows, vectors, strict=True)]
+
+    def _insert(self, centroid: FloatArray, weight: float) -> int:
+        return self._database.write(
+            "INSERT INTO unknowns (centroid, weight) VALUES (?, ?)", [self._codec.encode(centroid), weight]
+        )
+
+    def _store(self, number: int, centroid: FloatArray, weight: float) -> None:
+        self._database.write(
+            "UPDATE unknowns SET centroid = ?, weight = ? WHERE id = ?",
+            [self._codec.encode(centroid), weight, number],
+        )
 
     def _loaded(self) -> list[int]:
         revision = self._database.meta("unknowns")
@@ -166,6 +277,48 @@ class Unknowns:
             self._weights = [float(row["weight"]) for row in rows]
             self._numbers = [int(row["id"]) for row in rows]
         return self._numbers
+
+
+def weight_of(quality: float, seconds: float) -> float:
+    """How much a track says of its person's looks."""
+    return max(quality, MIN_QUALITY) * min(max(seconds, MIN_SECONDS), MAX_SECONDS)
+
+
+def span_of(row: Row) -> Span:
+    """When a stored track was visible; `row`: of `TRACKS`."""
+    if row["is_live"]:
+        return Span(
+            (row["uri"], None), row["started_at"], row["started_at"] + row["end_seconds"] - row["start_seconds"]
+        )
+    scene: Scene | None = None if row["session"] is None else (row["uri"], row["session"])
+    return Span(scene, row["start_seconds"], row["end_seconds"])
+
+
+def seen_together(database: Database, span: Span) -> list[Row]:
+    """The stored tracks that were visible together with one that is not stored yet; see `TRACKS`."""
+    if span.scene is None:
+        return []
+    uri, session = span.scene
+    if session is None:
+        where = "is_live AND started_at <= ? AND started_at >= ? AND started_at + end_seconds - start_seconds >= ?"
+        values: list[Value] = [span.last_seconds, span.first_seconds - MAX_TRACK_SECONDS, span.first_seconds]
+    else:
+        where = "NOT is_live AND session = ? AND start_seconds <= ? AND end_seconds >= ?"
+        values = [session, span.last_seconds, span.first_seconds]
+    return database.rows(f"{TRACKS} WHERE uri = ? AND {where}", [uri, *values])
+
+
+def point_of(row: Row, embedding: FloatArray) -> TrackPoint:
+    weight = weight_of(row["quality"], row["end_seconds"] - row["start_seconds"])
+    return TrackPoint(span_of(row), embedding, weight)
+
+
+def _mean(points: Sequence[TrackPoint]) -> tuple[FloatArray, float]:
+    """Of a cluster: its direction, float32 (D,), and its weight."""
+    total = np.sum([point.weight * point.embedding for point in points], axis=0)
+    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), np.float32), sum(
+        point.weight for point in points
+    )
 
 
 def _connected(vectors: FloatArray, threshold: float) -> list[list[int]]:
@@ -194,6 +347,6 @@ def _record(row: Row) -> StoredUnknown:
         row["first_seen"],
         row["last_seen"],
         tuple(sorted(row["sources"].split(","))),
-        row["seen_seconds"] >= OFFERED_SECONDS,
+        bool(row["seen_seconds"] >= OFFERED_SECONDS or row["has_still"]),
         bool(row["has_crop"]),
     )

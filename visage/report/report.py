@@ -1,6 +1,6 @@
 """`report.html`: people with screen time, a timeline for each source, unknowns, who was seen with whom.
 
-One file that needs nothing else: no script, no font, no address; pictures are inlined. Links open the source at the
+A file that needs nothing else: no script, no font, no address; pictures are inlined. Links open the source at the
 moment (`movie.mp4#t=12.5`, Media Fragments URI 1.0), where the browser plays it. Memory: a record a sighting.
 """
 
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import itertools
-from collections.abc import Iterable
+import json
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ import cv2
 import jinja2
 import numpy as np
 
+from stages.sink.folder import METADATA
 from visage.people import Gallery
 from visage.people.records import Sighting
 from visage.report.timeline import SourceTimeline, clock, seen_together, timelines
@@ -27,16 +30,20 @@ __all__ = ["Report", "Somebody", "write_report"]
 MAX_SIGHTINGS = 50_000
 MAX_PORTRAITS = 6
 LONG_CAST = 60
-"""Beyond so many people each has one portrait: a page of hundreds has to open, too."""
+"""Beyond this many people each has one portrait: a page of hundreds has to open, too."""
 PORTRAIT_SIDE = 128
 """Pixels; twice what the page shows of the large ones."""
 MAX_PAIRS = 50
 COLOURS = ("#2f6f9f", "#b3541e", "#3d7a3d", "#8a3d7a", "#9a7b16", "#2a7f7f", "#a33a3a", "#5a5aa8")
+GOLDEN_DEGREES = 137.508
+"""Between the hues of those who follow: none comes again, and neighbours differ most."""
+PAGE_SOURCES = 20
+"""Timelines on a page."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What the page tells."""
+    """The content of the page; durations are in seconds."""
 
     made_at: str
     people: list[Somebody]
@@ -47,8 +54,11 @@ class Report:
     is_cut: bool
 
     @classmethod
-    def of(cls, gallery: Gallery) -> Report:
-        """Everything in a gallery."""
+    def of(cls, gallery: Gallery, lengths: Mapping[str, float] | None = None) -> Report:
+        """Return a report on everyone in a gallery, from their latest sightings; durations are in seconds.
+
+        `lengths`: see `timelines`.
+        """
         found = gallery.sightings(limit=MAX_SIGHTINGS + 1)
         sightings = found[:MAX_SIGHTINGS]
         offered = {one.unknown_id for one in gallery.unknowns()}
@@ -63,7 +73,7 @@ class Report:
             one.sightings.append(seen)
             one.seconds += seen.end_seconds - seen.start_seconds
         for place, one in enumerate(sorted(everybody.values(), key=lambda one: (not one.is_known, -one.seconds))):
-            one.colour = COLOURS[place % len(COLOURS)]
+            one.colour = _colour(place)
         most = MAX_PORTRAITS if len(everybody) <= LONG_CAST else 1
         for key, one in everybody.items():
             one.portraits = _portraits(gallery, key, one, most)
@@ -73,7 +83,7 @@ class Report:
             made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
             people=[one for one in ranked if one.is_known],
             unknowns=[one for one in ranked if not one.is_known],
-            timelines=timelines([(one.name, one.colour, one.sightings) for one in ranked]),
+            timelines=timelines([(one.name, one.colour, one.sightings) for one in ranked], lengths),
             together=seen_together([(one.name, one.sightings) for one in ranked], MAX_PAIRS),
             briefly=briefly,
             is_cut=len(found) > MAX_SIGHTINGS,
@@ -82,7 +92,7 @@ class Report:
 
 @dataclass(slots=True)
 class Somebody:
-    """A person or unknown with all their sightings."""
+    """A person or unknown with all their sightings, and how many seconds these last together."""
 
     name: str
     is_known: bool
@@ -93,19 +103,54 @@ class Somebody:
 
     @property
     def initials(self) -> str:
+        """The first letters of the first two words of the name, in upper case."""
         return "".join(word[0] for word in self.name.split()[:2]).upper()
 
 
 def write_report(gallery: Gallery, folder: Path) -> Path:
-    """Write `report.html` into the folder, whole or not at all, for its owner alone; its path. Raises OSError."""
+    """Write `report.html` into the folder, whole or not at all, for its owner alone; its path. Raises OSError.
+
+    More than `PAGE_SOURCES` timelines go on in `report-2.html` and so on. How long films are is read from the results
+    in the folder.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("visage.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["clock"] = clock
-    page = environment.get_template("report.html").render(report=Report.of(gallery))
-    target = folder / "report.html"
-    atomic_write(target, page.encode())
-    return target
+    report = Report.of(gallery, _lengths(folder))
+    parts = [report.timelines[at : at + PAGE_SOURCES] for at in range(0, len(report.timelines), PAGE_SOURCES)] or [[]]
+    names = [_page_name(number) for number in range(1, len(parts) + 1)]
+    template = environment.get_template("report.html")
+    for number, part in reversed(list(enumerate(parts, 1))):  # the first, which leads to the others, last
+        page = template.render(report=report, timelines=part, number=number, pages=names)
+        atomic_write(folder / _page_name(number), page.encode())
+    number = len(parts) + 1
+    while (outdated := folder / _page_name(number)).exists():  # of a longer report before
+        outdated.unlink()
+        number += 1
+    return folder / _page_name(1)
+
+
+def _page_name(number: int) -> str:
+    return "report.html" if number == 1 else f"report-{number}.html"
+
+
+def _lengths(folder: Path) -> dict[str, float]:
+    """Seconds of the films whose results are in the folder, or in folders below it."""
+    lengths = {}
+    for path in [folder / METADATA, *folder.glob(f"*/{METADATA}")]:
+        try:
+            metadata = json.loads(path.read_text())
+            lengths[os.path.realpath(metadata["filepath"])] = float(metadata["duration"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return lengths
+
+
+def _colour(place: int) -> str:
+    if place < len(COLOURS):
+        return COLOURS[place]
+    return f"hsl({place * GOLDEN_DEGREES % 360:.0f} {50 + place % 3 * 12}% {34 + place % 4 * 5}%)"
 
 
 def _portraits(gallery: Gallery, key: str, somebody: Somebody, most: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""When somebody was on screen, source by source, and who was with whom.
+"""When each person was on screen, source by source, and who was with whom.
 
 Files have their own time. Cameras have a day's: they are opened again and again, and their own time begins anew each
 time. Two files of one name are told apart by their folders. Everything here takes time in proportion to the sightings
@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import urllib.parse
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,9 @@ __all__ = ["Appearance", "Lane", "SourceTimeline", "clock", "seen_together", "ti
 
 MIN_WIDTH = 0.4
 """Percent of a lane that a bar has at least, to be seen."""
+
+MAX_MOMENTS = 500
+"""Of one source in the table of times: beyond, a spreadsheet serves better."""
 
 Key = tuple[str, str, str]
 """Source, address, day; the day is empty for files."""
@@ -38,7 +41,7 @@ class Appearance:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Somebody's bars in one source."""
+    """The bars of one person or unknown in one source."""
 
     name: str
     colour: str
@@ -47,11 +50,19 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class SourceTimeline:
-    """A source, or a camera's day, and everybody in it. `scale`: the times at its beginning, middle and end."""
+    """A source, or a camera's day, and everyone in it.
+
+    Attributes:
+        scale: the times at its beginning, middle and end.
+        moments: who was there from when to when, in the order of time, with a link to it or "".
+        more: how many moments more there were.
+    """
 
     name: str
     scale: tuple[str, str, str]
     lanes: list[Lane]
+    moments: list[tuple[str, str, str, str]]
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +75,15 @@ class _Span:
     seen: Sighting
 
 
-def timelines(everybody: Sequence[tuple[str, str, Sequence[Sighting]]]) -> list[SourceTimeline]:
-    """`everybody`: name, colour and sightings, in the order of the lanes. Stills have no timeline."""
+def timelines(
+    everybody: Sequence[tuple[str, str, Sequence[Sighting]]], lengths: Mapping[str, float] | None = None
+) -> list[SourceTimeline]:
+    """Return a timeline for each source; stills have none.
+
+    Args:
+        everybody: name, colour and sightings, in the order of the lanes.
+        lengths: seconds of files, by their path; of others the last sighting's end is taken.
+    """
     spans = _spans([sightings for _, _, sightings in everybody])
     titles = _titles(spans)
     told = []
@@ -73,17 +91,23 @@ def timelines(everybody: Sequence[tuple[str, str, Sequence[Sighting]]]) -> list[
         begin, end = _ends(key, spans[key])
         if end <= begin:
             continue
+        if not key[2]:
+            end = max(end, (lengths or {}).get(key[1], end))
         lanes: dict[int, list[Appearance]] = defaultdict(list)
         for span in spans[key]:
             lanes[span.who].append(_bar(key, span, begin, end))
         rows = [Lane(everybody[who][0], everybody[who][1], lanes[who]) for who in sorted(lanes)]
         scale = (_moment(key, begin), _moment(key, (begin + end) / 2), _moment(key, end))
-        told.append(SourceTimeline(titles[key], scale, rows))
+        moments = [
+            (everybody[span.who][0], _moment(key, span.start), _moment(key, span.end), _link(span.seen))
+            for span in sorted(spans[key], key=lambda span: span.start)
+        ]
+        told.append(SourceTimeline(titles[key], scale, rows, moments[:MAX_MOMENTS], len(moments[MAX_MOMENTS:])))
     return told
 
 
 def seen_together(everybody: Sequence[tuple[str, Sequence[Sighting]]], most: int) -> list[tuple[str, str, float]]:
-    """Pairs that were in one picture, with the seconds they share, longest first; `everybody`: name and sightings."""
+    """Return pairs seen in one picture and the seconds they share, longest first; `everybody`: name and sightings."""
     shared: dict[tuple[int, int], float] = defaultdict(float)
     for spans in _spans([sightings for _, sightings in everybody]).values():
         present: list[_Span] = []
@@ -99,7 +123,7 @@ def seen_together(everybody: Sequence[tuple[str, Sequence[Sighting]]], most: int
 
 
 def clock(seconds: float) -> str:
-    """75.4 as "1:15.4"."""
+    """Format seconds: 75.4 as "1:15.4"."""
     minutes, rest = divmod(round(seconds, 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

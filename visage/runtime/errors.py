@@ -12,19 +12,19 @@ __all__ = ["QueueAborted", "QueueClosed", "RuntimeFailure", "StageFailed"]
 
 
 class RuntimeFailure(Exception):
-    """Root of the tree."""
+    """The base of everything that the runtime raises."""
 
 
 class QueueClosed(RuntimeFailure):
-    """`put`: the queue takes no more. `get`: it is empty and nothing more will come."""
+    """Raised by `put`: the queue takes no more; by `get`: it is empty and nothing more will come."""
 
 
 class QueueAborted(RuntimeFailure):
-    """The queue was aborted; its items are gone."""
+    """Raised at both ends of a queue that was aborted; its items are gone."""
 
 
 class StageFailed(RuntimeFailure):
-    """A stage can't go on, so neither can the pipeline."""
+    """Raised where a stage, and so the pipeline, can't go on; the stage's error is its cause."""
 
     def __init__(self, stage: str, cause: BaseException) -> None:
         super().__init__(f"the {stage} stage failed: {cause}")

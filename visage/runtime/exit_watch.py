@@ -1,7 +1,7 @@
 """Ends what a program has left half read when it ends.
 
 Python waits for all threads before it frees what modules and tracebacks hold. A generator among that, whose threads
-wait for somebody to read on, would keep the process from ever ending.
+wait for a reader, would keep the process from ever ending.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ JOIN_SECONDS = 1.0
 
 
 class ExitWatch:
-    """Calls `abandon`, on a thread of its own, when the main thread and whoever read last have ended."""
+    """Calls `abandon`, on its own thread, within 0.2 seconds after the main thread and the last reader have ended."""
 
     def __init__(self, abandon: Callable[[], None]) -> None:
         self._abandon = abandon
@@ -35,7 +35,7 @@ class ExitWatch:
         self._thread.join(JOIN_SECONDS)
 
     def note_reader(self) -> None:
-        """The calling thread reads; it may not be the one that did before."""
+        """Record that the calling thread is the reader now."""
         self._reader = threading.current_thread()
 
     def _watch(self) -> None:

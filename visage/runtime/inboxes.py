@@ -25,14 +25,14 @@ QUIET_SECONDS = 0.01
 
 
 class Inboxes(Generic[T]):
-    """All sources' inboxes, behind one lock."""
+    """The inboxes of all sources, behind one lock; `take` and `put` raise QueueClosed or QueueAborted."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._has_items = threading.Condition(self._lock)
         self._turn: deque[Inbox[T]] = deque()
         self._depth = 0
-        # The consumer sleeps until so many items wait: being woken for each would cost it more than taking them.
+        # The consumer sleeps until this many items wait: being woken for each would cost it more than taking them.
         self._wanted = 1
         self._is_closed = False
         self._is_aborted = False
@@ -43,7 +43,7 @@ class Inboxes(Generic[T]):
 
     @property
     def has_live(self) -> bool:
-        """Whether some source can't wait."""
+        """Whether some source is live, so that its full inbox drops frames."""
         with self._lock:
             return any(inbox.policy is OverflowPolicy.DROP_OLDEST for inbox in self._turn)
 
@@ -85,7 +85,7 @@ class Inboxes(Generic[T]):
                     return batch
 
     def close(self) -> None:
-        """No source will be added and none has more to put. What waits can still be taken."""
+        """Accept nothing more: `add` and `put` raise QueueClosed from now on. What waits can still be taken."""
         with self._lock:
             self._is_closed = True
             self._wake_all()
@@ -131,7 +131,7 @@ class Inboxes(Generic[T]):
 
 
 class OverflowPolicy(Enum):
-    """What a full inbox does."""
+    """What a full inbox does: `put` waits, or drops the oldest frame."""
 
     WAIT = "wait"
     DROP_OLDEST = "drop oldest"
@@ -183,9 +183,9 @@ class Inbox(Generic[T]):
         return dropped
 
     def finish(self, last: T | None = None) -> None:
-        """Put a last item, which will not be dropped; the inbox goes once it is empty.
+        """Append a last item, which is never dropped; the inbox is removed once it is empty. Raises nothing.
 
-        From any thread: nothing comes after it. Nobody takes it where the owner was closed or aborted.
+        From any thread: nothing comes after it. It is not taken where the owner was closed or aborted.
         """
         owner = self._owner
         with owner._lock:
@@ -195,7 +195,7 @@ class Inbox(Generic[T]):
             self.has_room.notify()
 
     def statistics(self) -> QueueStatistics:
-        """Counters at this moment; the time that the consumer waits is not known by source, so it is 0."""
+        """Return the counters of this moment; `seconds_waiting_to_get` is 0, as it is not known by source."""
         with self._owner._lock:
             return QueueStatistics(
                 depth=len(self._items),
@@ -208,17 +208,17 @@ class Inbox(Generic[T]):
 
     @property
     def dropped(self) -> int:
-        """Items dropped so far for want of room."""
+        """Number of items dropped so far because the inbox was full."""
         return self._dropped
 
     def pop(self) -> tuple[T, bool]:
-        """Take the next item, and whether it was droppable; the owner's lock is held."""
+        """Take the next item, and whether it may be dropped; the owner's lock is held. Raises IndexError."""
         self._passed += 1
         self.has_room.notify()
         return self._items.popleft()
 
     def clear(self) -> list[T]:
-        """Take everything; the owner's lock is held."""
+        """Take all items; the owner's lock is held."""
         left = [item for item, _ in self._items]
         self._items.clear()
         return left

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def release_all(items: Iterable[object]) -> None:
-    """Give back the pixels of those that have any."""
+    """Release the pixels of all frames and observations among these items; an error is logged, and nothing raises."""
     for item in items:
         if isinstance(item, (Frame, Observation)):
             try:
@@ -23,5 +23,5 @@ def release_all(items: Iterable[object]) -> None:
 
 
 def face_count(item: object) -> int:
-    """Faces of an observation that are to be embedded; none of a marker."""
+    """Return the number of faces to embed in an observation; 0 for a marker."""
     return len(item.faces.worth_embedding) if isinstance(item, Observation) else 0

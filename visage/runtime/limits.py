@@ -14,7 +14,7 @@ SINK_BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class PipelineLimits:
-    """How much may be in flight.
+    """The largest batches, queues and waits of a pipeline; waits are in seconds.
 
     Attributes:
         detect_batch: most frames a detect call gets.
@@ -37,15 +37,15 @@ class PipelineLimits:
     concurrent_sources: int = 4
 
     def deadline_seconds(self, *, with_live: bool) -> float:
-        """Longest wait for a batch of frames to fill, with or without a live source among those that are read."""
+        """Return the longest wait, in seconds, for a batch to fill, with or without a live source being read."""
         return self.live_deadline_seconds if with_live else self.batch_deadline_seconds
 
     def inbox_room(self, policy: OverflowPolicy) -> int:
-        """Frames that may wait for a source of this policy."""
+        """Return how many frames of a source with this policy may wait."""
         return self.inbox_capacity if policy is OverflowPolicy.WAIT else self.live_inbox_capacity
 
     def most_pictures(self, policy: OverflowPolicy) -> int:
-        """Pictures that a lone source of this policy can have out: waiting, in the hands of threads, and on their way.
+        """Return how many pictures a lone source of this policy can hold: waiting, in threads, and between them.
 
         An embed batch may be all that waited for it: frames without faces to embed weigh nothing.
         """

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class BoundedQueue(Generic[T]):
-    """First in, first out; any number of threads at both ends."""
+    """A first-in, first-out queue for any number of threads. A capacity below 1 raises ValueError."""
 
     def __init__(self, capacity: int) -> None:
         if capacity < 1:
@@ -99,7 +99,7 @@ class BoundedQueue(Generic[T]):
         return batch
 
     def close(self) -> None:
-        """No more items will come. Those waiting can still be taken."""
+        """Accept no more items: `put` raises QueueClosed from now on, `get` once those waiting have been taken."""
         with self._lock:
             self._is_closed = True
             self._has_items.notify_all()
@@ -116,7 +116,7 @@ class BoundedQueue(Generic[T]):
         return left
 
     def statistics(self) -> QueueStatistics:
-        """Counters at this moment."""
+        """Return the counters of this moment; waits are in seconds."""
         with self._lock:
             return QueueStatistics(
                 depth=len(self._items),

@@ -19,26 +19,26 @@ class Run(Protocol):
 
     @property
     def failure(self) -> Exception | None:
-        """What stopped everything, if something did."""
+        """The error that stopped everything; None if there was none."""
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
-        """How each source that has ended did so; complete once the run has stopped."""
+        """How each source has ended, by its id; complete once the run has stopped."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads or processes; called once."""
 
     def drain(self) -> None:
-        """Read no more; finish and write what is in flight. Returns at once, may be called from any thread, twice."""
+        """Read no more, but finish and write what is in flight. Returns at once; any thread may call it, also twice."""
 
     def abort(self) -> None:
-        """Drop what is in flight and abandon unfinished outputs. Returns at once, may be called from any thread."""
+        """Drop what is in flight and abandon unfinished outputs. Returns at once; any thread may call it."""
 
     def on_stopped(self, callback: Callable[[], None]) -> None:
-        """Have it called when everything is written or given up. To be said before `start`."""
+        """Register a callback for when everything is written or given up; to be called before `start`."""
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait until everything is written; says whether that is so."""
+        """Wait at most this many seconds until everything is written; return whether it is. None: no limit."""
 
     def close(self) -> None:
         """Stop, by aborting if need be, and end every thread and process.
@@ -47,7 +47,7 @@ class Run(Protocol):
         """
 
     def statistics(self) -> PipelineStatistics:
-        """Counters at this moment."""
+        """Return the counters of this moment; times are in seconds."""
 
     def __enter__(self) -> Self: ...
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from stages.contract import FrameSource
 from stages.frames import Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
-from stages.tracks.log import TrackStatistics
+from stages.tracks.log import TrackLog, TrackStatistics
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import Inbox
 from visage.runtime.queue import QueueStatistics
@@ -74,7 +74,7 @@ class RunningSource:
             logger.exception("%s could not be interrupted", self.source_id)
 
     def join(self, timeout_seconds: float) -> bool:
-        """Wait for the decode thread; says whether it has ended."""
+        """Wait at most this many seconds for the decode thread; return whether it has ended."""
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
@@ -92,9 +92,9 @@ class RunningSource:
             self.is_given_up = True
             self._put_last(None)
 
-    def count(self, observation: Observation) -> None:
-        """A frame has reached the sinks; called by the sink thread."""
-        self._tally.count(observation)
+    def count(self, observation: Observation, tracks: TrackLog) -> None:
+        """Count a frame that has reached the sinks; called by the sink thread."""
+        self._tally.count(observation, tracks)
 
     def settle(self, state: SourceState, error: BaseException | None = None) -> Outcome | None:
         """Give the source its last state, by whoever sees its end first; None for anybody later.
@@ -108,11 +108,10 @@ class RunningSource:
             return None
         self._ended_at = time.monotonic()
         tally = self._tally
-        tally.close()
         return Outcome(self.source_id, state, self._frames.frames_decoded, tally.frames_done, tally.faces, error)
 
     def statistics(self) -> SourceStatistics:
-        """Counters at this moment."""
+        """Return the counters of this moment; times are in seconds."""
         now, tally, refused = self._ended_at or time.monotonic(), self._tally, self._frames.frames_dropped
         return SourceStatistics(
             source_id=self.source_id,

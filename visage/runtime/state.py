@@ -11,7 +11,7 @@ __all__ = ["IllegalTransition", "PipelineState", "SourceState", "State"]
 
 
 class SourceState(Enum):
-    """A source's life."""
+    """The states of a source; `State.advance` raises IllegalTransition for a step that `LEGAL` does not list."""
 
     PENDING = "pending"  # waits for a free decoder
     OPENING = "opening"
@@ -19,16 +19,16 @@ class SourceState(Enum):
     FINISHING = "finishing"  # decoded to its end; the last frames are on their way to the sinks
     DONE = "done"
     FAILED = "failed"
-    INTERRUPTED = "interrupted"  # somebody asked it to stop; what came before is complete
+    INTERRUPTED = "interrupted"  # it was asked to stop; what came before is complete
 
     @property
     def is_final(self) -> bool:
-        """Whether it has ended: nothing follows."""
+        """Whether the source has ended: no state follows."""
         return not LEGAL[self]
 
 
 class PipelineState(Enum):
-    """A pipeline's life."""
+    """The states of a pipeline; `State.advance` raises IllegalTransition for a step that `LEGAL` does not list."""
 
     NEW = "new"
     RUNNING = "running"
@@ -38,7 +38,7 @@ class PipelineState(Enum):
 
     @classmethod
     def active(cls) -> tuple[PipelineState, ...]:
-        """Those with something in flight."""
+        """Return the states in which something is in flight."""
         return cls.RUNNING, cls.DRAINING, cls.ABORTING
 
 
@@ -64,11 +64,11 @@ LEGAL: Mapping[Enum, frozenset[Enum]] = {
 
 
 class IllegalTransition(RuntimeError):
-    """A state was to follow one that it can't follow: a bug."""
+    """Raised for a step that the table `LEGAL` does not allow: a bug."""
 
 
 class State(Generic[StateT]):
-    """The current state; only legal steps are taken."""
+    """The current state. A step that the table `LEGAL` does not allow raises IllegalTransition."""
 
     def __init__(self, initial: StateT) -> None:
         self._current = initial
@@ -79,7 +79,7 @@ class State(Generic[StateT]):
 
     @property
     def current(self) -> StateT:
-        """The state of this moment, from any thread."""
+        """The state at this moment; any thread may ask."""
         return self._current
 
     def advance(self, following: StateT) -> None:
@@ -90,7 +90,7 @@ class State(Generic[StateT]):
             self._current = following
 
     def advance_from(self, following: StateT, *allowed: StateT) -> bool:
-        """Step if the state is one of `allowed`; says whether it did."""
+        """Step if the state is one of `allowed`; return whether it was. Raises IllegalTransition."""
         with self._lock:
             if self._current not in allowed:
                 return False

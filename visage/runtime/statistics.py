@@ -15,7 +15,7 @@ __all__ = ["PipelineStatistics", "SourceTotals"]
 
 @dataclass(frozen=True, slots=True)
 class SourceTotals:
-    """What sources counted together; `seconds_waiting` is how long their threads waited for room in their inboxes."""
+    """The summed counters of several sources; `seconds_waiting`: how long their threads waited for room."""
 
     sources: int = 0
     frames_decoded: int = 0
@@ -28,7 +28,7 @@ class SourceTotals:
     seconds_waiting: float = 0.0
 
     def plus(self, source: SourceStatistics) -> SourceTotals:
-        """With one source more."""
+        """Return these totals with one more source added; waits are in seconds."""
         return SourceTotals(
             self.sources + 1,
             self.frames_decoded + source.frames_decoded,
@@ -44,7 +44,7 @@ class SourceTotals:
 
 @dataclass(frozen=True, slots=True)
 class PipelineStatistics:
-    """A pipeline at one moment. `queues` are named after the stage that empties them.
+    """The counters of a pipeline at one moment. `queues` are named after the stage that empties them.
 
     `forgotten` holds what sources counted that `Pipeline.forget` dropped; they are not among `sources`.
     """

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class StuckDecoders:
-    """Looks after the decode threads of a pipeline that stops."""
+    """Gives up decode threads that do not answer within 2 seconds after their pipeline was told to stop."""
 
     def __init__(self, sources: SourceTable, has_stopped: threading.Event) -> None:
         """`has_stopped`: set when every source has an outcome."""
@@ -37,11 +37,11 @@ class StuckDecoders:
         return f"<StuckDecoders {self._waited_for()}>"
 
     def watch(self) -> None:
-        """Every source has been interrupted: from now on give up those that do not answer. To be called once."""
+        """Start to give up sources that do not answer within 2 seconds; called once, after all were interrupted."""
         self._thread.start()
 
     def join(self, timeout_seconds: float) -> bool:
-        """Wait for every decode thread, at last for those that were given up; these are left behind, with a warning.
+        """Wait at most this many seconds for all decode threads; those given up are left behind, with a warning.
 
         Says whether the others have ended.
         """

@@ -11,7 +11,7 @@ __all__ = ["Wake"]
 
 
 class Wake:
-    """A flag that one task waits for, again and again; set while it does not wait, it is remembered once."""
+    """A flag that one task waits for, again and again; if set while it does not wait, it is remembered once."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -19,7 +19,7 @@ class Wake:
         self._is_set = False
 
     def set(self) -> None:
-        """From any thread."""
+        """Wake the waiting task, or the next one that waits. Any thread may call it; raises nothing."""
         self._is_set = True  # before the loop is told: a task that is about to wait looks here last
         loop = self._loop
         if loop is not None:
@@ -27,7 +27,7 @@ class Wake:
                 loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """Wait until it is set, at most so long, and unset it; says whether it was set."""
+        """Wait at most this many seconds for the flag, and clear it; return whether it was set."""
         self._loop = asyncio.get_running_loop()
         self._event = anyio.Event()
         if not self._is_set:

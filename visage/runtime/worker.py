@@ -20,7 +20,7 @@ In = TypeVar("In", bound="Frame | Observation")
 
 
 class StageWorker(Generic[In]):
-    """Runs one stage until its input ends, the pipeline is aborted, or the stage fails."""
+    """Runs one stage on a thread until its input ends, the pipeline is aborted, or the stage raises."""
 
     def __init__(
         self,
@@ -48,21 +48,21 @@ class StageWorker(Generic[In]):
         self._thread = threading.Thread(target=self._run, name=name)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the worker's thread. Raises RuntimeError if called twice."""
         self._thread.start()
 
     def close_unstarted(self) -> None:
-        """Free the stage of a worker that was never started: otherwise its thread does."""
+        """Close the stage of a worker that was never started; otherwise its thread does."""
         self._stage.close()
 
     def join(self, timeout_seconds: float) -> bool:
-        """Wait for the thread; says whether it has ended."""
+        """Wait at most this many seconds for the thread; return whether it has ended."""
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
     def statistics(self) -> tuple[StageStatistics, ...]:
-        """Counters of the stage and of each inside it at this moment, in the order in which a frame leaves them."""
+        """Return the counters of the stage and of each inside it, in the order of the frames; times are in seconds."""
         return tuple(
             StageStatistics(counter.name, counter.batches, counter.items, counter.seconds_busy)
             for counter in self._stage.counters

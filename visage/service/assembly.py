@@ -29,7 +29,9 @@ async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig])
     with ExitStack() as owned:
         live = LiveHub(config.web)
         owned.callback(live.close)
-        people = owned.enter_context(GallerySession(config.analysis)) if config.analysis.gallery else None
+        people = (
+            owned.enter_context(GallerySession(config.analysis, is_daemon=True)) if config.analysis.gallery else None
+        )
 
         def more_sinks(info: VideoInfo, pictures: Pictures) -> list[Sink]:
             source_id = info.source_id
@@ -50,6 +52,7 @@ async def serve_daemon(config: ServiceConfig, load: Callable[[], ServiceConfig])
             )
         )
         port = DaemonPort(daemon)
+        owned.callback(port.close)
         shown = None
         if people is not None:
             shown = GalleryPeople(

@@ -35,7 +35,7 @@ __all__ = ["CameraManager"]
 FIRST_RESTART_SECONDS = 1.0
 MAX_RESTART_SECONDS = 60.0
 
-Admit: TypeAlias = Callable[[str], str]
+Admit: TypeAlias = Callable[[SourceSpec], SourceSpec]
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class CameraManager:
         """Begin with a camera. Raises SourceTaken.
 
         Args:
-            admit: what to open instead of an address, asked before every connection. Raises SourceError.
+            admit: what to open instead, asked before every connection. Raises SourceError.
         """
         with self._lock:
             leaving = self._cameras.get(name)
@@ -257,7 +257,7 @@ class CameraManager:
                 return
             source = camera.source = CameraSource(
                 name,
-                lambda: self._open_camera(spec if admit is None else spec.model_copy(update={"uri": admit(spec.uri)})),
+                lambda: self._open_camera(spec if admit is None else admit(spec)),
                 backoff=Backoff(config.retry_first_seconds, config.retry_most_seconds),
                 fps_cap=config.fps_cap,
                 on_change=lambda status: self._changed(name, status),

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from stages.contract import FrameSource
 from stages.detect.regions import Areas, RegionStage
 from stages.frames import Picture
+from stages.identify.roster import KnownPeople
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly import ModelPlan, Pictures, Platform, build_service, choose_platform, describe_run
-from visage.assembly.stages import KnownPeople
 from visage.config.service import CameraConfig, ServiceConfig
 from visage.config.sources import SourceSpec
 from visage.observe.fields import about
@@ -124,7 +124,7 @@ class Daemon:
                 open_sinks=self._open_sinks,
                 on_ended=self._ended,
                 hide=self._regions,
-                keep_pixels=keep_pixels,
+                keep_pixels=keep_pixels or self.events.needs_pixels,
                 hooks=[pipeline_metrics],
                 people=people,
             )
@@ -244,7 +244,11 @@ class Daemon:
         job = self.files.job_of(name)
         extra = () if self._extra_sinks is None else self._extra_sinks(info, pictures)
         if job is None:
-            return [*extra, self._metrics.tally(), self.events.camera_sink(name)]
+            return [
+                *extra,
+                self._metrics.tally(),
+                self.events.camera_sink(name, to_bgr=lambda picture: self.to_bgr(picture, name)),
+            ]
         # Results first: events of a file whose results can't be written are not told.
         return [self.files.sink_for(job), *extra, self._metrics.tally(), self.events.file_sink(name, job)]
 

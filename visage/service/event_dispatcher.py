@@ -6,6 +6,7 @@ whoever is away finds the events in the outbox.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 import uuid
@@ -17,9 +18,14 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import numpy as np
+from numpy.typing import NDArray
 
+from stages.errors import SourceError
+from stages.frames import Observation, Picture
 from stages.sink.base import Sink
 from visage.config.service import EventsConfig
+from visage.people.reader import crop_around
 from visage.service.bus import EventBus
 from visage.service.enrolled import FORGOTTEN, EnrolledPeople
 from visage.service.events import REMOVED, EventFactory, ServiceEvent
@@ -32,6 +38,8 @@ from visage.service.track_events import TrackEventSink
 from visage.service.webhooks import WebhookSender
 
 __all__ = ["EventDispatcher"]
+
+logger = logging.getLogger(__name__)
 
 MQTT = "mqtt"
 LATENCIES = 50
@@ -68,10 +76,11 @@ class EventDispatcher:
         with ExitStack() as owned:
             self.outbox = Outbox(state_dir / "outbox.sqlite", limit=config.queue_limit)
             owned.callback(self.outbox.close)
-            journal = None
+            self._journal = None
             if config.jsonl is not None:
-                journal = Journal(config.jsonl)
-                owned.callback(journal.close)
+                self._journal = Journal(config.jsonl)
+                owned.callback(self._journal.close)
+                self._erase_again = True  # for those who were forgotten while no daemon ran
             receivers: dict[str, frozenset[str] | None] = {
                 f"webhook/{name}": frozenset(hook.kinds) or None for name, hook in config.webhooks.items()
             }
@@ -84,7 +93,7 @@ class EventDispatcher:
                 receivers[MQTT] = None
                 self._mqtt = MqttPublisher(config.mqtt, self.outbox, receiver=MQTT, state_dir=state_dir, people=people)
             self.outbox.forget(known=receivers)
-            self.bus = EventBus(journal=journal, outbox=self.outbox, receivers=receivers)
+            self.bus = EventBus(journal=self._journal, outbox=self.outbox, receivers=receivers)
             if self._mqtt is not None:
                 self.bus.subscribe(self._mqtt.note)
             if people is not None:
@@ -113,9 +122,9 @@ class EventDispatcher:
                 await anyio.sleep(0.05)
 
     def erase_forgotten(self) -> None:
-        """Unname everyone who is no longer enrolled, in what waits and in retained topics.
+        """Unname everyone who is no longer enrolled, in what waits, in retained topics and in the file of events.
 
-        Raises sqlite3.Error where the disk does not take it; deliveries leave their names out all the same.
+        Raises sqlite3.Error, OSError where the disk does not take it; deliveries leave their names out all the same.
         """
         if self._people is None:
             return
@@ -124,12 +133,39 @@ class EventDispatcher:
         if self._mqtt is not None:
             self._mqtt.keep_only(known)
         self.outbox.erase(known)
+        if self._journal is not None:
+            self._journal.erase(known)
 
-    def camera_sink(self, name: str) -> Sink:
-        """For one session of a camera in the pipeline."""
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether sinks of cameras read pictures."""
+        return self._mqtt is not None and self._mqtt.wants_pictures
+
+    def camera_sink(self, name: str, *, to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None) -> Sink:
+        """For one session of a camera in the pipeline.
+
+        Args:
+            to_bgr: a picture as it may be shown, uint8 (H, W, 3); None where pixels are not held.
+        """
+
+        def on_identified(event: ServiceEvent, observation: Observation, row: int) -> None:
+            person = event.data.get("person")
+            found = person.get("id") if isinstance(person, dict) else None
+            person_id = None if found is None else str(found)
+            is_known = self._people is None or person_id is None or person_id in self._known
+            if self._mqtt is not None and to_bgr is not None and is_known:
+                with suppress(SourceError):  # the face lies outside the picture
+                    image = to_bgr(observation.frame.picture)
+                    self._mqtt.offer_picture(name, person_id, crop_around(image, observation.faces.boxes_xyxy[row]))
+
         # Each session counts its tracks from 1: its events need ids of their own.
         session = EventFactory(name, "camera", str(uuid.uuid4()))
-        sink = TrackEventSink(session, self._publish, on_latency=lambda seconds: self._note_latency(name, seconds))
+        sink = TrackEventSink(
+            session,
+            self._publish,
+            on_latency=lambda seconds: self._note_latency(name, seconds),
+            on_identified=on_identified if self.needs_pixels else None,
+        )
         self._sessions[name] = sink
         return sink
 
@@ -181,8 +217,11 @@ class EventDispatcher:
         while True:
             now = await anyio.to_thread.run_sync(self._people.person_ids)
             if self._known - now or self._erase_again:
-                await anyio.to_thread.run_sync(self.erase_forgotten)
-                self._erase_again = False
+                try:
+                    await anyio.to_thread.run_sync(self.erase_forgotten)
+                    self._erase_again = False
+                except OSError as error:
+                    logger.error("forgotten names still stand in the file of events: %s; trying again", error.strerror)
             self._known = now
             await anyio.sleep(PEOPLE_SECONDS)
 

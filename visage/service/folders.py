@@ -11,7 +11,6 @@ Everything that asks the file system runs on worker threads, which a hanging mou
 
 from __future__ import annotations
 
-import fnmatch
 import logging
 import os
 import threading
@@ -26,6 +25,7 @@ import anyio.to_thread
 from watchfiles import Change, awatch
 
 from stages.decode.suffixes import is_left_out
+from visage.config.patterns import matches
 from visage.config.service import FolderConfig
 from visage.observe.fields import about
 from visage.service.results import RESULTS_SUFFIX
@@ -138,7 +138,7 @@ class WatchedFolder:
         output, folder = self._config.output, self._config.path
         if output is not None and folder in output.parents and path.is_relative_to(output):
             return False
-        return _matches(below, self._config.include) and not _matches(below, self._config.exclude)
+        return matches(below, self._config.include) and not matches(below, self._config.exclude, or_folders=True)
 
     async def _give(self, on_file: Callable[[FoundFile], Awaitable[None]]) -> None:
         while True:
@@ -260,9 +260,3 @@ def _look(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
-
-
-def _matches(below: Path, patterns: tuple[str, ...]) -> bool:
-    """By name, or by the path below the folder. Case does not matter: cameras write .MP4."""
-    texts = (below.name.lower(), below.as_posix().lower())
-    return any(fnmatch.fnmatchcase(text, pattern.lower()) for pattern in patterns for text in texts)

@@ -29,11 +29,13 @@ class Discovery:
         prefix: Home Assistant's discovery prefix.
         installation: the installation's id.
         base: the topics of this installation begin with it.
+        pictures: whether pictures of recognised faces are published.
     """
 
     prefix: str
     installation: str
     base: str
+    pictures: bool = False
 
     def camera(self, level: str, name: str) -> dict[str, str]:
         """Return topics and payloads of a camera; `level` is its part of topics."""
@@ -75,6 +77,8 @@ class Discovery:
             needs = [f"{self.base}/status", *([] if key == "connected" else [f"{topics}/availability"])]
             payload = self._entity(f"{level}_{key}", key.capitalize(), f"{topics}/{topic}", needs, device, extra)
             payloads[self._topic(component, f"{level}_{key}")] = payload
+        if self.pictures:
+            payloads.update(self._picture(level, f"{topics}/picture", device))
         return payloads
 
     def person(self, person_id: str, name: str) -> dict[str, str]:
@@ -92,8 +96,26 @@ class Discovery:
             "json_attributes_topic": topic,
         }
         key = f"person_{person_id}"
-        payload = self._entity(key, "Presence", topic, [f"{self.base}/status"], device, extra)
-        return {self._topic("binary_sensor", key): payload}
+        confidence: dict[str, object] = {
+            "state_class": "measurement",
+            "unit_of_measurement": "%",
+            "icon": "mdi:account-clock",
+            "value_template": "{{ (value_json.confidence * 100) | round }}",
+        }
+        needs = [f"{self.base}/status"]
+        payloads = {
+            self._topic("binary_sensor", key): self._entity(key, "Presence", topic, needs, device, extra),
+            self._topic("sensor", f"{key}_confidence"): self._entity(
+                f"{key}_confidence", "Confidence", topic, needs, device, confidence
+            ),
+        }
+        return {**payloads, **(self._picture(key, f"{topic}/picture", device) if self.pictures else {})}
+
+    def _picture(self, key: str, topic: str, device: dict[str, object]) -> dict[str, str]:
+        """An image entity, which has no state of its own."""
+        extra: dict[str, object] = {"image_topic": topic, "content_type": "image/jpeg"}
+        payload = self._entity(f"{key}_picture", "Picture", None, [f"{self.base}/status"], device, extra)
+        return {self._topic("image", f"{key}_picture"): payload}
 
     def former(self, level: str) -> list[str]:
         """Return the topics that versions without an installation id used for a camera."""
@@ -107,7 +129,7 @@ class Discovery:
         self,
         key: str,
         name: str,
-        state_topic: str,
+        state_topic: str | None,
         needs: list[str],
         device: dict[str, object],
         extra: dict[str, object],
@@ -116,7 +138,7 @@ class Discovery:
             {
                 "name": name,
                 "unique_id": f"visage_{self.installation}_{key}",
-                "state_topic": state_topic,
+                **({} if state_topic is None else {"state_topic": state_topic}),
                 "availability": [{"topic": topic} for topic in needs],
                 "availability_mode": "all",
                 "device": device,

@@ -92,14 +92,14 @@ class JobDispatcher:
         self._concurrent = config.concurrent or concurrent
         self._place = place
         self._rotate_of = rotate_of
-        self._verdicts = JobOutcomes(ledger, config, stored=stored)
+        self._outcomes = JobOutcomes(ledger, config, stored=stored)
         self._lock = threading.Lock()
         self._running: dict[str, Job] = {}
         self._ended: deque[tuple[Job, Outcome]] = deque()
         self._held: set[str] = set()
         self._is_alone = False
         self._wake = Wake()
-        self._suspects = Quarantine(trial, self._verdicts, self._wake)
+        self._quarantine = Quarantine(trial, self._outcomes, self._wake)
         # Threads of its own: folders on a mount that hangs may hold all of the event loop's.
         self._threads = anyio.CapacityLimiter(2)
 
@@ -141,16 +141,17 @@ class JobDispatcher:
         async with anyio.create_task_group() as group:
             while True:
                 is_settled = await self._settle()
+                # Before the claim: a job whose time comes between the two would wait for `IDLE_SECONDS` otherwise.
+                due_seconds = await self._at_disk(self._ledger.seconds_until_due, self._settings_key)
                 job = await self._at_disk(self._next)
                 if job is None:
                     # None is queued, or what is queued has to wait for room: `ended` and `found` wake this.
-                    due_seconds = await self._at_disk(self._ledger.seconds_until_due, self._settings_key)
                     await self._wake.wait(
                         min(IDLE_SECONDS, due_seconds or IDLE_SECONDS) if is_settled else OWED_SECONDS
                     )
                 elif job.is_suspect:
-                    self._suspects.is_trying = True
-                    group.start_soon(self._suspects.try_one, job, source_name(job))
+                    self._quarantine.is_trying = True
+                    group.start_soon(self._quarantine.try_one, job, source_name(job))
                 else:
                     await self._begin(job)
 
@@ -177,9 +178,9 @@ class JobDispatcher:
         """Settle what ended since `dispatch` did. What the ledger does not take is a suspect at the next start."""
         while self._ended:
             job, outcome = self._ended.popleft()
-            self._verdicts.end(job, outcome)
+            self._outcomes.end(job, outcome)
         try:
-            self._verdicts.write()
+            self._outcomes.write()
         except (sqlite3.Error, NotStored) as error:
             logger.error("files that have ended can't be noted: %s", error, extra=about("file.unrecorded"))
 
@@ -206,21 +207,21 @@ class JobDispatcher:
             if len(self._running) >= self._concurrent or self._is_alone:
                 return None
             held = frozenset(self._held)
-        return self._ledger.claim(self._settings_key, except_folders=held, except_suspects=self._suspects.is_trying)
+        return self._ledger.claim(self._settings_key, except_folders=held, except_suspects=self._quarantine.is_trying)
 
     async def _settle(self) -> bool:
         """Say what becomes of the files that have ended; returns whether it is written."""
         while self._ended:
             job, outcome = self._ended[0]
             if outcome.state is SourceState.DONE and await self._has_changed(job):
-                self._verdicts.drop(job)
+                self._outcomes.drop(job)
                 # Its new content has another job, or is known already from another file: then nothing replaces them.
                 await self._at_disk(self._remove_results, job)
             else:
-                self._verdicts.end(job, outcome)
+                self._outcomes.end(job, outcome)
             self._ended.popleft()
         try:
-            await self._at_disk(self._verdicts.write)
+            await self._at_disk(self._outcomes.write)
         except NotStored:
             return False
         return True
@@ -231,13 +232,13 @@ class JobDispatcher:
             if job.faults:
                 await self._until_alone()
             if await self._has_changed(job):
-                self._verdicts.drop(job)
+                self._outcomes.drop(job)
                 self._leave(source_id)
             else:
                 await self._at_disk(self._start, job)
         except BaseException:  # cancelled: its turn comes after the restart
             self._leave(source_id)
-            self._verdicts.release(job)
+            self._outcomes.release(job)
             raise
 
     async def _has_changed(self, job: Job) -> bool:
@@ -276,7 +277,7 @@ class JobDispatcher:
         except Exception as error:  # concerns this file alone
             self._leave(source_id)
             if isinstance(error, QueueClosed):  # the pipeline is stopping
-                self._verdicts.release(job)
+                self._outcomes.release(job)
             else:
                 self._ended.append((job, Outcome(source_id, SourceState.FAILED, 0, 0, 0, error)))
 

@@ -1,6 +1,7 @@
 """Publishes what happens to an MQTT broker, so that Home Assistant finds every camera by itself.
 
     PREFIX/ID/status         retained: online, offline (the broker's last will); ID is the installation's
+    PREFIX/ID/SOURCE/picture JPEG of the face that was identified last, if `pictures` is on; likewise people/PERSON
     PREFIX/SOURCE/event      every event's JSON with the key `installation`, QoS 1
     PREFIX/status            retained alias: online, offline
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Set
 from contextlib import suppress
@@ -42,6 +44,7 @@ __all__ = ["MqttPublisher"]
 FIRST_RETRY_SECONDS = 1.0
 MAX_RETRY_SECONDS = 60.0
 IDLE_SECONDS = 10.0
+PICTURE_SECONDS = 60.0
 QOS = 1
 
 logger = logging.getLogger(__name__)
@@ -84,9 +87,14 @@ class MqttPublisher:
         self._discovery = (
             None
             if config.discovery_prefix is None
-            else Discovery(config.discovery_prefix, self._installation, self._base)
+            else Discovery(config.discovery_prefix, self._installation, self._base, pictures=config.pictures)
         )
-        self._retained = RetainedTopics(config.topic_prefix, self._installation, self._discovery)
+        half_life = config.presence_half_life_seconds
+        self._retained = RetainedTopics(
+            config.topic_prefix, self._installation, self._discovery, half_life_seconds=half_life
+        )
+        self._pictures: dict[str, tuple[float, str | None, bytes]] = {}
+        self._picture_lock = threading.Lock()
         self._published = PublishedTopics(state_dir, f"{config.host}:{config.port}")
         self._wake = Wake()
         self._restore_people()
@@ -100,6 +108,28 @@ class MqttPublisher:
     def keep_only(self, known: Set[str]) -> None:
         """Remove everyone whose id is not among these from the retained topics; from any thread."""
         self._retained.keep_only(known)
+        with self._picture_lock:
+            for topic, (_, person_id, _) in list(self._pictures.items()):
+                if person_id is not None and person_id not in known:
+                    del self._pictures[topic]
+        self._wake.set()
+
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether `offer_picture` does anything."""
+        return self._config.pictures
+
+    def offer_picture(self, source_id: str, person_id: str | None, jpeg: bytes) -> None:
+        """Publish the picture of a face that was just identified, after its event; from any thread.
+
+        Only the newest of each camera and person is kept, in memory and for a minute: none waits on disk for a broker.
+        """
+        topics = [f"{self._base}/{MqttConfig.topic_level(source_id)}/picture"]
+        if person_id is not None:
+            topics.append(f"{self._base}/people/{person_id}/picture")
+        with self._picture_lock:
+            for topic in topics:
+                self._pictures[topic] = (time.monotonic(), person_id, jpeg)
         self._wake.set()
 
     async def run(self) -> None:
@@ -150,6 +180,7 @@ class MqttPublisher:
                 self.delivered += 1
                 await anyio.to_thread.run_sync(self._outbox.delivered, self._receiver, letter.number)
             if not letters:
+                await self._publish_pictures(client)
                 await self._wake.wait(self._idle_seconds)
             if time.monotonic() - said_at >= self._idle_seconds:
                 # Nothing else notices a broker that started anew or no longer answers, or puts the alias right after
@@ -187,6 +218,14 @@ class MqttPublisher:
         source = MqttConfig.topic_level(str(record["source"]))
         payload = json.dumps({**record, "installation": self._installation}, separators=(",", ":"))
         await client.publish(f"{self._config.topic_prefix}/{source}/event", payload, qos=QOS)
+
+    async def _publish_pictures(self, client: aiomqtt.Client) -> None:
+        """Not retained: a broker keeps no face."""
+        with self._picture_lock:
+            pictures, self._pictures = self._pictures, {}
+        for topic, (offered_at, _, jpeg) in pictures.items():
+            if time.monotonic() - offered_at < PICTURE_SECONDS:
+                await client.publish(topic, jpeg, qos=0)
 
     async def _say(self, client: aiomqtt.Client, status: str) -> None:
         for topic in (self._status_topic, self._alias_topic):

@@ -51,20 +51,22 @@ class Outbox:
     def put(self, receivers: Collection[str], event_id: str, body: str) -> None:
         """Keep an event for these receivers."""
         with self._lock:
-            full = [receiver for receiver in receivers if self._depths[receiver] >= self._limit]
+            # More than one where the limit was lowered since these were put.
+            excess = {name: most for name in receivers if (most := self._depths[name] + 1 - self._limit) > 0}
             with transaction(self._database) as database:
                 database.executemany(
                     "INSERT INTO letters (receiver, event_id, body) VALUES (?, ?, ?)",
                     [(receiver, event_id, body) for receiver in receivers],
                 )
                 database.executemany(
-                    "DELETE FROM letters WHERE number = (SELECT MIN(number) FROM letters WHERE receiver = ?)",
-                    [(receiver,) for receiver in full],
+                    "DELETE FROM letters WHERE number IN"
+                    " (SELECT number FROM letters WHERE receiver = ? ORDER BY number LIMIT ?)",
+                    list(excess.items()),
                 )
             # Only now: what the disk refused is neither kept nor dropped.
             self._depths.update(receivers)
-            self._depths.subtract(full)
-            self._dropped.update(full)
+            self._depths.subtract(excess)
+            self._dropped.update(excess)
         for callback in self._on_put:
             callback()
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from visage.config.service import CameraConfig, MqttConfig
+from visage.config.sources import SourceSpec, redact_text
 from visage.config.yaml_file import ConfigError
 from visage.observe.fields import about
 from visage.service.camera_manager import CameraManager
@@ -22,6 +23,7 @@ from visage.service.daemon import Daemon
 from visage.service.errors import RestartNeeded, SourceTaken, SourceUnknown
 from visage.service.folder_manager import FolderManager
 from visage.service.folders import FoundFile
+from visage.service.http_guard import HttpGuard
 from visage.service.job_status import source_name
 from visage.service.ledger import JobState
 from visage.service.rtsp_redirects import resolve_redirects
@@ -48,6 +50,8 @@ class DaemonPort:
         self._daemon = daemon
         self._lock = threading.Lock()
         self._path = daemon.config.state_dir / ADDED
+        self._guard: HttpGuard | None = None
+        self._guarding = threading.Lock()
 
     def restore(self) -> None:
         """Begin again with the cameras that were added before."""
@@ -112,9 +116,27 @@ class DaemonPort:
             self._keep({**self._added(), source.source_id: source.uri})
         return self._status(source.source_id)
 
-    def _admit(self, uri: str) -> str:
-        rules = self._daemon.config.web.add_source
-        return resolve_redirects(uri, lambda found: check_address(found, rules), timeout_seconds=REDIRECT_SECONDS)
+    def close(self) -> None:
+        """Let no HTTP source that a caller added be read any more."""
+        with self._guarding:
+            guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.close()
+
+    def _admit(self, spec: SourceSpec) -> SourceSpec:
+        """Before each connection: the rule holds for every address that it will lead to. Raises SourceError."""
+        if spec.uri.startswith(("http://", "https://")):
+            with self._guarding:
+                if self._guard is None:
+                    self._guard = HttpGuard(self._check)
+                options = {**spec.input_options, **self._guard.options}
+            return spec.model_copy(update={"input_options": options})
+        return spec.model_copy(
+            update={"uri": resolve_redirects(spec.uri, self._check, timeout_seconds=REDIRECT_SECONDS)}
+        )
+
+    def _check(self, address: str) -> str:
+        return check_address(address, self._daemon.config.web.add_source)
 
     def _check_topic(self, source_id: str) -> None:
         if self._daemon.config.events.mqtt is None:
@@ -150,6 +172,10 @@ class DaemonPort:
             self._daemon.reload()
         except (ConfigError, RestartNeeded) as error:
             raise Conflict(str(error)) from error
+        except Exception as error:  # the edge of a reload, as for SIGHUP: whatever it was, the daemon goes on
+            logger.exception("reload failed; going on as before", extra=about("reload.failed", error=error))
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise Conflict(f"the configuration can't be taken over: {redact_text(reason)}") from error
 
     def subscribe(self, on_event: OnEvent) -> Callable[[], None]:
         return self._daemon.events.bus.subscribe(

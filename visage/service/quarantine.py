@@ -24,16 +24,16 @@ class Quarantine:
         is_trying: one is being tried; set by whoever begins it, so that no second one is claimed meanwhile.
     """
 
-    def __init__(self, trial: Trial, verdicts: JobOutcomes, wake: Wake) -> None:
+    def __init__(self, trial: Trial, outcomes: JobOutcomes, wake: Wake) -> None:
         """`wake` is set when a trial is over."""
         self.is_trying = False
         self._trial = trial
-        self._verdicts = verdicts
+        self._outcomes = outcomes
         self._wake = wake
 
     async def try_one(self, job: Job, source_id: str) -> None:
         """Queue it as any other file, or set it aside. Everything else goes on meanwhile."""
-        verdict: Callable[[Job], None] = self._verdicts.release
+        verdict: Callable[[Job], None] = self._outcomes.release
         try:
             logger.warning(
                 "%s was in work when the process died; trying it in a process of its own",
@@ -42,9 +42,9 @@ class Quarantine:
             )
             death = await self._trial.death_of(job.path)
             if death is None:
-                verdict = self._verdicts.acquit
+                verdict = self._outcomes.acquit
             else:
-                verdict = partial(self._verdicts.set_aside, death=death)
+                verdict = partial(self._outcomes.set_aside, death=death)
                 logger.error(
                     "%s brought a process down again (%s); it is set aside",
                     job.path,

@@ -10,8 +10,10 @@ A name stands in a topic only while its person is known to the gallery. An empty
 from __future__ import annotations
 
 import json
+import math
 import threading
-from collections.abc import Set
+import time
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 
 from visage.config.service import MqttConfig
@@ -22,6 +24,7 @@ __all__ = ["RetainedTopics"]
 
 RUNNING = "running"
 STRANGER = "stranger"
+STEP_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -43,17 +46,39 @@ class _Camera:
 
 @dataclass(slots=True)
 class _Seen:
-    """The last time that a person was identified."""
+    """The last time that a person was identified.
+
+    Attributes:
+        similarity: cosine, of the event that identified the person.
+        in_view_at: when the person was last known to be in view, seconds since the epoch.
+    """
 
     name: str
     discovery: dict[str, str]
     facts: dict[str, object]
+    similarity: float = 0.0
+    in_view_at: float = 0.0
 
 
 class RetainedTopics:
     """Safe from any thread."""
 
-    def __init__(self, prefix: str, installation: str, discovery: Discovery | None) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        installation: str,
+        discovery: Discovery | None,
+        *,
+        half_life_seconds: float = 300.0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        Args:
+            half_life_seconds: after so long out of view the confidence that a person is still there is half.
+            now: seconds since the epoch.
+        """
+        self._half_life_seconds = half_life_seconds
+        self._now = now
         self._prefix = prefix
         self._base = f"{prefix}/{installation}"
         self._discovery = discovery
@@ -76,6 +101,7 @@ class RetainedTopics:
                 camera = self._cameras[event.source_id] = _Camera(level, found)
             if event.type == "source_state":
                 camera.state = str(event.data.get("state"))
+                self._note_in_view(camera.people(), event.at.timestamp())
                 camera.tracks.clear()
             elif camera.state == RUNNING:  # frames from before a camera was lost may still come through
                 self._note_track(camera, event)
@@ -117,7 +143,8 @@ class RetainedTopics:
         if not isinstance(number, int):
             return
         if event.type == "track_ended":
-            camera.tracks.pop(number, None)
+            who = camera.tracks.pop(number, None)
+            self._note_in_view([] if who is None or who[0] is None else [who[0]], event.at.timestamp())
             return
         camera.tracks.setdefault(number, None)
         person = event.data.get("person")
@@ -126,9 +153,9 @@ class RetainedTopics:
         person_id, name = person.get("id"), str(person.get("name"))
         camera.tracks[number] = (None if person_id is None else str(person_id), name)
         if person_id is not None:
-            self._note_person(str(person_id), name, event, person.get("similarity"))
+            self._note_person(str(person_id), name, event, person.get("similarity"), number)
 
-    def _note_person(self, person_id: str, name: str, event: ServiceEvent, similarity: object) -> None:
+    def _note_person(self, person_id: str, name: str, event: ServiceEvent, similarity: object, number: int) -> None:
         seen = self._seen.get(person_id)
         if seen is None or seen.name != name:
             found = {} if self._discovery is None else self._discovery.person(person_id, name)
@@ -138,7 +165,25 @@ class RetainedTopics:
             "last_seen": event.record()["time"],
             "similarity": similarity,
             "event": event.event_id,
+            "track": number,
         }
+        seen.similarity = float(similarity) if isinstance(similarity, int | float) else 0.0
+
+    def _note_in_view(self, people: Iterable[str], at: float) -> None:
+        """They were in view until then."""
+        for person_id in people:
+            if person_id in self._seen:
+                self._seen[person_id].in_view_at = at
+
+    def _confidence(self, seen: _Seen, *, is_present: bool) -> float:
+        """How sure it is that a person is there: the similarity, which halves again and again out of view.
+
+        In steps, so that a broker is not told anew with every look.
+        """
+        if is_present:
+            return round(max(0.0, seen.similarity), 2)
+        age = max(0.0, self._now() - seen.in_view_at) // STEP_SECONDS * STEP_SECONDS
+        return round(max(0.0, seen.similarity) * math.pow(0.5, min(age / self._half_life_seconds, 64.0)), 2)
 
     def _of_camera(self, camera: _Camera) -> dict[str, str]:
         own, alias = f"{self._base}/{camera.level}", f"{self._prefix}/{camera.level}"
@@ -158,5 +203,12 @@ class RetainedTopics:
 
     def _of_person(self, person_id: str, seen: _Seen) -> dict[str, str]:
         sources = sorted(name for name, camera in self._cameras.items() if person_id in camera.people())
-        payload = {"present": bool(sources), "name": seen.name, "sources": sources, **seen.facts}
+        confidence = self._confidence(seen, is_present=bool(sources))
+        payload = {
+            "present": bool(sources),
+            "name": seen.name,
+            "sources": sources,
+            "confidence": confidence,
+            **seen.facts,
+        }
         return {**seen.discovery, f"{self._base}/people/{person_id}": json.dumps(payload)}

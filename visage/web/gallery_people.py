@@ -17,7 +17,7 @@ from visage.people import FaceReader, Gallery, PortraitFace, choose_face, record
 from visage.people import errors as people_errors
 from visage.people.index.errors import FaceIndexError
 from visage.web.errors import Conflict, NotFound, Unavailable, UnusablePicture
-from visage.web.ports import SightingFilter
+from visage.web.ports import PeopleFilter, PeopleView, SightingFilter, SightingsView
 from visage.web.records import MatchRecord, PersonRecord, SightingRecord, UnknownRecord
 
 __all__ = ["GalleryPeople"]
@@ -36,7 +36,7 @@ class GalleryPeople:
         """
         Args:
             open_reader: loads the networks; called once, for the first picture.
-            on_forgotten: called after someone was removed, before that is confirmed; may raise sqlite3.Error.
+            on_forgotten: called after someone was removed, before that is confirmed; may raise sqlite3.Error, OSError.
         """
         self._gallery = gallery
         self._on_forgotten = on_forgotten
@@ -44,9 +44,11 @@ class GalleryPeople:
         self._reader: FaceReader | None = None
         self._lock = threading.Lock()
 
-    def people(self) -> Sequence[PersonRecord]:
+    def people(self, query: PeopleFilter) -> PeopleView:
         keeps_crops = self._gallery.keeps_crops
-        return [_person(record, keeps_crops) for record in self._gallery.people()]
+        with _answered():
+            page = self._gallery.people_page(query.search, limit=query.limit, after=query.after)
+        return PeopleView([_person(record, keeps_crops) for record in page.people], page.total, page.after)
 
     def person_ids(self) -> Set[str]:
         return self._gallery.person_ids()
@@ -58,7 +60,7 @@ class GalleryPeople:
     def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonRecord:
         with _answered():
             # All are read before the one transaction begins: a refused picture leaves nothing, and no lock waits.
-            faces = [self._read(picture) for picture in pictures]
+            faces = [self._read_one_of(pictures, number) for number in range(len(pictures))]
             self._gallery.add_all(name, list(zip(faces, pictures, strict=True)), origin="upload")
             return self._person(self._gallery.person(name))
 
@@ -79,8 +81,8 @@ class GalleryPeople:
             forgotten = self._gallery.forget(self._gallery.person(person_id).person_id)
         try:
             self._on_forgotten()
-        except sqlite3.Error as error:
-            raise Unavailable(f"the person is forgotten, but a name still waits in the outbox: {error}") from error
+        except (sqlite3.Error, OSError) as error:
+            raise Unavailable(f"the person is forgotten, but the name still stands in an event: {error}") from error
         if not forgotten.verified:
             raise Unavailable("a search still finds this person: see the daemon's log and forget again")
         counts = {"pictures": forgotten.pictures, "sightings": forgotten.sightings}
@@ -90,7 +92,7 @@ class GalleryPeople:
     def portrait(self, identifier: str) -> bytes:
         with _answered():
             portrait = self._gallery.portrait(identifier)
-        if portrait is None:
+        if portrait is None or not self._gallery.keeps_crops:
             raise NotFound(f"no picture of {identifier} is kept")
         return portrait
 
@@ -113,16 +115,20 @@ class GalleryPeople:
         with _answered():
             return self._person(self._gallery.name_unknown(unknown_id, name))
 
-    def sightings(self, query: SightingFilter) -> Sequence[SightingRecord]:
+    def sightings(self, query: SightingFilter) -> SightingsView:
+        at, _, number = (query.after or "").partition("-")
         with _answered():
             found = self._gallery.sightings(
                 person=query.person_id,
                 source=query.source,
                 since=_seconds(query.since),
                 until=_seconds(query.until),
-                limit=query.limit,
+                limit=query.limit + 1,
+                after=(float(at), int(number)) if query.after else None,
             )
-        return [_sighting(record) for record in found]
+        page = found[: query.limit]
+        after = f"{page[-1].started_at!r}-{page[-1].sighting_id[1:]}" if len(found) > len(page) else None
+        return SightingsView([_sighting(record) for record in page], after)
 
     def search(self, picture: bytes, query: SightingFilter) -> Sequence[MatchRecord]:
         with _answered():
@@ -143,6 +149,15 @@ class GalleryPeople:
             reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()
+
+    def _read_one_of(self, pictures: Sequence[bytes], number: int) -> PortraitFace:
+        """As `_read`; of several the error says which one it was."""
+        try:
+            return self._read(pictures[number])
+        except (UnusablePicture, people_errors.PictureRefused) as error:
+            if len(pictures) == 1:
+                raise
+            raise UnusablePicture(f"picture {number + 1}: {error}") from error
 
     def _read(self, picture: bytes) -> PortraitFace:
         """The one face of a picture. Raises UnusablePicture, the web's or that of people."""
@@ -201,6 +216,7 @@ def _sighting(record: records.Sighting) -> SightingRecord:
         quality=record.quality,
         start_seconds=record.start_seconds,
         end_seconds=record.end_seconds,
+        time_origin=record.time_origin,
     )
 
 

@@ -20,10 +20,13 @@ __all__ = [
     "FeedEvent",
     "NewSource",
     "OnEvent",
+    "PeopleFilter",
     "PeoplePort",
+    "PeopleView",
     "Readiness",
     "ServicePort",
     "SightingFilter",
+    "SightingsView",
     "Unsubscribe",
 ]
 
@@ -96,21 +99,51 @@ class ServicePort(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PeopleFilter:
+    """Which people: those whose names contain `search`, at most `limit` of them, after the person `after`."""
+
+    search: str = ""
+    limit: int = 100
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleView:
+    """A page of people, by name; `total` on all pages, and the id to go on `after`, None on the last page."""
+
+    people: Sequence[PersonRecord]
+    total: int
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SightingsView:
+    """A page of sightings, and what to go on `after`, None on the last page."""
+
+    sightings: Sequence[SightingRecord]
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SightingFilter:
-    """Which sightings: all conditions together. `source` may be a pattern such as `cam-*`."""
+    """Which sightings: all conditions together. `source` may be a pattern such as `cam-*`.
+
+    `after`: from the page before; a search has no pages.
+    """
 
     person_id: str | None = None
     source: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     limit: int = 50
+    after: str | None = None
 
 
 class PeoplePort(Protocol):
     """The gallery, the unknowns and the sightings as the web sees them. Pictures are encoded, as files."""
 
-    def people(self) -> Sequence[PersonRecord]:
-        """Everybody with a name."""
+    def people(self, query: PeopleFilter) -> PeopleView:
+        """A page of those who have a name. Raises NotFound where the person to go on after is gone."""
 
     def person_ids(self) -> Set[str]:
         """Of everybody with a name; quick, for it is asked with every question about the past."""
@@ -139,7 +172,7 @@ class PeoplePort(Protocol):
     def name_unknown(self, unknown_id: str, name: str) -> PersonRecord:
         """Give an unknown a name, or add it to the person who has that name. Raises NotFound, Conflict."""
 
-    def sightings(self, query: SightingFilter) -> Sequence[SightingRecord]:
+    def sightings(self, query: SightingFilter) -> SightingsView:
         """Newest first."""
 
     def search(self, picture: bytes, query: SightingFilter) -> Sequence[MatchRecord]:

@@ -126,7 +126,7 @@ class SightingRecord:
             "example": {
                 **{"sighting_id": "s91", "source_id": "door", "name": "Ada", "person_id": "p7", "unknown_id": None},
                 **{"started_at": "2026-05-04T09:12:40Z", "ended_at": "2026-05-04T09:12:44Z", "quality": 0.83},
-                **{"start_seconds": 312.2, "end_seconds": 316.4},
+                **{"start_seconds": 312.2, "end_seconds": 316.4, "time_origin": "capture"},
             }
         },
     )
@@ -141,6 +141,7 @@ class SightingRecord:
     quality: float = 0.0
     start_seconds: float = 0.0
     end_seconds: float = 0.0
+    time_origin: str = "capture"
 
 
 @dataclass(frozen=True, slots=True)

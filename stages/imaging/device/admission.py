@@ -123,12 +123,12 @@ class DeviceAdmission:
             raise
 
     def interrupt(self) -> None:
-        """See `Admission.interrupt`."""
+        """End a wait for a buffer; any thread may call it. See `Admission.interrupt`."""
         self._device.make_current()  # this may be any thread's first call
         self._pool.close()
 
     def close(self) -> None:
-        """See `Admission.close`."""
+        """Free the idle buffers in device memory. See `Admission.close`."""
         self.interrupt()
         self._uploaded.synchronize()
         if self._staging is not None:
@@ -140,7 +140,7 @@ class DeviceAdmission:
         return self._pool.statistics()
 
     def _replace_buffers(self, nbytes: int) -> None:
-        """Buffers for pictures of up to so many bytes."""
+        """Buffers for pictures of at most `nbytes` bytes."""
         capacity = self._pool.capacity
         if self._most_bytes is not None:
             capacity = min(capacity, max(FEWEST_PICTURES, self._most_bytes // nbytes))
@@ -154,7 +154,7 @@ class DeviceAdmission:
         """One object for all pictures that lie alike. `pitch`: the surface's, if it is to be kept."""
         width, height = frame.width, frame.height
         turn = orientation.rotation_degrees, orientation.pixel_aspect
-        tags = frame.format.name, frame.colorspace, frame.color_range
+        tags = frame.format.name, frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries
         key = (width, height, samples.bits, tags, turn, chroma_at, pitch)
         layout = self._layouts.get(key)
         if layout is None:

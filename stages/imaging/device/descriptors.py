@@ -40,7 +40,7 @@ PICTURE = np.dtype(
         ("sample_bytes", "<i4"),
         ("black_neutral", "<f4", 2),
         ("to_bgr", "<f4", (3, 3)),
-        ("padding", "<i4"),
+        ("tones", "<i4"),
     ]
 )
 LETTERBOX = np.dtype([("picture", PICTURE), ("map", "<f4", (2, 3)), ("content", "<i4", 4), ("samples", "<i4", 2)])
@@ -54,14 +54,14 @@ THUMBNAIL = np.dtype(
 
 
 def picture_records(pictures: list[DevicePicture]) -> Records:
-    """PICTURE (P,)."""
+    """Return a structured array PICTURE (P,): device addresses, pitches in bytes and sizes in pixels."""
     records = _filled(PICTURE, [_picture_template(picture.layout) for picture in pictures])
     _add_addresses(records, pictures)
     return records
 
 
 def letterbox_records(pictures: list[DevicePicture], letterboxes: list[Letterbox]) -> Records:
-    """LETTERBOX (P,)."""
+    """Return a structured array LETTERBOX (P,): each picture's place in the input, in pixels."""
     placed = zip(pictures, letterboxes, strict=True)
     records = _filled(LETTERBOX, [_letterbox_template(picture.layout, letterbox) for picture, letterbox in placed])
     _add_addresses(records["picture"], pictures)
@@ -93,7 +93,7 @@ def patch_records(pictures: list[DevicePicture], windows: list[tuple[int, PatchW
 
 
 def thumbnail_records(pictures: list[DevicePicture]) -> Records:
-    """THUMBNAIL (P,)."""
+    """Return a structured array THUMBNAIL (P,): how each picture is sampled for its thumbnail."""
     records = _filled(THUMBNAIL, [_thumbnail_template(picture.layout) for picture in pictures])
     _add_addresses(records["picture"], pictures)
     return records
@@ -127,6 +127,7 @@ def _picture_template(layout: SurfaceLayout) -> Records:
     record["sample_bytes"] = layout.sample_bytes
     record["black_neutral"] = black, neutral
     record["to_bgr"] = layout.samples.to_bgr(layout.encoding)[:, :3]
+    record["tones"] = layout.encoding.tones.code
     return record
 
 

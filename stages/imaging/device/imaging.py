@@ -34,7 +34,7 @@ _CROP_BLOCK = (256, 1, 1)
 
 
 class DeviceImaging:
-    """Implements `stages.imaging.base.Imaging` for pictures on one card. One instance a thread, with one stream."""
+    """Implements `stages.imaging.base.Imaging` for pictures on one card. One per thread, with one stream."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class DeviceImaging:
         return tensor
 
     def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
-        """See `Imaging.to_bgr`."""
+        """Return the upright picture as uint8 (H, W, 3), BGR, in host memory; see `Imaging.to_bgr`."""
         owned = DevicePicture.of(picture)
         box = Letterbox(1.0, 1.0, 0, 0, owned.width, owned.height)
         if max_width is not None:
@@ -130,7 +130,7 @@ class DeviceImaging:
         return self._preview.show(owned, box)
 
     def close(self) -> None:
-        """Give the card's memory back. Safe to call twice."""
+        """Free the device memory. Safe to call twice."""
         if self._preview is not None:
             self._preview.close()
             self._preview = None

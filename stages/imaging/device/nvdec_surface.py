@@ -15,7 +15,7 @@ MAX_BETWEEN = 128
 
 
 def chroma_row(planes: tuple[VideoPlane, ...]) -> int:
-    """How many rows below the first of the luma U and V begin, if they are in one block of memory; else 0."""
+    """Return how many rows below the luma's first row U and V begin, if both share one block of memory; else 0."""
     luma, chroma = planes
     rows, rest = divmod(chroma.buffer_ptr - luma.buffer_ptr, luma.line_size)
     is_one_block = rest == 0 and chroma.line_size == luma.line_size and luma.height <= rows <= luma.height + MAX_BETWEEN
@@ -41,7 +41,7 @@ _capsule_pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
 
 
 def surface_samples(luma: VideoPlane) -> YuvSamples:
-    """NV12 or P010. PyAV tells a surface's format only through DLPack before 18."""
+    """Return NV12 for 8-bit and P010 for 10-bit luma; before PyAV 18 only DLPack tells which, in bits."""
     if luma.line_size < luma.width * P010.sample_bytes:  # a row has no room for more than bytes
         return NV12
     capsule = luma.__dlpack__()

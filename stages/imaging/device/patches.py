@@ -62,7 +62,7 @@ class DevicePatchReader:
             self._owned = owned.pop_all()
 
     def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[PatchWindow]]) -> list[list[Gray]]:
-        """See `PatchReader.patches`."""
+        """Return uint8 (PATCH_SIDE, PATCH_SIDE) patches in host memory; see `PatchReader.patches`."""
         owned = [DevicePicture.of(picture) for picture in pictures]
         wanted = [(picture, window) for picture, some in zip(owned, windows, strict=True) for window in some]
         patches: list[Gray] = []
@@ -72,7 +72,7 @@ class DevicePatchReader:
         return [[next(remaining) for _ in some] for some in windows]
 
     def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
-        """See `PatchReader.thumbnails`."""
+        """Return uint8 (36, 64) thumbnails in host memory; see `PatchReader.thumbnails`."""
         owned = [DevicePicture.of(picture) for picture in pictures]
         thumbnails: list[Gray] = []
         for start in range(0, len(owned), MAX_THUMBNAILS):
@@ -80,7 +80,7 @@ class DevicePatchReader:
         return thumbnails
 
     def close(self) -> None:
-        """Give the card's memory back. Safe to call twice."""
+        """Free the device memory. Safe to call twice."""
         self._owned.close()
 
     def _cut(self, wanted: list[tuple[DevicePicture, PatchWindow]]) -> list[Gray]:

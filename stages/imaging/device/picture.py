@@ -1,6 +1,6 @@
 """A picture in device memory: NV12 or P010 as the decoder left it, in a leased buffer.
 
-A chain of events orders its use without stopping anybody: `ready` follows the copy from the decoder; each consumer's
+A chain of events orders its use without blocking a thread: `ready` follows the copy from the decoder; each consumer's
 stream waits for the event before it, reads, and records the next; the buffer goes back after the last one.
 """
 
@@ -47,11 +47,11 @@ class SurfaceLayout:
         if not self.samples.is_semi_planar:
             raise ValueError(f"a surface has U and V interleaved, unlike {self.samples}")
         if self.pitch < self.row_bytes or self.pitch % 4:
-            raise ValueError(f"pitch {self.pitch} is no multiple of 4, or less than a row's {self.row_bytes} bytes")
+            raise ValueError(f"pitch {self.pitch} is not a multiple of 4, or less than a row's {self.row_bytes} bytes")
 
     @property
     def sample_bytes(self) -> int:
-        """1 for NV12, 2 for P010."""
+        """Bytes of one sample: 1 for NV12, 2 for P010."""
         return self.samples.sample_bytes
 
     @property
@@ -61,7 +61,7 @@ class SurfaceLayout:
 
     @cached_property
     def chroma_rows(self) -> int:
-        """Rows of interleaved U and V."""
+        """Number of rows of interleaved U and V."""
         return (self.height + 1) // 2
 
     @cached_property
@@ -76,7 +76,7 @@ class SurfaceLayout:
 
     @cached_property
     def upright_size(self) -> tuple[int, int]:
-        """(width, height) of the picture as it is seen."""
+        """The (width, height) of the upright picture, in pixels."""
         return self.orientation.upright_size(self.width, self.height)
 
     @cached_property
@@ -136,19 +136,19 @@ class DevicePicture:
 
     def release(self) -> None:
         """Give the buffer back, to be overwritten once the last reader is through. Safe to call twice."""
-        # One that nobody read needs no wait: the next copy into it comes after this one on the same stream.
+        # One that was never read needs no wait: the next copy into it comes after this one on the same stream.
         self._lease.release(after=HOST_EVENT if self._last_use is self._ready else self._last_use)
 
 
 def await_last_uses(pictures: Iterable[DevicePicture], stream: Stream) -> None:
-    """Before reading them on this stream."""
+    """Make the stream wait for the last use of each picture; to be called before reading them."""
     # Pictures that shared a batch share its event.
     for event in {picture.last_use for picture in pictures}:
         stream.wait(event)
 
 
 def mark_used(pictures: Iterable[DevicePicture], stream: Stream) -> None:
-    """After reading them on this stream."""
+    """Mark the pictures as in use until the stream has passed this point; to be called after reading them."""
     event = stream.record()
     for picture in pictures:
         picture.used_until(event)

@@ -33,15 +33,15 @@ class TensorFormat:
 
     @property
     def element(self) -> np.dtype[np.generic]:
-        """`dtype` as numpy has it."""
+        """The numpy dtype of one element: uint8, float16 or float32."""
         return np.dtype(self.dtype)
 
     def shape(self, count: int, height: int, width: int) -> tuple[int, int, int, int]:
-        """Of a tensor of `count` pictures of this height and width."""
+        """Return the shape of `count` pictures: (N, H, W, 3) for uint8, (N, 3, H, W) for the float types."""
         return (count, height, width, 3) if self.dtype == "uint8" else (count, 3, height, width)
 
     def defines(self) -> dict[str, str]:
-        """The macros of tensor.cuh."""
+        """Return the macros of tensor.cuh that compile a kernel for this format."""
         macros = {f"TENSOR_{self.dtype.upper()}": "1"}
         if self.dtype != "uint8":
             macros |= {f"MEAN_{channel}": f"{value!r}f" for channel, value in enumerate(map(float, self.mean))}

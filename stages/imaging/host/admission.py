@@ -1,7 +1,7 @@
 """Makes pictures of decoded frames, on the decode thread.
 
 One swscale call a frame, from the decoder's format to the detector's small BGR input in a leased buffer; for a frame
-that is not to be looked at not even that, unless somebody looks after all. The pool's capacity bounds the frames that a
+that is not to be looked at not even that, unless it is detected after all. The pool's capacity bounds the frames that a
 source can have in flight. Under pressure a file waits for a buffer; a live source drops the frame and counts it.
 """
 
@@ -69,11 +69,11 @@ class HostAdmission:
             raise
 
     def interrupt(self) -> None:
-        """See `Admission.interrupt`."""
+        """End a wait for a buffer; any thread may call it. See `Admission.interrupt`."""
         self._pool.close()
 
     def close(self) -> None:
-        """See `Admission.close`."""
+        """Free the idle buffers in host memory. See `Admission.close`."""
         self.interrupt()
 
     def statistics(self) -> PoolStatistics:
@@ -115,5 +115,5 @@ def _shrink(
     planes = yuv_planes(frame, yuv, encoding)
     small = np.empty((size[1], size[0], 3), np.uint8)
     fields = [cv2.resize(plane.samples, size, interpolation=cv2.INTER_AREA) for plane in planes]
-    merge_to_bgr(fields, yuv.to_bgr(encoding), small)
+    merge_to_bgr(fields, yuv, encoding, small)
     return small

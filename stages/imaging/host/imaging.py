@@ -56,7 +56,7 @@ class HostImaging:
         return crops
 
     def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
-        """See `Imaging.to_bgr`."""
+        """Return the upright picture as uint8 (H, W, 3), BGR; see `Imaging.to_bgr`."""
         host = HostPicture.of(picture)
         coded = packed_bgr(VideoReformatter(), host.frame, host.encoding)
         upright = np.ascontiguousarray(np.rot90(coded, -(host.orientation.rotation_degrees // 90)))
@@ -79,11 +79,11 @@ class _Cutter:
     """Cuts crops out of one picture."""
 
     def __init__(self, picture: HostPicture, size: int) -> None:
-        frame, yuv = picture.frame, picture.yuv
+        frame, self._yuv = picture.frame, picture.yuv
         self._size = size
         self._planes = picture.planes()
         self._to_coded = _square(picture.orientation.to_coded(frame.width, frame.height))
-        self._to_bgr = None if yuv is None else yuv.to_bgr(picture.encoding)
+        self._encoding = picture.encoding
 
     def cut(self, transform: FloatArray, crop: NDArray[np.uint8]) -> None:
         """Write one crop, uint8 (size, size, 3)."""
@@ -91,10 +91,10 @@ class _Cutter:
         samples = int(np.clip(round(source_pixels), 1, MAX_SAMPLES))
         to_coded = self._to_coded @ _square(transform)
         channels = [self._sample(plane, to_coded, samples) for plane in self._planes]
-        if self._to_bgr is None:
+        if self._yuv is None:
             np.copyto(crop, channels[0])
         else:
-            merge_to_bgr(channels, self._to_bgr, crop)
+            merge_to_bgr(channels, self._yuv, self._encoding, crop)
 
     def _sample(self, plane: Plane, to_coded: NDArray[np.float64], samples: int) -> MatLike:
         """The plane under the crop, (size, size) or (size, size, channels): means of samples x samples each."""

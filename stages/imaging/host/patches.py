@@ -18,18 +18,18 @@ __all__ = ["HostPatchReader"]
 
 
 class HostPatchReader:
-    """Implements `stages.imaging.patches.PatchReader` for pictures in host memory."""
+    """Implements `stages.imaging.patches.PatchReader` for pictures in host memory; others raise TypeError."""
 
     def patches(self, pictures: Sequence[Picture], windows: Sequence[Sequence[PatchWindow]]) -> list[list[Gray]]:
-        """See `PatchReader.patches`."""
+        """Return uint8 (PATCH_SIDE, PATCH_SIDE) patches; see `PatchReader.patches`."""
         return [_patches(HostPicture.of(picture), some) for picture, some in zip(pictures, windows, strict=True)]
 
     def thumbnails(self, pictures: Sequence[Picture]) -> list[Gray]:
-        """See `PatchReader.thumbnails`."""
+        """Return uint8 (36, 64) thumbnails; see `PatchReader.thumbnails`."""
         return [_thumbnail(HostPicture.of(picture)) for picture in pictures]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no memory is held."""
 
 
 def _patches(host: HostPicture, windows: Sequence[PatchWindow]) -> list[Gray]:

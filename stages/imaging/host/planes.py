@@ -17,13 +17,16 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from stages.frames import FloatArray
 from stages.imaging.colour import NV12, P010, Encoding, YuvSamples
+from stages.imaging.tones import TOP
 
 __all__ = ["TURNS", "Plane", "luma_plane", "merge_to_bgr", "packed_bgr", "yuv_planes", "yuv_samples"]
 
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-"""OpenCV's codes for clockwise turns by so many degrees."""
+"""OpenCV's codes for clockwise turns, by degrees."""
+
+WORD_SHIFT = 6
+"""From words to the ten bits of `tones.TOP`."""
 
 _YUV_420 = {
     "yuv420p": YuvSamples(bits=8, shift=0, is_semi_planar=False),
@@ -92,13 +95,16 @@ def luma_plane(frame: av.VideoFrame, yuv: YuvSamples, encoding: Encoding) -> Pla
     return Plane(samples, black=yuv.black(encoding)[:1], scale_y=1 / step)
 
 
-def merge_to_bgr(channels: Sequence[MatLike], to_bgr: FloatArray, out: NDArray[np.uint8]) -> None:
-    """Convert samples of one size, (h, w) or (h, w, 2), with a (3, 4) matrix into `out`, uint8 (h, w, 3), BGR."""
-    yuv = cv2.merge(channels)
-    if yuv.dtype == np.uint8:
-        cv2.transform(yuv, to_bgr, dst=out)
+def merge_to_bgr(channels: Sequence[MatLike], yuv: YuvSamples, encoding: Encoding, out: NDArray[np.uint8]) -> None:
+    """Convert samples of one size, (h, w) or (h, w, 2), into `out`, uint8 (h, w, 3), BGR, tones mapped."""
+    samples, to_bgr = cv2.merge(channels), yuv.to_bgr(encoding)
+    if not encoding.tones.is_plain:
+        numbers = cv2.transform(samples.astype(np.float32), to_bgr * (TOP / 255))
+        encoding.tones.map(np.rint(np.clip(numbers, 0, TOP)).astype(np.uint16), out)
+    elif samples.dtype == np.uint8:
+        cv2.transform(samples, to_bgr, dst=out)
     else:
-        np.minimum(cv2.transform(yuv, to_bgr), 255, out=out, casting="unsafe")
+        np.minimum(cv2.transform(samples, to_bgr), 255, out=out, casting="unsafe")
 
 
 def yuv_samples(frame: av.VideoFrame) -> YuvSamples | None:
@@ -115,20 +121,25 @@ def packed_bgr(
     size: tuple[int, int] | None = None,
     interpolation: int | None = None,
 ) -> NDArray[np.uint8]:
-    """The coded frame as uint8 (height, width, 3), BGR, scaled to size (width, height) if given."""
+    """The coded frame as uint8 (height, width, 3), BGR, tones mapped, scaled to size (width, height) if given."""
     width, height = size or (frame.width, frame.height)
     result = reformatter.reformat(
         frame,
         width,
         height,
-        "bgr24",
+        "bgr24" if encoding.tones.is_plain else "bgr48le",
         src_colorspace=encoding.matrix,
         src_color_range=encoding.range,
         dst_color_range=ColorRange.JPEG,
         interpolation=interpolation,
         threads=1,
     )
-    return _view(result.planes[0], np.dtype(np.uint8))[:, : 3 * width].reshape(height, width, 3)
+    if encoding.tones.is_plain:
+        return _view(result.planes[0], np.dtype(np.uint8))[:, : 3 * width].reshape(height, width, 3)
+    words = _view(result.planes[0], np.dtype(np.uint16))[:, : 3 * width].reshape(height, width, 3)
+    bgr = np.empty((height, width, 3), np.uint8)
+    encoding.tones.map(np.asarray(words >> WORD_SHIFT, np.uint16), bgr)
+    return bgr
 
 
 def _view(plane: VideoPlane, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> NDArray[np.uint8]:

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 
 @pytest.fixture(autouse=True)
@@ -21,4 +20,3 @@ def restored_process() -> Iterator[None]:
     root.setLevel(level)
     for name in ("visage", "stages"):
         logging.getLogger(name).setLevel(logging.NOTSET)
-    structlog.reset_defaults()

@@ -24,10 +24,10 @@ LONG_FRAMES = 7_200
 
 
 class CardBench:
-    """Benchmarks one card."""
+    """Benchmarks one card; `run` raises MeasurementFailed where a measurement can't be made."""
 
     def __init__(self, settings: Settings, console: Console) -> None:
-        """`console` is told how far it has come."""
+        """`console` shows what is being measured."""
         # Of several cards the one that is named, or the first: its utilisation is what is sampled.
         self._settings = settings.model_copy(update={"device": f"cuda:{settings.cuda_ordinal}"})
         self._console = console

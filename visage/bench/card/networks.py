@@ -40,7 +40,7 @@ class NetworkRates:
 def measure_networks(
     settings: Settings, clip: Path, *, make_platform: Callable[[Settings, ModelPlan], CudaPlatform] = CudaPlatform
 ) -> NetworkRates:
-    """Measure with one full batch of the clip's frames."""
+    """Measure both stages with one full batch of the clip's frames, in items a second. Raises BackendError."""
     settings = settings.model_copy(update={"inbox_capacity": settings.detect_batch or DETECT_BATCH})
     platform = make_platform(settings, ModelPlan.of(settings))
     with ExitStack() as stack:

@@ -24,7 +24,7 @@ WARM_TIMEOUT_SECONDS = 120.0
 
 
 class CardMeasurementFailed(RuntimeFailure):
-    """A measurement could not be made; says why."""
+    """Raised where a measurement could not be made; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +58,21 @@ class SteadyWork:
 
 
 class WorkMeter(Protocol):
-    """What is read at both ends of a window."""
+    """The counters that are read at both ends of a window, in seconds and bytes."""
 
     @property
     def ordinal(self) -> int:
-        """The card's number."""
+        """The number of the card."""
 
     def cpu_seconds(self) -> float:
-        """Time on processors so far, of all processes."""
+        """Return the processor time of all processes so far, in seconds."""
 
     def bus_bytes(self) -> tuple[int, int] | None:
-        """Bytes to the host and to the card so far; None where nobody counts them."""
+        """Return the bytes copied to the host and to the card so far; None where they are not counted."""
 
 
 class FrameCounter:
-    """Counts one source's frames; filled by one thread, read by another."""
+    """Counts the frames and faces of one source; one thread adds, another one reads."""
 
     def __init__(self) -> None:
         self.frames = 0
@@ -81,12 +81,14 @@ class FrameCounter:
         self.is_warm = threading.Event()
 
     def add(self, faces: int = 0) -> None:
+        """Count one frame with this many faces."""
         self.frames += 1
         self.faces += faces
         if self.frames == WARM_FRAMES:
             self.is_warm.set()
 
     def end(self) -> None:
+        """Note that the source has ended; a window that is being measured then raises CardMeasurementFailed."""
         self.ended = True
         self.is_warm.set()
 
@@ -94,7 +96,7 @@ class FrameCounter:
 def measure_window(
     counters: list[FrameCounter], meter: WorkMeter, *, seconds: float, on_warm: Callable[[], object] = lambda: None
 ) -> SteadyWork:
-    """Measure so many seconds, once all sources run.
+    """Measure for this many seconds once all sources run.
 
     Args:
         on_warm: called then; may wait for others.

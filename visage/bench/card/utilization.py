@@ -29,7 +29,7 @@ class Utilization:
 
 
 class UtilizationSampler:
-    """Samples while its context is open. Without nvidia-smi, or with one that does not know, there is no mean."""
+    """Samples a card's use, in percent, while its context is open; needs nvidia-smi, and raises nothing without."""
 
     def __init__(self, ordinal: int) -> None:
         self._ordinal = ordinal
@@ -64,7 +64,7 @@ class UtilizationSampler:
         self._lines = output.splitlines()
 
     def mean(self) -> Utilization | None:
-        """Of all samples; None if there is none. To be asked after the context has closed."""
+        """Return the mean of all samples, in percent; None without any. To be called after the context has closed."""
         samples = [sample for line in self._lines if (sample := _parse(line)) is not None]
         if not samples:
             return None

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/events", tags=["events"], responses=ERRORS)
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"example": "id: 4\nevent: track_started\ndata: {...}\n\n"}}}},
 )
-async def follow(
+async def follow_events(
     parts: Parts, caller: ViewerCaller, last_event_id: Annotated[str | None, Header(max_length=200)] = None
 ) -> StreamingResponse:
     """Server-sent events: `track_started`, `track_identified`, `track_ended`, `source_state`; `status` with all sources
@@ -41,6 +41,8 @@ async def follow(
 
 
 @router.get("/recent")
-def recent(parts: Parts, _caller: ViewerCaller, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[JsonValue]:
+def recent_events(
+    parts: Parts, _caller: ViewerCaller, limit: Annotated[int, Query(ge=1, le=500)] = 50
+) -> list[JsonValue]:
     """The last events, newest first; gone after a restart. Who was forgotten is not named in them."""
     return [event.record for event in parts.remembered().recent(limit)]

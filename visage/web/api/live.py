@@ -77,7 +77,7 @@ async def live_mjpeg(source_id: str, parts: Parts, caller: ViewerCaller) -> Stre
     response_class=StreamingResponse,
     responses={200: {"content": {"application/x-visage-live": {}}}},
 )
-async def live(
+async def live_pictures(
     parts: Parts,
     caller: ViewerCaller,
     source: Annotated[list[str] | None, Query(max_length=64, description="Which; all by default.")] = None,

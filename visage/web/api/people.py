@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.convertors import Convertor, register_url_convertor
 
-from visage.web.api.callers import ERRORS, Parts, Responses, ViewerCaller
+from visage.web.api.callers import CURSOR, ERRORS, PAGED, Parts, Responses, ViewerCaller, link_next
 from visage.web.auth import Principal, allow
 from visage.web.pictures import PICTURE_FORMATS, check_picture, reading
+from visage.web.ports import PeopleFilter
 from visage.web.records import ErrorRecord, PersonRecord
 from visage.web.tokens import Role
 
@@ -55,10 +56,23 @@ class Merging(BaseModel):
     )
 
 
-@router.get("")
-def list_people(parts: Parts, _caller: ViewerCaller) -> list[PersonRecord]:
-    """Everybody with a name."""
-    return list(parts.people.people())
+@router.get("", responses={**PAGED, 404: {"model": ErrorRecord, "description": "The cursor's person is gone."}})
+def list_people(
+    request: Request,
+    answer: Response,
+    parts: Parts,
+    _caller: ViewerCaller,
+    search: Annotated[
+        str, Query(max_length=120, description="Part of the name; case and accents do not matter.", examples=["ada"])
+    ] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(pattern=r"^p(0|[1-9][0-9]*)$", max_length=20, description=CURSOR)] = None,
+) -> list[PersonRecord]:
+    """Those who have a name, by name, a page at a time. `X-Total-Count` says how many there are on all pages."""
+    page = parts.people.people(PeopleFilter(search, limit, cursor))
+    link_next(request, answer, page.after)
+    answer.headers["x-total-count"] = str(page.total)
+    return list(page.people)
 
 
 @router.get("/{person_id:person}", responses=MISSING)
@@ -74,7 +88,7 @@ def show_person(
 @router.get(
     "/{person_id:person}/portrait", response_class=Response, responses={**MISSING, 200: {"content": {"image/jpeg": {}}}}
 )
-def portrait(
+def person_portrait(
     person_id: str,
     parts: Parts,
     _caller: ViewerCaller,

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/search", tags=["search"], responses=ERRORS)
 
 
 @router.post("", responses={422: {"model": ErrorRecord, "description": "No usable face."}})
-def search(
+def search_faces(
     picture: Annotated[UploadFile, File(description=f"{PICTURE_FORMATS} with one face.")],
     wanted: Wanted,
     parts: Parts,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 from pydantic import AfterValidator
 
-from visage.web.api.callers import ERRORS, Parts
+from visage.web.api.callers import CURSOR, ERRORS, PAGED, Parts, link_next
 from visage.web.auth import Principal, allow
 from visage.web.ports import SightingFilter
 from visage.web.records import SightingRecord
@@ -45,15 +47,23 @@ def wanted_sightings(
     return SightingFilter(person_id=person_id, source=source, since=since, until=until, limit=limit)
 
 
+CURSOR_PATTERN = r"^[0-9]{1,12}\.[0-9]{1,9}-[0-9]{1,18}$"  # seconds since the epoch, and a sighting's number
+
+
 Wanted = Annotated[SightingFilter, Depends(wanted_sightings)]
 
 
-@router.get("")
+@router.get("", responses=PAGED)
 def list_sightings(
+    request: Request,
+    answer: Response,
     wanted: Wanted,
     parts: Parts,
     caller: Annotated[Principal, Depends(allow(Role.VIEWER, audit="sightings.look"), scope="function")],
+    cursor: Annotated[str | None, Query(pattern=CURSOR_PATTERN, description=CURSOR)] = None,
 ) -> list[SightingRecord]:
-    """Sightings, newest first."""
+    """Sightings, newest first, a page at a time."""
     caller.concerns.append(wanted.person_id or "everybody")
-    return list(parts.people.sightings(wanted))
+    page = parts.people.sightings(replace(wanted, after=cursor))
+    link_next(request, answer, page.after)
+    return list(page.sightings)

@@ -51,7 +51,7 @@ def throughput(parts: Parts, _caller: ViewerCaller) -> ThroughputRecord:
 
 
 @router.post("/reload", status_code=204, responses={409: {"model": ErrorRecord, "description": "It is wrong."}})
-def reload(
+def reload_configuration(
     parts: Parts, _caller: Annotated[Principal, Depends(allow(Role.ADMIN, audit="reload"), scope="function")]
 ) -> None:
     """Read the configuration again, without dropping sources that did not change."""
@@ -59,7 +59,7 @@ def reload(
 
 
 @router.get("/audit")
-def audit(
+def audit_log(
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.ADMIN, audit="audit.read"), scope="function")],
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

@@ -29,7 +29,7 @@ def list_unknowns(parts: Parts, _caller: ViewerCaller) -> list[UnknownRecord]:
 @router.get(
     "/{unknown_id}/portrait", response_class=Response, responses={**MISSING, 200: {"content": {"image/jpeg": {}}}}
 )
-def portrait(unknown_id: str, parts: Parts, _caller: ViewerCaller) -> Response:
+def unknown_portrait(unknown_id: str, parts: Parts, _caller: ViewerCaller) -> Response:
     """An unknown's face as JPEG, where crops are kept."""
     return Response(parts.people.portrait(unknown_id), media_type="image/jpeg")
 

@@ -29,6 +29,7 @@ def make_stage(
     template: FloatArray | None = ARCFACE_112,
     release_pixels: bool = True,
     min_norm: float = 0.0,
+    full_norm: float = 0.0,
 ) -> EmbedStage[HostTensor]:
     return EmbedStage[HostTensor](
         imaging=imaging or TaggedImaging(),
@@ -38,6 +39,7 @@ def make_stage(
         template=template,
         dimension=2,
         min_norm=min_norm,
+        full_norm=full_norm,
         release_pixels=release_pixels,
     )
 
@@ -120,3 +122,22 @@ def test_faces_whose_embeddings_are_short_get_zeros() -> None:
     assert second is not None
     np.testing.assert_array_equal(first, np.zeros((1, 2)))
     np.testing.assert_allclose(np.linalg.norm(second, axis=1), 1, rtol=1e-6)
+
+
+def test_an_embedded_face_is_as_good_as_its_embedding_is_long() -> None:
+    """The network's outputs are (5 tag, 5) long: 5 for tag 0, 11.2 for tag 2. The others keep what they had."""
+    seen = observation(0, 1), observation(2, 2), observation(40, 1)
+    found = make_stage(ScriptedBackend(directions), min_norm=8, full_norm=20).process(seen)
+    qualities = [item.faces.quality for item in found]
+    expected = [[25 / 400], [125 / 400] * 2, [1.0]]
+    for quality, known in zip(qualities, expected, strict=True):
+        assert quality is not None
+        np.testing.assert_allclose(quality, known, rtol=1e-5)
+    item = observation(2, 2)
+    geometric = np.array([0.25, 0.75], np.float32)
+    chosen = replace(item.faces, quality=geometric, to_embed=np.array([False, True]))
+    (mixed,) = make_stage(ScriptedBackend(directions), full_norm=20).process([item.with_faces(chosen)])
+    assert mixed.faces.quality is not None
+    np.testing.assert_allclose(mixed.faces.quality, [0.25, 125 / 400], rtol=1e-5)
+    (plain,) = make_stage(ScriptedBackend(directions)).process([item.with_faces(chosen)])
+    assert plain.faces.quality is geometric

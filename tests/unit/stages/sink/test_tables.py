@@ -52,8 +52,8 @@ def test_csv_begins_with_the_columns_of_the_cpp_visage(tmp_path: Path) -> None:
     commit(table)
     (header,) = (tmp_path / "a.csv").read_text().splitlines()
     assert header.startswith(CPP_COLUMNS + ",timestamp,right_eye_x,right_eye_y,left_eye_x,")
-    tail = ",right_mouth_x,right_mouth_y,left_mouth_x,left_mouth_y,track_id,quality,propagated,person,similarity"
-    assert header.endswith(tail)
+    tail = ",right_mouth_x,right_mouth_y,left_mouth_x,left_mouth_y,track_id,quality,propagated"
+    assert header.endswith(tail + ",sharpness,pose,person,similarity")
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+49", "-Max", "@SUM(A1)", '=HYPERLINK("http://x","y")'])
@@ -80,7 +80,9 @@ def test_csv_rows_in_frame_order_best_face_first(tmp_path: Path) -> None:
     table.append(observation(3, 2), "")
     commit(table)
     lines = (tmp_path / "a.csv").read_text().splitlines()
-    assert lines[1] == "3,0,30.00,31.00,50.25,60.13,0.9,0.12,3.00,4.00,5.00,6.00,7.00,8.00,9.00,10.00,11.00,12.00,,,,,"
+    assert (
+        lines[1] == "3,0,30.00,31.00,50.25,60.13,0.9,0.12,3.00,4.00,5.00,6.00,7.00,8.00,9.00,10.00,11.00,12.00,,,,,,,"
+    )
     assert lines[2].startswith("3,1,31.00,32.00,51.25,61.13,0.8,0.12,13.00,")
     assert len(lines) == 3
 
@@ -217,6 +219,8 @@ def followed() -> Observation:
         track_ids=np.array([7, 9]),
         quality=np.array([0.75, 0.5], np.float32),
         propagated=np.array([False, True]),
+        sharpness=np.array([0.875, 0.25], np.float32),
+        pose=np.array([1.0, 0.125], np.float32),
     )
     return replace(seen, faces=faces, detected=False)
 
@@ -227,14 +231,16 @@ def test_tracks_have_columns_of_their_own_at_the_end(tmp_path: Path) -> None:
         table.append(followed(), "clip")
         commit(table)
     lines = (tmp_path / "csv").read_text().splitlines()
-    assert lines[1].endswith(",7,0.7500,0,,")
-    assert lines[2].endswith(",9,0.5000,1,,")
+    assert lines[1].endswith(",7,0.7500,0,0.8750,1.0000,,")
+    assert lines[2].endswith(",9,0.5000,1,0.2500,0.1250,,")
     first, second = pq.read_table(tmp_path / "parquet").to_pylist()
     assert (first["track_id"], first["quality"], first["propagated"]) == (7, 0.75, False)
     assert (second["track_id"], second["propagated"], second["embedding"]) == (9, True, None)
+    assert [(row["sharpness"], row["pose"]) for row in (first, second)] == [(0.875, 1.0), (0.25, 0.125)]
     frame = json.loads((tmp_path / "jsonl").read_text())
     assert frame["looked_at"] is False
     assert [face["track_id"] for face in frame["faces"]] == [7, 9]
+    assert [(face["sharpness"], face["pose"]) for face in frame["faces"]] == [(0.875, 1.0), (0.25, 0.125)]
     assert ["embedding" in face for face in frame["faces"]] == [True, False]
     with h5py.File(tmp_path / "hdf5") as file:
         assert (file["face_nums"][:].tolist(), file["track_ids"][:].tolist()) == ([0], [7])

@@ -46,20 +46,20 @@ def assert_follows(seed: int, matrix: np.ndarray[tuple[int, int], np.dtype[np.fl
 
 
 @given(seed=st.integers(0, 50))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_what_stands_still_is_left_where_it_is(seed: int) -> None:
     assert_follows(seed, similarity(0, 0), within=0.001)
 
 
 @given(seed=st.integers(0, 50), x=st.floats(-10, 10), y=st.floats(-10, 10))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_translations_are_followed(seed: int, x: float, y: float) -> None:
     """Up to a sixth of a face a frame."""
     assert_follows(seed, similarity(x, y), within=0.01)
 
 
 @given(seed=st.integers(0, 50), scale=st.floats(0.94, 1.06), degrees=st.floats(-4, 4), x=st.floats(-4, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_growth_and_tilt_are_followed(seed: int, scale: float, degrees: float, x: float) -> None:
     assert_follows(seed, similarity(x, 0, scale, degrees), within=0.02)
 

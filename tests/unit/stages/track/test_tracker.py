@@ -11,6 +11,7 @@ import pytest
 from stages.frames import Faces, FloatArray, Frame
 from stages.imaging.patches import Gray
 from stages.track.following import appearances_of, views_of
+from stages.track.quality import FULL_SIZE, pose
 from stages.track.tracker import MAX_TRACKS, Tracker
 from tests.unit.stages.track.scenes import FPS, GrayLuma, detected, frame, paint, texture
 
@@ -72,6 +73,24 @@ def test_faces_keep_their_numbers_and_the_detectors_geometry() -> None:
     assert faces.propagated is not None
     assert not faces.propagated.any()
     assert repr(tracker) == "<Tracker 2 seen, 0 lost, 2 so far>"
+
+
+def test_geometry_has_columns_of_its_own_and_quality_is_their_product() -> None:
+    """A followed face has the sharpness of its last detection."""
+    tracker = make(follows=True)
+    places = [(1, 200.0, 150.0)]
+    seen, _ = look_at(tracker, frame(0, paint(places)), detected([(x, y) for _, x, y in places]))
+    followed = follow(tracker, 1, places)
+    for faces in (seen, followed):
+        assert faces.sharpness is not None
+        assert faces.pose is not None
+        assert faces.quality is not None
+        assert faces.landmarks is not None
+        assert faces.pose[0] == pytest.approx(pose(faces.landmarks[0]))
+        size = min(1.0, float((faces.boxes_xyxy[0, 2:] - faces.boxes_xyxy[0, :2]).min()) / FULL_SIZE)
+        product = size * faces.sharpness[0] * faces.pose[0] * faces.scores[0]
+        assert faces.quality[0] == pytest.approx(product, rel=1e-4)
+    np.testing.assert_array_equal(followed.sharpness, seen.sharpness)
 
 
 @pytest.mark.parametrize("path", [lambda i: (0, 0), lambda i: (3.3 * i, 0), lambda i: (8 * np.sin(i / 3), 5 * i / 2)])

@@ -65,12 +65,23 @@ def test_the_best_shot_is_the_best_detected_one() -> None:
 def test_the_embedding_is_the_mean_weighted_by_quality() -> None:
     log = TrackLog()
     log.add(seen(0, [1], quality=0.8, embedding=[1, 0]))
-    log.add(seen(1, [1], quality=0.6, embedding=[0, 1]))
+    log.add(seen(1, [1], quality=0.6, embedding=[0.6, 0.8]))
     log.add(seen(2, [1], quality=0.9, embedding=[0, 0]))  # was not embedded
     (track,) = log.close()
     assert track.embeddings == 2
     assert track.embedding is not None
-    np.testing.assert_allclose(track.embedding, [0.8, 0.6], atol=1e-6)
+    np.testing.assert_allclose(track.embedding, np.array([1.16, 0.48]) / np.hypot(1.16, 0.48), atol=1e-6)
+
+
+def test_the_first_faces_of_whoever_comes_next_do_not_count_in_the_mean() -> None:
+    log = TrackLog()
+    means: list[list[float]] = [[1, 0], [1, 0], [0.2, 0.98], [0.2, 0.98]]
+    for number, embedding in enumerate(means):
+        log.add(seen(number, [1], quality=0.5, embedding=embedding))
+    (track,) = log.close()
+    assert track.embeddings == 2
+    assert track.embedding is not None
+    np.testing.assert_allclose(track.embedding, [1, 0], atol=1e-6)
 
 
 def test_without_embeddings_and_identities_there_are_none() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 import visage.cli.main
 from stages.errors import OutputFailed
+from visage import __version__
 from visage.cli.main import main, with_command
 from visage.cli.reporting import report
 from visage.evaluation.layouts import LayoutError
@@ -227,3 +228,10 @@ def test_no_error_that_is_raised_on_purpose_is_called_a_bug(capsys: pytest.Captu
     for kind in (*roots, LayoutError):
         report(kind("it is not there"))
     assert "bug" not in capsys.readouterr().err
+
+
+def test_the_package_runs_as_a_module() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "visage", "--version"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stdout.strip() == f"visage {__version__}"

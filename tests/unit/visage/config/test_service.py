@@ -38,14 +38,14 @@ def write(folder: Path, text: str) -> Path:
         ("analysis:\n  min_face_pixels: -1\n", "visage.yaml:2: analysis.min_face_pixels: Input should be greater than"),
         (
             "cameras:\n  a:\n    address: rtsp://x\n  a:\n    address: rtsp://y\n",
-            "visage.yaml:4: cameras.a stands here",
+            "visage.yaml:4: cameras.a is given a second time",
         ),
         ("cameras: [\n", "visage.yaml:2: "),
         ("- a\n", "visage.yaml:1: must hold keys"),
         ("cameras:\n  a/b:\n    address: rtsp://x\n", "visage.yaml:1: cameras: 'a/b' is not a valid name"),
         (
             "cameras:\n  a:\n    address: rtsp://x\n    schedule: [always]\n",
-            "visage.yaml:4: cameras.a.schedule: 'always' is no time",
+            "visage.yaml:4: cameras.a.schedule: 'always' is not a time",
         ),
         (
             "cameras:\n  a:\n    address: rtsp://x\n    masks: [[[0, 0], [2, 0], [1, 1]]]\n",
@@ -59,11 +59,11 @@ def write(folder: Path, text: str) -> Path:
         ('state_dir: "a\\0b"\n', "visage.yaml:1: state_dir: holds a null character"),
         ('analysis:\n  gallery: "a\\0b"\n', "visage.yaml:2: analysis.gallery: holds a null character"),
         ('folders:\n  a: {path: "a\\0b"}\n', "visage.yaml:2: folders.a.path: holds a null character"),
-        ("drain_seconds: 2020-99-99\n", "visage.yaml:1: '2020-99-99' is no value: month must be in 1..12"),
+        ("drain_seconds: 2020-99-99\n", "visage.yaml:1: '2020-99-99' is not a valid value: month must be in 1..12"),
         ("cameras: &a\n  x: *a\n", "visage.yaml: holds itself"),
         ("cameras: " + "[" * 3000, "visage.yaml: is nested too deeply"),
         ("cameras:\n  a:\n    <<: 3\n    address: rtsp://x\n", "visage.yaml:3: << takes keys with values"),
-        ("cameras:\n  a: {address: /etc/passwd}\n", "visage.yaml:2: cameras.a.address: is no camera's address"),
+        ("cameras:\n  a: {address: /etc/passwd}\n", "visage.yaml:2: cameras.a.address: is not a camera's address"),
         (
             "events:\n  webhooks:\n    a: {url: http://x, kinds: [track_strated]}\n",
             "visage.yaml:3: events.webhooks.a.kinds.0: Input should be 'track_started'",
@@ -78,11 +78,11 @@ def write(folder: Path, text: str) -> Path:
         ),
         (
             "cameras:\n  a: {address: 'rtsp://u:p@h:99999/x'}\n",
-            "visage.yaml:2: cameras.a.address: has a host or port that can't be",
+            "visage.yaml:2: cameras.a.address: has an invalid host or port",
         ),
         (
             "cameras:\n  a: {address: 'rtsp://u:p@[h/x'}\n",
-            "visage.yaml:2: cameras.a.address: has a host or port that can't be",
+            "visage.yaml:2: cameras.a.address: has an invalid host or port",
         ),
         (
             "web: {requests_per_second: .inf}\n",
@@ -149,7 +149,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
 
 
 def test_a_flag_that_is_no_value_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--set drain_seconds: '2020-99-99' is not a value"):
+    with pytest.raises(ConfigError, match=r"--set drain_seconds: '2020-99-99' is not a valid value"):
         load_service_config(write(tmp_path, ""), flags=["drain_seconds=2020-99-99"], environment={})
 
 
@@ -206,7 +206,7 @@ def test_an_empty_secret_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_secret_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match=r"key can't be read: it is no UTF-8 text"):
+    with pytest.raises(ConfigError, match=r"key can't be read: it is not UTF-8 text"):
         Secret(file=file).read()
 
 
@@ -232,7 +232,7 @@ def test_a_review_names_what_would_be_refused_at_the_start(tmp_path: Path) -> No
     )
     path = write(tmp_path, text)
     detector, embedder, host = review(load_service_config(path, environment={}))
-    assert detector.startswith("analysis.detector: there is no detector 'nope'; there is: yunet")
+    assert detector.startswith("analysis.detector: there is no detector 'nope'; known: yunet")
     assert embedder == f"analysis.embedder: there is no file {tmp_path / 'absent.onnx'}"
     assert host.startswith("web.host: 0.0.0.0 can be reached by others and there are no tokens: run `visage token cr")
     TokenStore(tmp_path / "tokens.json").create("tablet", Role.VIEWER)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
+import av
 import pytest
 
+from stages.decode.signature import HEAD_BYTES, begins_like_video
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
+from tests.clips import write_clip
 from visage.config.service import CameraConfig
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
 from visage.service.cameras import camera_spec
@@ -52,6 +57,52 @@ def test_what_storage_keeps_for_itself_is_left_out(tmp_path: Path) -> None:
     make(tmp_path, "a.mp4", "@eaDir/a.mp4", "b/#recycle/old.mp4", "$RECYCLE.BIN/S-1/old.mp4", "~syncthing~c.mp4")
     assert ids(expand_sources([str(tmp_path)])) == ["a"]
     assert ids(expand_sources([str(tmp_path / "@eaDir")])) == ["a"]  # asked for by name
+
+
+def test_what_is_excluded_is_left_out_of_folders_and_patterns(tmp_path: Path) -> None:
+    make(tmp_path, "a.mp4", "b.MP4", "old/c.mp4", "old/deep/d.mp4", "new/e.mp4", "new/f_proxy.mov")
+    exclude = ["B.mp4", "old/", "*_proxy.*"]
+    assert ids(expand_sources([str(tmp_path)], exclude=exclude)) == ["a", "e"]
+    assert ids(expand_sources([str(tmp_path)], exclude=["old/deep"])) == ["a", "b", "e", "f_proxy", "c"]
+    assert ids(expand_sources([str(tmp_path / "*.[mM][pP]4")], exclude=exclude)) == ["a"]
+
+
+def test_a_folder_says_which_videos_it_left_out(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", frames=2)
+    make(tmp_path, "notes.txt", "poster.jpg")
+    for name in ("b.vro", "sub/no_ending", "c.mod", "~syncthing~d.vro", "still.heic", "e.part", "excluded.vro"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(clip, tmp_path / name)
+    os.mkfifo(tmp_path / "pipe")
+    lines: list[str] = []
+    specs = expand_sources([str(tmp_path)], exclude=["excluded*"], on_left_out=lines.append)
+    assert ids(specs) == ["a"]
+    assert lines == [
+        f"{tmp_path}: left out b.vro, c.mod, sub/no_ending: not called like videos; name them to analyse them"
+    ]
+
+
+@pytest.mark.parametrize(
+    "suffix", [".mp4", ".mkv", ".avi", ".flv", ".wmv", ".mpg", ".ts", ".m2ts", ".ogv", ".mxf", ".nut"]
+)
+def test_containers_are_known_by_their_beginning(suffix: str, tmp_path: Path) -> None:
+    codecs = {".wmv": "wmv2", ".mpg": "mpeg2video", ".ogv": "libtheora", ".mxf": "mpeg2video"}
+    if codecs.get(suffix, "libx264") not in av.codecs_available:
+        codecs = {".ogv": "libvpx"}
+    path = write_clip(tmp_path / f"clip{suffix}", frames=30, codec=codecs.get(suffix, "libx264"), fps=25)
+    assert begins_like_video(path.read_bytes()[:HEAD_BYTES])
+
+
+def test_sound_and_text_do_not_begin_like_video() -> None:
+    heads = [
+        b"ID3\x04",
+        b"RIFF\0\0\0\0WAVEfmt ",
+        b"OggS" + bytes(24) + b"\x01vorbis",
+        b"\0\0\0\x20ftypM4A ",
+        b"",
+        b"G" * 10,
+    ]
+    assert not any(map(begins_like_video, heads))
 
 
 def test_a_folder_without_videos_is_named_and_the_rest_still_expanded(tmp_path: Path) -> None:
@@ -126,7 +177,7 @@ def test_standard_input_is_refused_with_a_reason() -> None:
 
 
 def test_an_address_that_makes_no_sense_is_reported_without_its_credentials() -> None:
-    with pytest.raises(SourceUnreadable, match=r"http://\*\*\* is no address"):
+    with pytest.raises(SourceUnreadable, match=r"http://\*\*\* is not a valid address"):
         expand_sources(["http://ada:s3cret@[bad/x"])
 
 

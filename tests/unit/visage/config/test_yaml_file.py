@@ -28,7 +28,7 @@ def test_a_tag_on_a_wrong_value_is_a_problem_with_its_line(tmp_path: Path, value
     with pytest.raises(ConfigError, match=rf"visage.yaml:2: .*{kind}"):
         read(tmp_path, f"web:\n  enabled: {value}\n")
     file = read(tmp_path, "web: {}\n")
-    with pytest.raises(ConfigError, match=r"--set web.enabled: .* is not a value"):
+    with pytest.raises(ConfigError, match=r"--set web.enabled: .* is not a valid value"):
         file.lay_over(("web", "enabled"), value, origin="--set web.enabled")
 
 

@@ -45,7 +45,7 @@ def test_a_name_of_another_task_is_unknown(look_up: object) -> None:
     assert callable(look_up)
     wrong = "sface" if look_up is detector_spec else "yunet"
 
-    with pytest.raises(UnknownModel, match=f"'{wrong}'; there is: "):
+    with pytest.raises(UnknownModel, match=f"'{wrong}'; known: "):
         look_up(wrong)
 
 

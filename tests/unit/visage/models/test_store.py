@@ -238,7 +238,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UnknownModel, match=r"there is no model 'yolo'; there is: tiny"):
+    with pytest.raises(UnknownModel, match=r"there is no model 'yolo'; known: tiny"):
         store_of(tmp_path, embedder_spec_for(model_file_for(CONTENT, "x"))).fetch("yolo")
 
 

@@ -6,7 +6,6 @@ import json
 import logging
 
 import pytest
-import structlog
 
 from visage.observe.fields import about
 from visage.observe.logging import LOG_LEVELS, configure_logging
@@ -14,20 +13,20 @@ from visage.observe.logging import LOG_LEVELS, configure_logging
 
 def test_json_lines_hold_the_fields(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
-    structlog.get_logger("visage.test").info("opened", frames=3)
+    logging.getLogger("visage.test").info("opened", extra={"frames": 3})
     line = json.loads(capsys.readouterr().err)
     assert (line["message"], line["frames"], line["level"], line["logger"]) == ("opened", 3, "info", "visage.test")
 
 
 def test_without_a_terminal_auto_means_json(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info")
-    structlog.get_logger("visage.test").info("opened")
+    logging.getLogger("visage.test").info("opened")
     assert json.loads(capsys.readouterr().err)["message"] == "opened"
 
 
 def test_text_lines_read_well(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "text")
-    structlog.get_logger("visage.test").info("opened", frames=3)
+    logging.getLogger("visage.test").info("opened", extra={"frames": 3})
     assert capsys.readouterr().err.endswith("[info     ] opened [visage.test] frames=3\n")
 
 
@@ -35,7 +34,7 @@ def test_a_file_name_forges_no_line_and_moves_no_cursor(capsys: pytest.CaptureFi
     configure_logging("info", "text")
     name = "a.mp4\n12:00:00 [info     ] all is well\x1b[2J\x9b1m\u202e"
     logging.getLogger("visage.test").info("opened %s", name, extra={"source": name})
-    structlog.get_logger("visage.test").info(name, path=name)
+    logging.getLogger("visage.test").info(name, extra={"path": name})
     for line in capsys.readouterr().err.splitlines():
         assert "a.mp4\\n12:00:00 [info     ] all is well\\x1b[2J\\x9b1m\\u202e" in line
         assert line.isprintable()
@@ -88,8 +87,8 @@ def test_off_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_credential_is_written(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", log_format)  # type: ignore[arg-type]
     address = "rtsp://admin:hunter2@cam/1"
-    logger = structlog.get_logger("visage.test")
-    logger.info("opening", uri=address)
+    logger = logging.getLogger("visage.test")
+    logger.info("opening", extra={"uri": address})
     logging.getLogger("libav").warning("connection to '%s' refused", address)
     try:
         raise OSError(f"no route to\n{address}")

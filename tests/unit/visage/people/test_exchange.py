@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.visage.people.scenes import gallery, person
 from visage.cli.main import main
-from visage.people.errors import GalleryBroken
+from visage.people.errors import GalleryBroken, OtherModel
 from visage.people.exchange import exported_model, import_gallery
 
 MIB = 1 << 20
@@ -47,6 +47,31 @@ def test_a_document_that_expands_is_refused_unread(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 4 * MIB
     finally:
         tracemalloc.stop()
+
+
+def test_embeddings_made_elsewhere_are_taken_where_the_digest_is_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By another program: its own name for the model, neither crop nor quality nor origin, and not normalised."""
+    with gallery(tmp_path / "g") as opened:
+        (digest, *_) = opened.model_sha256
+        made = {"embedding": base64.b64encode((7 * person(1)).tobytes()).decode()}
+        elsewhere = {
+            "format": "visage.people/1",
+            "model": "face_recognition_sface_2021dec",
+            "model_sha256": digest,
+            "people": [{"name": "Ada", "pictures": [made]}],
+        }
+        path = archive(tmp_path, json.dumps(elsewhere))
+    with pytest.raises(SystemExit) as ended:
+        main(["people", "import", str(path), "-g", str(tmp_path / "g")])
+    assert ended.value.code in (0, None)
+    assert "1 picture added" in capsys.readouterr().out
+    with gallery(tmp_path / "g") as opened:
+        assert np.allclose(opened.roll.embeddings("Ada"), person(1), atol=1e-6)
+        path = archive(tmp_path, json.dumps({**elsewhere, "model": "sface", "model_sha256": "0" * 64}))
+        with pytest.raises(OtherModel, match=r"embeddings of sface, SHA-256 000000000000\.\.\.; this gallery"):
+            import_gallery(opened, path)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

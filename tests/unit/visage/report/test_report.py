@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from tests.unit.visage.people.scenes import add, gallery, near, person, track
 from visage.people import SightingRecorder
 from visage.report import write_report
-from visage.report.report import Report
+from visage.report.report import Report, _colour
 
 ADA, EVE = person(1), person(2)
 
@@ -40,6 +41,43 @@ def test_the_page_tells_who_when_and_with_whom(tmp_path: Path) -> None:
     assert "file:///videos/a%20b.mp4#t=5.0" in page
     assert "<script" not in page
     assert re.findall(r'(?:src|href)="(?!data:|file:///videos/)', page) == []
+
+
+def test_the_axis_ends_where_the_film_does_and_times_stand_in_a_table(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "metadata.json").write_text(json.dumps({"filepath": str(film), "duration": 100.0}))
+    with gallery(tmp_path / "people") as opened:
+        add(opened, "Ada", ADA)
+        recorder = SightingRecorder(opened)
+        recorder.record(track(near(ADA, 1), 1, start=10.0, seconds=15.0), uri=str(film))
+        recorder.close()
+        page = write_report(opened, tmp_path / "out").read_text()
+    assert "left: 10.00%; width: 15.00%" in page
+    assert "<span>1:40.0</span>" in page
+    assert f'<td>Ada</td><td><a href="file://{film}#t=10.0">0:10.0</a></td><td>0:25.0</td>' in page
+
+
+def test_no_two_people_have_one_colour() -> None:
+    assert len({_colour(place) for place in range(300)}) == 300
+
+
+def test_many_films_are_several_pages(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with gallery(tmp_path / "people") as opened:
+        recorder = SightingRecorder(opened)
+        for number in range(45):
+            recorder.record(track(near(ADA, number), 1, seconds=9.0), uri=f"/videos/{number:02}.mp4")
+        recorder.close()
+        pages = [write_report(opened, out), out / "report-2.html", out / "report-3.html"]
+        texts = [page.read_text() for page in pages]
+        assert [text.count('<section class="timeline">') for text in texts] == [20, 20, 5]
+        assert [text.count("<h2>People</h2>") for text in texts] == [1, 0, 0]
+        assert 'href="report-3.html"' in texts[0]
+        assert 'href="report.html"' in texts[2]
+        opened.prune(older_than_seconds=0)
+        write_report(opened, out)
+    assert [path.name for path in out.iterdir()] == ["report.html"]
 
 
 def test_an_empty_gallery_has_a_page_too(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from stages.frames import Faces, Frame, Identity, Observation
+from tests.bells import Bell
+from visage.service.outbox import Outbox
 
 ADA = Identity("p1", "Ada", 0.71, 0.2)
 BOB = Identity("p2", "Bob", 0.66, 0.4)
@@ -19,6 +22,22 @@ class Blank:
 
     def release(self) -> None:
         pass
+
+
+class RingingOutbox(Outbox):
+    """Rings after each delivery."""
+
+    def __init__(self, path: Path, *, limit: int = 100) -> None:
+        super().__init__(path, limit=limit)
+        self._bell = Bell()
+
+    def delivered(self, receiver: str, number: int) -> None:
+        super().delivered(receiver, number)
+        self._bell.ring()
+
+    async def until_empty(self, receiver: str) -> None:
+        """Return once nothing waits for the receiver. The caller's scope bounds the wait."""
+        await self._bell.until(lambda: not self.depths().get(receiver))
 
 
 def observe(

@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.bells import Bell
 from visage.config.service import FolderConfig
 from visage.service.folders import FolderState, FoundFile, WatchedFolder
 
@@ -220,16 +221,17 @@ def test_a_folder_that_loops_is_told_of_and_looked_through(tmp_path: Path, monke
     (tmp_path / "a.mkv").write_bytes(b"1")
     folder = WatchedFolder(FolderConfig(path=tmp_path, settle_seconds=0.1, polling=True))
     given: list[str] = []
+    changed = Bell()
 
     async def run() -> None:
         async def take(found: FoundFile) -> None:
             given.append(found.path.name)
+            changed.ring()
 
-        with anyio.fail_after(BOUND_SECONDS):
+        with anyio.fail_after(BOUND_SECONDS), changed.at_log_lines():
             async with anyio.create_task_group() as group:
                 group.start_soon(folder.run, take)
-                while folder.reason.find("loop") < 0 or not given:  # noqa: ASYNC110  # told on watchfiles' thread
-                    await anyio.sleep(0.005)
+                await changed.until(lambda: "loop" in folder.reason and bool(given))
                 group.cancel_scope.cancel()
 
     anyio.run(run)
@@ -244,28 +246,27 @@ def test_a_folder_that_is_made_again_is_watched_again(tmp_path: Path, monkeypatc
     folder = WatchedFolder(FolderConfig(path=films, settle_seconds=0.1, rescan_seconds=1))
     given: set[str] = set()
 
-    async def until_given(name: str) -> None:
-        while name not in given:  # noqa: ASYNC110  # the folder's own task gives it
-            await anyio.sleep(0.005)
+    taken = Bell()
 
     async def run() -> None:
         async def take(found: FoundFile) -> None:
             given.add(found.path.name)
+            taken.ring()
 
         with anyio.fail_after(BOUND_SECONDS):
             async with anyio.create_task_group() as group:
                 group.start_soon(folder.run, take)
-                await until_given("before.mkv")
+                await taken.until(lambda: "before.mkv" in given)
                 films.rename(tmp_path / "lost")
                 films.mkdir()
                 (films / "after.mkv").write_bytes(b"1")
-                await until_given("after.mkv")
+                await taken.until(lambda: "after.mkv" in given)
                 monkeypatch.setattr(folder, "scan", lambda: False)
                 for number in range(BOUND_SECONDS * 5):  # the new watch begins at some time from here on
-                    if len(given) > 2:
-                        break
                     (films / f"{number}.mkv").write_bytes(b"1")
-                    await anyio.sleep(0.2)
+                    with anyio.move_on_after(0.2):  # what was written before the watch began is not noticed
+                        await taken.until(lambda: len(given) > 2)
+                        break
                 group.cancel_scope.cancel()
 
     anyio.run(run)

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from stages.frames import Identity
+from tests.bells import Bell
 from tests.congruence.qdrant_stand_in import QdrantStandIn
 from tests.unit.visage.people.scenes import add, gallery, near, person, track
 from tests.unit.visage.service.scenes import observe
@@ -74,21 +75,24 @@ def test_the_api_forgets_a_person_in_everything_that_waits(tmp_path: Path, opene
 
 
 @pytest.mark.parametrize("is_running", [True, False])
-def test_another_process_forgets_a_person(tmp_path: Path, opened: Gallery, is_running: bool) -> None:
+def test_another_process_forgets_a_person(
+    tmp_path: Path, opened: Gallery, monkeypatch: pytest.MonkeyPatch, is_running: bool
+) -> None:
     """As `visage people forget` does, beside a daemon or while none runs."""
     person_id = add(opened, NAME, person(1))
     events = dispatcher(tmp_path, opened)
     events.camera_sink("door").write(observe(0, [1], identities=[Identity(person_id, NAME, 0.7, 0.0)]))
     with gallery(opened.folder) as other:
         other.forget(NAME)
+    erased = Bell()
+    monkeypatch.setattr(events.outbox, "erase", erased.after(events.outbox.erase))
 
     async def run() -> None:
         with anyio.fail_after(BOUND_SECONDS):
             async with anyio.create_task_group() as group:
                 for sender in events.senders():
                     group.start_soon(sender)
-                while named_in(tmp_path):  # noqa: ASYNC110  # nothing reports it
-                    await anyio.sleep(0.02)
+                await erased.until(lambda: not named_in(tmp_path))
                 group.cancel_scope.cancel()
 
     if is_running:
@@ -99,6 +103,51 @@ def test_another_process_forgets_a_person(tmp_path: Path, opened: Gallery, is_ru
     assert named_in(tmp_path) == []
     assert events.outbox.depths() == {"webhook/hook": 2}
     events.close()
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_the_file_of_events_forgets_too(tmp_path: Path, opened: Gallery, is_running: bool) -> None:
+    """Also the file before it, and what is written meanwhile; every event stays, and so do others' names."""
+    path = tmp_path / "events.jsonl"
+    config = EventsConfig(jsonl=path)
+    ids = {name: add(opened, name, person(number)) for number, name in enumerate((NAME, "Bob"), 1)}
+    events = EventDispatcher(config, tmp_path / "state", on_latency=lambda _: None, people=opened)
+    sink = events.camera_sink("door")
+    seen = [Identity(ids[name], name, 0.7, 0.0) for name in (NAME, "Bob")]
+    sink.write(observe(0, [1, 2], identities=seen))
+    path.with_name("events.jsonl.1").write_bytes(path.read_bytes())
+    path.chmod(0o604)
+    before = path.read_text().splitlines()
+    if is_running:
+        GalleryPeople(opened, no_reader, on_forgotten=events.erase_forgotten).forget_person(ids[NAME])
+        sink.write(observe(2, [], ended=(1, 2)))
+    else:
+        events.close()
+        opened.forget(NAME)
+        events = EventDispatcher(config, tmp_path / "state", on_latency=lambda _: None, people=opened)
+
+        async def run() -> None:
+            with anyio.fail_after(BOUND_SECONDS):
+                async with anyio.create_task_group() as group:
+                    for sender in events.senders():
+                        group.start_soon(sender)
+                    while NAME in path.read_text():  # noqa: ASYNC110  # nothing reports it
+                        await anyio.sleep(0.02)
+                    group.cancel_scope.cancel()
+
+        anyio.run(run)
+    events.close()
+    files = sorted(file.name for file in tmp_path.glob("events.jsonl*"))
+    assert files == ["events.jsonl", "events.jsonl.1"]
+    for file in files:
+        text = (tmp_path / file).read_text()
+        assert NAME not in text
+        assert [json.loads(line)["id"] for line in text.splitlines()][: len(before)] == [
+            json.loads(line)["id"] for line in before
+        ]
+        assert "Bob" in text
+    assert path.stat().st_mode & 0o777 == 0o604
+    assert is_running == ("track_ended" in path.read_text())
 
 
 def test_the_answer_says_how_many_copies_wait_for_an_index_that_is_away(

@@ -9,9 +9,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from visage.service.content import SAMPLE_BYTES, WHOLE_BYTES, content_key
 from visage.service.ledger import Job, JobState, Ledger
@@ -165,61 +162,3 @@ def test_content_keys_tell_files_apart(tmp_path: Path) -> None:
         file.seek(-1, 2)
         file.write(b"x")
     assert content_key(large) != before
-
-
-class Restarts(RuleBasedStateMachine):
-    """Files come, are worked on, fail and the process dies, in any order: nothing is done twice and nothing is lost."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.clock = Clock()
-        self.ledger = Ledger(Path(":memory:"), now=self.clock, monotonic=self.clock)
-        self.running: list[Job] = []
-        self.known: set[str] = set()
-
-    @rule(name=st.sampled_from("abcdef"), priority=st.integers(0, 2))
-    def find(self, name: str, priority: int) -> None:
-        self.known.add(name)
-        enqueue(self.ledger, name, priority=priority)
-
-    @rule()
-    def claim(self) -> None:
-        self.clock.seconds += 1
-        job = self.ledger.claim("s")
-        if job is not None:
-            self.running.append(job)
-
-    @precondition(lambda self: self.running)
-    @rule()
-    def complete(self) -> None:
-        self.ledger.complete(self.running.pop(0).number, frames=1, faces=1)
-
-    @precondition(lambda self: self.running)
-    @rule()
-    def fail_for_now(self) -> None:
-        self.ledger.retry(self.running.pop().number, "broken", wait_seconds=2)
-
-    @precondition(lambda self: self.running)
-    @rule()
-    def interrupt(self) -> None:
-        self.ledger.release(self.running.pop().number)
-
-    @rule()
-    def die(self) -> None:
-        lost = {job.number for job in self.running}
-        assert {job.number for job in self.ledger.recover(by_own_fault=False)} == lost
-        self.running.clear()
-
-    @invariant()
-    def nothing_is_lost_or_done_twice(self) -> None:
-        jobs = self.ledger.jobs()
-        assert {job.content for job in jobs} == self.known
-        assert all(job.completions == (job.state is JobState.DONE) for job in jobs)
-        assert {job.number for job in jobs if job.state is JobState.RUNNING} == {job.number for job in self.running}
-
-    def teardown(self) -> None:
-        self.ledger.close()
-
-
-Restarts.TestCase.settings = hypothesis_settings(max_examples=30, stateful_step_count=30, deadline=None)
-TestRestarts = Restarts.TestCase

@@ -9,27 +9,32 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiomqtt
 import anyio
 import anyio.abc
 import anyio.to_thread
+import numpy as np
 import pytest
 
 from stages.frames import Identity
+from stages.sink.source_sinks import SourceSinks
+from tests.bells import Bell
+from tests.unit.stages.sink.scenes import opened, video
 from tests.unit.visage.service.authority import Authority
-from tests.unit.visage.service.scenes import ADA, BOB, observe
-from visage.config.service import MqttConfig
+from tests.unit.visage.service.scenes import ADA, BOB, RingingOutbox, observe
+from visage.config.service import EventsConfig, MqttConfig
 from visage.people.errors import NoSuchPerson
 from visage.service.backoff import Backoff
 from visage.service.bus import EventBus
 from visage.service.enrolled import EnrolledPeople
+from visage.service.event_dispatcher import EventDispatcher
 from visage.service.events import REMOVED, EventFactory
 from visage.service.installation import installation_id
 from visage.service.mqtt import MqttPublisher
-from visage.service.outbox import Outbox
+from visage.service.retained_topics import RetainedTopics
 from visage.service.track_events import TrackEventSink
 
 BOUND_SECONDS = 30
@@ -83,7 +88,7 @@ def play(bus: EventBus) -> None:
     """Ada comes to the door, is identified, leaves; somebody else stays in view."""
     factory = EventFactory("front door", "camera", "boot")
     bus.publish(factory.source_state("running", "", 1_700_000_000.0))
-    sink = TrackEventSink(factory, bus.publish)
+    sink = opened(TrackEventSink(factory, bus.publish), video("front door", is_live=True))
     sink.write(observe(0, [1], identities=[ADA], source_id="front door"))
     sink.write(observe(1, [2], ended=(1,), source_id="front door"))
 
@@ -95,10 +100,11 @@ def rig(
     idle_seconds: float = BOUND_SECONDS,
     topic_prefix: str = "visage",
     people: EnrolledPeople | None = None,
-) -> tuple[EventBus, MqttPublisher, Outbox]:
-    outbox = Outbox(folder / "outbox.sqlite", limit=100)
+    pictures: bool = False,
+) -> tuple[EventBus, MqttPublisher, RingingOutbox]:
+    outbox = RingingOutbox(folder / "outbox.sqlite")
     publisher = MqttPublisher(
-        MqttConfig(host="127.0.0.1", port=broker.port, topic_prefix=topic_prefix),
+        MqttConfig(host="127.0.0.1", port=broker.port, topic_prefix=topic_prefix, pictures=pictures),
         outbox,
         receiver="mqtt",
         state_dir=folder,
@@ -109,11 +115,6 @@ def rig(
     bus = EventBus(journal=None, outbox=outbox, receivers={"mqtt": None})
     bus.subscribe(publisher.note)
     return bus, publisher, outbox
-
-
-async def emptied(outbox: Outbox) -> None:
-    while outbox.depths().get("mqtt"):  # noqa: ASYNC110  # nothing tells of the last delivery
-        await anyio.sleep(0.02)
 
 
 async def retained(port: int) -> dict[str, str]:
@@ -182,7 +183,7 @@ def test_nobody_is_in_the_view_of_a_camera_that_is_away(
     broker.start()
     bus, publisher, outbox = rig(tmp_path, broker)
     factory = EventFactory("front door", "camera", "boot")
-    sink = TrackEventSink(factory, bus.publish)
+    sink = opened(TrackEventSink(factory, bus.publish), video("front door", is_live=True))
     play(bus)
     bus.publish(factory.source_state("reconnecting", "", 1_700_000_001.0))
     sink.write(observe(2, [3], source_id="front door"))
@@ -215,12 +216,12 @@ def test_a_camera_that_is_gone_leaves_nothing_at_the_broker(tmp_path: Path, brok
                     broker.port, lambda found: {"visage/door/state", "visage/garden/state"} <= found.keys()
                 )
                 bus.publish(EventFactory("door", "camera", "boot").source_state(REMOVED, "", 1_700_000_001.0))
-                await emptied(outbox)
+                await outbox.until_empty("mqtt")
                 group.cancel_scope.cancel()
             bus.publish(EventFactory("garden", "camera", "boot").source_state(REMOVED, "", 1_700_000_002.0))
             async with anyio.create_task_group() as group:
                 group.start_soon(publisher.run)
-                await emptied(outbox)
+                await outbox.until_empty("mqtt")
                 group.cancel_scope.cancel()
             return await retained(broker.port)
 
@@ -241,10 +242,9 @@ def test_events_wait_for_a_broker_that_is_away(tmp_path: Path, broker: Broker) -
             async for message in client.messages:
                 assert isinstance(message.payload, bytes)
                 received.append(json.loads(message.payload)["type"])
+                heard.ring()
 
-    async def heard(count: int) -> None:
-        while len(received) < count:  # noqa: ASYNC110  # the network tells nobody
-            await anyio.sleep(0.02)
+    heard = Bell()
 
     async def run() -> None:
         with anyio.fail_after(BOUND_SECONDS):
@@ -255,9 +255,9 @@ def test_events_wait_for_a_broker_that_is_away(tmp_path: Path, broker: Broker) -
                     await listening.start(listen)
                     async with anyio.create_task_group() as publishing:
                         publishing.start_soon(publisher.run)
-                        await emptied(outbox)
+                        await outbox.until_empty("mqtt")
                         publishing.cancel_scope.cancel()
-                    await heard(5 * turn)
+                    await heard.until(lambda: len(received) >= 5 * turn)  # noqa: B023  # asked in this turn
                     listening.cancel_scope.cancel()
                 await anyio.to_thread.run_sync(broker.stop)
 
@@ -277,7 +277,7 @@ def test_a_broker_that_begins_anew_is_told_everything_though_nothing_happens(tmp
             async with anyio.create_task_group() as group:
                 group.start_soon(publisher.run)
                 play(bus)
-                await emptied(outbox)
+                await outbox.until_empty("mqtt")
                 await anyio.to_thread.run_sync(broker.stop)
                 await anyio.to_thread.run_sync(broker.start)
                 found = await comes_true(broker.port, lambda found: "visage/front_door/faces" in found)
@@ -290,11 +290,11 @@ def test_a_broker_that_begins_anew_is_told_everything_though_nothing_happens(tmp
     assert found["visage/front_door/faces"] == "1"
 
 
-def watch(bus: EventBus, camera: str) -> TrackEventSink:
+def watch(bus: EventBus, camera: str) -> SourceSinks:
     """A camera that is running."""
     factory = EventFactory(camera, "camera", "boot")
     bus.publish(factory.source_state("running", "", 1_700_000_000.0))
-    return TrackEventSink(factory, bus.publish)
+    return opened(TrackEventSink(factory, bus.publish), video(camera, is_live=True))
 
 
 def test_a_killed_daemon_leaves_no_camera_behind_that_is_no_longer_configured(tmp_path: Path, broker: Broker) -> None:
@@ -367,7 +367,7 @@ def test_two_installations_at_one_broker_leave_each_other_alone(tmp_path: Path, 
     assert json.loads(both[f"{base_a}/door/person"])["names"] == ["Ada"]
     assert json.loads(both[f"{base_b}/door/person"])["names"] == ["Bob"]
     payloads = [json.loads(text) for topic, text in both.items() if topic.endswith("/config")]
-    assert len({payload["unique_id"] for payload in payloads}) == len(payloads) == 2 * 5
+    assert len({payload["unique_id"] for payload in payloads}) == len(payloads) == 2 * 6
     assert one[f"{base_b}/status"] == "online"
 
 
@@ -385,7 +385,7 @@ def test_default_client_ids_differ(tmp_path: Path, broker: Broker) -> None:
                     group.start_soon(publisher.run)
                     for _ in range(20):
                         bus.publish(EventFactory("door", "camera", "boot").source_state("running", "", 1_700_000_000.0))
-                        await emptied(outbox)
+                        await outbox.until_empty("mqtt")
                 group.cancel_scope.cancel()
 
     anyio.run(run)
@@ -472,24 +472,27 @@ DOCUMENTED = {
     "sensor": ENTITY_KEYS
     | {"state_class", "unit_of_measurement", "suggested_display_precision", "last_reset_value_template", "options"},
 }
-"""The keys of Home Assistant's pages "MQTT binary sensor" and "MQTT sensor"."""
+"""The keys of Home Assistant's pages "MQTT binary sensor" and "MQTT sensor"; below, of "MQTT image"."""
+DOCUMENTED["image"] = ENTITY_KEYS - {"state_topic", "value_template", "device_class"} | {
+    "image_topic", "image_encoding", "content_type", "url_topic", "url_template",
+}  # fmt: skip
 DEVICE_KEYS = {
     "configuration_url", "connections", "hw_version", "identifiers", "manufacturer", "model", "model_id", "name",
     "serial_number", "suggested_area", "sw_version", "via_device",
 }  # fmt: skip
 ORIGIN_KEYS = {"name", "sw_version", "support_url"}
-TOPIC = re.compile(r"homeassistant/(binary_sensor|sensor)/([a-zA-Z0-9_-]+)/config")
+TOPIC = re.compile(r"homeassistant/(binary_sensor|sensor|image)/([a-zA-Z0-9_-]+)/config")
 
 
 def test_discovery_is_what_home_assistant_documents(tmp_path: Path, broker: Broker) -> None:
     """Known keys alone, unique ids, and every topic that a payload names is retained at the broker."""
     broker.start()
-    bus, publisher, outbox = rig(tmp_path, broker)
+    bus, publisher, outbox = rig(tmp_path, broker, pictures=True)
     watch(bus, "front door").write(observe(0, [1], identities=[ADA], source_id="front door"))
     found = run_until(publisher, broker.port, lambda found: found.get("visage/front_door/person") == "Ada")
     outbox.close()
     configs = {topic: json.loads(text) for topic, text in found.items() if topic.startswith("homeassistant/")}
-    assert len(configs) == 5
+    assert len(configs) == 8
     for topic, payload in configs.items():
         match = TOPIC.fullmatch(topic)
         assert match is not None, topic
@@ -499,7 +502,11 @@ def test_discovery_is_what_home_assistant_documents(tmp_path: Path, broker: Brok
         assert payload["device"]["identifiers"]
         assert payload["origin"].keys() <= ORIGIN_KEYS
         assert payload["availability_mode"] in {"all", "any", "latest"}
-        named = [payload["state_topic"], *(place["topic"] for place in payload["availability"])]
+        assert ("state_topic" in payload) != ("image_topic" in payload)
+        named = [
+            *([payload["state_topic"]] if "state_topic" in payload else []),
+            *(place["topic"] for place in payload["availability"]),
+        ]
         named += [payload["json_attributes_topic"]] if "json_attributes_topic" in payload else []
         for name in named:
             assert name in found
@@ -513,7 +520,7 @@ def test_a_broker_with_a_private_ca_is_trusted_where_the_file_is_named(tmp_path:
     authority = Authority(tmp_path)
     broker = Broker(tmp_path, authority)
     broker.start()
-    outbox = Outbox(tmp_path / "outbox.sqlite", limit=100)
+    outbox = RingingOutbox(tmp_path / "outbox.sqlite")
     config = MqttConfig(host="127.0.0.1", port=broker.port, tls=True, ca_file=authority.ca_file)
     publisher = MqttPublisher(config, outbox, receiver="mqtt", state_dir=tmp_path)
     outbox.put(["mqtt"], "e", '{"source":"door"}')
@@ -522,7 +529,7 @@ def test_a_broker_with_a_private_ca_is_trusted_where_the_file_is_named(tmp_path:
         with anyio.fail_after(BOUND_SECONDS):
             async with anyio.create_task_group() as group:
                 group.start_soon(publisher.run)
-                await emptied(outbox)
+                await outbox.until_empty("mqtt")
                 group.cancel_scope.cancel()
 
     try:
@@ -531,3 +538,73 @@ def test_a_broker_with_a_private_ca_is_trusted_where_the_file_is_named(tmp_path:
         broker.stop()
         outbox.close()
     assert publisher.delivered == 1
+
+
+def test_the_confidence_that_a_person_is_there_halves_out_of_view() -> None:
+    """Across cameras: it is that of the event that identified the person last, and begins to fall when all lost her."""
+    clock = [1_700_000_000.0]
+    topics = RetainedTopics("visage", "id", None, half_life_seconds=300.0, now=lambda: clock[0])
+    bus = EventBus(journal=None, outbox=None, receivers={})  # type: ignore[arg-type]  # no one receives
+    bus.subscribe(topics.note)
+    door, yard = watch(bus, "door"), watch(bus, "yard")
+
+    def ada() -> dict[str, object]:
+        told: dict[str, object] = json.loads(topics.payloads()["visage/id/people/p1"])
+        return told
+
+    door.write(observe(0, [1], identities=[ADA]))
+    yard.write(observe(5, [7], identities=[replace(ADA, similarity=0.6)], source_id="yard"))
+    assert (ada()["confidence"], ada()["sources"], ada()["track"]) == (0.6, ["door", "yard"], 7)
+    door.write(observe(10, [], ended=(1,)))
+    assert (ada()["confidence"], ada()["present"], ada()["last_source"]) == (0.6, True, "yard")
+    yard.write(observe(20, [], ended=(7,), source_id="yard"))
+    assert (ada()["confidence"], ada()["present"]) == (0.6, False)
+    clock[0] += 20
+    assert ada()["confidence"] == 0.6  # in steps of half a minute
+    clock[0] += 300
+    assert ada()["confidence"] == 0.3
+    clock[0] += 1e9
+    assert ada()["confidence"] == 0.0
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_picture_follows_the_event_if_that_is_wanted(tmp_path: Path, broker: Broker, wanted: bool) -> None:
+    """Only of the face, not retained, and none of a person who was forgotten meanwhile."""
+    broker.start()
+    roll = Roll({"p1": "Ada", "p2": "Bob"})
+    mqtt = {"host": "127.0.0.1", "port": broker.port, "pictures": wanted}
+    config = EventsConfig.model_validate({"mqtt": mqtt})
+    events = EventDispatcher(config, tmp_path, on_latency=lambda _: None, people=roll)
+    assert events.needs_pixels is wanted
+    sink = events.camera_sink("front door", to_bgr=lambda _: np.full((64, 64, 3), 200, np.uint8))
+    base = f"visage/{installation_id(tmp_path)}"
+    last = f"{base}/front_door/picture" if wanted else "visage/front_door/event"
+
+    async def run() -> dict[str, bytes]:
+        heard: dict[str, bytes] = {}
+        with anyio.fail_after(BOUND_SECONDS):
+            async with aiomqtt.Client("127.0.0.1", broker.port) as client, anyio.create_task_group() as group:
+                await client.subscribe("#")
+                sink.write(observe(0, [1, 2], identities=[ADA, BOB], source_id="front door"))
+                del roll.names["p2"]
+                events.erase_forgotten()
+                for sender in events.senders():
+                    group.start_soon(sender)
+                async for message in client.messages:
+                    assert isinstance(message.payload, bytes)
+                    heard[str(message.topic)] = message.payload
+                    if str(message.topic).endswith("/picture"):
+                        assert not message.retain
+                        assert "visage/front_door/event" in heard
+                    if str(message.topic) == (f"{base}/people/p1/picture" if wanted else last):
+                        break
+                group.cancel_scope.cancel()
+        return heard
+
+    heard = anyio.run(run)
+    events.close()
+    pictures = {topic: payload for topic, payload in heard.items() if topic.endswith("/picture")}
+    assert f"{base}/people/p2/picture" not in pictures
+    assert bool(pictures) is wanted
+    for payload in pictures.values():
+        assert payload.startswith(b"\xff\xd8")

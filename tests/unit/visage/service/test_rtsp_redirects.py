@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from hashlib import md5
 
 import pytest
 
@@ -87,6 +88,34 @@ def test_a_circle_ends() -> None:
         with pytest.raises(SourceUnreadable, match="more than 5 times"):
             resolve(f"rtsp://127.0.0.1:{port}/main", port)
         assert len(requests) == MAX_REDIRECTS + 1
+
+
+@pytest.mark.parametrize(
+    ("challenge", "proof"),
+    [
+        ('Basic realm="cam"', b"Authorization: Basic YWRhOmh1bnRlciAy\r\n"),
+        # RFC 2617's way: MD5("MD5(ada:cam:hunter 2):n0:MD5(OPTIONS:uri)").
+        (
+            'Digest realm="cam", nonce="n0"',
+            b'Authorization: Digest username="ada", realm="cam", nonce="n0", uri="rtsp://',
+        ),
+        ('Digest realm="cam", nonce="n0", qop="auth", opaque="x"', b"qop=auth, nc=00000001, cnonce="),
+    ],
+)
+def test_a_redirect_after_the_password_is_not_followed_out_of_the_rule(challenge: str, proof: bytes) -> None:
+    locked = f"RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: {challenge}\r\nContent-Length: 2\r\n\r\nno"
+    with camera(OK) as (secret, heard), camera(locked, redirect(f"rtsp://127.0.0.1:{secret}/x")) as (port, requests):
+        with pytest.raises(SourceUnreadable, match="redirects to another address"):
+            resolve(f"rtsp://ada:hunter%202@127.0.0.1:{port}/main", port)
+        assert heard == []
+    assert b"Authorization" not in requests[0]
+    assert proof in requests[1]
+    assert b"hunter" not in requests[1]
+    if "qop" not in challenge and "Digest" in challenge:
+        secret_hash = md5(b"ada:cam:hunter 2").hexdigest()
+        asked = md5(f"OPTIONS:rtsp://127.0.0.1:{port}/main".encode()).hexdigest()
+        response = md5(f"{secret_hash}:n0:{asked}".encode()).hexdigest()
+        assert f'response="{response}"'.encode() in requests[1]
 
 
 @pytest.mark.parametrize("answers", [(OK, LOCKED), ("SSH-2.0-x\r\n\r\n",), ()], ids=["locked", "no RTSP", "silence"])

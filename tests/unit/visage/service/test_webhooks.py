@@ -13,11 +13,12 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.bells import Bell
 from tests.unit.visage.service.authority import Authority
+from tests.unit.visage.service.scenes import RingingOutbox
 from visage.config.service import ServiceConfig, WebhookConfig
 from visage.config.yaml_file import ConfigError
 from visage.service.backoff import Backoff
-from visage.service.outbox import Outbox
 from visage.service.review import review
 from visage.service.webhooks import WebhookSender, signature
 
@@ -73,7 +74,7 @@ def receiver() -> Iterator[Receiver]:
     server.server_close()
 
 
-def send(outbox: Outbox, config: WebhookConfig) -> WebhookSender:
+def send(outbox: RingingOutbox, config: WebhookConfig) -> WebhookSender:
     """Run a sender until the outbox is empty."""
     sender = WebhookSender("hook", config, outbox, receiver="hook", backoff=Backoff(0.001, 0.01), now=lambda: 1234.5)
 
@@ -81,8 +82,7 @@ def send(outbox: Outbox, config: WebhookConfig) -> WebhookSender:
         with anyio.fail_after(BOUND_SECONDS):
             async with anyio.create_task_group() as group:
                 group.start_soon(sender.run)
-                while outbox.depths().get("hook"):  # noqa: ASYNC110  # nothing tells of the last delivery
-                    await anyio.sleep(0.01)
+                await outbox.until_empty("hook")
                 group.cancel_scope.cancel()
 
     anyio.run(run)
@@ -90,29 +90,29 @@ def send(outbox: Outbox, config: WebhookConfig) -> WebhookSender:
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    outbox = Outbox(tmp_path / "outbox.sqlite", limit=100)
+def outbox(tmp_path: Path) -> Iterator[RingingOutbox]:
+    outbox = RingingOutbox(tmp_path / "outbox.sqlite")
     for number in range(4):
         outbox.put(["hook"], f"e{number}", f'{{"n":{number}}}')
     yield outbox
     outbox.close()
 
 
-def test_events_come_in_order_through_failures(outbox: Outbox, receiver: Receiver) -> None:
+def test_events_come_in_order_through_failures(outbox: RingingOutbox, receiver: Receiver) -> None:
     receiver.answers = [500, 503, 200, 429, 408, 200]
     sender = send(outbox, WebhookConfig(url=receiver.url))
     assert receiver.taken == [(f"e{number}", f'{{"n":{number}}}') for number in range(4)]
     assert (sender.delivered, sender.rejected, receiver.asked, receiver.connections) == (4, 0, 8, 1)
 
 
-def test_what_a_receiver_refuses_is_dropped(outbox: Outbox, receiver: Receiver) -> None:
+def test_what_a_receiver_refuses_is_dropped(outbox: RingingOutbox, receiver: Receiver) -> None:
     receiver.answers = [400, 301]
     sender = send(outbox, WebhookConfig(url=receiver.url))
     assert [event for event, _ in receiver.taken] == ["e2", "e3"]
     assert sender.rejected == 2
 
 
-def test_bodies_are_signed(outbox: Outbox, receiver: Receiver, tmp_path: Path) -> None:
+def test_bodies_are_signed(outbox: RingingOutbox, receiver: Receiver, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("tell nobody\n")
     send(outbox, WebhookConfig.model_validate({"url": receiver.url, "secret": {"file": tmp_path / "secret"}}))
     headers = receiver.headers[0]
@@ -121,7 +121,7 @@ def test_bodies_are_signed(outbox: Outbox, receiver: Receiver, tmp_path: Path) -
     assert signature("another", "1234", b'{"n":0}') != headers["X-Visage-Signature"]
 
 
-def test_an_answer_that_never_ends_is_taken_by_its_status(outbox: Outbox) -> None:
+def test_an_answer_that_never_ends_is_taken_by_its_status(outbox: RingingOutbox) -> None:
     """It comes in drops: no wait for the next one is long, and there is always a next one."""
     has_been_told = threading.Event()
 
@@ -152,7 +152,7 @@ def test_an_answer_that_never_ends_is_taken_by_its_status(outbox: Outbox) -> Non
 
 
 @pytest.mark.parametrize("url", ["http://xn--/", "http://h\x01/"])
-def test_an_address_that_can_not_be_asked_stops_nothing(url: str, outbox: Outbox) -> None:
+def test_an_address_that_can_not_be_asked_stops_nothing(url: str, outbox: RingingOutbox) -> None:
     """The host is looked at only when it is asked; what is wrong with it would end the daemon with the sender."""
     sender = WebhookSender("hook", WebhookConfig(url=url), outbox, receiver="hook")
 
@@ -164,7 +164,9 @@ def test_an_address_that_can_not_be_asked_stops_nothing(url: str, outbox: Outbox
     assert outbox.depths() == {"hook": 4}
 
 
-def test_a_receiver_that_is_away_gets_everything_later(tmp_path: Path, outbox: Outbox, receiver: Receiver) -> None:
+def test_a_receiver_that_is_away_gets_everything_later(
+    tmp_path: Path, outbox: RingingOutbox, receiver: Receiver
+) -> None:
     """Nobody listens at first; the events stay on disk, for another process even."""
     sender = WebhookSender("hook", WebhookConfig(url="http://127.0.0.1:9/"), outbox, receiver="hook")
 
@@ -175,7 +177,7 @@ def test_a_receiver_that_is_away_gets_everything_later(tmp_path: Path, outbox: O
     anyio.run(run)
     assert sender.delivered == 0
     assert outbox.depths() == {"hook": 4}
-    again = Outbox(tmp_path / "outbox.sqlite", limit=100)
+    again = RingingOutbox(tmp_path / "outbox.sqlite")
     send(again, WebhookConfig(url=receiver.url))
     again.close()
     assert len(receiver.taken) == 4
@@ -192,14 +194,14 @@ def private(receiver: Receiver, tmp_path: Path) -> Authority:
 
 
 def test_a_private_ca_is_trusted_where_its_file_is_named(
-    outbox: Outbox, receiver: Receiver, private: Authority
+    outbox: RingingOutbox, receiver: Receiver, private: Authority
 ) -> None:
     send(outbox, WebhookConfig(url=receiver.url, ca_file=private.ca_file))
     assert len(receiver.taken) == 4
 
 
 def test_a_private_ca_of_the_systems_store_is_trusted(
-    outbox: Outbox, receiver: Receiver, private: Authority, monkeypatch: pytest.MonkeyPatch
+    outbox: RingingOutbox, receiver: Receiver, private: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(private.ca_file))  # where OpenSSL looks for the store
     send(outbox, WebhookConfig(url=receiver.url))
@@ -208,16 +210,16 @@ def test_a_private_ca_of_the_systems_store_is_trusted(
 
 @pytest.mark.usefixtures("private")
 def test_the_reason_of_a_refused_certificate_is_logged(
-    outbox: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture
+    outbox: RingingOutbox, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     sender = WebhookSender("hook", WebhookConfig(url=receiver.url), outbox, receiver="hook")
+    logged = Bell()
 
     async def run() -> None:
-        with anyio.fail_after(BOUND_SECONDS):
+        with anyio.fail_after(BOUND_SECONDS), logged.at_log_lines():
             async with anyio.create_task_group() as group:
                 group.start_soon(sender.run)
-                while not caplog.records:  # noqa: ASYNC110  # the log calls nobody
-                    await anyio.sleep(0.01)
+                await logged.until(lambda: bool(caplog.records))
                 group.cancel_scope.cancel()
 
     anyio.run(run)
@@ -231,7 +233,7 @@ def test_the_reason_of_a_refused_certificate_is_logged(
     ("text", "problem"), [(None, "can't be read: No such file or directory"), ("x", "holds no certificate")]
 )
 def test_a_ca_file_that_is_of_no_use_is_a_configuration_error(
-    tmp_path: Path, outbox: Outbox, text: str | None, problem: str
+    tmp_path: Path, outbox: RingingOutbox, text: str | None, problem: str
 ) -> None:
     path = tmp_path / "ca.pem"
     if text is not None:
@@ -243,17 +245,17 @@ def test_a_ca_file_that_is_of_no_use_is_a_configuration_error(
     assert any(line.startswith("events.webhooks.hook.ca_file: ") and problem in line for line in lines)
 
 
-def test_a_refused_connection_says_so(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_connection_says_so(outbox: RingingOutbox, caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     sender = WebhookSender("hook", WebhookConfig(url=f"http://127.0.0.1:{port}/"), outbox, receiver="hook")
+    logged = Bell()
 
     async def run() -> None:
-        with anyio.fail_after(BOUND_SECONDS):
+        with anyio.fail_after(BOUND_SECONDS), logged.at_log_lines():
             async with anyio.create_task_group() as group:
                 group.start_soon(sender.run)
-                while not caplog.records:  # noqa: ASYNC110  # the log calls nobody
-                    await anyio.sleep(0.01)
+                await logged.until(lambda: bool(caplog.records))
                 group.cancel_scope.cancel()
 
     anyio.run(run)

@@ -15,7 +15,17 @@ from pydantic import JsonValue
 from stages.addresses import redact_credentials
 from visage.service.events import EventType, ServiceEvent
 from visage.web.errors import Conflict, NotFound, UnusablePicture
-from visage.web.ports import FeedEvent, NewSource, OnEvent, Readiness, SightingFilter, Unsubscribe
+from visage.web.ports import (
+    FeedEvent,
+    NewSource,
+    OnEvent,
+    PeopleFilter,
+    PeopleView,
+    Readiness,
+    SightingFilter,
+    SightingsView,
+    Unsubscribe,
+)
 from visage.web.records import MatchRecord, PersonRecord, SightingRecord, SourceRecord, UnknownRecord
 
 __all__ = ["NOON", "MemoryPeople", "MemoryService", "jpeg"]
@@ -152,8 +162,14 @@ class MemoryPeople:
                 return
         raise NotFound(name)
 
-    def people(self) -> list[PersonRecord]:
-        return list(self._people.values())
+    def people(self, query: PeopleFilter) -> PeopleView:
+        found = [person for person in self._people.values() if query.search.casefold() in person.name.casefold()]
+        found.sort(key=lambda person: person.name)
+        ids = [person.person_id for person in found]
+        first = ids.index(query.after) + 1 if query.after in ids else 0
+        page = found[first : first + query.limit]
+        is_last = first + query.limit >= len(found)
+        return PeopleView(page, len(found), None if is_last else page[-1].person_id)
 
     def person_ids(self) -> set[str]:
         return set(self._people)
@@ -218,8 +234,8 @@ class MemoryPeople:
         )
         return self._people[identifier]
 
-    def sightings(self, query: SightingFilter) -> list[SightingRecord]:
-        return [sighting for sighting, _ in self._matching(query)][: query.limit]
+    def sightings(self, query: SightingFilter) -> SightingsView:
+        return SightingsView([sighting for sighting, _ in self._matching(query)][: query.limit])
 
     def search(self, picture: bytes, query: SightingFilter) -> list[MatchRecord]:
         shade = _shade(picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -196,3 +197,21 @@ def test_a_scheme_is_opened_in_lower_case(site: Running, client: httpx.Client) -
     sent = {"uri": "RTSP://User:pAss@camera.example/Main", "source_id": "gate"}
     assert client.post("/api/v1/sources", json=sent).status_code == 201
     assert site.service.added[-1].uri == "rtsp://User:pAss@camera.example/Main"
+
+
+def test_generated_clients_can_upload_and_call_operations_by_name(client: httpx.Client) -> None:
+    """They know files by `format: binary`, and make names of operation ids and of the bodies' titles."""
+    document = client.get("/api/openapi.json").json()
+    paths = {path: described for path, described in document["paths"].items() if path.startswith("/api/")}
+    operations = [operation for described in paths.values() for operation in described.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(set(ids)) == len(ids)
+    assert [name for name in ids if "api" in name or not re.fullmatch("[a-z_]+", name)] == []
+    assert {"list_people", "add_person", "search_faces", "person_portrait", "snapshot"} <= set(ids)
+    schemas = document["components"]["schemas"]
+    assert schemas["Body_add_person"]["properties"]["pictures"]["items"]["format"] == "binary"
+    assert schemas["Body_search_faces"]["properties"]["picture"]["format"] == "binary"
+    refusals = {
+        str(operation["responses"]["422"]["content"]) for operation in operations if "422" in operation["responses"]
+    }
+    assert refusals == {str({"application/json": {"schema": {"$ref": "#/components/schemas/ErrorRecord"}}})}

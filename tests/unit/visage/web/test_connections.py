@@ -102,3 +102,12 @@ def test_an_answer_that_goes_on_is_not_idle(tmp_path: Path) -> None:
             assert closed_after(crowd[-1]) < PATIENCE_SECONDS
         site.context.feed.tell("status", {"sources": []})
         assert any("status" in line for line in lines)
+
+
+def test_no_answer_waits_for_the_callers_acknowledgement(tmp_path: Path) -> None:
+    """Nagle's algorithm is off: with it every answer on a kept connection took 40 ms."""
+    with running(tmp_path) as site, site.client() as client:
+        assert client.get("/healthz").status_code == 200
+        (connection,) = site.server._server.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1

@@ -20,7 +20,7 @@ from tests.unit.visage.web.doubles import MemoryService, jpeg
 from tests.unit.visage.web.serving import local_headers, serving
 from visage.config import Settings
 from visage.models import ModelStore
-from visage.people import FaceReader, Gallery, SightingRecorder
+from visage.people import FaceReader, Gallery, SightingRecorder, open_gallery
 from visage.web import WebParts, WebServer, WebSettings
 from visage.web.gallery_people import GalleryPeople
 from visage.web.live import LiveHub
@@ -36,7 +36,7 @@ def reader(models: ModelStore) -> Iterator[FaceReader]:
 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Iterator[Gallery]:
-    with Gallery(tmp_path / "gallery") as gallery:
+    with open_gallery(tmp_path / "gallery") as gallery:
         gallery.keeps_crops = True
         yield gallery
 

@@ -14,6 +14,7 @@ from tests.unit.visage.web.serving import running
 from tests.unit.visage.web.test_security import ROUTES, status_of
 from visage.web import WebSettings
 from visage.web.auth import COOKIE
+from visage.web.ports import PeopleFilter
 from visage.web.tokens import Role
 
 MISSING = nginx_missing()
@@ -43,7 +44,7 @@ def test_a_bare_proxy_makes_nobody_an_admin(tmp_path: Path) -> None:
                     assert status_of(stranger, method, path, sent) == 401, f"{method} {path}"
             assert stranger.get("/healthz").text == "ok\n"
             assert "visage open" in stranger.get("/js/session.js").text
-        assert [person.person_id for person in site.people.people()] == [ada]
+        assert [person.person_id for person in site.people.people(PeopleFilter()).people] == [ada]
 
 
 @needs_nginx

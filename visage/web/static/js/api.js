@@ -17,10 +17,22 @@ export function whenUnauthenticated(handler) {
   onUnauthenticated = handler;
 }
 
-export const get = (path) => request("GET", path);
-export const post = (path, body) => request("POST", path, body);
-export const patch = (path, body) => request("PATCH", path, body);
-export const remove = (path) => request("DELETE", path);
+export const get = async (path) => (await request("GET", path)).json();
+
+/** A page of a list: `items`, `total` of all pages, and `next`, the cursor of the page after it, or null. */
+export async function getPage(path) {
+  const response = await request("GET", path);
+  const next = /cursor=([^&>]*)/.exec(response.headers.get("link") ?? "");
+  return {
+    items: await response.json(),
+    total: Number(response.headers.get("x-total-count")),
+    next: next && decodeURIComponent(next[1]),
+  };
+}
+
+export const post = (path, body) => change("POST", path, body);
+export const patch = (path, body) => change("PATCH", path, body);
+export const remove = (path) => change("DELETE", path);
 
 /** A path with its parts escaped: path`/people/${id}`. */
 export function path(parts, ...values) {
@@ -34,6 +46,11 @@ export async function open(where, signal) {
 }
 
 export const address = (where) => BASE + where;
+
+async function change(method, where, body) {
+  const response = await request(method, where, body);
+  return response.status === 204 ? null : response.json();
+}
 
 async function request(method, where, body) {
   const options = { method };
@@ -49,10 +66,7 @@ async function request(method, where, body) {
   } catch {
     throw new ApiError(0, "The daemon does not answer.");
   }
-  if (!response.ok) {
-    return fail(response);
-  }
-  return response.status === 204 ? null : response.json();
+  return response.ok ? response : fail(response);
 }
 
 async function fail(response) {

@@ -1,10 +1,12 @@
 // What is asked before a person is named, merged, enrolled or forgotten. Each one resolves when it is answered.
 
-import { patch, path, post, remove } from "./api.js";
+import { get, patch, path, post, remove } from "./api.js";
 import { ask, field } from "./dialog.js";
 import { element } from "./dom.js";
 import { plural } from "./format.js";
 import { toast } from "./toast.js";
+
+const SUGGESTED = 20;
 
 export function rename(person) {
   return ask({
@@ -15,18 +17,22 @@ export function rename(person) {
   });
 }
 
-export function merge(person, people) {
-  const others = people.filter((other) => other.person_id !== person.id);
-  const options = others.map((other) => element("option", { value: other.person_id }, other.name));
+export function merge(person) {
   return ask({
     title: `Merge ${person.name} into another`,
     text: `All sightings and pictures of ${person.name} become the other's, who keeps the name.`,
-    fields: [
-      field("Who is the same person?", element("select", { name: "kept", required: true }, ...options)),
-    ],
+    fields: nameChooser("Who is the same person?"),
     action: "Merge",
     danger: true,
-    submit: (form) => post(path`/people/${form.get("kept")}/merge`, { merged_id: person.id }),
+    submit: async (form) => {
+      const wanted = nameIn(form);
+      const found = await peopleLike(wanted, 500);
+      const kept = found.find((other) => other.name.toLowerCase() === wanted.toLowerCase());
+      if (!kept) {
+        throw new Error(`Nobody is called ${wanted}.`);
+      }
+      await post(path`/people/${kept.person_id}/merge`, { merged_id: person.id });
+    },
   });
 }
 
@@ -40,12 +46,12 @@ export function confirmMerge(kept, merged) {
   });
 }
 
-export function name(unknown, people) {
-  return askName(`Who is ${unknown.name}?`, people, (wanted) => nameUnknown(unknown, wanted));
+export function name(unknown) {
+  return askName(`Who is ${unknown.name}?`, (wanted) => nameUnknown(unknown, wanted));
 }
 
-export function nameBoth(first, second, people) {
-  return askName(`${first.name} and ${second.name} are the same person: who?`, people, async (wanted) => {
+export function nameBoth(first, second) {
+  return askName(`${first.name} and ${second.name} are the same person: who?`, async (wanted) => {
     await nameUnknown(first, wanted);
     await nameUnknown(second, wanted);
   });
@@ -97,18 +103,30 @@ export function forget(person) {
   });
 }
 
-function askName(title, people, submit) {
-  const known = element(
-    "datalist",
-    { id: "known-names" },
-    ...people.map((person) => element("option", { value: person.name })),
-  );
+/** A field for a name that suggests those which have what was typed in them. */
+function nameChooser(label) {
+  const known = element("datalist", { id: "known-names" });
   const input = nameInput();
   input.setAttribute("list", "known-names");
+  const suggest = async () => {
+    const typed = input.value.trim();
+    const found = await peopleLike(typed, SUGGESTED).catch(() => []);
+    if (typed === input.value.trim()) {
+      known.replaceChildren(...found.map((person) => element("option", { value: person.name })));
+    }
+  };
+  input.addEventListener("input", suggest);
+  suggest();
+  return [field(label, input), known];
+}
+
+const peopleLike = (text, limit) => get(`/people?${new URLSearchParams({ search: text, limit })}`);
+
+function askName(title, submit) {
   return ask({
     title,
     text: "A name that exists adds the sightings to that person.",
-    fields: [field("Name", input), known],
+    fields: nameChooser("Name"),
     action: "Save",
     submit: (form) => submit(nameIn(form)),
   });

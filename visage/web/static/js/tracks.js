@@ -19,6 +19,12 @@ export function begin() {
     });
   }
   on("lost", () => attempt(load));
+  on("source_state", ({ source, state }) => {
+    for (const track of tracks.values()) {
+      track.ended ||= track.source === source && state !== "running"; // no one is in view of a lost camera
+    }
+    render();
+  });
   // Read again whenever the stream begins: what happened before it does not come with it.
   onConnection((isConnected) => isConnected && attempt(load));
   setInterval(render, REFRESH_MILLISECONDS);

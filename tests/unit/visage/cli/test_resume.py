@@ -1,0 +1,101 @@
+"""What `--resume` leaves out, what it analyses again and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from stages.errors import OutputExists
+from visage.assembly import describe_run
+from visage.cli.resume import resume
+from visage.config import Settings
+from visage.config.sources import SourceSpec, expand_sources
+
+SETTINGS = Settings(embed=None)
+
+
+def films(folder: Path, *names: str) -> list[SourceSpec]:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(b"film")
+        os.utime(path, (1e9, 1e9))
+    return expand_sources([str(folder / name) for name in names])
+
+
+def finish(place: Path, film: Path, settings: Settings = SETTINGS, **more: object) -> None:
+    """The metadata that a run leaves."""
+    place.mkdir(parents=True, exist_ok=True)
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    metadata = {
+        "filepath": str(film),
+        "complete": True,
+        "started": started,
+        "settings": describe_run(settings).settings,
+    }
+    (place / "metadata.json").write_text(json.dumps({**metadata, **more}))
+
+
+def test_what_is_complete_with_the_same_settings_is_left_out(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4", "b.mp4", "c.mp4")
+    finish(tmp_path / "out" / "a", tmp_path / "a.mp4")
+    finish(tmp_path / "out" / "b", tmp_path / "b.mp4", complete=False)
+    left = resume(tmp_path / "out", specs, SETTINGS)
+    assert [spec.source_id for spec in left.specs] == ["b", "c"]
+    assert left.folders == {"b": tmp_path / "out" / "b", "c": tmp_path / "out" / "c"}
+    assert left.describe() == "1 of 3 videos are done already with these settings"
+
+
+def test_how_fast_it_goes_does_not_matter(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4")
+    finish(tmp_path / "out", tmp_path / "a.mp4")
+    again = resume(tmp_path / "out", specs, Settings(embed=None, threads=3, device="cpu", workers=2))
+    assert (again.specs, again.done) == ([], 1)
+    assert again.describe() == "1 video is done already with these settings"
+
+
+def test_results_of_other_settings_are_refused_unless_forced(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4")
+    finish(tmp_path / "out", tmp_path / "a.mp4", Settings(embed=None, frameskip=5))
+    with pytest.raises(OutputExists, match=r"another frameskip \(5\); give --force"):
+        resume(tmp_path / "out", specs, SETTINGS)
+    assert [spec.source_id for spec in resume(tmp_path / "out", specs, SETTINGS, force=True).specs] == ["a"]
+
+
+def test_a_film_that_changed_is_analysed_again(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4")
+    finish(tmp_path / "out", tmp_path / "a.mp4", started="2001-01-01T00:00:00+00:00")
+    assert resume(tmp_path / "out", specs, SETTINGS).specs == specs
+
+
+def test_one_more_film_does_not_go_among_the_folders_of_others(tmp_path: Path) -> None:
+    films(tmp_path, "a.mp4", "b.mp4")
+    for name in "ab":
+        finish(tmp_path / "out" / name, tmp_path / f"{name}.mp4")
+    left = resume(tmp_path / "out", films(tmp_path, "c.mp4"), SETTINGS)
+    assert left.folders == {"c": tmp_path / "out" / "c"}
+
+
+def test_a_film_of_the_same_name_gets_a_folder_of_its_own(tmp_path: Path) -> None:
+    specs = films(tmp_path, "new/a.mp4", "old/a.mp4")
+    finish(tmp_path / "out" / "a", tmp_path / "old" / "a.mp4")
+    assert resume(tmp_path / "out", specs, SETTINGS).folders == {"a": tmp_path / "out" / "a-2"}
+
+
+def test_what_is_not_ours_is_refused(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "detections.csv").write_text("frame")
+    with pytest.raises(OutputExists):
+        resume(tmp_path / "out", specs, SETTINGS)
+
+
+def test_a_film_is_the_same_however_its_name_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    films(tmp_path, "a.mp4")
+    monkeypatch.chdir(tmp_path)
+    finish(tmp_path / "out", Path("a.mp4"))
+    assert resume(tmp_path / "out", expand_sources([str(tmp_path / "a.mp4")]), SETTINGS).done == 1

@@ -1,0 +1,140 @@
+"""`--resume`: what a folder of results holds already is not analysed again.
+
+A film is done where a folder holds its complete `metadata.json`, made with the same settings after the film was last
+changed. What was interrupted, killed or damaged is analysed again, in the folder that it had. Complete results of other
+settings are refused, as without `--resume`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from stages.errors import OutputExists
+from stages.sink.folder import METADATA, refuse_existing_outputs
+from stages.sink.rows import spelled
+from visage.config.result_settings import result_settings
+from visage.config.settings import Settings
+from visage.config.sources import SourceSpec
+
+__all__ = ["Resumption", "resume"]
+
+FORMER_NAMES = {"min_face": "min_face_pixels"}
+"""Of settings, in metadata of version 0.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What is left to do.
+
+    Attributes:
+        specs: the sources that are not done.
+        folders: of each, by its id.
+        done: how many are done.
+    """
+
+    specs: list[SourceSpec] = field(default_factory=list)
+    folders: dict[str, Path] = field(default_factory=dict)
+    done: int = 0
+
+    def describe(self) -> str:
+        """One line for a person."""
+        count = self.done + len(self.specs)
+        videos = "1 video is" if count == 1 else f"{count} videos are"
+        if not self.specs:
+            return f"{'1 video is' if count == 1 else f'all {count} videos are'} done already with these settings"
+        if not self.done:
+            return f"nothing to resume: {videos} to be analysed"
+        return f"{self.done} of {count} videos are done already with these settings"
+
+
+def resume(folder: Path, specs: Sequence[SourceSpec], settings: Settings, *, force: bool = False) -> Resumption:
+    """What is left of these sources.
+
+    Args:
+        folder: of the results; they lie in it or, of several sources, in folders below it.
+        force: analyse those again that were done with other settings.
+
+    Raises:
+        OutputExists: a source was done with other settings, or its folder holds something else.
+    """
+    known = dict(_results(folder))
+    is_shared = len(specs) > 1 or any(place != folder for place, _ in known.values())
+    taken = {place for place, _ in known.values()}
+    left = Resumption()
+    done = 0
+    for spec in specs:
+        place, metadata = known.get(_key(spec.display_uri), (None, {}))
+        if place is not None and _is_whole(spec, metadata):
+            difference = _difference(metadata, settings)
+            if difference is None:
+                done += 1
+                continue
+            if not force:
+                raise OutputExists(
+                    f"{place / METADATA}: done already with another {difference}; "
+                    "give --force to replace it, or choose another folder"
+                )
+        if place is None:
+            place = _unused(folder / spec.source_id if is_shared else folder, taken)
+            if not force:
+                refuse_existing_outputs(place)
+            taken.add(place)
+        left.specs.append(spec)
+        left.folders[spec.source_id] = place
+    return Resumption(left.specs, left.folders, done)
+
+
+def _results(folder: Path) -> Iterator[tuple[str, tuple[Path, Mapping[str, Any]]]]:
+    """Of the folder and those in it: the source, where its results are, and their metadata."""
+    for path in [folder / METADATA, *sorted(folder.glob(f"*/{METADATA}"))]:
+        try:
+            metadata = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(metadata, dict) and isinstance(metadata.get("filepath"), str):
+            yield _key(metadata["filepath"]), (path.parent, metadata)
+
+
+def _key(uri: str) -> str:
+    """One for all spellings of a file's name."""
+    return uri if "://" in uri else spelled(os.path.realpath(uri))
+
+
+def _is_whole(spec: SourceSpec, metadata: Mapping[str, Any]) -> bool:
+    """Whether it was read to its end, and has not been changed since."""
+    if metadata.get("complete") is not True or spec.is_live:
+        return False
+    try:
+        begun = datetime.fromisoformat(metadata["started"]).timestamp()
+        return "://" in spec.uri or os.stat(spec.uri).st_mtime <= begun + 1
+    except (KeyError, TypeError, ValueError):
+        return False
+    except OSError:  # the film is gone: opening it tells
+        return False
+
+
+def _difference(metadata: Mapping[str, Any], settings: Settings) -> str | None:
+    """The first setting that is another; those that an older version did not have count as their defaults."""
+    before = metadata.get("settings")
+    if not isinstance(before, dict):
+        return "version's settings"
+    defaults = result_settings(Settings.model_construct())
+    before = {FORMER_NAMES.get(name, name): value for name, value in before.items()}
+    for name, value in result_settings(settings).items():
+        if before.get(name, defaults.get(name)) != value:
+            return f"{name.replace('_', ' ')} ({before.get(name)})"
+    return None
+
+
+def _unused(place: Path, taken: set[Path]) -> Path:
+    candidate, number = place, 1
+    while candidate in taken:
+        number += 1
+        candidate = place.with_name(f"{place.name}-{number}")
+    return candidate

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from stages.frames import Observation
 from stages.sink.base import Sink
+from stages.sources import SourceEnded
 from stages.tracks.log import TrackLog
 from stages.tracks.summary import TrackSummary
 from visage.service.events import EventFactory, ServiceEvent
@@ -43,6 +44,7 @@ class TrackEventSink(Sink):
         self._on_identified = on_identified
         self._now = now
         self._log: TrackLog | None = None
+        self._ended: list[TrackSummary] = []
         self._lock = threading.Lock()
         self._lost_connection = -1
         self._names: dict[int, tuple[tuple[str | None, str] | None, int]] = {}
@@ -52,19 +54,22 @@ class TrackEventSink(Sink):
         self._log = tracks
 
     def end_tracks(self, tracks: Sequence[TrackSummary]) -> None:
-        """Report those that have begun here, and did not end with a lost connection."""
-        with self._lock:
-            for track in tracks:
-                if self._names.pop(track.track_id, None) is not None:
-                    self._publish(self._factory.track_ended(track, self._now()))
+        """Keep them for the frame that they ended before, which has the time, or for the end."""
+        self._ended.extend(tracks)
 
     def write(self, observation: Observation) -> None:
-        """Report what is new in this frame."""
+        """Report what is new in this frame: ends first, as they came before it."""
         with self._lock:
+            self._report_ends(observation.frame.captured_at or self._now())
             if observation.frame.connection > self._lost_connection:
                 self._follow(observation)
         if self._on_latency is not None and observation.frame.captured_at > 0:
             self._on_latency(max(0.0, self._now() - observation.frame.captured_at))
+
+    def close(self, ended: SourceEnded) -> None:
+        """Report the ends of the tracks that were still in view."""
+        with self._lock:
+            self._report_ends(self._now())
 
     def lose(self, connection: int) -> None:
         """From any thread: the camera is lost, so the tracks in view end now, not when it comes back.
@@ -73,8 +78,15 @@ class TrackEventSink(Sink):
         """
         with self._lock:
             self._lost_connection = max(self._lost_connection, connection)
-            in_view = [] if self._log is None else self._log.in_view()
-        self.end_tracks(in_view)
+            self._ended.extend([] if self._log is None else self._log.in_view())
+            self._report_ends(self._now())
+
+    def _report_ends(self, at: float) -> None:
+        """Report those that have begun here, and did not end with a lost connection."""
+        for track in self._ended:
+            if self._names.pop(track.track_id, None) is not None:
+                self._publish(self._factory.track_ended(track, at))
+        self._ended.clear()
 
     def _follow(self, observation: Observation) -> None:
         faces = observation.faces

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from stages.sources import SourceEnded, VideoInfo
+from tests.unit.stages.sink.scenes import opened as opened_sink
 from tests.unit.visage.people.scenes import gallery, near, person, track
 from tests.unit.visage.service.scenes import observe
 from visage.people import Gallery, SightingRecorder
@@ -97,8 +98,8 @@ def test_else_the_recording_ended_with_the_files_last_change(tmp_path: Path) -> 
 def analyse(opened: Gallery, path: Path, *, later: float = 0.0) -> None:
     """Two frames of a file with one face, by the sink, as a run does it."""
     with contextlib.closing(SightingRecorder(opened)) as recorder:
-        sink = SightingSink(recorder)
-        sink.open(VideoInfo("film", str(path), 64, 64, metadata={"creation_time": "2024-11-30T14:30:22Z"}))
+        info = VideoInfo("film", str(path), 64, 64, metadata={"creation_time": "2024-11-30T14:30:22Z"})
+        sink = opened_sink(SightingSink(recorder), info)
         for index in range(10):
             seen = observe(index, [1], source_id="film")
             sink.write(replace(seen, frame=replace(seen.frame, captured_at=seen.frame.captured_at + later)))

@@ -12,6 +12,8 @@ import pytest
 from stages.frames import Identity
 from tests.bells import Bell
 from tests.congruence.qdrant_stand_in import QdrantStandIn
+from tests.unit.stages.sink.scenes import opened as opened_sink
+from tests.unit.stages.sink.scenes import video
 from tests.unit.visage.people.scenes import add, gallery, near, person, track
 from tests.unit.visage.service.scenes import observe
 from visage.config import Settings
@@ -54,7 +56,7 @@ def test_the_api_forgets_a_person_in_everything_that_waits(tmp_path: Path, opene
     person_id = add(opened, NAME, person(1))
     other_id = add(opened, "Bob", person(2))
     events = dispatcher(tmp_path, opened)
-    sink = events.camera_sink("door")
+    sink = opened_sink(events.camera_sink("door"), video("door", is_live=True))
     ada, bob = Identity(person_id, NAME, 0.7, 0.0), Identity(other_id, "Bob", 0.7, 0.0)
     sink.write(observe(0, [1, 2], identities=[ada, bob]))
     first = events.outbox.oldest("webhook/hook")[0]
@@ -81,7 +83,8 @@ def test_another_process_forgets_a_person(
     """As `visage people forget` does, beside a daemon or while none runs."""
     person_id = add(opened, NAME, person(1))
     events = dispatcher(tmp_path, opened)
-    events.camera_sink("door").write(observe(0, [1], identities=[Identity(person_id, NAME, 0.7, 0.0)]))
+    sink = opened_sink(events.camera_sink("door"), video("door", is_live=True))
+    sink.write(observe(0, [1], identities=[Identity(person_id, NAME, 0.7, 0.0)]))
     with gallery(opened.folder) as other:
         other.forget(NAME)
     erased = Bell()
@@ -112,7 +115,7 @@ def test_the_file_of_events_forgets_too(tmp_path: Path, opened: Gallery, is_runn
     config = EventsConfig(jsonl=path)
     ids = {name: add(opened, name, person(number)) for number, name in enumerate((NAME, "Bob"), 1)}
     events = EventDispatcher(config, tmp_path / "state", on_latency=lambda _: None, people=opened)
-    sink = events.camera_sink("door")
+    sink = opened_sink(events.camera_sink("door"), video("door", is_live=True))
     seen = [Identity(ids[name], name, 0.7, 0.0) for name in (NAME, "Bob")]
     sink.write(observe(0, [1, 2], identities=seen))
     path.with_name("events.jsonl.1").write_bytes(path.read_bytes())

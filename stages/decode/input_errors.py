@@ -30,6 +30,12 @@ def check_file(path: str) -> None:
         raise NotAVideo(f"{path} is a directory; name the videos in it")
     if stat.S_ISFIFO(status.st_mode):  # opening it would wait for a writer, and nothing could end that
         raise NotAVideo(f"{path} is a pipe, and containers need seeking; save it to a file and name the file")
+    if stat.S_ISCHR(status.st_mode):  # reading a terminal would wait for keys
+        raise NotAVideo(
+            f"{path} is a device, not a file; a camera of this machine belongs in the file of `visage serve`"
+        )
+    if stat.S_ISSOCK(status.st_mode):
+        raise NotAVideo(f"{path} is a socket, not a file; name a video")
     if stat.S_ISREG(status.st_mode) and status.st_size == 0:
         raise NotAVideo(f"{path} is empty; copy or record it again")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tests.unit.stages.decode.sources import needs_field_order, run, see_all, so
 def test_what_is_no_video_is_refused_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     os.mkfifo(tmp_path / "pipe.mp4")  # opening it would wait for ever
+    os.mknod(tmp_path / "socket.mp4", stat.S_IFSOCK | 0o600)
+    (tmp_path / "device.mp4").symlink_to("/dev/zero")
     (tmp_path / "text.mp4").write_text("This is not a video.\n" * 100)
     whole = write_clip(tmp_path / "whole.mp4").read_bytes()
     (tmp_path / "no-index.mp4").write_bytes(whole[: len(whole) // 2])
@@ -27,6 +30,8 @@ def test_what_is_no_video_is_refused_with_a_reason(tmp_path: Path) -> None:
         ("empty.mp4", NotAVideo, "is empty"),
         ("pipe.mp4", NotAVideo, "is a pipe"),
         ("text.mp4", NotAVideo, "is not a video"),
+        ("socket.mp4", NotAVideo, "is a socket"),
+        ("device.mp4", NotAVideo, "is a device"),
         ("no-index.mp4", NotAVideo, "its end is missing"),
     ]
     for name, error, reason in cases:

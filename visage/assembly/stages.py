@@ -10,6 +10,7 @@ from stages.contract import Stage
 from stages.frames import Frame, Observation
 from stages.identify.continuity import ContinuityStage
 from stages.identify.roster import Roster
+from stages.identify.sparing import SparingStage
 from stages.identify.stage import IdentifyStage
 from stages.track.scheduling import LONGEST
 from stages.track.stage import TrackStage
@@ -67,7 +68,12 @@ def embedding_stage(
     """Return the embedding stage: behind it tracks are divided, and named where there are people to compare with."""
     recognise = platform.embed_stage(release_pixels=release_pixels, averages_mirrored=settings.embed == "best")
     embed = Chain(recognise, ContinuityStage())
-    return embed if people is None else Chain(embed, identifying_stage(people))
+    if people is None:
+        return embed
+    named = Chain(embed, identifying_stage(people))
+    if settings.embed != "auto" or not settings.track:
+        return named
+    return SparingStage(named, threshold=people.threshold)
 
 
 def identifying_stage(people: KnownPeople) -> IdentifyStage:

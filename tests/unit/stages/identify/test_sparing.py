@@ -9,6 +9,7 @@ import pytest
 
 from stages.chain import Chain
 from stages.frames import Faces, FloatArray, Frame, Observation
+from stages.identify.continuity import ContinuityStage
 from stages.identify.roster import Person, Roster
 from stages.identify.sparing import CHECK_SECONDS, SparingStage
 from stages.identify.stage import IdentifyStage
@@ -68,7 +69,7 @@ def run(
 ) -> tuple[list[list[int]], list[list[str | None]]]:
     """The frames in which each face was embedded, and the names by frame and face."""
     embedder = KnownEmbeddings(looks)
-    named = Chain(embedder, IdentifyStage(lambda: ROSTER, threshold=THRESHOLD, margin=0.05))
+    named = Chain(Chain(embedder, ContinuityStage()), IdentifyStage(lambda: ROSTER, threshold=THRESHOLD, margin=0.05))
     stage = SparingStage(named, threshold=THRESHOLD) if spares else named
     items = [frame(index, len(looks), tracks=tracks) for index in range(frames)]
     results = [one for start in range(0, frames, batch) for one in stage.process(items[start : start + batch])]

@@ -94,7 +94,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         encoder = {"h264": "libx264", "hevc": "libx265"}[chosen.codec]
         clip = long_clip(encoder, settings.model_dir.parent, Path(scratch) / "long.mkv")
-        run = build_run(settings, specs_of(clip, chosen.videos), open_sinks=sinks.open)
+        run = build_run(settings, specs_of(clip, chosen.videos), open_sinks=sinks.open_here, wants_frames=True)
         with run:
             run.start()
             if not all(counter.is_warm.wait(WARM_SECONDS) for counter in sinks.counters):

@@ -17,9 +17,9 @@ import anyio.to_thread
 
 from stages.decode.array_source import ArrayFrames
 from stages.frames import Observation
-from stages.sink.base import ObservingSink, Sink
+from stages.sink.base import Sink
 from stages.sources import VideoInfo
-from visage.assembly import Pictures, build_run
+from visage.assembly import build_run
 from visage.config import Settings
 from visage.config.settings import renamed
 from visage.config.sources import SourceSpec, expand_sources
@@ -27,6 +27,7 @@ from visage.people import GallerySession
 from visage.results import AnalyzedFrame
 from visage.runtime import BoundedQueue, QueueAborted, QueueClosed
 from visage.runtime.exit_watch import ExitWatch
+from visage.runtime.job import JobPlace, Pictures
 from visage.runtime.run import Run
 
 __all__ = ["analyze", "analyze_async", "analyze_frames"]
@@ -160,17 +161,19 @@ def _start(plan: _Plan, results: BoundedQueue[AnalyzedFrame], stack: contextlib.
     settings = plan.settings
     people = None if settings.gallery is None else stack.enter_context(GallerySession(settings))
 
-    def open_sinks(info: VideoInfo, pictures: Pictures) -> list[Sink]:
-        first = _ResultSink(results, pictures if plan.crops else None)
-        return [first, *(people.sinks_for(info, pictures) if people else [])]
-
+    results_of = _Results(results, needs_pixels=plan.crops)
+    outputs = [] if people is None else people.outputs
+    alone = plan.crops or plan.frames is not None
     run = build_run(
         settings,
         plan.specs,
-        open_sinks=open_sinks,
-        keep_pixels=plan.crops or (people is not None and people.needs_pixels),
+        outputs=[results_of, *outputs] if alone else outputs,
+        open_sinks=lambda _: [] if alone else [_ResultSink(results, None)],
+        wants_frames=not alone,
         people=None if people is None else people.gallery,
+        recorder=None if people is None else people.recorder,
         frames=plan.frames,
+        alone=plan.crops,
     )
     stack.callback(run.close)
     stack.callback(results.abort)  # runs first: the sink thread may be waiting for room
@@ -187,7 +190,18 @@ def _raise_failure(run: Run) -> None:
             raise outcome.error
 
 
-class _ResultSink(ObservingSink):
+@dataclass(frozen=True, slots=True)
+class _Results:
+    """Hands pictures to the caller, too, where they are wanted. Implements `visage.runtime.job.JobOutputs`."""
+
+    results: BoundedQueue[AnalyzedFrame]
+    needs_pixels: bool
+
+    def sinks_for(self, info: VideoInfo, place: JobPlace) -> list[Sink]:
+        return [_ResultSink(self.results, place.pictures if self.needs_pixels else None)]
+
+
+class _ResultSink(Sink):
     """Hands observations to the caller's thread."""
 
     def __init__(self, results: BoundedQueue[AnalyzedFrame], pictures: Pictures | None) -> None:

@@ -64,7 +64,7 @@ _MOVING = {"AVIF", "GIF", "PNG", "WEBP"}
 # RuntimeError and OSError.
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError),
-    *(struct.error, zlib.error, AssertionError, AttributeError, Warning),
+    *(struct.error, zlib.error, AssertionError, AttributeError, Warning, Image.DecompressionBombError),
 )
 
 ORIENTATION = 0x0112  # EXIF 2.3, 4.6.4 A

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import FloatArray
 
-__all__ = ["ClosestPeople", "Person", "Roster"]
+__all__ = ["ClosestPeople", "KnownPeople", "Person", "Roster"]
 
 CHUNK_ROWS = 131_072
 """Few and large: on busy processors a threaded BLAS waits at each. 17 MB a batch of 32 faces."""
@@ -88,6 +89,21 @@ class Roster:
             if products[row, second] != NOBODY:
                 second_owner[row], second_similarity[row] = owners[second], products[row, second]
         return np.stack([owners[first], second_owner]), np.stack([first_similarity, second_similarity])
+
+
+class KnownPeople(Protocol):
+    """The people that faces are compared with; `visage.people.Gallery` is one."""
+
+    @property
+    def threshold(self) -> float:
+        """Lowest cosine similarity at which a face gets a person's name."""
+
+    @property
+    def margin(self) -> float:
+        """How much more similar than the next person the best one has to be."""
+
+    def roster(self) -> Roster:
+        """Return the people of this moment; quick, called from the stage's thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from stages.errors import OutputFailed, SourceError
 from stages.frames import Observation, Picture
 from stages.sink.audio import AudioCopy
+from stages.sink.base import Sink
 from stages.sink.blur import blur_faces
 from stages.sink.drawing import draw_faces
 from stages.sink.staged import StagedFile, output_errors
@@ -48,8 +49,8 @@ X264_OPTIONS = {"preset": "veryfast", "crf": "21"}
 MPEG4_OPTIONS = {"qscale": "3", "flags": "+qscale", "global_quality": "354"}  # 3 * FF_QP2LAMBDA
 
 
-class AnnotatedVideoSink:
-    """Writes one source as an annotated video. Implements `stages.sink.base.Sink`."""
+class AnnotatedVideoSink(Sink):
+    """Writes one source as an annotated video."""
 
     def __init__(
         self,

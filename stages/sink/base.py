@@ -9,19 +9,27 @@ makes sinks that read them says so to `visage.assembly` (`keep_pixels`).
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
 
 from stages.frames import Observation
 from stages.sources import SourceEnded, VideoInfo
+from stages.tracks.log import TrackLog
+from stages.tracks.summary import TrackSummary
 
-__all__ = ["ObservingSink", "Sink"]
+__all__ = ["Sink"]
 
 
-class Sink(Protocol):
-    """One output of one source."""
+class Sink:
+    """One output of one source. Each method here does nothing: an output overrides those that concern it."""
+
+    def attach(self, tracks: TrackLog) -> None:
+        """Take note of the source's track log, before `open`; `stages.sink.source_sinks` feeds it."""
 
     def open(self, info: VideoInfo) -> None:
         """Stage the output. Raises OutputExists, OutputFailed."""
+
+    def end_tracks(self, tracks: Sequence[TrackSummary]) -> None:
+        """Take the tracks that ended before the next frame, or with the source; called before `write` and `close`."""
 
     def write(self, observation: Observation) -> None:
         """Take the next frame of the source, in order. The pixels stay the caller's, who releases them afterwards."""
@@ -31,16 +39,3 @@ class Sink(Protocol):
 
     def abandon(self) -> None:
         """Discard what is not yet visible. Safe at any time and twice; after `close` it does nothing. Never raises."""
-
-
-class ObservingSink:
-    """A base for sinks that stage no output: everything except `write` does nothing until it is overridden."""
-
-    def open(self, info: VideoInfo) -> None:
-        """Stage nothing."""
-
-    def close(self, ended: SourceEnded) -> None:
-        """Make nothing durable."""
-
-    def abandon(self) -> None:
-        """Discard nothing."""

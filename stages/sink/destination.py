@@ -9,35 +9,61 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from stages.errors import OutputExists
 from stages.sink.base import Sink
-from stages.sink.csv import CsvTable
+from stages.sink.csv import CsvTable, csv_header
 from stages.sink.folder import FolderSink, refuse_existing_outputs
+from stages.sink.joins import Join, LinesJoin, ParquetJoin
 from stages.sink.jsonl import JsonLinesTable
 from stages.sink.metadata import RunDescription
 from stages.sink.parquet import ParquetTable
 from stages.sink.rows import Table
 from stages.sink.staged import output_errors
-from stages.sink.table import SharedTable, TableSink
+from stages.sink.table import JoinedTable, JoinSink, TablePart, part_names
 from stages.sources import VideoInfo
 
-__all__ = ["TABLES", "Destination", "FolderDestination", "TableDestination", "check_writable", "destination_for"]
+__all__ = [
+    "TABLES",
+    "Destination",
+    "FolderDestination",
+    "JobDestination",
+    "TableDestination",
+    "check_writable",
+    "destination_for",
+]
+
+
+class JobDestination(Protocol):
+    """The part of a destination that is needed where sources are read; fit for pickling."""
+
+    def sinks_for(self, info: VideoInfo, *, again: bool = False) -> list[Sink]:
+        """Return the sinks of a source that has started, not yet opened.
+
+        `again`: the source was begun before in this run, by a process that was lost; what that left is replaced.
+        """
 
 
 class Destination(Protocol):
-    """The results of a run."""
+    """The results of a run: opened before its first source, closed after its last."""
 
     def check(self) -> None:
         """Raises OutputExists where results are there already, OutputFailed where none can be written."""
 
-    def sinks_for(self, info: VideoInfo) -> list[Sink]:
-        """The sinks of a source that has started, not yet opened."""
+    def begin(self) -> JobDestination:
+        """Stage what the sources share; return what makes each source's sinks. Raises OutputExists, OutputFailed."""
+
+    def shared_sinks(self, info: VideoInfo) -> list[Sink]:
+        """Return the sinks that join a source's results with the others', behind those of the source itself."""
 
     def close(self) -> None:
         """After the last source: make visible what the sources share. Raises OutputExists, OutputFailed."""
+
+    def discard(self) -> None:
+        """Remove what is staged and shared. Does nothing after `close`; never raises."""
 
 
 def destination_for(
@@ -60,12 +86,12 @@ def destination_for(
         folders: of each source, where they are chosen already.
     """
     if path.suffix.lower() in TABLES:
-        return TableDestination(path, run, force=force, csv_mark=csv_mark)
+        return TableDestination(path, run, source_ids=source_ids, force=force, csv_mark=csv_mark)
     return FolderDestination(path, run, source_ids=source_ids, force=force, csv_mark=csv_mark, folders=folders)
 
 
 class FolderDestination:
-    """A folder for the only source, or one below it for each. Implements `Destination`."""
+    """A folder for the only source, or one below it for each. Implements `Destination` and `JobDestination`."""
 
     def __init__(
         self,
@@ -88,52 +114,105 @@ class FolderDestination:
                 refuse_existing_outputs(folder)
             check_writable(folder)
 
-    def sinks_for(self, info: VideoInfo) -> list[Sink]:
+    def begin(self) -> JobDestination:
+        """Return itself: the sources share nothing."""
+        return self
+
+    def sinks_for(self, info: VideoInfo, *, again: bool = False) -> list[Sink]:
         folder = self._folders[info.source_id]
-        return [FolderSink(folder, self._run, force=self._force, csv_mark=self._csv_mark)]
+        return [FolderSink(folder, self._run, force=self._force or again, csv_mark=self._csv_mark)]
+
+    def shared_sinks(self, info: VideoInfo) -> list[Sink]:
+        """Return none."""
+        return []
 
     def close(self) -> None:
         """Every source has committed its own folder."""
+
+    def discard(self) -> None:
+        """Nothing is shared."""
 
 
 class TableDestination:
     """One table for all sources. Implements `Destination`."""
 
-    def __init__(self, path: Path, run: RunDescription, *, force: bool = False, csv_mark: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        run: RunDescription,
+        *,
+        source_ids: Sequence[str],
+        force: bool = False,
+        csv_mark: bool = False,
+    ) -> None:
         self._path = path
+        self._run = run
+        self._source_ids = source_ids
         self._force = force
-        self._shared = SharedTable(lambda: TABLES[path.suffix.lower()](path, run, force, csv_mark))
+        self._csv_mark = csv_mark
+        self._joined: JoinedTable | None = None
 
     def check(self) -> None:
         if self._path.is_file() and not self._force:
             raise OutputExists(f"{self._path}: exists already; choose another name or give --force to replace it")
         check_writable(self._path.parent)
 
-    def sinks_for(self, info: VideoInfo) -> list[Sink]:
-        return [TableSink(self._shared)]
+    def begin(self) -> JobDestination:
+        self._joined = JoinedTable(self._path, self._source_ids, self._join, force=self._force)
+        assert self._joined.folder is not None
+        return TableParts(self._joined.folder, part_names(self._source_ids, self._path.suffix), self._run)
+
+    def shared_sinks(self, info: VideoInfo) -> list[Sink]:
+        return [] if self._joined is None else [JoinSink(self._joined, info.source_id)]
 
     def close(self) -> None:
-        self._shared.close()
+        if self._joined is not None:
+            self._joined.close()
+
+    def discard(self) -> None:
+        if self._joined is not None:
+            self._joined.discard()
+
+    def _join(self, descriptor: int) -> Join:
+        suffix = self._path.suffix.lower()
+        if suffix == ".parquet":
+            return ParquetJoin(descriptor)
+        header = csv_header(with_source=True, with_mark=self._csv_mark) if suffix == ".csv" else ""
+        return LinesJoin(descriptor, header.encode())
 
 
-def _csv(path: Path, run: RunDescription, force: bool, csv_mark: bool) -> Table:
-    return CsvTable(path, force=force, with_source=True, with_mark=csv_mark)
+@dataclass(frozen=True, slots=True)
+class TableParts:
+    """Makes the parts of a table. Implements `JobDestination`.
+
+    Attributes:
+        folder: holds them.
+        names: each source's file.
+    """
+
+    folder: Path
+    names: Mapping[str, str]
+    run: RunDescription
+
+    def sinks_for(self, info: VideoInfo, *, again: bool = False) -> list[Sink]:
+        path = self.folder / self.names[info.source_id]
+        return [TablePart(lambda: TABLES[path.suffix](path, self.run))]
 
 
-def _parquet(path: Path, run: RunDescription, force: bool, _: bool) -> Table:
-    return ParquetTable(path, embedding_dimension=run.embedding_dimension, force=force)
+def _csv(path: Path, _: RunDescription) -> Table:
+    return CsvTable(path, force=True, with_source=True, is_part=True)
 
 
-def _jsonl(path: Path, run: RunDescription, force: bool, _: bool) -> Table:
-    return JsonLinesTable(path, force=force)
+def _parquet(path: Path, run: RunDescription) -> Table:
+    return ParquetTable(path, embedding_dimension=run.embedding_dimension, force=True, is_part=True)
 
 
-# By the ending of the table's name.
-TABLES: dict[str, Callable[[Path, RunDescription, bool, bool], Table]] = {
-    ".csv": _csv,
-    ".parquet": _parquet,
-    ".jsonl": _jsonl,
-}
+def _jsonl(path: Path, _: RunDescription) -> Table:
+    return JsonLinesTable(path, force=True, is_part=True)
+
+
+TABLES: Mapping[str, Callable[[Path, RunDescription], Table]] = {".csv": _csv, ".parquet": _parquet, ".jsonl": _jsonl}
+"""What makes a part of a table, by the ending of the table's name."""
 
 
 def check_writable(folder: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from stages.errors import OutputExists
 from stages.frames import Observation
+from stages.sink.base import Sink
 from stages.sink.csv import CsvTable
 from stages.sink.hdf5 import EmbeddingsFile
 from stages.sink.metadata import RunDescription, SourceCounts, metadata_json
@@ -41,11 +42,8 @@ TRACKS_PARQUET = "tracks.parquet"
 METADATA = "metadata.json"
 
 
-class FolderSink:
-    """Writes one source's folder. Without an embedder there is no `embeddings.hdf5`, without tracking no `tracks.*`.
-
-    Implements `stages.sink.base.Sink`.
-    """
+class FolderSink(Sink):
+    """Writes one source's folder. Without an embedder there is no `embeddings.hdf5`, without tracking no `tracks.*`."""
 
     def __init__(self, folder: Path, run: RunDescription, *, force: bool = False, csv_mark: bool = False) -> None:
         """
@@ -60,8 +58,12 @@ class FolderSink:
         self._made_folder = False
         self._tables: list[Table] = []
         self._track_tables: list[TracksCsv | TracksParquet] = []
-        self._track_log = TrackLog()
+        self._track_log: TrackLog | None = None
         self._metadata: StagedFile | None = None
+
+    def attach(self, tracks: TrackLog) -> None:
+        """Remember the log, whose totals go into the metadata."""
+        self._track_log = tracks
 
     def open(self, info: VideoInfo) -> None:
         """Stage the files. Raises OutputExists, OutputFailed."""
@@ -83,6 +85,12 @@ class FolderSink:
                 TracksParquet(self._folder / TRACKS_PARQUET, embedding_dimension=dimension, force=replace)
             )
 
+    def end_tracks(self, tracks: Sequence[TrackSummary]) -> None:
+        """Add the tracks' rows. Raises OutputFailed."""
+        for table in self._track_tables:
+            for track in tracks:
+                table.append(track)
+
     def write(self, observation: Observation) -> None:
         """Add a frame's faces. Raises OutputFailed."""
         self._counts.frames += 1
@@ -90,15 +98,12 @@ class FolderSink:
         self._counts.faces += len(observation.faces)
         for table in self._tables:
             table.append(observation, self._info.uri)
-        if self._run.tracks:
-            self._write_tracks(self._track_log.add(observation))
 
     def close(self, ended: SourceEnded) -> None:
         """Commit. Raises OutputExists, OutputFailed."""
         if self._metadata is None:
             raise RuntimeError("the folder is not open")
-        if self._run.tracks:
-            self._write_tracks(self._track_log.close())
+        if self._run.tracks and self._track_log is not None:
             self._counts.tracks = self._track_log.statistics()
         tables = [*self._tables, *self._track_tables]
         for table in tables:
@@ -120,11 +125,6 @@ class FolderSink:
             self._metadata.discard()
         if self._made_folder:
             _remove_if_empty(self._folder)
-
-    def _write_tracks(self, tracks: Sequence[TrackSummary]) -> None:
-        for table in self._track_tables:
-            for track in tracks:
-                table.append(track)
 
     def _remove_outdated(self) -> None:
         """Old metadata would vouch for new tables, and old embeddings would be taken for this run's."""

@@ -32,9 +32,9 @@ __all__ = ["JsonLinesTable"]
 class JsonLinesTable:
     """Writes frames to a staged file, one JSON object a line, ASCII. Implements `stages.sink.rows.Table`."""
 
-    def __init__(self, path: Path, *, force: bool = False) -> None:
-        """Stage the file. Raises OutputExists, OutputFailed."""
-        self._staged = StagedFile(path, force=force)
+    def __init__(self, path: Path, *, force: bool = False, is_part: bool = False) -> None:
+        """Stage the file; a part is not brought to disk by itself. Raises OutputExists, OutputFailed."""
+        self._staged = StagedFile(path, force=force, durable=not is_part)
 
     def append(self, observation: Observation, source: str) -> None:
         """Add a frame and its faces. Raises OutputFailed."""

@@ -28,12 +28,15 @@ ROW_GROUP_ROWS = 4096
 class ParquetTable:
     """Writes faces to a staged Parquet file. Implements `stages.sink.rows.Table`."""
 
-    def __init__(self, path: Path, *, embedding_dimension: int | None, force: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, embedding_dimension: int | None, force: bool = False, is_part: bool = False
+    ) -> None:
         """
         Args:
             path: the target.
             embedding_dimension: length of an embedding; None leaves the column `embedding` out.
             force: replace a file that exists.
+            is_part: the file is joined with others, and not brought to disk by itself.
 
         Raises:
             OutputExists, OutputFailed.
@@ -42,7 +45,7 @@ class ParquetTable:
         self._schema = _schema(embedding_dimension)
         self._waiting: list[_FrameRows] = []
         self._waiting_rows = 0
-        self._staged = StagedFile(path, force=force)
+        self._staged = StagedFile(path, force=force, durable=not is_part)
         with output_errors(path):
             self._writer = pq.ParquetWriter(self._staged.file, self._schema, compression="zstd")
 

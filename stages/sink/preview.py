@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.frames import Faces, Observation, Picture
-from stages.sink.base import ObservingSink
+from stages.sink.base import Sink
 
 __all__ = ["Preview", "PreviewGate", "PreviewSink"]
 
 
-class PreviewSink(ObservingSink):
+class PreviewSink(Sink):
     """Offers one source's frames; leaves nothing behind."""
 
     def __init__(self, gate: PreviewGate, *, to_bgr: Callable[[Picture, int], NDArray[np.uint8]], width: int) -> None:

@@ -54,12 +54,14 @@ class StagedFile:
         took_over: a killed run had left its `.part` file.
     """
 
-    def __init__(self, path: Path, *, force: bool = False) -> None:
+    def __init__(self, path: Path, *, force: bool = False, durable: bool = True) -> None:
         """Make missing folders and the `.part` file.
 
         Args:
             path: the target.
             force: replace a target that exists.
+            durable: False leaves it to the system when the bytes reach the disk: a file that is read again at once,
+                and of no use to a later run.
 
         Raises:
             OutputExists: the target exists, and not `force`.
@@ -67,6 +69,7 @@ class StagedFile:
         """
         self.path = path
         self._force = force
+        self._durable = durable
         self._part = part_path(path)
         self._refuse_existing()
         with output_errors(path):
@@ -85,7 +88,8 @@ class StagedFile:
         """Bring every byte to disk; nothing is visible yet. Raises OutputFailed."""
         with output_errors(self.path):
             self.file.flush()
-            os.fsync(self.file.fileno())
+            if self._durable:
+                os.fsync(self.file.fileno())
         self._state = _State.SEALED
 
     def publish(self) -> None:
@@ -97,7 +101,8 @@ class StagedFile:
             self._part.replace(self.path)
             self._state = _State.PUBLISHED
             self.file.close()
-            _sync_folder(self.path.parent)
+            if self._durable:
+                _sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Remove the `.part` file. Does nothing once published or discarded; never raises."""

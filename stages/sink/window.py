@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from stages.errors import DisplayUnavailable
 from stages.frames import Observation, Picture
 from stages.installing import install_command
+from stages.sink.base import Sink
 from stages.sink.drawing import draw_faces
 from stages.sources import SourceEnded, VideoInfo
 
@@ -37,8 +38,8 @@ RESTART_SECONDS = 1.0
 SCREEN_SHARE = 0.9  # leaves room for the window's frame and a task bar
 
 
-class WindowSink:
-    """Shows one source. Implements `stages.sink.base.Sink`; `closed` says whether a person has had enough."""
+class WindowSink(Sink):
+    """Shows one source; `closed` says whether a person has had enough."""
 
     def __init__(self, *, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> None:
         """`to_bgr` gives the upright picture as uint8 (H, W, 3)."""

@@ -1,12 +1,14 @@
-"""Follows the tracks of one source from outside: who is in the picture, and a summary of each once it has left.
+"""Follows the tracks of one source from outside: who is in the picture, and a summary of each track that has left it.
 
-Consumes observations in frame order, behind the last stage, and needs no pixels. Memory: one record a track in view, of
-the size of one embedding; nothing is kept of a track that has ended.
+Consumes observations in frame order, behind the last stage, and needs no pixels. It runs once for each source: all
+sinks of the source get its summaries (`stages.sink.source_sinks`). Memory: one record a track in view, of the size of
+one embedding; nothing is kept of a track that has ended.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,9 +28,10 @@ UNLIKE_COSINE = 0.3
 
 
 class TrackLog:
-    """The tracks of one source. Used by one thread."""
+    """The tracks of one source. Fed by one thread; `in_view` and `statistics` may be called from any."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._tracks: dict[int, _Track] = {}
         self._begun = 0
         self._ended = 0
@@ -40,14 +43,22 @@ class TrackLog:
 
     def add(self, observation: Observation) -> list[TrackSummary]:
         """Take the source's next observation; returns the tracks that ended before it, in the order of their ids."""
-        ended = self._end([track_id for track_id in observation.ended_tracks if track_id in self._tracks])
-        for face in _faces(observation):
-            self._take(observation.frame, face)
+        faces = _faces(observation)
+        with self._lock:
+            ended = self._end([track_id for track_id in observation.ended_tracks if track_id in self._tracks])
+            for face in faces:
+                self._take(observation.frame, face)
         return ended
 
     def close(self) -> list[TrackSummary]:
         """The source has ended: the tracks still in view, in the order of their ids."""
-        return self._end(list(self._tracks))
+        with self._lock:
+            return self._end(list(self._tracks))
+
+    def in_view(self) -> list[TrackSummary]:
+        """Return what is known so far of the tracks that have not ended, in the order of their ids."""
+        with self._lock:
+            return [self._tracks[track_id].summary(track_id) for track_id in sorted(self._tracks)]
 
     def statistics(self) -> TrackStatistics:
         """Of the tracks so far."""

@@ -73,7 +73,7 @@ def test_the_second_card_finds_what_the_first_does(cards: list[Gpu], clips: list
 
 def test_all_cards_share_the_files(cards: list[Gpu], clips: list[Path], models: ModelStore) -> None:
     settings = settings_for(models, "cuda")
-    tasks = tasks_for(settings, expand_sources(list(map(str, clips))), needs_pixels=False, log_level=30)
+    tasks = tasks_for(settings, expand_sources(list(map(str, clips))), log_level=30)
     assert {task.settings.device for task in tasks} == {f"cuda:{card.ordinal}" for card in cards}
     frames = by_source(clips, settings)
     assert len(frames) == CLIPS

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stages.buffers.cuda import CudaDevice
 from stages.frames import Observation
 from stages.sink.base import Sink
-from stages.sources import SourceEnded, VideoInfo
+from stages.sources import VideoInfo
 from tests.clips import write_clip
 from tests.media import Media
 from visage import analyze
@@ -174,25 +174,16 @@ def compare(found: Sequence[AnalyzedFrame], expected: Sequence[AnalyzedFrame]) -
     return overlaps, cosines
 
 
-class Counter:
+class Counter(Sink):
     """A sink that counts frames and faces."""
 
     def __init__(self) -> None:
         self.frames = 0
         self.faces = 0
 
-    def open(self, info: VideoInfo) -> None:
-        pass
-
     def write(self, observation: Observation) -> None:
         self.frames += 1
         self.faces += len(observation.faces)
-
-    def close(self, ended: SourceEnded) -> None:
-        pass
-
-    def abandon(self) -> None:
-        pass
 
 
 def test_less_than_two_kilobytes_a_frame_come_back_and_memory_stays(

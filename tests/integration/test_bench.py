@@ -52,6 +52,13 @@ def test_a_bench_measures_everything_and_writes_a_record(
     assert len(set(faces.values())) == 1
     table = capsys.readouterr().out
     assert "pipeline / the cores' limit" in table
+    assert "4 films to one table" in table
+    for run, films in zip(record["commands"], (1, 4), strict=True):
+        assert (run["films"], run["frames"]) == (films, films * 4 * 18)
+        parts = (run["first_row_seconds"], run["between_seconds"], run["tail_seconds"])
+        assert min(parts) > 0
+        assert sum(parts) == pytest.approx(run["seconds"])
+        assert run["fps"] < run["between_fps"]
     assert "peak memory, 20 times longer / once" in table
 
     with pytest.raises(SystemExit) as refused:

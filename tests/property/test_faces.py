@@ -25,6 +25,8 @@ def numbered(count: int, missing: set[str]) -> Faces:
         quality=rows.astype(np.float32),
         propagated=rows % 2 == 0,
         to_embed=rows % 3 == 0,
+        sharpness=rows.astype(np.float32),
+        pose=rows.astype(np.float32),
         identities=tuple(Identity(f"p{row}", f"{row}", 0.5, 0.0) for row in rows),
     )
     nothing: dict[str, Any] = dict.fromkeys(missing)

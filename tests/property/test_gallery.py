@@ -88,7 +88,7 @@ class People(RuleBasedStateMachine):
     def see(self, face: int, look: int) -> None:
         """Tracks of a face that is enrolled are the person's; others gather into one unknown a face."""
         self.tracks += 1
-        summary = track(look_of(face, look), self.tracks, quality=0.5 + look / 10, at=1000.0 + self.tracks)
+        summary = track(look_of(face, look), self.tracks, quality=0.5 + look / 10, at=1000.0 + 100 * self.tracks)
         self.gallery.record(summary, uri="rtsp://cam", is_live=True)
         name = self.owner(face)
         one = self.unknowns.setdefault(face, Someone({face})) if name is None else self.people[name]

@@ -116,3 +116,27 @@ def test_every_format_tells_the_same_faces(items: list[Observation], source: str
             np.testing.assert_allclose(float(found_quality), item.faces.quality[number], atol=5.1e-5)
         np.testing.assert_array_equal(as_parquet[row]["embedding"], embedding[number])
         np.testing.assert_allclose(as_json[row]["embedding"], embedding[number], atol=5.1e-7)
+
+
+ties = st.integers(-(2**20), 2**22).map(lambda number: np.float32(number / 32))  # exactly between two decimals, often
+any_pixels = ties | st.floats(-1, 1, width=32) | st.floats(width=32)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(any_pixels, min_size=4, max_size=400).filter(lambda found: len(found) % 4 == 0))
+def test_columns_of_csv_are_the_bytes_of_pythons_formatting(values: list[np.float32]) -> None:
+    """Whatever the numbers: halves, minus zero, infinities, larger than any picture."""
+    boxes = np.array(values, np.float32).reshape(-1, 4)
+    scores = np.abs(boxes[:, 0])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "faces.csv"
+        table = CsvTable(path, is_part=True)
+        with np.errstate(all="ignore"):
+            table.append(Observation(Frame("clip", 7, 0.28, NoPicture()), Faces(boxes, scores)), "clip")
+        table.seal()
+        table.publish()
+        found = path.read_text().splitlines()
+    for number, (line, box, score) in enumerate(zip(found, boxes.tolist(), scores.tolist(), strict=True)):
+        confidence = f"{score:.6f}".rstrip("0").rstrip(".")
+        sides = ",".join(f"{side:.2f}" for side in box)
+        assert line == f"7,{number},{sides},{confidence},0.28" + "," * 17

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.frames import Faces, Frame, Observation
-from stages.tracks.log import TrackLog
+from stages.tracks.log import UNLIKE_COSINE, TrackLog
 from stages.tracks.summary import TrackSummary
 
 DIMENSION = 4
@@ -109,16 +109,25 @@ def check(summary: TrackSummary, number: int, seen: list[Seen]) -> None:
     assert (summary.start_seconds, summary.end_seconds) == (seen[0].seconds, seen[-1].seconds)
     # The first face counts, and after it those that were detected.
     candidates = [face for place, face in enumerate(seen) if place == 0 or not face.is_propagated]
-    best = max(candidates, key=lambda face: face.quality)
+    best = max(
+        candidates, key=lambda face: (face.embedding is not None, face.quality)
+    )  # an embedded face is shown first
     assert (summary.best_frame, summary.best_seconds) == (best.index, best.seconds)
     assert summary.best_quality == pytest.approx(best.quality)
     assert summary.best_box_xyxy.tolist() == box_of(number, best.index)
-    embedded = [face for face in seen if face.embedding is not None]
+    embedded: list[np.ndarray[tuple[int], np.dtype[np.float64]]] = []
+    for face in seen:
+        if face.embedding is not None:
+            total = np.sum(embedded, axis=0) if embedded else np.zeros(DIMENSION)
+            length, looks = float(np.linalg.norm(total)), np.array(face.embedding)
+            # Of another person than the mean so far, unless it weighs more than all that.
+            if not embedded or face.quality > length or looks @ total >= UNLIKE_COSINE * length:
+                embedded.append(max(face.quality, 1e-3) * looks)
     assert summary.embeddings == len(embedded)
     if not embedded:
         assert summary.embedding is None
         return
-    total = sum(max(face.quality, 1e-3) * np.array(face.embedding) for face in embedded)
+    total = np.sum(embedded, axis=0)
     assert summary.embedding is not None
     assert summary.embedding.dtype == np.float32
     np.testing.assert_allclose(summary.embedding, total / np.linalg.norm(total), atol=1e-3)

@@ -11,6 +11,7 @@ import numpy as np
 from stages.buffers import BufferPool, Lease
 from stages.frames import Faces, Frame, Observation, Picture
 from stages.imaging.patches import PATCH_SIDE, THUMBNAIL_SIZE, Gray, PatchWindow
+from stages.sink.base import Sink
 from stages.sources import SourceEnded, VideoInfo
 from tests.runtime.latches import BOUND_SECONDS
 
@@ -158,7 +159,7 @@ class ScriptedEmbed:
 
 
 @dataclass
-class RecordingSink:
+class RecordingSink(Sink):
     """Remembers what it was told; raises `error` at frame `fails_at`."""
 
     error: Exception | None = None
@@ -166,9 +167,6 @@ class RecordingSink:
     rows: list[int] = field(default_factory=list)
     ended: SourceEnded | None = None
     was_abandoned: bool = False
-
-    def open(self, info: VideoInfo) -> None:
-        pass
 
     def write(self, observation: Observation) -> None:
         if self.error and observation.frame.index == self.fails_at:

@@ -401,7 +401,7 @@ def test_a_source_that_hangs_in_a_library_holds_up_no_stop(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """b waits in `open` for a server, deaf to interrupts; abort(); all is settled, b too; later its thread ends."""
-    monkeypatch.setattr("visage.runtime.pipeline.SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr("visage.runtime.settlement.SETTLE_SECONDS", 0.05)
     answers = threading.Event()
     hanging = rig.source("b", 1)
     opened = hanging.open

@@ -9,12 +9,13 @@ from stages.chain import Chain
 from stages.contract import Hook, Stage
 from stages.decode.array_source import ArrayFrames
 from stages.frames import Observation
+from stages.identify.roster import KnownPeople
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly.choice import choose_platform
 from visage.assembly.plan import ModelPlan
 from visage.assembly.platform import Pictures, Platform
-from visage.assembly.stages import KnownPeople, detecting_stage, embedding_stage
+from visage.assembly.stages import detecting_stage, embedding_stage
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models import Progress

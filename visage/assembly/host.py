@@ -13,6 +13,7 @@ from stages.backends.base import Backend, HostTensor
 from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import MAX_CHUNK, OpenVINOBackend
 from stages.buffers import DeviceSession
+from stages.buffers.heap import keep_heap_small
 from stages.contract import FrameSource, Stage
 from stages.decode.array_source import ArrayFrames
 from stages.decode.video import VideoSource
@@ -45,9 +46,9 @@ SECOND_LOOK_BATCH = 8
 BATCH_DEADLINE_SECONDS = 0.01
 INBOX_CAPACITY = 8
 QUEUE_CAPACITY = 16
-# Of a file, in all queues and threads together: 3 MB each at 1080p. An embedder's batch of 32 faces may hold ten.
-MOST_PICTURES = 24
-FEW_PICTURES = 16
+# Of a file, in queues and threads beside the detector: 3 MB each at 1080p. 32 faces to embed may be of ten pictures.
+MOST_PICTURES = 20
+FEW_PICTURES = 6
 
 
 class HostPlatform:
@@ -72,6 +73,7 @@ class HostPlatform:
         self.concurrent_files = max(2, settings.cpu_threads)
         # Networks and decoders keep all processors busy; OpenCV's own pool would only take turns with them.
         cv2.setNumThreads(1)
+        keep_heap_small()
         self._embeds_few = settings.embeds in ("auto", "best")
         self._detector = self._backend(plan.detector.name, self.detect_batch, max_chunk=1)
         self._embedder = (
@@ -184,7 +186,7 @@ class HostPlatform:
     def _pictures(self, spec: SourceSpec) -> int:
         """A file waits for buffers, so few do; a camera short of them would drop what is new, its inbox what is old."""
         if not spec.is_live:
-            return FEW_PICTURES if self._embeds_few else MOST_PICTURES
+            return self.detect_batch + (FEW_PICTURES if self._embeds_few else MOST_PICTURES)
         limits = PipelineLimits(
             detect_batch=self.detect_batch,
             live_inbox_capacity=self.inbox_capacity,

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from stages.contract import FrameSource, Stage
 from stages.decode.array_source import ArrayFrames
-from stages.frames import Frame, Observation, Picture
+from stages.frames import Frame, Observation
 from stages.imaging.patches import PatchReader
 from visage.config.sources import SourceSpec
+from visage.runtime.job import Pictures
 
 __all__ = ["Pictures", "Platform"]
-
-
-class Pictures(Protocol):
-    """Brings pictures to the host."""
-
-    def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
-        """The upright picture as uint8 (H, W, 3), BGR, in host memory. See `stages.imaging.base.Imaging.to_bgr`."""
 
 
 class Platform(Pictures, Protocol):

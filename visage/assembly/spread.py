@@ -33,25 +33,19 @@ WORKER_BYTES = 2 << 30
 """Of a card's memory: networks, decoders' surfaces, and pictures that wait."""
 
 
-def tasks_for(settings: Settings, sources: Sequence[SourceSpec], *, needs_pixels: bool, log_level: int) -> list[Task]:
-    """What to tell each worker process; empty where one pipeline in this process does it all.
+def tasks_for(settings: Settings, sources: Sequence[SourceSpec], *, log_level: int, waiting: int = 0) -> list[Task]:
+    """Return what to tell each worker process; nothing where one pipeline in this process does it all.
 
     Args:
-        needs_pixels: some output reads pictures, which stay in the process that decoded them.
-
-    Raises ValueError if the settings ask for several processes and that can't be.
+        waiting: worker processes that were started already: on a card one is enough to use them.
     """
-    if needs_pixels:
-        if settings.workers is not None and settings.workers > 1:
-            raise ValueError("what reads pictures has to be in the process that decodes them: leave workers at 1")
-        return []
     cards = _cards(settings)
     devices = [f"cuda:{card.ordinal}" for card in cards] or [settings.device]
     files = settings.concurrent_files or (FILES_A_CARD * len(cards) if cards else settings.cpu_threads)
     concurrent = min(len(sources), files + sum(spec.is_live for spec in sources))
     count = settings.workers or _enough(cards, concurrent, tracks=settings.track)
     count = min(count, len(sources))
-    if count < 2:  # noqa: PLR2004
+    if count < (1 if cards and waiting else 2):
         return []
     return [
         Task(

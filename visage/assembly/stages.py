@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Protocol
 
 from stages.chain import Chain
 from stages.contract import Stage
 from stages.frames import Frame, Observation
 from stages.identify.continuity import ContinuityStage
-from stages.identify.roster import Roster
+from stages.identify.roster import KnownPeople
 from stages.identify.sparing import SparingStage
 from stages.identify.stage import IdentifyStage
 from stages.track.scheduling import LONGEST
@@ -18,28 +17,11 @@ from visage.assembly.platform import Platform
 from visage.config import Settings
 
 __all__ = [
-    "KnownPeople",
     "delivers_all",
     "detecting_stage",
     "detection_interval",
     "embedding_stage",
-    "identifying_stage",
 ]
-
-
-class KnownPeople(Protocol):
-    """The people that faces are compared with; `visage.people.Gallery` is one."""
-
-    @property
-    def threshold(self) -> float:
-        """Lowest cosine similarity at which a face gets a person's name."""
-
-    @property
-    def margin(self) -> float:
-        """How much more similar than the next person the best one has to be."""
-
-    def roster(self) -> Roster:
-        """Return the people of this moment; quick, called from the stage's thread."""
 
 
 def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: bool) -> Stage[Frame, Observation]:
@@ -70,15 +52,10 @@ def embedding_stage(
     embed = Chain(recognise, ContinuityStage())
     if people is None:
         return embed
-    named = Chain(embed, identifying_stage(people))
+    named = Chain(embed, IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin))
     if settings.embed != "auto" or not settings.track:
         return named
     return SparingStage(named, threshold=people.threshold)
-
-
-def identifying_stage(people: KnownPeople) -> IdentifyStage:
-    """Return the stage that names faces by their embeddings."""
-    return IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin)
 
 
 def detection_interval(settings: Settings) -> int:

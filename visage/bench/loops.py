@@ -64,12 +64,10 @@ def _loop(settings: Settings, platform: HostPlatform, clip: Path, meter: Meter, 
         if embed is not None:
             observations = embed.process(observations)
         for observation in observations:
-            for sink in sinks:
-                sink.write(observation)
+            sinks.write(observation)
             observation.release()
             meter.mark(frame.index, len(observation.faces))
-    for sink in sinks:
-        sink.close(SourceEnded(spec.source_id, source.frames_decoded))
+    sinks.close(SourceEnded(spec.source_id, source.frames_decoded))
     run = meter.finish()
     source.close()
     return run

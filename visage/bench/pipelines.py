@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages.frames import Observation
-from stages.sink.base import ObservingSink
+from stages.sink.base import Sink
 from visage.assembly import build
 from visage.bench.measurement import Meter, Pass
 from visage.bench.outputs import make_sinks
@@ -33,7 +33,7 @@ def run_pipeline(settings: Settings, clip: Path, meter: Meter, output: Path) -> 
     return run
 
 
-class _MeterSink(ObservingSink):
+class _MeterSink(Sink):
     """Comes after the tables: a frame that gets here is written."""
 
     def __init__(self, meter: Meter) -> None:

@@ -6,13 +6,14 @@ import hashlib
 import json
 import statistics
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from visage import __version__
 from visage.bench.clip import Clip
+from visage.bench.command import command_record
 from visage.bench.suite import Results
 from visage.config import Settings
 from visage.models import ModelStore, detector_spec, embedder_spec
@@ -94,6 +95,7 @@ def make_record(settings: Settings, clip: Clip, results: Results) -> Record:
         "first_row_seconds": statistics.median(run.first_row_seconds for run in pipelines),
         "peak_rss_bytes": statistics.median(run.peak_rss_bytes for run in pipelines),
         "long_peak_rss_bytes": long[0].peak_rss_bytes if long else None,
+        "commands": [command_record(replace(run, limit_fps=limit_fps)) for run in results.commands],
         "stages": {name: asdict(cost) for name, cost in stages.items()},
         "rounds": {name: [asdict(run) for run in runs] for name, runs in results.runs.items()},
     }
@@ -118,6 +120,8 @@ def rates(record: Record) -> dict[str, float]:
     """Return the figures by which two records are compared: frames a second, bytes and seconds."""
     found = {name: value for name, value in record.items() if name.endswith(("_fps", "_bytes", "_seconds"))}
     found["efficiency"] = record["efficiency"]
+    for run in record.get("commands", []):
+        found |= {f"{run['title']}, {key}": run[key] for key in ("fps", "first_row_seconds", "tail_seconds")}
     found |= {f"{name} CPU s/frame": stage["cpu_seconds_per_frame"] for name, stage in record["stages"].items()}
     return {name: value for name, value in found.items() if value}
 

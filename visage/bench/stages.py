@@ -108,8 +108,7 @@ class _StageBench:
                     seen = list(self._embed.process(seen))
             with self._timing("sink", count):
                 for item in seen:
-                    for sink in self._sinks:
-                        sink.write(item)
+                    self._sinks.write(item)
             self.timers["faces"].items += sum(len(item.faces) for item in seen)
             for item in seen:
                 item.release()
@@ -117,8 +116,7 @@ class _StageBench:
     def finish(self) -> None:
         """Make the outputs durable; it counts."""
         with self._timing("sink", 0):
-            for sink in self._sinks:
-                sink.close(SourceEnded(self._spec.source_id, next(self._index)))
+            self._sinks.close(SourceEnded(self._spec.source_id, next(self._index)))
 
     def costs(self, frames: int) -> StageCosts:
         units = {"align": "faces", "embed": "faces"}
@@ -138,8 +136,7 @@ class _StageBench:
         )
 
     def close(self) -> None:
-        for sink in self._sinks:
-            sink.abandon()
+        self._sinks.abandon()
         self._container.close()
         self._admission.close()
         stages: list[Stage[Frame, Observation] | Stage[Observation, Observation] | None] = [

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from visage.bench.child import MeasurementFailed, measure, measure_costs
 from visage.bench.clip import Clip, excerpt
+from visage.bench.command import CommandRun, measure_command
 from visage.bench.measurement import Pass, StageCost, StageCosts
 from visage.config import Settings
 
@@ -28,6 +29,9 @@ SKIPPING_TIMES = 4
 
 LONG_TIMES = 20
 """How much longer the clip is on which memory must not grow."""
+
+FILMS = 4
+"""Read at once by the real command, into one table."""
 
 FACE_TOLERANCE = 0.01
 """Share of faces by which passes may differ: batches of another size round otherwise, at the score threshold."""
@@ -58,6 +62,10 @@ class Suite:
             for number in range(1, self._rounds + 1):
                 self._round(results, looped, f"round {number} of {self._rounds}")
             self._copies(results)
+            self._report("the real command")
+            for films, dst in ((1, "out"), (FILMS, "all.parquet")):
+                title = f"{films} film{'s' * (films > 1)} to {'a folder' if dst == 'out' else 'one table'}"
+                results.commands.append(measure_command(self._settings, looped.path, films=films, dst=dst, title=title))
             if self._with_long:
                 self._measure(results, "long", "pipeline", self._settings, self._looped(Path(scratch), LONG_TIMES), "")
         self._check_faces(results)
@@ -108,12 +116,14 @@ class Results:
     Attributes:
         runs: passes by name: decode, sequential, sequential_threaded, pipeline, and where they were asked for
             detection, skipping, skipping_decode, long.
+        commands: of the real command, once each: they take long, and their length evens them out.
         copies_fps: of as many one-thread loops as there are cores, side by side, together: what the machine can do.
     """
 
     costs: list[StageCosts] = field(default_factory=list)
     runs: dict[str, list[Pass]] = field(default_factory=dict)
     copies_fps: list[float] = field(default_factory=list)
+    commands: list[CommandRun] = field(default_factory=list)
 
     def fps(self, name: str) -> float | None:
         """Return the median of the rounds, in frames a second; None if it was not measured."""

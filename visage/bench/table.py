@@ -10,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from visage.bench.command import COLUMNS, command_row
 from visage.bench.record import rates, targets
 
 __all__ = ["print_comparison", "print_record", "print_table"]
@@ -58,6 +59,11 @@ def print_record(console: Console, record: dict[str, Any]) -> None:
         cpu = min((run["cpu_seconds_per_frame"] for run in runs), default=None)
         rows.append((title, f"{record[key]:.1f}", "" if cpu is None else f"{1000 * cpu:.2f}"))
     print_table(console, ("whole", "fps", "CPU ms/frame"), rows)
+
+    if record.get("commands"):
+        commands = [command_row(run) for run in record["commands"]]
+        commands.append(("the cores' limit: cores / sum", f"{record['limit_fps']:.1f}", "", "", "", ""))
+        print_table(console, COLUMNS, commands)
 
     rows = [(target.title, str(target), "ok" if target.is_met else "missed") for target in targets(record)]
     print_table(console, ("ratio", "", ""), rows)

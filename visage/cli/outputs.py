@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -12,27 +11,25 @@ from pathlib import Path
 import typer
 
 from stages.errors import OutputExists, OutputFailed, SinkError
-from stages.sink.annotate import CONTAINERS, AnnotatedVideoSink
+from stages.sink.annotate import CONTAINERS
 from stages.sink.base import Sink
 from stages.sink.blur import ALL
 from stages.sink.destination import TABLES, Destination, check_writable, destination_for
 from stages.sink.metadata import RunDescription
-from stages.sink.window import WindowSink, load_pygame
+from stages.sink.window import load_pygame
 from stages.sources import VideoInfo
-from visage.assembly import Pictures
+from visage.cli.job_outputs import FileOutputs
 from visage.config.sources import SourceSpec
 from visage.runtime.source import Outcome
 
 __all__ = ["OutputOptions", "Outputs"]
-
-logger = logging.getLogger(__name__)
 
 # What is surely meant to be a file, and can't be one: without this it would become a folder of that name.
 FILE_SUFFIX = re.compile(r"\.(?:[a-z]{2,5}|h5|hdf5|[a-z]4[a-z])", re.IGNORECASE)
 
 
 class Outputs:
-    """The outputs of one run; `open_sinks` is what `visage.assembly.build` asks for."""
+    """The outputs of one run: checked, begun, closed."""
 
     def __init__(
         self, options: OutputOptions, run: RunDescription, sources: Sequence[SourceSpec], *, knows_people: bool
@@ -53,11 +50,6 @@ class Outputs:
                 folders=options.folders,
             )
 
-    @property
-    def needs_pixels(self) -> bool:
-        """Whether some sink reads pictures."""
-        return self._options.show or self._options.annotate is not None
-
     def check(self) -> None:
         """Raises typer.BadParameter, OutputExists, OutputFailed, DisplayUnavailable: what would fail later."""
         self._check_options()
@@ -73,33 +65,34 @@ class Outputs:
         for folder in {path.parent for path in annotated}:
             check_writable(folder)
 
-    def open_sinks(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
-        """A source's sinks, not yet opened."""
+    def begin(self) -> FileOutputs:
+        """Stage what the sources share; return what writes each of them. Raises OutputExists, OutputFailed."""
+        options = self._options
+        videos = {source_id: self._annotated(source_id) for source_id in self._sources}
+        return FileOutputs(
+            tables=None if self._destination is None else self._destination.begin(),
+            videos={source_id: path for source_id, path in videos.items() if path is not None},
+            audio_uris={source_id: spec.uri for source_id, spec in self._sources.items() if options.annotate},
+            blur=options.blur,
+            boxes=options.boxes,
+            show=options.show,
+            force=options.force,
+        )
+
+    def open_shared(self, info: VideoInfo) -> list[Sink]:
+        """Return the sinks that join a source's results with the others', not yet opened."""
         self._started.add(info.source_id)
-        sinks = [] if self._destination is None else self._destination.sinks_for(info)
-        path = self._annotated(info.source_id)
-        is_still_among_others = info.frame_count == 1 and len(self._sources) > 1
-        if path is not None and not is_still_among_others:
-            audio_uri = None if info.is_live else self._sources[info.source_id].uri
-            sinks.append(
-                AnnotatedVideoSink(
-                    path,
-                    to_bgr=pictures.to_bgr,
-                    audio_uri=audio_uri,
-                    on_sound_lost=logger.warning,
-                    blur=self._options.blur,
-                    with_boxes=self._options.boxes,
-                    force=self._options.force,
-                )
-            )
-        if self._options.show:
-            sinks.append(WindowSink(to_bgr=pictures.to_bgr))
-        return sinks
+        return [] if self._destination is None else self._destination.shared_sinks(info)
 
     def close(self) -> None:
         """After the last source. Raises OutputExists, OutputFailed."""
         if self._destination is not None:
             self._destination.close()
+
+    def discard(self) -> None:
+        """Remove what is staged and shared, where the run did not get to its end. Does nothing after `close`."""
+        if self._destination is not None:
+            self._destination.discard()
 
     def describe(self, outcomes: Mapping[str, Outcome]) -> str:
         """Where the results are, for a person; what failed has been or will be told."""

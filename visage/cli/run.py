@@ -120,26 +120,30 @@ def run(
     130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP: the first signal finishes and writes what is in flight,
     a second drops it.
     """
+    from visage.head_start import HeadStart, likely_workers  # noqa: PLC0415
     from visage.observe.logging import configure_logging  # noqa: PLC0415
     from visage.observe.tried import warn_of_untried  # noqa: PLC0415
 
     configure_logging(log_level, log_format)
-    warn_of_untried()
-    from visage.cli.outputs import OutputOptions  # noqa: PLC0415
-    from visage.cli.run_session import Session, make_settings  # noqa: PLC0415
+    with HeadStart(likely_workers(src, settings)) as head_start:
+        warn_of_untried()
+        from visage.cli.outputs import OutputOptions  # noqa: PLC0415
+        from visage.cli.run_session import Session, make_settings  # noqa: PLC0415
 
-    chosen = make_settings(
-        {
-            **settings,
-            **({"embed": False} if no_embed else {}),
-            "track": False if no_track else None,
-            "propagate": False if no_propagate or (no_track and settings["frameskip"] != "auto") else None,
-            "min_face": min_face,
-            "model_dir": model_dir,
-        }
-    )
-    outputs = OutputOptions(
-        dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force, excel=excel
-    )
-    session = Session(chosen, outputs, quiet=quiet, exclude=tuple(exclude or ()), resume=resume)
-    raise typer.Exit(session.run(src))
+        chosen = make_settings(
+            {
+                **settings,
+                **({"embed": False} if no_embed else {}),
+                "track": False if no_track else None,
+                "propagate": False if no_propagate or (no_track and settings["frameskip"] != "auto") else None,
+                "min_face": min_face,
+                "model_dir": model_dir,
+            }
+        )
+        outputs = OutputOptions(
+            dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force, excel=excel
+        )
+        session = Session(
+            chosen, outputs, quiet=quiet, exclude=tuple(exclude or ()), resume=resume, head_start=head_start
+        )
+        raise typer.Exit(session.run(src))

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -21,21 +21,21 @@ import anyio.to_thread
 import typer
 from pydantic import ValidationError
 
-from stages.sink.base import Sink
 from stages.sink.blur import ALL, UNKNOWN_ONLY
 from stages.sink.destination import TABLES
-from stages.sources import VideoInfo
-from visage.assembly import Pictures, build_run, describe_run
+from visage.assembly import build_run, describe_run
 from visage.cli.outputs import OutputOptions, Outputs
 from visage.cli.reporting import report
 from visage.cli.resume import resume
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
+from visage.head_start import HeadStart
 from visage.observe.builds import EngineBuilds
 from visage.observe.downloads import DownloadProgress
 from visage.observe.progress import RunProgress, choose_progress
 from visage.people import Gallery, GallerySession
 from visage.people.errors import NoSuchPerson
+from visage.runtime.job import JobOutputs
 from visage.runtime.run import Run
 from visage.runtime.source import Outcome
 from visage.runtime.state import SourceState
@@ -50,13 +50,15 @@ FLAGS = {"start_seconds": "--start", "end_seconds": "--end", "embed": "--no-embe
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """How to analyse, and where the results go."""
+    """How to analyse, and where the results go. `extra`: outputs besides those of the options."""
 
     settings: Settings
     outputs: OutputOptions
     quiet: bool = False
     exclude: tuple[str, ...] = ()
     resume: bool = False
+    extra: tuple[JobOutputs, ...] = ()
+    head_start: HeadStart = field(default_factory=HeadStart)
 
     def run(self, arguments: Sequence[str]) -> int:
         """Analyse what the arguments name; returns the exit code."""
@@ -107,8 +109,6 @@ class Session:
             self.outputs, describe_run(self.settings), specs, knows_people=self.settings.gallery is not None
         )
         outputs.check()
-        if outputs.needs_pixels and (self.settings.workers or 1) > 1:
-            raise typer.BadParameter("--workers: --annotate and --show need the pictures here; leave it at 1")
         if self.settings.gallery is None:
             return self._run_pipeline(specs, outputs, None)
         if not (self.settings.gallery / "gallery.sqlite").exists():
@@ -135,25 +135,26 @@ class Session:
     def _run_pipeline(
         self, specs: Sequence[SourceSpec], outputs: Outputs, people: GallerySession | None
     ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
-        def open_sinks(info: VideoInfo, pictures: Pictures) -> list[Sink]:
-            return [*outputs.open_sinks(info, pictures), *(people.sinks_for(info, pictures) if people else [])]
-
         started = time.monotonic()
-        with contextlib.closing(DownloadProgress()) as downloads:
-            run = build_run(
-                self.settings,
-                specs,
-                open_sinks=open_sinks,
-                keep_pixels=outputs.needs_pixels or (people is not None and people.needs_pixels),
-                people=None if people is None else people.gallery,
-                progress=None if self.quiet else downloads,
-                on_build=None if self.quiet else EngineBuilds(),
-            )
         is_whole = self.settings.start_seconds == 0 and self.settings.end_seconds is None
-        with run, contextlib.closing(choose_progress(quiet=self.quiet, whole_sources=is_whole)) as progress:
-            run.start()
-            received = anyio.run(supervise, run, progress, self.settings.drain_seconds)
-        outputs.close()
+        with contextlib.ExitStack() as unfinished:
+            unfinished.callback(outputs.discard)
+            with contextlib.closing(DownloadProgress()) as downloads:
+                run = build_run(
+                    self.settings,
+                    specs,
+                    outputs=[outputs.begin(), *([] if people is None else people.outputs), *self.extra],
+                    open_sinks=outputs.open_shared,
+                    people=None if people is None else people.gallery,
+                    recorder=None if people is None else people.recorder,
+                    progress=None if self.quiet else downloads,
+                    on_build=None if self.quiet else EngineBuilds(),
+                    head_start=self.head_start,
+                )
+            with run, contextlib.closing(choose_progress(quiet=self.quiet, whole_sources=is_whole)) as progress:
+                run.start()
+                received = anyio.run(supervise, run, progress, self.settings.drain_seconds)
+            outputs.close()
         if run.failure is not None:
             raise run.failure
         if not self.quiet:

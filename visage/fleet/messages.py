@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -10,7 +11,9 @@ from typing import TypeAlias
 from stages.backends.tensorrt_builder import BuildProgress
 from visage.config import Settings
 from visage.config.sources import SourceSpec
+from visage.fleet.shared_roster import RosterMessage
 from visage.fleet.wire import ItemBatch
+from visage.runtime.job import JobOutputs
 from visage.runtime.statistics import PipelineStatistics
 
 __all__ = [
@@ -37,18 +40,25 @@ class Task:
             its part of the processors.
         concurrent: sources that it will decode at once.
         log_level: least level of the log records that it passes on.
+        outputs: what each source is written to, by the worker.
+        sends_frames: what is found in each frame goes to the owner as well.
+        naming: threshold and margin for people's names; the people follow. None where no one is to be named.
     """
 
     settings: Settings
     concurrent: int
     log_level: int
+    outputs: Sequence[JobOutputs] = ()
+    sends_frames: bool = False
+    naming: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Begin with this source now."""
+    """Begin with this source now. `again`: a worker that was lost had begun with it."""
 
     spec: SourceSpec
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class Stop:
     mode: StopMode
 
 
-Command: TypeAlias = Add | Interrupt | Stop
+Command: TypeAlias = Add | Interrupt | Stop | RosterMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 
 from visage.fleet.messages import Command, Failed, Report, Stopped, Task
+from visage.fleet.shared_roster import RosterSnapshot
+from visage.head_start import Started
 from visage.runtime.errors import RuntimeFailure
 
 __all__ = ["EXIT_SECONDS", "WorkerLost", "WorkerProcess"]
 
 EXIT_SECONDS = 5.0
 """Longest wait for a worker to leave that has nothing more to say or was told to drop everything. It is killed then:
-its memory and its share of a card are the system's to free, and all that is to last is written by its owner."""
-
+its memory and its share of a card are the system's to free, and what it had not published is of no use."""
 
 LEAVE_SECONDS = 20.0
 """The same for a worker that has said that it is done."""
@@ -38,61 +36,54 @@ class WorkerProcess:
         name: str,
         task: Task,
         *,
-        entry: str,
+        launch: Callable[[], Started],
         on_report: Callable[[WorkerProcess, Report], None],
         on_gone: Callable[[WorkerProcess, Exception | None], None],
     ) -> None:
         """
         Args:
             name: for people and for the listening thread.
-            entry: the module to run: it serves the socket whose number is its argument, with a `Worker`.
+            launch: starts the process, or gives one that waits for its task already.
             on_report: told of every message, on the listening thread; while it waits, so does the worker.
             on_gone: told once, on the same thread, that nothing more will come: an error if the worker said so or ended
                 without being told to.
         """
         self.name = name
-        self._task = task
-        self._entry = entry
+        self.task = task
+        self._launch = launch
         self._on_report = on_report
         self._on_gone = on_gone
-        self._connection, self._theirs = multiprocessing.Pipe()
+        self._started: Started | None = None
         self._sending = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
         self._error: Exception | None = None
         self._may_end = False
         self._has_ended = threading.Event()
         self._thread = threading.Thread(target=self._listen, name=name)
 
     def __repr__(self) -> str:
-        state = "not started" if self._process is None else f"process {self._process.pid}"
+        state = "not started" if self._started is None else f"process {self._started.process.pid}"
         return f"<WorkerProcess {self.name}, {state}>"
 
     @property
     def process_id(self) -> int | None:
         """None before the start."""
-        return None if self._process is None else self._process.pid
+        return None if self._started is None else self._started.process.pid
 
     def start(self) -> None:
         """Start the process; it loads its networks and then reports `Ready`."""
-        descriptor = self._theirs.fileno()
-        # It is to find the modules that this process has found, and none that happen to lie in the current folder.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        code = f"import sys; sys.path[:] = filter(None, sys.path); from {self._entry} import main; main()"
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", code, str(descriptor)],
-            pass_fds=[descriptor],
-            stdin=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is the owner's to hear, from the first moment on
-        )
-        self._theirs.close()
-        self._connection.send(self._task)
+        self._started = self._launch()
+        self._sending.acquire()  # for the thread, which lets go when the task is sent: commands come after it
         self._thread.start()
 
     def tell(self, command: Command) -> None:
         """Send a command; one that has gone does not hear it, and `on_gone` has told or will."""
         with self._sending, contextlib.suppress(OSError):
-            self._connection.send(command)
+            self._there.connection.send(command)
+
+    def share(self, people: RosterSnapshot) -> None:
+        """Send it the people that faces are compared with; see `tell`."""
+        with self._sending, contextlib.suppress(OSError):
+            people.send(self._there.connection)
 
     def let_go(self) -> None:
         """From now on its end is no failure."""
@@ -103,20 +94,31 @@ class WorkerProcess:
 
         Says whether process and thread have ended.
         """
-        if self._process is None:
+        if self._started is None:
             return True
+        process = self._started.process
         if self._has_ended.wait(timeout_seconds):
             self._thread.join(LEAVE_SECONDS + EXIT_SECONDS)
-        if self._process.poll() is None:
-            self._process.kill()
+        if process.poll() is None:
+            process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(EXIT_SECONDS)
+                process.wait(EXIT_SECONDS)
         if self._thread.ident is not None:
             self._thread.join(EXIT_SECONDS)
-        return not self._thread.is_alive() and self._process.poll() is not None
+        return not self._thread.is_alive() and process.poll() is not None
+
+    @property
+    def _there(self) -> Started:
+        if self._started is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._started
 
     def _listen(self) -> None:
         try:
+            with contextlib.suppress(OSError):  # it has ended already, and is not heard of below
+                # Here: a long task waits until the process reads it, and other processes are to start meanwhile.
+                self._there.connection.send(self.task)
+            self._sending.release()
             while (report := self._next_report()) is not None:
                 if isinstance(report, Stopped):
                     self._may_end = True
@@ -132,20 +134,19 @@ class WorkerProcess:
         finally:
             self._has_ended.set()
             with self._sending:
-                self._connection.close()
+                self._there.connection.close()
             self._on_gone(self, self._reap())
 
     def _next_report(self) -> Report | None:
         """None when the worker has gone."""
         try:
-            report: Report = self._connection.recv()
+            report: Report = self._there.connection.recv()
         except (EOFError, OSError):
             return None
         return report
 
     def _reap(self) -> Exception | None:
-        process = self._process
-        assert process is not None
+        process = self._there.process
         try:
             # Who has said its last word is only freeing its card, which is better not cut short.
             status = process.wait(LEAVE_SECONDS if self._may_end else EXIT_SECONDS)
@@ -158,4 +159,4 @@ class WorkerProcess:
         if self._error is not None or self._may_end:
             return self._error
         how = f"was ended by signal {-status}" if status < 0 else f"ended with code {status}"
-        return WorkerLost(f"the process {self.name} {how}; what it had found is kept, run these videos again")
+        return WorkerLost(f"the process {self.name} {how}")

@@ -1,8 +1,8 @@
-"""Observations as bytes, on their way from a worker process to the one that writes them. Pixels stay behind.
+"""What a worker process sends of its sources: their starts and ends, the tracks that ended, and frames where the owner
+wants them.
 
 One array a field carries the faces of all frames of a message: pickling many small arrays, and making them again, would
-cost the receiving interpreter more than all else it does for a frame. Identities stay behind too: people are named
-where the gallery is, which is not in a worker.
+cost the receiving interpreter more than all else it does for a frame. Pixels stay behind.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.frames import FACE_ARRAYS, Faces, Frame, Observation
+from stages.frames import FACE_ARRAYS, Faces, Frame, Identity, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
+from visage.fleet.recording import TrackReport
 from visage.runtime.sinks import SinkItem
 
-__all__ = ["ItemBatch", "Unpacker"]
+__all__ = ["ItemBatch", "Unpacker", "WireItem"]
 
-Entry: TypeAlias = "_Row | SourceStarted | SourceEnded"
+WireItem: TypeAlias = SinkItem | TrackReport
+Entry: TypeAlias = "_Row | SourceStarted | SourceEnded | TrackReport"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class ItemBatch:
     columns: dict[str, NDArray[Any]]
 
     @classmethod
-    def of(cls, items: Sequence[SinkItem]) -> ItemBatch:
+    def of(cls, items: Sequence[WireItem]) -> ItemBatch:
         """Pack these, in their order."""
         columns: dict[str, list[NDArray[Any]]] = {name: [] for name in FACE_ARRAYS}
         entries: list[Entry] = []
@@ -55,11 +57,11 @@ class Unpacker:
     def __init__(self) -> None:
         self._pictures: dict[str, _NoPixels] = {}
 
-    def unpack(self, batch: ItemBatch) -> list[SinkItem]:
+    def unpack(self, batch: ItemBatch) -> list[WireItem]:
         """The items that were packed; their frames have no pixels to give back."""
         return list(self._items(batch.entries, batch.columns))
 
-    def _items(self, entries: Sequence[Entry], columns: dict[str, NDArray[Any]]) -> Iterator[SinkItem]:
+    def _items(self, entries: Sequence[Entry], columns: dict[str, NDArray[Any]]) -> Iterator[WireItem]:
         starts = dict.fromkeys(FACE_ARRAYS, 0)
         for row in entries:
             if isinstance(row, SourceStarted):
@@ -78,7 +80,8 @@ class Unpacker:
             frame = Frame(
                 row.source_id, row.number, row.pts_seconds, picture, row.captured_at, row.detect, row.connection
             )
-            yield Observation(frame, Faces(**arrays), row.ended_tracks, row.is_detected)
+            faces = Faces(**arrays, identities=row.identities)
+            yield Observation(frame, faces, row.ended_tracks, row.is_detected)
 
 
 class _Row(NamedTuple):
@@ -94,6 +97,7 @@ class _Row(NamedTuple):
     ended_tracks: tuple[int, ...]
     faces: int
     fields: tuple[str, ...]
+    identities: tuple[Identity | None, ...] | None
 
     @classmethod
     def of(cls, item: Observation, fields: tuple[str, ...]) -> _Row:
@@ -109,6 +113,7 @@ class _Row(NamedTuple):
             item.ended_tracks,
             len(item.faces),
             fields,
+            item.faces.identities,
         )
 
 

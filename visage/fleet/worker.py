@@ -1,7 +1,8 @@
-"""The inside of a worker process: a pipeline whose only sink is the way back to the process that started it.
+"""The inside of a worker process: a pipeline that takes each source from its decoder to its published outputs.
 
-Threads besides the pipeline's: one listens to the owner, the main one obeys, one sends what has been found, one says
-now and then how far everything is. When the owner is gone, however it ended, the worker drops everything and ends too.
+Threads besides the pipeline's: one listens to the owner, the main one obeys, one sends what the owner is to have, one
+reports now and then how far everything is. When the owner is gone, however it ended, the worker drops everything and
+ends too: unfinished outputs are discarded.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import os
 import pickle
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from stages.contract import FrameSource
 from stages.frames import Observation
+from stages.identify.roster import KnownPeople
+from stages.sink.base import Sink
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
 from visage.config.sources import SourceSpec
 from visage.fleet.forwarder import pass_logs_on
@@ -36,17 +39,19 @@ from visage.fleet.messages import (
     Stopped,
     Task,
 )
-from visage.fleet.wire import ItemBatch
+from visage.fleet.recording import RemoteRecorder
+from visage.fleet.shared_roster import RosterMessage, SharedRoster
+from visage.fleet.wire import ItemBatch, WireItem
 from visage.models.engines import OnBuild
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import OverflowPolicy
+from visage.runtime.job import JobPlace, Pictures
 from visage.runtime.pipeline import Pipeline
 from visage.runtime.queue import BoundedQueue
-from visage.runtime.sinks import OpenSinks, SinkItem
 from visage.runtime.source import Outcome
 from visage.runtime.state import SourceState
 
-__all__ = ["Assemble", "Assembly", "Worker"]
+__all__ = ["Assemble", "Assembly", "OpenJobSinks", "Worker"]
 
 AHEAD = 256
 """Items that may wait to be sent."""
@@ -70,7 +75,9 @@ class Worker:
         self._connection = connection
         self._assemble = assemble
         self._sending = threading.Lock()
-        self._outbox: BoundedQueue[SinkItem] = BoundedQueue(AHEAD)
+        self._outbox: BoundedQueue[WireItem] = BoundedQueue(AHEAD)
+        self._people: SharedRoster | None = None
+        self._again: set[str] = set()
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._is_ready = threading.Event()
         self._has_stopped = threading.Event()
@@ -82,11 +89,14 @@ class Worker:
         except (EOFError, OSError):  # it has changed its mind
             return
         pass_logs_on(self._send, task.log_level)
+        if task.naming is not None:
+            self._people = SharedRoster(*task.naming)
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
         try:
             assembly = self._assemble(
                 task,
-                open_sinks=lambda _: [_WayBack(self._outbox)],
+                open_sinks=lambda info, pictures: self._open_sinks(task, info, pictures),
+                people=self._people,
                 on_ended=self._end,
                 on_build=lambda name, progress: self._send(Built(name, progress)),
             )
@@ -110,12 +120,22 @@ class Worker:
                 self._outbox.abort()
                 pipeline.abort()
 
+    def _open_sinks(self, task: Task, info: VideoInfo, pictures: Pictures) -> list[Sink]:
+        recorder = RemoteRecorder(lambda report: self._outbox.put([report]))
+        place = JobPlace(pictures, recorder, again=info.source_id in self._again)
+        sinks = [sink for outputs in task.outputs for sink in outputs.sinks_for(info, place)]
+        return [*sinks, _WayBack(self._outbox, sends_frames=task.sends_frames)]
+
     def _listen(self) -> None:
         """Until the owner closes its end. Networks take minutes to build: who is not wanted any more leaves at once."""
         command: Command | None = None
         while True:
             try:
                 command = self._connection.recv()
+                if isinstance(command, RosterMessage):
+                    assert self._people is not None
+                    self._people.receive(command, self._connection)
+                    continue
             except (EOFError, OSError):
                 command = None
             if command in (None, _ABORT) and not self._is_ready.is_set():
@@ -129,12 +149,16 @@ class Worker:
         while (command := self._commands.get()) is not None:
             if isinstance(command, Add):
                 spec = command.spec
+                if command.again:
+                    self._again.add(spec.source_id)
                 policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
                 with contextlib.suppress(QueueClosed):  # it is stopping, and says so itself
                     pipeline.add(spec.source_id, assembly.frame_source(spec), policy)
             elif isinstance(command, Interrupt):
                 with contextlib.suppress(KeyError):
                     pipeline.interrupt(command.source_id)
+            elif isinstance(command, RosterMessage):
+                raise AssertionError("the listener takes these")
             elif command.mode is StopMode.FINISH:
                 pipeline.finish()
             elif command.mode is StopMode.DRAIN:
@@ -156,10 +180,12 @@ class Worker:
         try:
             while True:
                 items = self._outbox.get_batch(PARCEL)
+                ended = [item.source_id for item in items if isinstance(item, SourceEnded)]
+                if ended:  # its last counts come before its end
+                    self._send(pipeline.statistics())
                 self._send(ItemBatch.of(items))
-                for item in items:
-                    if isinstance(item, SourceEnded):
-                        self._forget(pipeline, item.source_id)
+                for source_id in ended:
+                    pipeline.forget(source_id)  # a worker may read thousands
         except QueueClosed:
             self._send(pipeline.statistics())
             if pipeline.failure is not None:
@@ -172,11 +198,6 @@ class Worker:
             self._outbox.abort()
             pipeline.abort()
             self._send(Stopped())
-
-    def _forget(self, pipeline: Pipeline, source_id: str) -> None:
-        """Say for the last time what it counted: a worker may read thousands."""
-        self._send(pipeline.statistics())
-        pipeline.forget(source_id)
 
     def _report(self, pipeline: Pipeline) -> None:
         while not self._has_stopped.wait(REPORT_SECONDS):
@@ -198,31 +219,36 @@ class Assembly:
     frame_source: Callable[[SourceSpec], FrameSource]
 
 
+OpenJobSinks: TypeAlias = Callable[[VideoInfo, Pictures], Sequence[Sink]]
+
+
 class Assemble(Protocol):
     """Makes the pipeline of a task; `visage.assembly.worker_main` has the one there is."""
 
     def __call__(
-        self, task: Task, *, open_sinks: OpenSinks, on_ended: Callable[[Outcome], None], on_build: OnBuild
+        self,
+        task: Task,
+        *,
+        open_sinks: OpenJobSinks,
+        people: KnownPeople | None,
+        on_ended: Callable[[Outcome], None],
+        on_build: OnBuild,
     ) -> Assembly: ...
 
 
-class _WayBack:
-    """Implements `Sink` with a queue of what is to be sent."""
+class _WayBack(Sink):
+    """Sends the start of a source, and its frames where they are wanted; the end is sent when it is settled."""
 
-    def __init__(self, outbox: BoundedQueue[SinkItem]) -> None:
+    def __init__(self, outbox: BoundedQueue[WireItem], *, sends_frames: bool) -> None:
         self._outbox = outbox
+        self._sends_frames = sends_frames
 
     def open(self, info: VideoInfo) -> None:
         self._outbox.put([SourceStarted(info)])
 
     def write(self, observation: Observation) -> None:
-        self._outbox.put([observation])
-
-    def close(self, ended: SourceEnded) -> None:
-        """The pipeline tells of it when it has settled the source."""
-
-    def abandon(self) -> None:
-        pass
+        if self._sends_frames:
+            self._outbox.put([observation])
 
 
 def _portable(error: Exception) -> Exception:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from visage.config.sources import SourceSpec
 from visage.fleet.messages import Add, Command, Interrupt
 from visage.fleet.process import WorkerProcess
 from visage.runtime.statistics import PipelineStatistics
 
-__all__ = ["WorkerPool"]
+__all__ = ["Loss", "WorkerPool"]
+
+MAX_BEGINNINGS = 2
+"""Of one file: with whose second worker it fails."""
 
 
 class WorkerPool:
@@ -22,15 +26,27 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._members: dict[WorkerProcess, _Member] = {}
         self._waiting = deque(waiting)
+        self._given: dict[str, int] = {}
         self._gives_out = True
 
     @property
     def processes(self) -> list[WorkerProcess]:
-        return list(self._members)
+        """All there are and have been."""
+        with self._lock:
+            return list(self._members)
 
     def add(self, process: WorkerProcess, capacity: int) -> None:
-        """A worker that reads so many sources at once; before any is started."""
-        self._members[process] = _Member(capacity)
+        """Take in a worker that reads so many sources at once."""
+        with self._lock:
+            self._members[process] = _Member(capacity)
+
+    def replace(self, lost: WorkerProcess, start: Callable[[], WorkerProcess]) -> None:
+        """Start another worker for a lost one that was ready, where anything is left to read."""
+        with self._lock:
+            member = self._members[lost]
+            if self._gives_out and member.is_ready and (member.reading or self._waiting):
+                # With the lock held: the word to stop is for it, too.
+                self._members[start()] = _Member(member.capacity)
 
     def give_out(self) -> list[str]:
         """Tell the workers with most room of waiting sources; returns their ids."""
@@ -41,10 +57,11 @@ class WorkerPool:
                 if member.room <= 0:
                     break
                 spec = self._waiting.popleft()
-                member.reading.add(spec.source_id)
+                member.reading[spec.source_id] = spec
+                times = self._given[spec.source_id] = self._given.get(spec.source_id, 0) + 1
                 given.append(spec.source_id)
                 # With the lock held: no source may follow the word to stop.
-                process.tell(Add(spec))
+                process.tell(Add(spec, again=times > 1))
         return given
 
     def mark_ready(self, process: WorkerProcess) -> None:
@@ -60,24 +77,32 @@ class WorkerPool:
     def mark_read(self, process: WorkerProcess, source_ids: set[str]) -> None:
         """It has no more to send of these."""
         with self._lock:
-            self._members[process].reading -= source_ids
+            for source_id in source_ids:
+                self._members[process].reading.pop(source_id, None)
+                self._given.pop(source_id, None)
 
     def keep(self, process: WorkerProcess, statistics: PipelineStatistics) -> None:
         """Remember what it counts."""
         with self._lock:
             self._members[process].statistics = statistics
 
-    def lose(self, process: WorkerProcess) -> tuple[list[str], list[str]]:
-        """It has gone. Returns ids of the sources that it was reading, and, if it was the last, of those that wait."""
+    def lose(self, process: WorkerProcess) -> Loss:
+        """Say what becomes of the sources of a worker that has gone: a file is begun again, once."""
         with self._lock:
             member = self._members[process]
             member.is_gone = True
-            orphans, member.reading = list(member.reading), set()
+            orphans, member.reading = list(member.reading.values()), {}
+            again = [spec for spec in orphans if self._may_begin_again(spec)]
+            failed = [spec.source_id for spec in orphans if spec not in again]
+            self._waiting.extendleft(reversed(again))
             left: list[str] = []
             if all(other.is_gone for other in self._members.values()):
                 left = [spec.source_id for spec in self._waiting]
                 self._waiting.clear()
-        return orphans, left
+        return Loss(tuple(spec.source_id for spec in again), tuple(failed), tuple(left))
+
+    def _may_begin_again(self, spec: SourceSpec) -> bool:
+        return self._gives_out and not spec.is_live and self._given[spec.source_id] < MAX_BEGINNINGS
 
     def interrupt(self, source_id: str) -> None:
         """Let whoever reads it read no more of it."""
@@ -102,10 +127,22 @@ class WorkerPool:
             return [member.statistics for member in self._members.values() if member.statistics is not None]
 
 
+class Loss(NamedTuple):
+    """Sources, when a worker has gone: what it was reading, and what waits where there is no other worker."""
+
+    again: tuple[str, ...] = ()
+    """Will be begun again."""
+
+    failed: tuple[str, ...] = ()
+    """Was begun for the second time, or can't be."""
+
+    left: tuple[str, ...] = ()
+
+
 @dataclass(slots=True, eq=False)
 class _Member:
     capacity: int
-    reading: set[str] = field(default_factory=set)
+    reading: dict[str, SourceSpec] = field(default_factory=dict)
     is_ready: bool = False
     is_gone: bool = False
     statistics: PipelineStatistics | None = None

@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from stages.frames import Observation
-from stages.sink.base import ObservingSink
+from stages.sink.base import Sink
 from visage import __version__
 
 __all__ = ["CAMERA_STATES", "CameraCounts", "ServiceMetrics", "ServiceStatus", "TallySink", "process_registry"]
@@ -144,7 +144,7 @@ class ServiceMetrics(Collector):
             )
 
 
-class TallySink(ObservingSink):
+class TallySink(Sink):
     """Counts embeddings and identified faces; keeps and raises nothing."""
 
     def __init__(self, metrics: ServiceMetrics) -> None:

@@ -7,11 +7,11 @@ import time
 from stages.closing import Closing
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
-from visage.assembly import Pictures
 from visage.config import Settings
 from visage.people.gallery import Gallery, open_gallery
 from visage.people.recorder import SightingRecorder
-from visage.people.sink import SightingSink
+from visage.people.sink import SightingOutputs, SightingSink
+from visage.runtime.job import JobOutputs, Pictures
 
 __all__ = ["GallerySession", "gallery_of"]
 
@@ -69,6 +69,11 @@ class GallerySession(Closing):
             raise
         self.needs_pixels = self.recorder is not None and (is_daemon or self.gallery.keeps_crops)
         self._crops_at, self._keeps_crops = -CROPS_SECONDS, False
+
+    @property
+    def outputs(self) -> list[JobOutputs]:
+        """What a run's sources need besides their other sinks, wherever they are read."""
+        return [] if self.recorder is None else [SightingOutputs(needs_pixels=self.needs_pixels)]
 
     def sinks_for(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         """What a source needs besides its other sinks."""

@@ -1,4 +1,4 @@
-"""One source's tracks into the gallery: a sink that follows them and gives each that ends to the recorder.
+"""One source's tracks into the gallery: a sink that gives each that ends to the recorder.
 
 Reads pictures only where the gallery keeps crops; then it cuts the best shot so far of each track, one JPEG a track in
 view, renewed when a clearly better one comes.
@@ -7,7 +7,8 @@ view, renewed when a clearly better one comes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +16,24 @@ from numpy.typing import NDArray
 
 from stages.addresses import is_address
 from stages.frames import Frame, Observation, Picture
+from stages.sink.base import Sink
 from stages.sources import SourceEnded, VideoInfo
-from stages.tracks.log import TrackLog
 from stages.tracks.summary import TrackSummary
 from visage.people.reader import crop_around
-from visage.people.recorder import SightingRecorder
 from visage.people.recording_time import RecordingTime, recording_time
+from visage.runtime.job import JobPlace, TrackRecorder
 
-__all__ = ["SightingSink"]
+__all__ = ["SightingOutputs", "SightingSink"]
 
 CLEARLY_BETTER = 1.1
 
 
-class SightingSink:
-    """Implements `stages.sink.base.Sink`."""
+class SightingSink(Sink):
+    """Owns the crops of the tracks in view; the recorder is its maker's."""
 
     def __init__(
         self,
-        recorder: SightingRecorder,
+        recorder: TrackRecorder,
         *,
         to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None,
         keeps_crops: Callable[[], bool] = lambda: True,
@@ -45,7 +46,6 @@ class SightingSink:
         self._recorder = recorder
         self._keeps_crops = keeps_crops
         self._to_bgr = to_bgr
-        self._log = TrackLog()
         self._crops: dict[int, tuple[tuple[bool, float], bytes]] = {}
         self._info: VideoInfo | None = None
         self._uri = ""
@@ -60,36 +60,8 @@ class SightingSink:
         if not info.is_live and not is_address(info.uri):
             self._recorded = recording_time(Path(info.uri), info.metadata, duration_seconds=info.duration_seconds)
 
-    def write(self, observation: Observation) -> None:
-        """Tracks that ended before this frame are recorded; never waits."""
-        self._first = self._first or observation.frame
-        self._last = observation.frame
-        self._record(self._log.add(observation))
-        if self._to_bgr is not None and observation.faces and self._keeps_crops():
-            self._cut(observation, self._to_bgr)
-
-    def close(self, ended: SourceEnded) -> None:
-        """The tracks still in view end with the source. What an earlier run saw of the same frames of a file goes."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        self._record(self._log.close())
-        info, first, last = self._info, self._first, self._last
-        if info is not None and first is not None and last is not None and not info.is_live:
-            self._recorder.seen_again(
-                info.source_id,
-                uri=self._uri,
-                first_seconds=first.pts_seconds,
-                last_seconds=last.pts_seconds,
-                before=first.captured_at,
-            )
-
-    def abandon(self) -> None:
-        """What has ended is recorded already; the rest is dropped."""
-        self._is_closed = True
-        self._crops.clear()
-
-    def _record(self, tracks: list[TrackSummary]) -> None:
+    def end_tracks(self, tracks: Sequence[TrackSummary]) -> None:
+        """Record them; never waits."""
         is_live = self._info is not None and self._info.is_live
         is_still = self._info is not None and self._info.frame_count == 1
         session = None if self._first is None else self._first.captured_at
@@ -104,6 +76,33 @@ class SightingSink:
                 crop=None if crop is None else crop[1],
                 recorded=self._recorded,
             )
+
+    def write(self, observation: Observation) -> None:
+        """Note the stretch that was seen, and cut crops where the gallery keeps them."""
+        self._first = self._first or observation.frame
+        self._last = observation.frame
+        if self._to_bgr is not None and observation.faces and self._keeps_crops():
+            self._cut(observation, self._to_bgr)
+
+    def close(self, ended: SourceEnded) -> None:
+        """What an earlier run saw of the same frames of a file goes."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        info, first, last = self._info, self._first, self._last
+        if info is not None and first is not None and last is not None and not info.is_live:
+            self._recorder.seen_again(
+                info.source_id,
+                uri=self._uri,
+                first_seconds=first.pts_seconds,
+                last_seconds=last.pts_seconds,
+                before=first.captured_at,
+            )
+
+    def abandon(self) -> None:
+        """What has ended is recorded already; the rest is dropped."""
+        self._is_closed = True
+        self._crops.clear()
 
     def _cut(self, observation: Observation, to_bgr: Callable[[Picture], NDArray[np.uint8]]) -> None:
         faces = observation.faces
@@ -125,6 +124,23 @@ class SightingSink:
 def _is_better(shot: tuple[bool, float], before: tuple[bool, float]) -> bool:
     """Of two faces, whether they are embedded, and their quality: that of an embedded one is of another measure."""
     return shot[0] if shot[0] != before[0] else shot[1] > CLEARLY_BETTER * before[1]
+
+
+@dataclass(frozen=True, slots=True)
+class SightingOutputs:
+    """Makes each source's sink of sightings. Implements `visage.runtime.job.JobOutputs`.
+
+    Attributes:
+        needs_pixels: crops are kept.
+    """
+
+    needs_pixels: bool
+
+    def sinks_for(self, info: VideoInfo, place: JobPlace) -> list[SightingSink]:
+        """Return the sink; none where no recorder takes the tracks."""
+        if place.recorder is None:
+            return []
+        return [SightingSink(place.recorder, to_bgr=place.pictures.to_bgr if self.needs_pixels else None)]
 
 
 def _uri_of(info: VideoInfo) -> str:

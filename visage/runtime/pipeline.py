@@ -9,34 +9,27 @@ ended after `finish`, when it is drained or aborted, or when a stage fails.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from stages.contract import FrameSource, Hook, Stage
 from stages.frames import Frame, Observation
-from stages.sources import SourceEnded
 from visage.runtime.errors import StageFailed
 from visage.runtime.inboxes import Inboxes, OverflowPolicy
 from visage.runtime.items import face_count, release_all
 from visage.runtime.limits import PipelineLimits
 from visage.runtime.queue import BoundedQueue
+from visage.runtime.settlement import JOIN_SECONDS, Settlement
 from visage.runtime.sinks import OpenSinks, SinkItem, SinkWorker
 from visage.runtime.source import Outcome, RunningSource, SourceItem
 from visage.runtime.source_table import SourceTable
-from visage.runtime.state import PipelineState, SourceState, State
+from visage.runtime.state import PipelineState
 from visage.runtime.statistics import PipelineStatistics
 from visage.runtime.stuck_decoders import StuckDecoders
 from visage.runtime.worker import StageWorker
 
 __all__ = ["Pipeline"]
-
-JOIN_SECONDS = 30.0
-"""Longest wait for a thread that was told to stop."""
-
-SETTLE_SECONDS = 1.0
-"""Longest wait, when nothing more is to be written, for all decode threads to end before they are given up."""
 
 
 class Pipeline:
@@ -59,17 +52,13 @@ class Pipeline:
             on_ended: told of every source whose outputs are durable or whose failure is known; quick, never raises.
                 Called on the sink thread, or on the one that stops the pipeline.
         """
-        self._on_ended = on_ended
         self._limits = limits
-        self._state = State(PipelineState.NEW)
         self._sources = SourceTable(concurrent=limits.concurrent_sources)
-        self._sink_errors: dict[str, BaseException] = {}
-        self._lock = threading.Lock()
-        self._failure: StageFailed | None = None
-        self._give_up_at: float | None = None  # after a failure all decoders may be stuck in the driver that failed
-        self._stopped = threading.Event()
-        self._stragglers = StuckDecoders(self._sources, self._stopped)
-        self._on_stopped: list[Callable[[], None]] = []
+        self._settlement = Settlement(
+            self._sources, on_settled=self._go_on, on_failed=self._stop_reading, on_ended=on_ended
+        )
+        self._state = self._settlement.state
+        self._stuck = StuckDecoders(self._sources, self._settlement.has_stopped)
         self._inboxes: Inboxes[SourceItem] = Inboxes()
         names = ("sink",) if embed is None else ("embed", "sink")
         self._queues: dict[str, BoundedQueue[SinkItem]] = {name: BoundedQueue(limits.queue_capacity) for name in names}
@@ -95,16 +84,8 @@ class Pipeline:
                     on_failure=lambda failure: self._fail(failure, fed_by=(detected,)),
                 )
             )
-        self._sink = SinkWorker(
-            inlet=finished,
-            open_sinks=open_sinks,
-            on_frame=lambda item: self._sources[item.source_id].count(item),
-            on_source_failed=self._fail_source,
-            on_source_ended=self._settle,
-            end_early=self._end_early,
-            on_failure=lambda failure: self._fail(failure, fed_by=tuple(self._queues.values())),
-            on_stopped=self._settle_the_rest,
-        )
+        self._settlement.on_stopped(self._drop_unwritten)
+        self._sink = SinkWorker(inlet=finished, open_sinks=open_sinks, listener=self._settlement)
 
     def __repr__(self) -> str:
         return f"<Pipeline {self._state.current.name}, {self._sources.summary}>"
@@ -115,9 +96,9 @@ class Pipeline:
         return self._state.current
 
     @property
-    def failure(self) -> StageFailed | None:
+    def failure(self) -> Exception | None:
         """The failure that stopped the pipeline, if a stage failed."""
-        return self._failure
+        return self._settlement.failure
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
@@ -139,7 +120,7 @@ class Pipeline:
         is_unstarted = self._sources.withdraw(source)
         source.interrupt()
         if is_unstarted:
-            self._conclude(source, SourceState.INTERRUPTED)
+            self._settlement.withdraw(source_id)
             self._close_if_done()
 
     def give_up(self, source_id: str) -> None:
@@ -173,7 +154,7 @@ class Pipeline:
         self._interrupt_all()
         self._settle_unstarted()
         self._close_if_done()
-        self._stragglers.watch()
+        self._stuck.watch()
 
     def abort(self) -> None:
         """Drop what is in flight and abandon unfinished outputs. Returns at once, may be called from any thread."""
@@ -186,11 +167,11 @@ class Pipeline:
 
     def on_stopped(self, callback: Callable[[], None]) -> None:
         """Have it called when all is written or given up, on the sink thread if it ran. To be said before `start`."""
-        self._on_stopped.append(callback)
+        self._settlement.on_stopped(callback)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait at most this many seconds until all is written and the stages have stopped; return whether it is."""
-        return self._stopped.wait(timeout_seconds)
+        return self._settlement.has_stopped.wait(timeout_seconds)
 
     def close(self, *, drain_seconds: float = 0.0, join_seconds: float = JOIN_SECONDS) -> None:
         """Stop, first by draining for so many seconds, then by aborting, and join every thread.
@@ -202,7 +183,7 @@ class Pipeline:
             self._sources.close()
             self._settle_unstarted()
             with ExitStack() as closing:
-                closing.callback(self._tell_stopped)
+                closing.callback(self._settlement.stopped)
                 for worker in self._workers:
                     closing.callback(worker.close_unstarted)
             return
@@ -211,7 +192,7 @@ class Pipeline:
             self.wait(drain_seconds)
         self.abort()
         until = time.monotonic() + join_seconds
-        threads = (*self._workers, self._sink, self._stragglers)
+        threads = (*self._workers, self._sink, self._stuck)
         stuck = [thread for thread in threads if not thread.join(until - time.monotonic())]
         if stuck:
             raise RuntimeError(f"these did not stop in {join_seconds:.0f} s: {stuck}")
@@ -241,50 +222,34 @@ class Pipeline:
         return self._queues["embed"].get_batch(self._limits.embed_batch, weight=face_count)
 
     def _start_waiting(self) -> None:
-        if self._state.current is PipelineState.RUNNING and self._failure is None:
+        if self._state.current is PipelineState.RUNNING and self.failure is None:
             for source in self._sources.take_startable():
                 source.start()
 
-    def _fail_source(self, source_id: str, error: BaseException) -> None:
-        self._sink_errors[source_id] = error
-        self._sources[source_id].interrupt()
-
-    def _settle(self, ended: SourceEnded) -> None:
-        source = self._sources[ended.source_id]
-        error = self._sink_errors.pop(ended.source_id, None) or ended.error
-        if not source.end(JOIN_SECONDS if self._give_up_at is None else self._give_up_at - time.monotonic()):
-            error = error or RuntimeError(f"the decode thread of {ended.source_id} did not end")
-        state = SourceState.FAILED if error else SourceState.INTERRUPTED if ended.interrupted else SourceState.DONE
-        self._conclude(source, state, error)
+    def _go_on(self) -> None:
+        """A source has ended."""
         self._start_waiting()
         self._close_if_done()
-
-    def _conclude(self, source: RunningSource, state: SourceState, error: BaseException | None = None) -> None:
-        """Settle a source, unless somebody else has: then its outcome is on record when this returns."""
-        with self._lock:
-            outcome = source.settle(state, error)
-            if outcome is not None:
-                self._sources.record(outcome)
-        if outcome is not None and self._on_ended is not None:
-            self._on_ended(outcome)
 
     def _close_if_done(self) -> None:
         if self._sources.is_done:
             self._inboxes.close()
 
     def _fail(self, failure: StageFailed, *, fed_by: Sequence[BoundedQueue[SinkItem]]) -> None:
-        """Stop, because a thread has failed. `fed_by`: the queues up to it; those after it are still worked off."""
-        with self._lock:
-            self._failure = self._failure or failure
-            self._give_up_at = self._give_up_at or time.monotonic() + SETTLE_SECONDS
-        self._interrupt_all()
-        release_all(self._inboxes.abort())
+        """Stop, because a stage has failed. `fed_by`: the queues up to it; those after it are still worked off."""
+        self._settlement.fail(failure)
         for queue in fed_by:
             release_all(queue.abort())
 
-    def _end_early(self, source_id: str) -> SourceEnded:
-        decoded = self._sources[source_id].statistics().frames_decoded
-        return SourceEnded(source_id, decoded, error=self._failure, interrupted=self._failure is None)
+    def _stop_reading(self) -> None:
+        """Something has failed."""
+        self._interrupt_all()
+        release_all(self._inboxes.abort())
+
+    def _drop_unwritten(self) -> None:
+        """The sink thread takes no more: what fills the queues before it would wait for ever."""
+        for queue in self._queues.values():
+            release_all(queue.abort())
 
     def _interrupt_all(self) -> None:
         self._sources.close()
@@ -293,21 +258,4 @@ class Pipeline:
 
     def _settle_unstarted(self) -> None:
         for source in self._sources.take_waiting():
-            self._conclude(source, SourceState.INTERRUPTED)
-
-    def _settle_the_rest(self) -> None:
-        """The sink thread has stopped: sources without an outcome never got to their end."""
-        try:
-            until = self._give_up_at or time.monotonic() + SETTLE_SECONDS
-            for source in self._sources.unsettled():
-                source.end(until - time.monotonic())
-                state = SourceState.FAILED if self._failure else SourceState.INTERRUPTED
-                self._conclude(source, state, self._failure)
-        finally:
-            self._tell_stopped()
-
-    def _tell_stopped(self) -> None:
-        self._state.advance_from(PipelineState.STOPPED, *PipelineState.active())
-        self._stopped.set()
-        for callback in self._on_stopped:
-            callback()
+            self._settlement.withdraw(source.source_id)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from stages.contract import FrameSource
 from stages.frames import Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
-from stages.tracks.log import TrackStatistics
+from stages.tracks.log import TrackLog, TrackStatistics
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import Inbox
 from visage.runtime.queue import QueueStatistics
@@ -92,9 +92,9 @@ class RunningSource:
             self.is_given_up = True
             self._put_last(None)
 
-    def count(self, observation: Observation) -> None:
-        """A frame has reached the sinks; called by the sink thread."""
-        self._tally.count(observation)
+    def count(self, observation: Observation, tracks: TrackLog) -> None:
+        """Count a frame that has reached the sinks; called by the sink thread."""
+        self._tally.count(observation, tracks)
 
     def settle(self, state: SourceState, error: BaseException | None = None) -> Outcome | None:
         """Give the source its last state, by whoever sees its end first; None for anybody later.
@@ -108,7 +108,6 @@ class RunningSource:
             return None
         self._ended_at = time.monotonic()
         tally = self._tally
-        tally.close()
         return Outcome(self.source_id, state, self._frames.frames_decoded, tally.frames_done, tally.faces, error)
 
     def statistics(self) -> SourceStatistics:

@@ -24,21 +24,17 @@ class SourceCounters:
         self.frames_looked_at = 0
         self.faces = 0
         self.pts_seconds = 0.0
-        self._tracks = TrackLog()
+        self._tracks: TrackLog | None = None
 
     @property
     def tracks(self) -> TrackStatistics:
         """Begun and ended so far."""
-        return self._tracks.statistics()
+        return TrackStatistics() if self._tracks is None else self._tracks.statistics()
 
-    def count(self, observation: Observation) -> None:
-        """One more."""
+    def count(self, observation: Observation, tracks: TrackLog) -> None:
+        """Count a frame that has been written; `tracks` is the log of its source."""
         self.frames_done += 1
         self.frames_looked_at += observation.detected
         self.faces += len(observation.faces)
         self.pts_seconds = observation.frame.pts_seconds
-        self._tracks.add(observation)
-
-    def close(self) -> None:
-        """The source has ended, and its tracks with it."""
-        self._tracks.close()
+        self._tracks = tracks

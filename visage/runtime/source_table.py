@@ -1,8 +1,8 @@
 """All sources of a pipeline: which wait for a decoder, which run, how each ended. Safe from any thread.
 
-    add ──> waiting ──take_startable──> running ──record──> ended ──forget──> counted in the totals of `snapshot`
+    add ──> waiting ──take_startable──> running ──settle──> ended ──forget──> counted in the totals of `snapshot`
 
-Only keeps the books: starting, interrupting and settling are the pipeline's, outside the lock.
+Only keeps the books: starting is the pipeline's, how a source ended is decided by `visage.runtime.settlement`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from stages.frames import Observation
+from stages.sources import SourceEnded
+from stages.tracks.log import TrackLog
 from visage.runtime.errors import QueueClosed
 from visage.runtime.source import Outcome, RunningSource
+from visage.runtime.state import SourceState
 from visage.runtime.statistics import SourceTotals
 
 __all__ = ["SourceTable"]
 
 
 class SourceTable:
-    """Sources by name, in the order in which they were added."""
+    """Sources by name, in the order in which they were added. Implements `visage.runtime.settlement.SourceBook`."""
 
     def __init__(self, *, concurrent: int) -> None:
         """`concurrent`: most sources that run at once; the others wait for their turn."""
@@ -84,6 +88,36 @@ class SourceTable:
         with self._lock:
             return [source for name, source in self._sources.items() if name not in self._outcomes]
 
+    def unsettled_ids(self) -> list[str]:
+        """Names of those without an outcome."""
+        return [source.source_id for source in self.unsettled()]
+
+    def count(self, observation: Observation, tracks: TrackLog) -> None:
+        """Count a frame that has been written."""
+        self._sources[observation.source_id].count(observation, tracks)
+
+    def interrupt(self, source_id: str) -> None:
+        """Read no more of a source. Raises KeyError."""
+        self[source_id].interrupt()
+
+    def frames_decoded(self, source_id: str) -> int:
+        """Return how many frames of a source have left the decoder. Raises KeyError."""
+        return self[source_id].statistics().frames_decoded
+
+    def end(self, source_id: str, timeout_seconds: float) -> Exception | None:
+        """Wait for a decode thread, then give it up; return what is to be said of one that did not end."""
+        if self[source_id].end(timeout_seconds):
+            return None
+        return RuntimeError(f"the decode thread of {source_id} did not end")
+
+    def settle(self, ended: SourceEnded, state: SourceState, error: BaseException | None) -> Outcome | None:
+        """Record how a source ended, and return that; None where it has an outcome."""
+        outcome = self[ended.source_id].settle(state, error)
+        if outcome is not None:
+            with self._lock:
+                self._outcomes[outcome.source_id] = outcome
+        return outcome
+
     def take_startable(self) -> list[RunningSource]:
         """As many waiting sources as there are decoders free; they wait no more."""
         with self._lock:
@@ -105,11 +139,6 @@ class SourceTable:
             if is_waiting:
                 self._waiting.remove(source)
         return is_waiting
-
-    def record(self, outcome: Outcome) -> None:
-        """A source has ended."""
-        with self._lock:
-            self._outcomes[outcome.source_id] = outcome
 
     def forget(self, source_id: str) -> Outcome:
         """Drop a source that has ended; its counts go to the totals of `snapshot`. Raises KeyError for any other."""

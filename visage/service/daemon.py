@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from stages.contract import FrameSource
 from stages.detect.regions import Areas, RegionStage
 from stages.frames import Picture
+from stages.identify.roster import KnownPeople
 from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage.assembly import ModelPlan, Pictures, Platform, build_service, choose_platform, describe_run
-from visage.assembly.stages import KnownPeople
 from visage.config.service import CameraConfig, ServiceConfig
 from visage.config.sources import SourceSpec
 from visage.observe.fields import about

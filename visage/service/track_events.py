@@ -1,26 +1,26 @@
-"""A sink that tells what happens to the tracks of one source: begun, identified, ended.
+"""A sink that reports what happens to the tracks of one source: begun, identified, ended.
 
-Writes nothing itself; `publish` is quick and never raises. Frames without track numbers give no events. An abandoned
-source tells of no ends: it will be worked on again, and the repeats have the same ids.
+Writes nothing itself; `publish` is quick and never raises. Frames without track numbers give no events. No ends are
+reported of an abandoned source: it will be worked on again, and the repeats have the same ids.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stages.frames import Observation
-from stages.sink.base import ObservingSink
-from stages.sources import SourceEnded
+from stages.sink.base import Sink
 from stages.tracks.log import TrackLog
+from stages.tracks.summary import TrackSummary
 from visage.service.events import EventFactory, ServiceEvent
 
 __all__ = ["TrackEventSink"]
 
 
-class TrackEventSink(ObservingSink):
-    """Publishes the events of one source's tracks."""
+class TrackEventSink(Sink):
+    """Remembers which tracks of the source it has reported as begun, and under which name."""
 
     def __init__(
         self,
@@ -42,13 +42,24 @@ class TrackEventSink(ObservingSink):
         self._on_latency = on_latency
         self._on_identified = on_identified
         self._now = now
-        self._log = TrackLog()
+        self._log: TrackLog | None = None
         self._lock = threading.Lock()
         self._lost_connection = -1
         self._names: dict[int, tuple[tuple[str | None, str] | None, int]] = {}
 
+    def attach(self, tracks: TrackLog) -> None:
+        """Remember the log, which knows the tracks in view when the camera is lost."""
+        self._log = tracks
+
+    def end_tracks(self, tracks: Sequence[TrackSummary]) -> None:
+        """Report those that have begun here, and did not end with a lost connection."""
+        with self._lock:
+            for track in tracks:
+                if self._names.pop(track.track_id, None) is not None:
+                    self._publish(self._factory.track_ended(track, self._now()))
+
     def write(self, observation: Observation) -> None:
-        """Report what is new in this frame: ends first, as they came before it."""
+        """Report what is new in this frame."""
         with self._lock:
             if observation.frame.connection > self._lost_connection:
                 self._follow(observation)
@@ -62,26 +73,14 @@ class TrackEventSink(ObservingSink):
         """
         with self._lock:
             self._lost_connection = max(self._lost_connection, connection)
-            self._end_all()
-
-    def close(self, ended: SourceEnded) -> None:
-        """The tracks still in view end with the source."""
-        with self._lock:
-            self._end_all()
+            in_view = [] if self._log is None else self._log.in_view()
+        self.end_tracks(in_view)
 
     def _follow(self, observation: Observation) -> None:
-        for summary in self._log.add(observation):
-            self._names.pop(summary.track_id, None)
-            self._publish(self._factory.track_ended(summary, self._wall_clock(observation)))
         faces = observation.faces
         for row, track_id in enumerate([] if faces.track_ids is None else faces.track_ids.tolist()):
             if track_id > 0:
                 self._tell(observation, row, track_id)
-
-    def _end_all(self) -> None:
-        for summary in self._log.close():
-            self._publish(self._factory.track_ended(summary, self._now()))
-        self._names.clear()
 
     def _tell(self, observation: Observation, row: int, track_id: int) -> None:
         identities = observation.faces.identities
@@ -97,6 +96,3 @@ class TrackEventSink(ObservingSink):
         self._publish(event)
         if self._on_identified is not None:
             self._on_identified(event, observation, row)
-
-    def _wall_clock(self, observation: Observation) -> float:
-        return observation.frame.captured_at or self._now()

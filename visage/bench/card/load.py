@@ -12,7 +12,7 @@ from pathlib import Path
 from stages.buffers.cuda import CudaDevice
 from stages.contract import FrameSource
 from stages.frames import Observation
-from stages.sink.base import ObservingSink
+from stages.sink.base import Sink
 from stages.sources import SourceEnded, VideoInfo
 from visage.assembly import ModelPlan, build
 from visage.assembly.cuda import CudaPlatform
@@ -102,6 +102,9 @@ class CountingSinks:
         return [sink.counter for sink in self._sinks.values()]
 
     def open(self, info: VideoInfo, _: object) -> Sequence[_CounterSink]:
+        return self.open_here(info)
+
+    def open_here(self, info: VideoInfo) -> Sequence[_CounterSink]:
         return [self._sinks[info.source_id]]
 
 
@@ -168,7 +171,7 @@ class _Decoder:
             self._source.close()
 
 
-class _CounterSink(ObservingSink):
+class _CounterSink(Sink):
     """A sink that counts."""
 
     def __init__(self) -> None:

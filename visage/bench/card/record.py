@@ -11,7 +11,8 @@ from rich.console import Console
 
 from visage import __version__
 from visage.bench.card.steady_work import SteadyWork
-from visage.bench.card.suite import CardResults, Width
+from visage.bench.card.suite import CardResults, Width, decoder_limit
+from visage.bench.command import COLUMNS, command_record, command_row
 from visage.bench.table import print_table
 from visage.config import Settings
 from visage.observe.machine import describe_machine
@@ -34,6 +35,7 @@ def make_card_record(settings: Settings, results: CardResults) -> dict[str, Any]
         "networks": asdict(results.networks),
         "widths": [{**asdict(width), "share": width.share} for width in results.widths],
         "overlap": asdict(results.overlap),
+        "commands": [command_record(run) for run in results.commands],
     }
 
 
@@ -54,6 +56,12 @@ def print_card_results(console: Console, results: CardResults) -> None:
         ("codec", "videos", "processes", "decoders fps", "pipeline fps", "share", "GPU %", "NVDEC %"),
         [_rates(width) for width in results.widths],
     )
+    rows = [command_row(command_record(run)) for run in results.commands]
+    for codec in dict.fromkeys(width.codec for width in results.widths):
+        limit = decoder_limit(results.widths, codec)
+        title = f"the decoders' limit, {codec}: rate / utilization"
+        rows.append((title, "-" if limit is None else f"{limit:.0f}", "", "", "", ""))
+    print_table(console, COLUMNS, rows)
     stages = list(results.widths[0].pipeline.waiting)
     print_table(
         console,

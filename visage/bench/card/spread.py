@@ -49,7 +49,7 @@ def measure_decoders_apart(tasks: Sequence[Task], clip: Path, *, sources: int, s
 def measure_fleet(settings: Settings, clip: Path, *, sources: int, seconds: float) -> SteadyWork:
     """Every frame detected, every face embedded, in the processes that the settings ask for."""
     sinks = CountingSinks(sources)
-    fleet = build_run(settings, specs_of(clip, sources), open_sinks=sinks.open)
+    fleet = build_run(settings, specs_of(clip, sources), open_sinks=sinks.open_here, wants_frames=True)
     if not isinstance(fleet, Fleet):
         raise CardMeasurementFailed("these settings ask for one process")
     own: list[float] = []

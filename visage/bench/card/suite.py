@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,13 @@ from visage.bench.card.networks import NetworkRates, measure_networks
 from visage.bench.card.overlap import Overlap, measure_overlap
 from visage.bench.card.spread import measure_decoders_apart, measure_fleet
 from visage.bench.card.steady_work import SteadyWork
+from visage.bench.command import CommandRun, measure_command
 from visage.config import Settings
 
-__all__ = ["CardResults", "CardSuite", "Width"]
+__all__ = ["CardResults", "CardSuite", "Width", "decoder_limit"]
+
+FILMS = 16
+"""Read by the real command."""
 
 WIDTHS = (1, 4, 8, 16, 32)
 """Videos at once."""
@@ -42,6 +46,23 @@ class CardResults:
     widths: list[Width]
     networks: NetworkRates
     overlap: Overlap
+    commands: list[CommandRun]
+
+
+def decoder_limit(widths: Sequence[Width], codec: str) -> float | None:
+    """Return what the card's decoders do when they are full: their rate over their utilization, where it is highest.
+
+    None where nvidia-smi does not say how busy they were.
+    """
+    busy = [
+        (window.utilization.decoder_percent, window.fps)
+        for window in (width.decoders for width in widths if width.codec == codec)
+        if window.utilization is not None and window.utilization.decoder_percent > 0
+    ]
+    if not busy:
+        return None
+    percent, fps = max(busy)
+    return 100 * fps / percent
 
 
 class CardSuite:
@@ -64,11 +85,21 @@ class CardSuite:
         networks = measure_networks(self._settings, first)
         widths = [self._width(codec, clip, sources) for codec, clip in clips.items() for sources in WIDTHS]
         self._report("one video, a detector as slow as its decoder")
-        return CardResults(widths, networks, measure_overlap(self._settings, first, seconds=self._seconds))
+        overlap = measure_overlap(self._settings, first, seconds=self._seconds)
+        commands = []
+        for codec, clip in clips.items():
+            limit = decoder_limit(widths, codec)
+            for dst in ("out", "all.parquet"):
+                title = f"{FILMS} films of {codec} to {'folders' if dst == 'out' else 'one table'}"
+                self._report(f"the real command: {title}")
+                commands.append(
+                    measure_command(self._settings, clip, films=FILMS, dst=dst, title=title, limit_fps=limit)
+                )
+        return CardResults(widths, networks, overlap, commands)
 
     def _width(self, codec: str, clip: Path, sources: int) -> Width:
         settings = self._settings.model_copy(update={"concurrent_files": sources})
-        tasks = tasks_for(settings, specs_of(clip, sources), needs_pixels=False, log_level=logging.WARNING)
+        tasks = tasks_for(settings, specs_of(clip, sources), log_level=logging.WARNING)
         where = f"{codec}, {sources} at once" + (f" in {len(tasks)} processes" if tasks else "")
         self._report(f"{where} ...")
         if tasks:

@@ -139,7 +139,7 @@ def test_content_is_read_as_a_file_is_and_scaled_down_where_that_is_asked_for() 
 def test_what_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFound, match="no such file"):
         Photograph(tmp_path / "none.jpg")
-    with pytest.raises(NotAVideo, match="no photograph that can be read"):
+    with pytest.raises(NotAVideo, match="not a photograph that can be read"):
         Photograph(b"text")
     image_of(UPRIGHT).save(tmp_path / "whole.png")
     content = (tmp_path / "whole.png").read_bytes()

@@ -15,6 +15,7 @@ from stages.frames import Faces, Frame, Observation, Picture
 from stages.sink.base import Sink
 from stages.sink.destination import Destination, destination_for
 from stages.sink.metadata import RunDescription
+from stages.sink.source_sinks import SourceSinks
 from stages.sources import SourceEnded, VideoInfo
 
 __all__ = [
@@ -126,10 +127,17 @@ def names(folder: Path) -> list[str]:
 
 def run(sink: Sink, observations: Sequence[Observation], source_id: str = "clip") -> None:
     """A sink's whole life."""
-    sink.open(video(source_id))
+    source = opened(sink, video(source_id))
     for item in observations:
-        sink.write(item)
-    sink.close(ended(source_id))
+        source.write(item)
+    source.close(ended(source_id))
+
+
+def opened(sink: Sink, info: VideoInfo) -> SourceSinks:
+    """The only sink of a source, which has started."""
+    source = SourceSinks()
+    source.open(lambda: [sink], info)
+    return source
 
 
 def only(sinks: list[Sink]) -> Sink:

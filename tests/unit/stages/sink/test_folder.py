@@ -55,7 +55,7 @@ def test_a_folder_holds_three_files_that_agree(tmp_path: Path) -> None:
     destination = make(tmp_path / "out")
     destination.check()
     assert not list(tmp_path.iterdir()), "a check leaves nothing"
-    run(only(destination.sinks_for(video())), [observation(0, 2), observation(2, 0), observation(4, 1)])
+    run(only(destination.begin().sinks_for(video())), [observation(0, 2), observation(2, 0), observation(4, 1)])
     destination.close()
     assert names(tmp_path / "out") == OUTPUTS
     rows = rows_of(tmp_path / "out" / "detections.csv")
@@ -66,7 +66,7 @@ def test_a_folder_holds_three_files_that_agree(tmp_path: Path) -> None:
 
 
 def test_metadata_has_the_cpp_visages_keys_first_then_ours(tmp_path: Path) -> None:
-    sink = only(make(tmp_path / "out").sinks_for(video()))
+    sink = only(make(tmp_path / "out").begin().sinks_for(video()))
     sink.open(video(fps=30000 / 1001, rotation_degrees=90, decoder="h264 on cuda"))
     sink.write(observation(0, 2))
     sink.write(observation(2, 0))
@@ -101,7 +101,7 @@ def test_metadata_has_the_cpp_visages_keys_first_then_ours(tmp_path: Path) -> No
 
 
 def test_metadata_spells_out_a_byte_of_a_name_that_is_no_utf8(tmp_path: Path) -> None:
-    sink = only(make(tmp_path / "out").sinks_for(video()))
+    sink = only(make(tmp_path / "out").begin().sinks_for(video()))
     sink.open(video(uri=os.fsdecode(b"caf\xe9.mp4")))
     sink.close(ended())
     assert read_json(tmp_path / "out" / "metadata.json")["filepath"] == r"caf\xe9.mp4"
@@ -120,14 +120,14 @@ def test_framecount_is_what_was_decoded_where_that_was_all(
     tmp_path: Path, is_whole: bool, changes: dict[str, Any], framecount: int
 ) -> None:
     """The container says 100."""
-    sink = only(make(tmp_path / "out", run=replace(RUN, is_whole=is_whole)).sinks_for(video()))
+    sink = only(make(tmp_path / "out", run=replace(RUN, is_whole=is_whole)).begin().sinks_for(video()))
     sink.open(video())
     sink.close(ended(frames=104, **changes))
     assert read_json(tmp_path / "out" / "metadata.json")["framecount"] == framecount
 
 
 def test_framecount_is_what_was_decoded_where_the_container_does_not_say(tmp_path: Path) -> None:
-    sink = only(make(tmp_path / "out").sinks_for(video()))
+    sink = only(make(tmp_path / "out").begin().sinks_for(video()))
     sink.open(video(frame_count=None, fps=None))
     sink.close(ended(frames=7))
     metadata = read_json(tmp_path / "out" / "metadata.json")
@@ -135,7 +135,7 @@ def test_framecount_is_what_was_decoded_where_the_container_does_not_say(tmp_pat
 
 
 def test_a_source_that_breaks_keeps_its_rows_and_says_where(tmp_path: Path) -> None:
-    sink = only(make(tmp_path / "out").sinks_for(video()))
+    sink = only(make(tmp_path / "out").begin().sinks_for(video()))
     sink.open(video())
     sink.write(observation(0))
     sink.close(ended(frames=30, error=SourceBroken("clip broke at frame 30", frame_index=30, pts_seconds=1.16)))
@@ -146,7 +146,7 @@ def test_a_source_that_breaks_keeps_its_rows_and_says_where(tmp_path: Path) -> N
 
 
 def test_an_interrupted_source_is_not_complete(tmp_path: Path) -> None:
-    sink = only(make(tmp_path / "out").sinks_for(video()))
+    sink = only(make(tmp_path / "out").begin().sinks_for(video()))
     sink.open(video())
     sink.close(ended(interrupted=True))
     metadata = read_json(tmp_path / "out" / "metadata.json")
@@ -154,10 +154,10 @@ def test_an_interrupted_source_is_not_complete(tmp_path: Path) -> None:
 
 
 def test_detection_only_writes_no_embeddings_and_removes_old_ones(tmp_path: Path) -> None:
-    run(only(make(tmp_path / "out").sinks_for(video())), [observation(0)])
+    run(only(make(tmp_path / "out").begin().sinks_for(video())), [observation(0)])
     detection_only = RunDescription(detector="yunet")
     destination = make(tmp_path / "out", force=True, run=detection_only)
-    run(only(destination.sinks_for(video())), [observation(0, 2, dimension=None)])
+    run(only(destination.begin().sinks_for(video())), [observation(0, 2, dimension=None)])
     assert names(tmp_path / "out") == ["detections.csv", "metadata.json"]
     assert read_json(tmp_path / "out" / "metadata.json")["embedder"] is None
 
@@ -167,7 +167,7 @@ def test_a_folder_with_outputs_is_refused_early_and_late(tmp_path: Path, name: s
     (tmp_path / name).write_text("mine")
     with pytest.raises(OutputExists, match=rf"{name}: exists already.*--force"):
         make(tmp_path).check()
-    sink = only(make(tmp_path).sinks_for(video()))
+    sink = only(make(tmp_path).begin().sinks_for(video()))
     with pytest.raises(OutputExists, match=name):
         sink.open(video())
     sink.abandon()
@@ -179,24 +179,24 @@ def test_a_folder_with_other_things_in_it_is_fine(tmp_path: Path) -> None:
     (tmp_path / "movie.mp4").write_text("film")
     destination = make(tmp_path)
     destination.check()
-    run(only(destination.sinks_for(video())), [])
+    run(only(destination.begin().sinks_for(video())), [])
     assert names(tmp_path) == sorted([*OUTPUTS, "movie.mp4"])
 
 
 def test_force_keeps_the_old_folder_until_the_new_is_whole(tmp_path: Path) -> None:
-    run(only(make(tmp_path).sinks_for(video())), [observation(0)])
-    sink = only(make(tmp_path, force=True).sinks_for(video()))
+    run(only(make(tmp_path).begin().sinks_for(video())), [observation(0)])
+    sink = only(make(tmp_path, force=True).begin().sinks_for(video()))
     sink.open(video())
     sink.write(observation(0, 5))
     assert len(rows_of(tmp_path / "detections.csv")) == 1
     sink.abandon()
     assert names(tmp_path) == OUTPUTS
-    run(only(make(tmp_path, force=True).sinks_for(video())), [observation(0, 5)])
+    run(only(make(tmp_path, force=True).begin().sinks_for(video())), [observation(0, 5)])
     assert len(rows_of(tmp_path / "detections.csv")) == 5
 
 
 def test_abandon_leaves_nothing_of_a_new_folder(tmp_path: Path) -> None:
-    sink = only(make(tmp_path / "deep" / "out").sinks_for(video()))
+    sink = only(make(tmp_path / "deep" / "out").begin().sinks_for(video()))
     sink.open(video())
     sink.write(observation(0))
     sink.abandon()
@@ -222,6 +222,6 @@ def test_a_killed_run_leaves_nothing_that_looks_complete_and_the_next_run_clears
 
     destination = make(tmp_path)
     destination.check()
-    run(only(destination.sinks_for(video())), [observation(0, 3)])
+    run(only(destination.begin().sinks_for(video())), [observation(0, 3)])
     assert names(tmp_path) == OUTPUTS
     assert len(rows_of(tmp_path / "detections.csv")) == 3

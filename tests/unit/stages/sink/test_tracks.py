@@ -12,7 +12,7 @@ from stages.frames import Identity
 from stages.sink.folder import FolderSink
 from stages.sink.tracks import ROW_GROUP_ROWS, TracksCsv, TracksParquet
 from stages.tracks.summary import TrackSummary
-from tests.unit.stages.sink.scenes import DIMENSION, RUN, ended, observation, video
+from tests.unit.stages.sink.scenes import DIMENSION, RUN, ended, observation, opened, video
 
 
 def track(number: int, *, embedded: bool = True) -> TrackSummary:
@@ -76,8 +76,7 @@ def test_parquet_holds_the_embedding_and_nothing_where_there_is_none(tmp_path: P
 
 
 def test_a_folder_tells_its_tracks_and_counts_what_was_looked_at(tmp_path: Path) -> None:
-    sink = FolderSink(tmp_path / "out", replace(RUN, tracks=True))
-    sink.open(video())
+    sink = opened(FolderSink(tmp_path / "out", replace(RUN, tracks=True)), video())
     for index in range(4):
         seen = observation(index)
         faces = replace(

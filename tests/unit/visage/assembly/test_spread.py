@@ -15,9 +15,9 @@ from visage.config.sources import SourceSpec
 from visage.fleet.messages import Task
 
 
-def tasks(settings: Settings, sources: int, *, needs_pixels: bool = False) -> list[Task]:
+def tasks(settings: Settings, sources: int) -> list[Task]:
     specs = [SourceSpec(uri=f"{number}.mp4", source_id=str(number)) for number in range(sources)]
-    return tasks_for(settings, specs, needs_pixels=needs_pixels, log_level=logging.WARNING)
+    return tasks_for(settings, specs, log_level=logging.WARNING)
 
 
 @pytest.fixture
@@ -37,12 +37,6 @@ def test_processors_need_one_process_and_share_themselves_among_those_asked_for(
 def test_no_more_processes_than_sources_are_started() -> None:
     assert len(tasks(Settings(device="cpu", workers=8), 3)) == 3
     assert tasks(Settings(device="cpu", workers=8), 1) == []
-
-
-def test_who_needs_pictures_gets_one_process_or_is_told(two_cards: None) -> None:
-    assert tasks(Settings(device="cuda"), 16, needs_pixels=True) == []
-    with pytest.raises(ValueError, match="leave workers at 1"):
-        tasks(Settings(device="cpu", workers=2), 4, needs_pixels=True)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import cast
 
 import pytest
 import typer
@@ -12,7 +11,6 @@ import typer
 from stages.errors import DisplayUnavailable, NotAVideo, OutputExists, OutputFailed
 from stages.sink.metadata import RunDescription
 from tests.unit.stages.sink.scenes import video
-from visage.assembly import Platform
 from visage.cli.outputs import OutputOptions, Outputs
 from visage.config.sources import SourceSpec
 from visage.runtime.source import Outcome
@@ -102,7 +100,7 @@ def test_only_what_is_there_is_said_to_be_written(tmp_path: Path) -> None:
     folder.mkdir()
     assert unopened.describe(outcome(NotAVideo("clip.mp4 is empty"))) == "nothing was written"
     done = outputs(tmp_path, OutputOptions(dst=folder))
-    done.open_sinks(video(), cast("Platform", None))  # tables need none
+    done.open_shared(video())
     assert done.describe(outcome()) == f"written to {folder}"
     assert done.describe(outcome(OutputFailed("full"))) == "nothing was written"
     folder.rmdir()

@@ -7,7 +7,7 @@ from typing import cast
 from visage.config.sources import SourceSpec
 from visage.fleet.messages import Add, Command, Interrupt, Stop, StopMode
 from visage.fleet.process import WorkerProcess
-from visage.fleet.worker_pool import WorkerPool
+from visage.fleet.worker_pool import Loss, WorkerPool
 
 
 class Told:
@@ -24,8 +24,8 @@ class Told:
         return [command.spec.source_id for command in self.commands if isinstance(command, Add)]
 
 
-def crew(sources: int, *capacities: int) -> tuple[WorkerPool, list[Told], list[WorkerProcess]]:
-    made = WorkerPool(SourceSpec(uri=f"{number}.mp4", source_id=str(number)) for number in range(sources))
+def crew(sources: int, *capacities: int, live: bool = False) -> tuple[WorkerPool, list[Told], list[WorkerProcess]]:
+    made = WorkerPool(SourceSpec(uri=f"{number}.mp4", source_id=str(number), is_live=live) for number in range(sources))
     told = [Told() for _ in capacities]
     processes = [cast("WorkerProcess", one) for one in told]
     for process, capacity in zip(processes, capacities, strict=True):
@@ -58,14 +58,49 @@ def test_a_worker_whose_stage_failed_gets_nothing_more() -> None:
     assert [one.added for one in told] == [["0"], ["1", "2"]]
 
 
-def test_what_a_lost_worker_read_is_told_and_what_waits_only_when_nobody_is_left() -> None:
-    made, _, (first, second) = crew(3, 1, 1)
+def test_a_lost_worker_s_file_is_begun_again_once_and_first_and_what_waits_fails_with_the_last_worker() -> None:
+    made, told, (first, second, third) = crew(4, 1, 1, 1)
+    for process in (first, second, third):
+        made.mark_ready(process)
+    made.give_out()
+    made.mark_read(second, {"1"})
+    assert made.lose(first) == Loss(again=("0",))
+    assert made.give_out() == ["0"]
+    assert told[1].commands[-1] == Add(SourceSpec(uri="0.mp4", source_id="0"), again=True)
+    assert made.lose(second) == Loss(failed=("0",))
+    assert made.lose(third) == Loss(again=("2",), left=("2", "3"))
+    assert made.give_out() == []
+
+
+def test_a_live_source_is_not_begun_again() -> None:
+    """What was seen of it would be missing without a word."""
+    made, _, (first, second) = crew(1, 1, 1, live=True)
     made.mark_ready(first)
+    made.give_out()
+    made.mark_ready(second)
+    assert made.lose(first) == Loss(failed=("0",))
+
+
+def test_another_worker_is_started_only_in_the_place_of_one_that_was_ready_and_for_something() -> None:
+    made, _, (first, second) = crew(3, 1, 1)
+    started: list[WorkerProcess] = []
+
+    def start() -> WorkerProcess:
+        started.append(cast("WorkerProcess", Told()))
+        return started[-1]
+
+    made.replace(first, start)  # its networks were never loaded
+    assert made.lose(first) == Loss()
     made.mark_ready(second)
     made.give_out()
-    assert made.lose(first) == (["0"], [])
-    assert made.lose(second) == (["1"], ["2"])
-    assert made.give_out() == []
+    made.replace(second, start)
+    assert made.lose(second) == Loss(again=("0",))
+    made.mark_ready(started[0])
+    assert made.give_out() == ["0"]
+    made.stop(Stop(StopMode.DRAIN))
+    made.replace(started[0], start)
+    assert made.lose(started[0]) == Loss(failed=("0",))
+    assert len(started) == 1
 
 
 def test_nothing_is_given_out_after_the_word_to_stop() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ import pytest
 
 from stages.errors import SourceError
 from stages.frames import Faces, Frame, Identity, Observation
-from stages.sink.base import Sink
 from stages.sink.destination import destination_for
 from stages.sink.metadata import RunDescription
+from stages.sink.source_sinks import SourceSinks
 from tests.unit.stages.sink.scenes import PlainPicture, ended, video
 from tests.unit.visage.people.scenes import gallery, near, person
 from visage.people import SightingRecorder
@@ -36,12 +37,13 @@ def opened(tmp_path: Path) -> Iterator[Gallery]:
 def analyse(opened: Gallery, path: Path, *sources: str) -> None:
     """Runs over films of two strangers; as in a run, the first pictures of a track have no name yet."""
     destination = destination_for(path, RUN, source_ids=list(sources))
+    job = destination.begin()
     with contextlib.closing(SightingRecorder(opened)) as recorder:
         for number, source in enumerate(sources):
             info = video(source, uri=str(path.parent / f"{source}.mp4"))
-            sinks: list[Sink] = [*destination.sinks_for(info), SightingSink(recorder)]
-            for sink in sinks:
-                sink.open(info)
+            sinks = [*job.sinks_for(info), SightingSink(recorder), *destination.shared_sinks(info)]
+            film = SourceSinks()
+            film.open(partial(iter, sinks), info)
             for index in range(26):
                 stranger = None if index < 5 else Identity(None, "unknown", -1.0, 0.2)
                 faces = Faces(
@@ -54,10 +56,8 @@ def analyse(opened: Gallery, path: Path, *sources: str) -> None:
                     identities=(stranger, stranger),
                 )
                 at = 100.0 * (number + 1) + index / 1000
-                for sink in sinks:
-                    sink.write(Observation(Frame(source, index, index / 25, PlainPicture(), captured_at=at), faces))
-            for sink in sinks:
-                sink.close(ended(source))
+                film.write(Observation(Frame(source, index, index / 25, PlainPicture(), captured_at=at), faces))
+            film.close(ended(source))
     destination.close()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from stages.frames import Faces, FloatArray, Frame, Observation
 from tests.unit.stages.sink.scenes import PlainPicture, ended, video
+from tests.unit.stages.sink.scenes import opened as opened_sink
 from tests.unit.visage.people.scenes import gallery, near, person
 from visage.people import SightingRecorder
 from visage.people.gallery import Gallery
@@ -29,8 +30,7 @@ def opened(tmp_path: Path) -> Iterator[Gallery]:
 def see(opened: Gallery, uri: str, face: FloatArray, *, at: float, source: str = "clip", is_live: bool = False) -> None:
     """A run over one source, which shows somebody for a second."""
     with contextlib.closing(SightingRecorder(opened)) as recorder:
-        sink = SightingSink(recorder)
-        sink.open(video(source, uri=uri, is_live=is_live))
+        sink = opened_sink(SightingSink(recorder), video(source, uri=uri, is_live=is_live))
         for index in range(26):
             faces = Faces(
                 boxes_xyxy=np.array([[1, 2, 30, 40]], np.float32),

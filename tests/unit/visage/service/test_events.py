@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from stages.sources import SourceEnded
+from tests.unit.stages.sink.scenes import opened, video
 from tests.unit.visage.service.scenes import ADA, BOB, observe
 from visage.service.bus import EventBus
 from visage.service.events import EventFactory, ServiceEvent
@@ -26,7 +27,8 @@ from visage.service.track_events import TrackEventSink
 def play(session: str = "boot", *, end: bool = True) -> list[ServiceEvent]:
     """Ada comes, is identified, is taken for Bob; another comes and stays; Ada leaves."""
     events: list[ServiceEvent] = []
-    sink = TrackEventSink(EventFactory("door", "camera", session), events.append, now=lambda: 1_700_000_009.0)
+    track_sink = TrackEventSink(EventFactory("door", "camera", session), events.append, now=lambda: 1_700_000_009.0)
+    sink = opened(track_sink, video("door", is_live=True))
     sink.write(observe(0, [1]))
     sink.write(observe(1, [1], identities=[None]))
     sink.write(observe(2, [1, 2], identities=[ADA, None]))
@@ -53,14 +55,15 @@ def test_a_track_begins_gets_a_name_and_ends() -> None:
 def test_a_lost_camera_ends_its_tracks_at_once() -> None:
     """Not when it comes back; what is still on its way of the lost connection begins nothing again."""
     events: list[ServiceEvent] = []
-    sink = TrackEventSink(EventFactory("door", "camera", "boot"), events.append)
+    track_sink = TrackEventSink(EventFactory("door", "camera", "boot"), events.append)
+    sink = opened(track_sink, video("door", is_live=True))
 
     def see(index: int, tracks: list[int], connection: int, ended: tuple[int, ...] = ()) -> None:
         seen = observe(index, tracks, ended=ended)
         sink.write(replace(seen, frame=replace(seen.frame, connection=connection)))
 
     see(0, [1, 2], 1)
-    sink.lose(1)
+    track_sink.lose(1)
     assert [event.type for event in events[2:]] == ["track_ended", "track_ended"]
     see(1, [1, 3], 1)
     assert len(events) == 4

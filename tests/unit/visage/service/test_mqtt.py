@@ -20,7 +20,9 @@ import numpy as np
 import pytest
 
 from stages.frames import Identity
+from stages.sink.source_sinks import SourceSinks
 from tests.bells import Bell
+from tests.unit.stages.sink.scenes import opened, video
 from tests.unit.visage.service.authority import Authority
 from tests.unit.visage.service.scenes import ADA, BOB, RingingOutbox, observe
 from visage.config.service import EventsConfig, MqttConfig
@@ -86,7 +88,7 @@ def play(bus: EventBus) -> None:
     """Ada comes to the door, is identified, leaves; somebody else stays in view."""
     factory = EventFactory("front door", "camera", "boot")
     bus.publish(factory.source_state("running", "", 1_700_000_000.0))
-    sink = TrackEventSink(factory, bus.publish)
+    sink = opened(TrackEventSink(factory, bus.publish), video("front door", is_live=True))
     sink.write(observe(0, [1], identities=[ADA], source_id="front door"))
     sink.write(observe(1, [2], ended=(1,), source_id="front door"))
 
@@ -181,7 +183,7 @@ def test_nobody_is_in_the_view_of_a_camera_that_is_away(
     broker.start()
     bus, publisher, outbox = rig(tmp_path, broker)
     factory = EventFactory("front door", "camera", "boot")
-    sink = TrackEventSink(factory, bus.publish)
+    sink = opened(TrackEventSink(factory, bus.publish), video("front door", is_live=True))
     play(bus)
     bus.publish(factory.source_state("reconnecting", "", 1_700_000_001.0))
     sink.write(observe(2, [3], source_id="front door"))
@@ -288,11 +290,11 @@ def test_a_broker_that_begins_anew_is_told_everything_though_nothing_happens(tmp
     assert found["visage/front_door/faces"] == "1"
 
 
-def watch(bus: EventBus, camera: str) -> TrackEventSink:
+def watch(bus: EventBus, camera: str) -> SourceSinks:
     """A camera that is running."""
     factory = EventFactory(camera, "camera", "boot")
     bus.publish(factory.source_state("running", "", 1_700_000_000.0))
-    return TrackEventSink(factory, bus.publish)
+    return opened(TrackEventSink(factory, bus.publish), video(camera, is_live=True))
 
 
 def test_a_killed_daemon_leaves_no_camera_behind_that_is_no_longer_configured(tmp_path: Path, broker: Broker) -> None:

@@ -1,0 +1,65 @@
+"""What `--dst`, `--annotate` and `--show` make of each source, in the process that reads it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.sink.annotate import AnnotatedVideoSink
+from stages.sink.base import Sink
+from stages.sink.destination import JobDestination
+from stages.sink.window import WindowSink
+from stages.sources import VideoInfo
+from visage.runtime.job import JobPlace
+
+__all__ = ["FileOutputs"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutputs:
+    """Implements `visage.runtime.job.JobOutputs`.
+
+    Attributes:
+        tables: of the destination; None where none is written.
+        videos: the annotated video of each source that gets one.
+        audio_uris: where its sound comes from, of each source.
+        blur, boxes, show, force: see `visage.cli.outputs.OutputOptions`.
+    """
+
+    tables: JobDestination | None
+    videos: Mapping[str, Path]
+    audio_uris: Mapping[str, str]
+    blur: str | None = None
+    boxes: bool = True
+    show: bool = False
+    force: bool = False
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether some sink reads pictures."""
+        return self.show or bool(self.videos)
+
+    def sinks_for(self, info: VideoInfo, place: JobPlace) -> list[Sink]:
+        """Return the sinks of a source that has started, not yet opened."""
+        sinks = [] if self.tables is None else self.tables.sinks_for(info, again=place.again)
+        video = self.videos.get(info.source_id)
+        is_still_among_others = info.frame_count == 1 and len(self.videos) > 1
+        if video is not None and not is_still_among_others:
+            sinks.append(
+                AnnotatedVideoSink(
+                    video,
+                    to_bgr=place.pictures.to_bgr,
+                    audio_uri=None if info.is_live else self.audio_uris[info.source_id],
+                    on_sound_lost=logger.warning,
+                    blur=self.blur,
+                    with_boxes=self.boxes,
+                    force=self.force or place.again,
+                )
+            )
+        if self.show:
+            sinks.append(WindowSink(to_bgr=place.pictures.to_bgr))
+        return sinks

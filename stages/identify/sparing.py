@@ -74,7 +74,7 @@ class SparingStage:
                 results += self._recognised(together)
                 together = []
             together.append(_marked(item, tracks))
-        return results + self._recognised(together)
+        return [*results, *self._recognised(together)]
 
     def end_source(self, source_id: str) -> None:
         """Forget the source's tracks."""

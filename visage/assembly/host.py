@@ -13,7 +13,6 @@ from stages.backends.base import Backend, HostTensor
 from stages.backends.onnxruntime import OnnxRuntimeBackend
 from stages.backends.openvino import MAX_CHUNK, OpenVINOBackend
 from stages.buffers import DeviceSession
-from stages.buffers.heap import keep_heap_small
 from stages.contract import FrameSource, Stage
 from stages.decode.array_source import ArrayFrames
 from stages.decode.video import VideoSource
@@ -73,7 +72,6 @@ class HostPlatform:
         self.concurrent_files = max(2, settings.cpu_threads)
         # Networks and decoders keep all processors busy; OpenCV's own pool would only take turns with them.
         cv2.setNumThreads(1)
-        keep_heap_small()
         self._embeds_few = settings.embeds in ("auto", "best")
         self._detector = self._backend(plan.detector.name, self.detect_batch, max_chunk=1)
         self._embedder = (

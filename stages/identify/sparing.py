@@ -157,7 +157,8 @@ def _is_clear(identity: Identity | None, threshold: float) -> bool:
     if identity is None:
         return True
     above = identity.similarity - threshold
-    return above >= CLEAR if identity.person_id else above <= -CLEAR
+    # Far above and unnamed is who resembles somebody else in the picture, or two people alike.
+    return above >= CLEAR if identity.person_id else not -CLEAR < above < 2 * CLEAR
 
 
 def _marked(item: Observation, tracks: dict[int, _Track]) -> Observation:

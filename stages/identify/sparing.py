@@ -2,7 +2,8 @@
 
 A track's detected faces are embedded until its identity is settled: the last samples agree on it and are alike, and its
 similarity is clear of the threshold. From then on its best shots are, and one face every `CHECK_SECONDS`; where such a
-sample is unlike the others or names another person, every face is again. Faces without a track are all embedded.
+sample is unlike the others or names another person, every face is again. All tracks are checked in one frame, so that
+two people who have changed places change their names together. Faces without a track are all embedded.
 
 What is embedded depends on a source's own frames in their order, never on what shares a batch: a frame knows of the
 samples that are at least `LAG_SECONDS` older, and a batch is cut where one of them has not been compared yet. Memory:
@@ -11,6 +12,7 @@ one mean embedding a track in view.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -53,7 +55,7 @@ class SparingStage:
         """
         self._recognise = metered(recognise)
         self._threshold = threshold
-        self._sources: dict[str, dict[int, _Track]] = {}
+        self._sources: dict[str, _Source] = {}
         self.name = recognise.name
         self.counters = self._recognise.counters
 
@@ -66,14 +68,15 @@ class SparingStage:
         results: list[Observation] = []
         together: list[Observation] = []
         for item in batch:
-            tracks = self._sources.setdefault(item.source_id, {})
+            source = self._sources.setdefault(item.source_id, _Source())
+            tracks = source.tracks
             for number in item.ended_tracks:
                 tracks.pop(number, None)
             known_until = item.frame.pts_seconds - LAG_SECONDS
             if any(track.asked and track.asked[0] <= known_until for track in tracks.values()):
                 results += self._recognised(together)
                 together = []
-            together.append(_marked(item, tracks))
+            together.append(source.marked(item))
         return [*results, *self._recognised(together)]
 
     def end_source(self, source_id: str) -> None:
@@ -92,7 +95,7 @@ class SparingStage:
             numbers, embeddings = item.faces.track_ids, result.faces.embeddings
             if numbers is None or embeddings is None:
                 continue
-            tracks = self._sources[item.source_id]
+            tracks = self._sources[item.source_id].tracks
             identities = result.faces.identities or (None,) * len(embeddings)
             for row in item.faces.worth_embedding.tolist():
                 track = tracks.get(int(numbers[row]))
@@ -122,14 +125,15 @@ class _Track:
     mean: FloatArray | None = None
     key: str = ""
 
-    def wants(self, seconds: float, quality: float) -> bool:
+    def wants(self, seconds: float, quality: float, *, is_check: bool) -> bool:
         """Whether its face in this frame is to be embedded; asked in the frames' order."""
         known_until = seconds - LAG_SECONDS
         while len(self.settled) > 1 and self.settled[1][0] <= known_until:
             self.settled.popleft()
         is_settled = bool(self.settled) and self.settled[0][0] <= known_until and self.settled[0][1]
         is_best = self.shots.offer(Shot(quality, seconds))
-        if is_settled and not is_best and seconds - self.asked_last < CHECK_SECONDS:
+        is_check |= seconds - self.asked_last >= 2 * CHECK_SECONDS  # it was not found when the others were checked
+        if is_settled and not is_best and not is_check:
             return False
         self.asked.append(seconds)
         self.asked_last = seconds
@@ -161,15 +165,25 @@ def _is_clear(identity: Identity | None, threshold: float) -> bool:
     return above >= CLEAR if identity.person_id else not -CLEAR < above < 2 * CLEAR
 
 
-def _marked(item: Observation, tracks: dict[int, _Track]) -> Observation:
-    """The observation with the faces marked that are to be embedded, of those that are worth it."""
-    faces = item.faces
-    if faces.track_ids is None or not len(faces):
-        return item
-    seconds = item.frame.pts_seconds
-    marks = np.zeros(len(faces), np.bool_)
-    for row in faces.worth_embedding.tolist():
-        number = int(faces.track_ids[row])
-        quality = 0.0 if faces.quality is None else float(faces.quality[row])
-        marks[row] = not number or tracks.setdefault(number, _Track()).wants(seconds, quality)
-    return item.with_faces(replace(faces, to_embed=marks))
+@dataclass(slots=True, eq=False)
+class _Source:
+    """The tracks of one source, and the number of the last span of `CHECK_SECONDS` in which they were checked."""
+
+    tracks: dict[int, _Track] = field(default_factory=dict)
+    checked: int = -1
+
+    def marked(self, item: Observation) -> Observation:
+        """The observation with the faces marked that are to be embedded, of those that are worth it."""
+        faces, seconds = item.faces, item.frame.pts_seconds
+        rows = faces.worth_embedding.tolist()
+        if faces.track_ids is None or not rows:
+            return item
+        span = math.floor(seconds / CHECK_SECONDS)
+        is_check, self.checked = span != self.checked, span
+        marks = np.zeros(len(faces), np.bool_)
+        for row in rows:
+            number = int(faces.track_ids[row])
+            quality = 0.0 if faces.quality is None else float(faces.quality[row])
+            track = self.tracks.setdefault(number, _Track()) if number else None
+            marks[row] = track is None or track.wants(seconds, quality, is_check=is_check)
+        return item.with_faces(replace(faces, to_embed=marks))

@@ -47,7 +47,7 @@ INBOX_CAPACITY = 8
 QUEUE_CAPACITY = 16
 # Of a file, in queues and threads beside the detector: 3 MB each at 1080p. 32 faces to embed may be of ten pictures.
 MOST_PICTURES = 20
-FEW_PICTURES = 6
+FEW_PICTURES = 4
 
 
 class HostPlatform:

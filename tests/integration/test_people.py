@@ -99,6 +99,30 @@ def test_people_and_a_stranger_in_one_picture_have_their_names_throughout(
         assert {(seen.name, seen.frames) for seen in gallery.sightings()} == {("A", 24), ("C", 24), ("Unknown 1", 24)}
 
 
+@pytest.mark.parametrize("frameskip", [1, "auto"])
+def test_who_is_embedded_only_now_and_then_has_the_same_name(
+    frameskip: int | str, settings: Settings, media: Media, tmp_path: Path
+) -> None:
+    """Against `--embed all`; half a second later where people have changed places and no cut was noticed."""
+    cast = ["person_a_2.jpg", "impostor_1.jpg", "impostor_2.jpg"]
+    portraits = [portrait(media.path(name), 300, 320) for name in cast]
+    images = [swayed(np.hstack(portraits), number) for number in range(48)]
+    images += [swayed(np.hstack(portraits[::-1]), number) for number in range(48)]
+    clip = write_clip(tmp_path / "three.mp4", images=images)
+
+    def analysed(embed: str) -> tuple[list[list[str]], int]:
+        chosen = settings.model_copy(update={"embed": embed, "frameskip": frameskip})
+        faces = [by_place(frame) for frame in visage.analyze(clip, chosen)]
+        named = [[face.identity.name for face in row if face.identity is not None] for row in faces]
+        return named, sum(face.embedding is not None for row in faces for face in row)
+
+    (every_name, all_embedded), (name, embedded) = analysed("all"), analysed("auto")
+    late = [number for number, (one, other) in enumerate(zip(name, every_name, strict=True)) if one != other]
+    assert set(late) <= set(range(48, 60))
+    assert {one for row in name for one in row} == {"A", "C", "unknown"}
+    assert embedded <= (all_embedded if frameskip == "auto" else all_embedded / 3)
+
+
 def test_a_small_tilted_face_is_looked_at_closely(media: Media, models: ModelStore, tmp_path: Path) -> None:
     photograph = cv2.imread(str(media.path("obama2.jpg")))
     assert photograph is not None

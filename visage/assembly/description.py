@@ -22,5 +22,5 @@ def describe_run(settings: Settings) -> RunDescription:
         tracks=settings.track,
         is_whole=settings.start_seconds == 0 and settings.end_seconds is None,
         versions={"visage": __version__, **library_versions()},
-        settings=settings.model_dump(mode="json", exclude={"model_dir"}),
+        settings={**settings.model_dump(mode="json", exclude={"model_dir"}), "embed": settings.embeds},
     )

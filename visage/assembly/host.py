@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stages.backends.base import Backend, HostTensor
 from stages.backends.onnxruntime import OnnxRuntimeBackend
-from stages.backends.openvino import OpenVINOBackend
+from stages.backends.openvino import MAX_CHUNK, OpenVINOBackend
 from stages.buffers import DeviceSession
 from stages.contract import FrameSource, Stage
 from stages.decode.array_source import ArrayFrames
@@ -45,6 +45,9 @@ SECOND_LOOK_BATCH = 8
 BATCH_DEADLINE_SECONDS = 0.01
 INBOX_CAPACITY = 8
 QUEUE_CAPACITY = 16
+# Of a file, in queues and threads beside the detector: 3 MB each at 1080p. 32 faces to embed may be of ten pictures.
+MOST_PICTURES = 20
+FEW_PICTURES = 4
 
 
 class HostPlatform:
@@ -69,8 +72,13 @@ class HostPlatform:
         self.concurrent_files = max(2, settings.cpu_threads)
         # Networks and decoders keep all processors busy; OpenCV's own pool would only take turns with them.
         cv2.setNumThreads(1)
-        self._detector = self._backend(plan.detector.name, self.detect_batch)
-        self._embedder = self._backend(plan.embedder.name, self.embed_batch) if plan.embedder else None
+        self._embeds_few = settings.embeds in ("auto", "best")
+        self._detector = self._backend(plan.detector.name, self.detect_batch, max_chunk=1)
+        self._embedder = (
+            self._backend(plan.embedder.name, self.embed_batch, max_chunk=1 if self._embeds_few else MAX_CHUNK)
+            if plan.embedder
+            else None
+        )
         self._imaging = HostImaging(max_batch=1)
         self._turns = TurnFinder(settings)
 
@@ -163,7 +171,7 @@ class HostPlatform:
         plan = self._plan
         if not plan.looks_twice:
             return None
-        backend = session.own(self._backend(plan.detector.name, SECOND_LOOK_BATCH))
+        backend = session.own(self._backend(plan.detector.name, SECOND_LOOK_BATCH, max_chunk=1))
         head = head_family(plan.detector.head).head(**plan.head_thresholds(keeps_weak=True))
         return SecondLook(self._crop_detector(backend, head, SECOND_LOOK_SIDE))
 
@@ -176,7 +184,7 @@ class HostPlatform:
     def _pictures(self, spec: SourceSpec) -> int:
         """A file waits for buffers, so few do; a camera short of them would drop what is new, its inbox what is old."""
         if not spec.is_live:
-            return self.inbox_capacity + self.detect_batch + 2 * self.queue_capacity
+            return self.detect_batch + (FEW_PICTURES if self._embeds_few else MOST_PICTURES)
         limits = PipelineLimits(
             detect_batch=self.detect_batch,
             live_inbox_capacity=self.inbox_capacity,
@@ -184,7 +192,7 @@ class HostPlatform:
         )
         return limits.most_pictures(OverflowPolicy.DROP_OLDEST)
 
-    def _backend(self, model: str, max_batch: int) -> Backend[HostTensor]:
+    def _backend(self, model: str, max_batch: int, *, max_chunk: int) -> Backend[HostTensor]:
         settings = self._settings
         if settings.precision == "fp16":
             raise BackendError("fp16 is for GPUs; on the CPU choose --precision bf16 or fp32")
@@ -194,7 +202,9 @@ class HostPlatform:
             return OnnxRuntimeBackend(network, max_batch=max_batch, threads=threads, cuda_ordinal=self._cuda_ordinal)
         if settings.backend in ("auto", "openvino"):
             try:
-                return OpenVINOBackend(network, max_batch=max_batch, threads=threads, precision=settings.precision)
+                return OpenVINOBackend(
+                    network, max_batch=max_batch, threads=threads, precision=settings.precision, max_chunk=max_chunk
+                )
             except BackendUnavailable:
                 if settings.backend == "openvino":
                     raise

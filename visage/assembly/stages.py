@@ -9,6 +9,7 @@ from stages.contract import Stage
 from stages.frames import Frame, Observation
 from stages.identify.continuity import ContinuityStage
 from stages.identify.roster import KnownPeople
+from stages.identify.sparing import SparingStage
 from stages.identify.stage import IdentifyStage
 from stages.track.scheduling import LONGEST
 from stages.track.stage import TrackStage
@@ -51,7 +52,10 @@ def embedding_stage(
     embed = Chain(recognise, ContinuityStage())
     if people is None:
         return embed
-    return Chain(embed, IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin))
+    named = Chain(embed, IdentifyStage(people.roster, threshold=people.threshold, margin=people.margin))
+    if settings.embed != "auto" or not settings.track:
+        return named
+    return SparingStage(named, threshold=people.threshold)
 
 
 def detection_interval(settings: Settings) -> int:

@@ -76,8 +76,8 @@ def _loop(settings: Settings, platform: HostPlatform, clip: Path, meter: Meter, 
 class _LibrariesThread(HostPlatform):
     """A platform whose networks run one call at a time, on all cores."""
 
-    def _backend(self, model: str, max_batch: int) -> Backend[HostTensor]:
-        backend = super()._backend(model, max_batch)
+    def _backend(self, model: str, max_batch: int, *, max_chunk: int) -> Backend[HostTensor]:
+        backend = super()._backend(model, max_batch, max_chunk=max_chunk)
         if not isinstance(backend, OpenVINOBackend):
             return backend  # ONNX Runtime's own way is the pipeline's
         path = self._plan.store.prepared(model)

@@ -121,11 +121,15 @@ def run(
     a second drops it.
     """
     from visage.head_start import HeadStart, likely_workers  # noqa: PLC0415
+    from visage.heap import keep_heap_small  # noqa: PLC0415
     from visage.observe.logging import configure_logging  # noqa: PLC0415
     from visage.observe.tried import warn_of_untried  # noqa: PLC0415
 
     configure_logging(log_level, log_format)
-    with HeadStart(likely_workers(src, settings)) as head_start:
+    workers = likely_workers(src, settings)
+    if not workers:
+        keep_heap_small()
+    with HeadStart(workers) as head_start:
         warn_of_untried()
         from visage.cli.outputs import OutputOptions  # noqa: PLC0415
         from visage.cli.run_session import Session, make_settings  # noqa: PLC0415

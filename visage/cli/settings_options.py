@@ -51,7 +51,11 @@ SHOWN = {
     "min_face_pixels": Shown(ANALYSIS),
     "score_threshold": Shown(ANALYSIS),
     "keep_threshold": Shown(ANALYSIS),
-    "embed": Shown(ANALYSIS, help="Embed all detected faces, or only the best shots of each track."),
+    "embed": Shown(
+        ANALYSIS,
+        help="Embed all detected faces, or only the best shots of each track; auto: with a gallery, the best shots and "
+        "what can change a name, otherwise all.",
+    ),
     "gallery": Shown(ANALYSIS, metavar="PATH", parser=parse_output),
     "gallery_key": Shown(ANALYSIS),
     "detector": Shown(ANALYSIS),

@@ -18,4 +18,4 @@ NOT_IN_RESULTS = frozenset(
 def result_settings(settings: Settings) -> Mapping[str, object]:
     """The settings that results depend on, fit for JSON."""
     values: dict[str, object] = settings.model_dump(mode="json", exclude=set(NOT_IN_RESULTS))
-    return values
+    return {**values, "embed": settings.embeds}

@@ -36,9 +36,10 @@ class Settings(BaseSettings):
 
     detector: str = Field("yunet", description="Face detector; see visage models list.")
     embedder: str = Field("sface", description="Face embedder; see visage models list.")
-    embed: Literal["all", "best"] | None = Field(
-        "all",
-        description="Embed all detected faces, or only the best shots of each track; none: detect only.",
+    embed: Literal["auto", "all", "best"] | None = Field(
+        "auto",
+        description="Embed all detected faces, only the best shots of each track, or none: detect only; auto: where a "
+        "gallery names tracks, the best shots and what can change a name, otherwise all.",
     )
     track: bool = Field(True, description="Track faces across frames.")
     propagate: bool = Field(True, description="Follow faces through the frames that frameskip skips.")
@@ -196,6 +197,11 @@ class Settings(BaseSettings):
         if device not in ("auto", "cpu", "cuda") and not (kind == "cuda" and number.isdigit()):
             raise ValueError(f"{device!r} is not auto, cpu, cuda or cuda:N")
         return device
+
+    @property
+    def embeds(self) -> Literal["auto", "all", "best"] | None:
+        """Which faces are embedded: `embed`, as "all" where auto means just that."""
+        return "all" if self.embed == "auto" and (self.gallery is None or not self.track) else self.embed
 
     @property
     def cuda_ordinal(self) -> int:

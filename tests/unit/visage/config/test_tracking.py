@@ -8,11 +8,21 @@ import pytest
 from visage.assembly.plan import ModelPlan
 from visage.assembly.stages import delivers_all, detection_interval
 from visage.config import Settings
+from visage.config.result_settings import result_settings
 
 
 @pytest.mark.parametrize(
     ("said", "meant"),
-    [(True, "all"), (False, None), ("all", "all"), ("best", "best"), ("none", None), (None, None), ("true", "all")],
+    [
+        (True, "all"),
+        (False, None),
+        ("all", "all"),
+        ("auto", "auto"),
+        ("best", "best"),
+        ("none", None),
+        (None, None),
+        ("true", "all"),
+    ],
 )
 def test_embed_is_said_in_code_and_in_the_environment(said: object, meant: str | None) -> None:
     assert Settings.model_validate({"embed": said}).embed == meant
@@ -93,3 +103,22 @@ def test_only_a_tracker_gets_faces_below_the_score_threshold(
     assert (plan.score_threshold, plan.keep_threshold) == (score, keep)
     assert (weak["score_threshold"], weak["strong_threshold"]) == (keep, score)
     assert (plain["score_threshold"], plain["strong_threshold"]) == (score, score)
+
+
+@pytest.mark.parametrize(
+    ("given", "embeds"),
+    [
+        ({}, "all"),
+        ({"gallery": "people"}, "auto"),
+        ({"gallery": "people", "embed": True}, "all"),
+        ({"gallery": "people", "track": False}, "all"),
+        ({"gallery": "people", "embed": "best"}, "best"),
+        ({"embed": None}, None),
+    ],
+)
+def test_only_where_a_gallery_names_tracks_are_few_faces_embedded_by_default(
+    given: dict[str, object], embeds: str | None
+) -> None:
+    settings = Settings.model_validate(given)
+    assert settings.embeds == embeds
+    assert result_settings(settings)["embed"] == embeds  # what `--resume` compares

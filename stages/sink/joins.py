@@ -127,7 +127,7 @@ def _read_footer(descriptor: int) -> tuple[Struct, int]:
     size = os.fstat(descriptor).st_size
     tail = os.pread(descriptor, TAIL_BYTES, max(0, size - TAIL_BYTES))
     if tail[4:] != MAGIC:
-        raise ValueError("this is no Parquet file")
+        raise ValueError("this is not a Parquet file")
     length = int.from_bytes(tail[:4], "little")
     end = size - TAIL_BYTES - length
     return read_struct(os.pread(descriptor, length, end)), end

@@ -421,7 +421,7 @@ def test_a_source_that_hangs_in_a_library_holds_up_no_stop(
     assert pipeline.wait(BOUND_SECONDS)
     assert pipeline.outcomes["b"].state is SourceState.INTERRUPTED
     pipeline.close(join_seconds=0.05)
-    assert caplog.messages == ["b did not answer: its decode thread hangs, and is left behind"]
+    assert caplog.messages == ["b did not answer: its decode thread hangs and was abandoned"]
     answers.set()
     pipeline.close()
     assert hanging.is_closed
@@ -456,7 +456,7 @@ def test_what_was_read_of_a_source_that_hangs_is_whole_after_a_drain(
     assert ended is not None
     assert (rig.sinks["a"].rows, ended.interrupted) == ([0, 1, 2], True)
     pipeline.close(join_seconds=0.05)
-    assert caplog.messages == ["a did not answer: its decode thread hangs, and is left behind"]
+    assert caplog.messages == ["a did not answer: its decode thread hangs and was abandoned"]
     answers.set()
     pipeline.close()
     assert rig.sinks["a"].rows == [0, 1, 2]

@@ -54,8 +54,8 @@ def build(
     Args:
         open_sinks: makes a source's sinks, given its description and what brings its pictures to the host.
         keep_pixels: some sink reads pictures, so they are held until the sinks have seen them.
-        progress: told of model downloads.
-        on_build: told of the building of engines, which takes minutes at the first run on a card.
+        progress: called with the progress of model downloads.
+        on_build: called when engines are built, which takes minutes at the first run on a card.
         platform: where it runs; by default what the settings choose. The pipeline closes it; so does a failure.
         people: whom faces are compared with; stays the caller's. Needs the settings' `embed`.
         frames: pictures to take instead of what the one source names.
@@ -104,7 +104,7 @@ def build_service(
 
     Args:
         open_sinks: as for `build`.
-        on_ended: told of each source that has ended, see `Pipeline`.
+        on_ended: called with each source that has ended, see `Pipeline`.
         hide: drops faces before they are embedded; runs behind the detector, on its thread.
         concurrent: most sources decoded at once.
         keep_pixels, people: as for `build`.

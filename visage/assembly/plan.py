@@ -37,8 +37,8 @@ class ModelPlan:
     Attributes:
         embedder: None for detection only.
         score_threshold, keep_threshold: least score of a face that begins a track, and of one that continues it.
-        progress: told of model downloads.
-        on_build: told of the building of engines, where the platform needs any.
+        progress: called with the progress of model downloads.
+        on_build: called when engines are built, where the platform needs any.
     """
 
     store: ModelStore

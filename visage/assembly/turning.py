@@ -103,7 +103,7 @@ class TurnedSource:
         """
         Args:
             find_turn: gives the degrees; is given what says that it should hurry.
-            open_turned: makes the source that turns its pictures by so many degrees.
+            open_turned: makes the source that turns its pictures by the given degrees.
         """
         self._find_turn = find_turn
         self._open_turned = open_turned

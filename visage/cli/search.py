@@ -76,7 +76,7 @@ def search(
         origin = "" if seen.time_origin == "capture" else f" ({seen.time_origin})"
         print(f"{match.similarity:.2f}  {seen.name:<20}  {seen.source:<20}  {span:<16}  {when}{origin}")
     if not matches:
-        print("nobody alike was seen; --least 0 shows the closest there are")
+        print("no similar face was seen; --least 0 shows the closest ones")
 
 
 def parse_when(text: str) -> float:

@@ -220,6 +220,6 @@ def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
     for former, name in FORMER_NAMES.items():
         value = given.pop(former, None)
         if value is not None:
-            logger.warning("the setting %s is now called %s; use that, the old name will go", former, name)
+            logger.warning("the setting %s is now called %s; the old name will be removed", former, name)
             given.setdefault(name, value)
     return given

@@ -128,7 +128,7 @@ def _read_cvat(export: Path) -> dict[int, list[Row]]:
     try:
         root = ElementTree.parse(export).getroot()
     except ElementTree.ParseError as error:
-        raise LayoutError(f"{export} is no XML: {error}") from error
+        raise LayoutError(f"{export} is not XML: {error}") from error
     tracks = root.findall("track")
     if not tracks:
         raise LayoutError(f'{export} has no tracks; export the task as "CVAT for video 1.1"')
@@ -182,7 +182,7 @@ def _cvat_stretch(root: ElementTree.Element, export: Path, shown: Sequence[int])
 def _index(text: str, table: Path, line: int) -> int:
     value = number_in(text, table, line)
     if not (value >= 0 and value.is_integer()):
-        raise LayoutError(f"{table}, line {line}: {text!r} is no number of a frame")
+        raise LayoutError(f"{table}, line {line}: {text!r} is not a frame number")
     return int(value)
 
 

@@ -46,10 +46,10 @@ def evaluate_identification(
 
     Args:
         gallery, probes: float32 (G, D) and (P, D), rows of L2 norm 1; zeros for a picture without a face,
-            which is like nobody.
+            which matches no one.
         gallery_people, probe_people: names, a row each.
 
-    Raises ValueError: the gallery is empty, or nobody of it is among the probes.
+    Raises ValueError: the gallery is empty, or none of its people is among the probes.
     """
     known = np.isin(np.array(probe_people, dtype=str), np.array(gallery_people, dtype=str))
     if not len(gallery) or not known.any():

@@ -110,7 +110,7 @@ def read_identification(folder: Path) -> tuple[Mapping[str, Template], Mapping[s
         for side in ("gallery", "probes")
     )
     if {probe.person for probe in probes.values()}.isdisjoint(entry.person for entry in gallery.values()):
-        raise LayoutError(f"{folder}: nobody in probes/ is in gallery/; call the folders of one person the same")
+        raise LayoutError(f"{folder}: no person in probes/ is in gallery/; give both folders of a person the same name")
     return gallery, probes
 
 
@@ -193,7 +193,7 @@ def number_in(text: str, file: Path, line: int) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise LayoutError(f"{file}, line {line}: {text!r} is no number") from error
+        raise LayoutError(f"{file}, line {line}: {text!r} is not a number") from error
 
 
 def _is_photograph(path: Path) -> bool:

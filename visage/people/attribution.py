@@ -1,7 +1,7 @@
 """Whom sightings belong to: a track that ended goes to a person or an unknown, and an unknown gets a name.
 
 Each is one transaction. The pipeline's decision stands where its person still exists; where it decided nothing, the
-whole track is compared with everybody.
+whole track is compared with all people.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ __all__ = ["GalleryBinding"]
 
 STRICTER = 0.17
 """Of the way from the model's threshold to 1. That one tells whether two pictures show one person; here a stranger is
-compared with everybody, so it has to be harder. SFace: 0.480, see docs/people.md."""
+compared with all people, so it has to be harder. SFace: 0.480, see docs/people.md."""
 
 UNKNOWN_STRICTER = 0.27
 """Likewise, of tracks that are to be one unknown: all are compared with all. SFace: 0.543. With 0.480, 3 pairs in 100

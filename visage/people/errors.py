@@ -1,9 +1,9 @@
 """What can go wrong with people, one line each, with what to do.
 
 PeopleError
-├── NoSuchPerson     also KeyError: nobody has that name or id
-├── NameTaken        also ValueError: somebody else has it
-├── NameRefused      also ValueError: nobody can be called so
+├── NoSuchPerson     also KeyError: no person has that name or id
+├── NameTaken        also ValueError: another person has it
+├── NameRefused      also ValueError: the name is not allowed
 ├── PictureRefused   also ValueError: no face, several, a poor one
 │   └── PictureKnown     the person has this picture already
 ├── OtherModel       also ValueError: the gallery belongs to another embedding model
@@ -31,7 +31,7 @@ class PeopleError(Exception):
 
 
 class NoSuchPerson(PeopleError, KeyError):
-    """Nobody here is called so."""
+    """Raised when no person has the name or id."""
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would quote it
@@ -46,7 +46,7 @@ class NameRefused(PeopleError, ValueError):
 
 
 class PictureRefused(PeopleError, ValueError):
-    """A picture that nobody can be enrolled or searched with."""
+    """Raised when a picture cannot be used to enrol or search."""
 
 
 class PictureKnown(PictureRefused):

@@ -44,7 +44,7 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, TypeError, Valu
 
 
 def export_gallery(gallery: Gallery, target: Path) -> int:
-    """Write everybody, whole or not at all; how many pictures. Raises FileExistsError."""
+    """Write all people, or nothing; return the number of pictures. Raises FileExistsError."""
     descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w+b") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -63,7 +63,7 @@ def exported_model(archive: Path) -> str:
 
 
 def import_gallery(gallery: Gallery, source: Path) -> tuple[int, int]:
-    """Add everybody, or nobody at all; how many pictures were new, and how many known.
+    """Add all people, or none; return the numbers of new and of known pictures.
 
     Raises GalleryBroken, OtherModel, NameRefused.
     """
@@ -123,7 +123,7 @@ def _face(
 ) -> PortraitFace:
     embedding = np.frombuffer(base64.b64decode(picture["embedding"]), "<f4").astype(np.float32)
     if embedding.shape != (gallery.dimension,) or not np.isfinite(embedding).all() or not embedding.any():
-        raise GalleryBroken(f"{archive.filename}: holds an embedding that is none")
+        raise GalleryBroken(f"{archive.filename}: holds an invalid embedding")
     embedding /= np.linalg.norm(embedding)
     quality = float(picture.get("quality", UNKNOWN_QUALITY))
     if not 0 <= quality <= 1:

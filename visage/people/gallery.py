@@ -79,7 +79,7 @@ class Gallery(Closing):
 
     @property
     def keeps_crops(self) -> bool:
-        """Whether pictures of faces are stored, not only embeddings. Off until somebody switches it on."""
+        """Whether pictures of faces are stored, not only embeddings. Off by default."""
         return bool(self.database.meta("keeps_crops"))
 
     @keeps_crops.setter
@@ -107,7 +107,7 @@ class Gallery(Closing):
     # -- people ------------------------------------------------------------------------------------------------------
 
     def people(self) -> list[StoredPerson]:
-        """Everybody, by name."""
+        """Return all people, sorted by name."""
         return self.roll.people()
 
     def people_page(self, search: str = "", *, limit: int, after: str | None = None) -> PeoplePage:
@@ -293,7 +293,7 @@ class Gallery(Closing):
     # -- identification ----------------------------------------------------------------------------------------------
 
     def roster(self) -> Roster:
-        """Everybody who can be recognised at this moment. Quick: looks for changes twice a second at most."""
+        """Return the people who can be recognised now. Quick: looks for changes twice a second at most."""
         return self._roster.current()
 
     def audit(self, limit: int = 100) -> list[AuditEntry]:

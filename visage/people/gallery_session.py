@@ -1,4 +1,4 @@
-"""A gallery for the time of a run: opened by the settings, told of every track, closed with all of it written."""
+"""A gallery for the time of a run: opened by the settings, given every track, closed with all of it written."""
 
 from __future__ import annotations
 

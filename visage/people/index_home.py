@@ -74,7 +74,7 @@ class IndexHome:
         except FaceIndexError as error:
             if not self._folder.is_dir():
                 raise
-            logger.warning("the index of sightings is made again: %s", error)
+            logger.warning("rebuilding the index of sightings: %s", error)
             shutil.rmtree(self._folder)
             return EdgeIndex(self._folder, dimension, keys=KEYS)
 

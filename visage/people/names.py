@@ -40,5 +40,5 @@ def clean_name(text: str) -> str:
     if any(unicodedata.category(sign) in ("Cc", "Cs") or sign in DIRECTIONS for sign in name):
         raise NameRefused(f"the name {name!r} holds control characters")
     if TAKEN.fullmatch(name):
-        raise NameRefused(f"nobody can be called {name!r}: Visage itself calls people so; choose another name")
+        raise NameRefused(f"{name!r} is reserved by Visage; choose another name")
     return name

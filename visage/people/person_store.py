@@ -53,7 +53,7 @@ class PersonStore:
         self._copy: tuple[Value, FloatArray, NDArray[np.intp]] | None = None
 
     def people(self) -> list[StoredPerson]:
-        """Everybody, by name."""
+        """Return all people, sorted by name."""
         rows = self._database.rows(f"{LISTED.format(people='people')} GROUP BY people.id ORDER BY people.name")
         return [_person(row) for row in rows]
 
@@ -128,7 +128,7 @@ class PersonStore:
         if row is None:
             if UNKNOWN.fullmatch(who.strip()):
                 raise NoSuchPerson(f'{who!r} has no name yet; `visage people name "{who}" NAME` gives one')
-            raise NoSuchPerson(f"nobody is called {who!r}; `visage people list` shows everybody")
+            raise NoSuchPerson(f"there is no person named {who!r}; `visage people list` shows all people")
         return int(row["id"])
 
     def create(self, name: str) -> int:
@@ -137,7 +137,7 @@ class PersonStore:
         return self._database.write("INSERT INTO people (name, created_at) VALUES (?, ?)", [name, time.time()])
 
     def add_picture(self, name: str, face: PortraitFace, *, origin: str, digest: str, keep_crop: bool) -> Enrolled:
-        """Enrol a face; makes the person where nobody has the name.
+        """Enrol a face; creates the person if the name is new.
 
         Raises NameRefused; PictureRefused for a picture that is there already.
         """

@@ -1,4 +1,4 @@
-"""What is told of people: plain records, without embeddings. Times are seconds since the epoch.
+"""Records of people: plain data, without embeddings. Times are seconds since the epoch.
 
 Ids are words that name the kind: p7 a person, u17 an unknown, i3 a picture, s1042 a sighting.
 """
@@ -126,7 +126,7 @@ class SightingMatch:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """What adding a picture did. `note`: what a person should know, such as that somebody else looks alike."""
+    """What adding a picture did. `note`: what a person should know, such as that another person looks alike."""
 
     person_id: str
     picture_id: str
@@ -136,7 +136,7 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How much of somebody was removed.
+    """How much of a person's data was removed.
 
     Attributes:
         vectors: embeddings, of pictures and sightings together; crops likewise.
@@ -156,7 +156,7 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who did what, when. Names are not written down, so that forgetting somebody leaves none here."""
+    """Who did what, when. Names are not written down, so that forgetting a person leaves none here."""
 
     at: float
     actor: str

@@ -27,7 +27,7 @@ class RosterCache:
         self._checked_at = float("-inf")
 
     def current(self) -> Roster:
-        """Everybody at this moment. Quick: looks for changes twice a second at most."""
+        """Return the current roster. Quick: looks for changes twice a second at most."""
         now = time.monotonic()
         if now - self._checked_at >= ROSTER_SECONDS:
             self._checked_at = now

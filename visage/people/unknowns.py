@@ -87,7 +87,7 @@ class Unknowns:
         number = number_of(who, "u")
         number = number_of(who.lower(), "unknown ") if number is None else number
         if number is None:
-            raise NoSuchPerson(f"nobody is called {who!r}; `visage people list` and `unknowns` show everybody")
+            raise NoSuchPerson(f"there is no person named {who!r}; `visage people list` and `unknowns` list all people")
         if self._database.row("SELECT 1 FROM unknowns WHERE id = ?", [number]) is None:
             raise NoSuchPerson(f"there is no unknown {who!r}; `visage people unknowns` lists them")
         return number

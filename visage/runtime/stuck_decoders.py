@@ -53,7 +53,7 @@ class StuckDecoders:
         until = min(until, time.monotonic() + LEAVE_SECONDS)
         for source in self._sources.all():
             if source.is_given_up and not source.join(until - time.monotonic()):
-                logger.warning("%s did not answer: its decode thread hangs, and is left behind", source.source_id)
+                logger.warning("%s did not answer: its decode thread hangs and was abandoned", source.source_id)
         return not self._waited_for()
 
     def _waited_for(self) -> list[RunningSource]:

@@ -56,7 +56,7 @@ class CameraManager:
         Args:
             open_camera: a source for one connection, not yet open.
             on_state: told a camera's name, new state and reason; quick.
-            on_config: told of every camera before it starts, and with None of one that is gone. One call at a time,
+            on_config: called with every camera before it starts, and with None of one that is gone. One call at a time,
                 outside the desk's lock.
             on_lost: called with a camera's name and the number of the connection, from 1, that it lost; quick.
         """
@@ -152,7 +152,7 @@ class CameraManager:
             self._is_closed = True
 
     def reconcile(self) -> None:
-        """Start and interrupt what is to be, and tell of states that changed."""
+        """Start and interrupt cameras as required, and publish changed states."""
         now = datetime.now()  # schedules are in local time
         # One at a time: what is being started must be there before another call stops it.
         with self._acting:
@@ -280,7 +280,7 @@ class CameraManager:
             self._tell()
 
     def _tell(self) -> None:
-        """Tell of states that changed since the last time; reasons alone are not worth an event."""
+        """Publish the states that changed since the last call; reasons alone are not worth an event."""
         now = datetime.now()  # schedules are in local time
         with self._lock:
             changed = []

@@ -102,7 +102,7 @@ class CameraRecord:
         self.retry_at = time.monotonic() + self.backoff.next_seconds()
 
     def forgive(self) -> None:
-        """Begin it again without a wait: somebody has done something about it."""
+        """Reset the backoff, so that the camera is started again without a wait."""
         self.backoff.reset()
         self.retry_at = 0.0
 

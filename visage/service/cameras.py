@@ -58,7 +58,7 @@ class CameraSource:
         Args:
             connect: makes the source of one connection, not yet open. Raises SourceError, and is called again later.
             fps_cap: most frames a second that are given on.
-            on_change: told of each change of state, on the decode thread; quick.
+            on_change: called with each change of state, on the decode thread; quick.
             now: seconds of a monotonic clock.
         """
         self._source_id = source_id

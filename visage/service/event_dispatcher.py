@@ -174,12 +174,12 @@ class EventDispatcher:
         return TrackEventSink(EventFactory(name, "file", f"{job.content}/{job.settings}"), self._publish)
 
     def camera_state(self, name: str, state: str, reason: str) -> None:
-        """Tell of a camera's new state."""
+        """Publish a camera's new state."""
         factory = self._factories.setdefault(name, EventFactory(name, "camera", self._boot))
         self.bus.publish(factory.source_state(state, reason, time.time()))
 
     def camera_lost(self, name: str, connection: int) -> None:
-        """A camera's connection, numbered from 1, is lost: nobody is in view of it until the next."""
+        """A camera's connection, numbered from 1, is lost: no one is in its view until the next."""
         session = self._sessions.get(name)
         if session is not None:
             session.lose(connection)
@@ -221,7 +221,7 @@ class EventDispatcher:
                     await anyio.to_thread.run_sync(self.erase_forgotten)
                     self._erase_again = False
                 except OSError as error:
-                    logger.error("forgotten names still stand in the file of events: %s; trying again", error.strerror)
+                    logger.error("forgotten names are still in the event file: %s; trying again", error.strerror)
             self._known = now
             await anyio.sleep(PEOPLE_SECONDS)
 

@@ -3,7 +3,7 @@
 People who were forgotten are unnamed in both files, which are replaced whole: whoever follows one opens it again, as
 after it has turned over. A line is written whole and at once, so that whoever follows the file never reads half of
 one. A disk that is full costs events here, which is told when it begins and, with their number, when it ends; never the
-pipeline. A file that somebody has moved away, as logrotate does, is made anew. What is no file, such as /dev/stdout, is
+pipeline. A file that was moved away, as by logrotate, is created again. What is no file, such as /dev/stdout, is
 only written to.
 """
 
@@ -121,7 +121,7 @@ class Journal:
         os.close(former)
 
     def _is_elsewhere(self) -> bool:
-        """Somebody has moved the file away, or it was turned over and the new one could not be opened."""
+        """Return whether the file was moved away, or was rotated and the new one could not be opened."""
         try:
             return not os.path.samestat(os.fstat(self._descriptor), self._path.stat())
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Events that wait for receivers, on disk: nobody who was away for a night misses one.
+"""Events that wait for receivers, on disk: a receiver that was away for a night misses none.
 
 At least once: an event goes from here only when its receiver has said that it has it, or when there are more than
 `limit` for one receiver, and then the oldest goes and is counted. SQLite in WAL mode behind one lock; safe from any

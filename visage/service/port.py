@@ -173,7 +173,9 @@ class DaemonPort:
         except (ConfigError, RestartNeeded) as error:
             raise Conflict(str(error)) from error
         except Exception as error:  # the edge of a reload, as for SIGHUP: whatever it was, the daemon goes on
-            logger.exception("reload failed; going on as before", extra=about("reload.failed", error=error))
+            logger.exception(
+                "reload failed; the former configuration stays in use", extra=about("reload.failed", error=error)
+            )
             reason = " ".join(str(error).split()) or type(error).__name__
             raise Conflict(f"the configuration can't be taken over: {redact_text(reason)}") from error
 

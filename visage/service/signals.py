@@ -37,4 +37,6 @@ async def obey_signals(
             except (ValueError, ServiceError) as error:
                 logger.error("reload: %s", error, extra=about("reload.refused", error=error))
             except Exception as error:  # the edge of a reload: cameras that run are worth more than a new file
-                logger.exception("reload failed; going on as before", extra=about("reload.failed", error=error))
+                logger.exception(
+                    "reload failed; the former configuration stays in use", extra=about("reload.failed", error=error)
+                )

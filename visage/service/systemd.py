@@ -56,4 +56,4 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
                 sender.sendto(state.encode(), self._address)
         except OSError as error:
-            logger.warning("systemd can't be told %s: %s", state.partition("\n")[0], error.strerror)
+            logger.warning("cannot send %s to systemd: %s", state.partition("\n")[0], error.strerror)

@@ -152,7 +152,7 @@ class WebhookSender:
 
 
 async def _finish(answer: httpx.Response) -> None:
-    """Read a short answer to its end, so that its connection serves the next event too; nobody wants the text."""
+    """Read a short answer to its end, so that its connection serves the next event too; the text is not used."""
     length = answer.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) <= SHORT_BYTES:
         with anyio.move_on_after(SHORT_SECONDS):

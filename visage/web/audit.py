@@ -1,6 +1,6 @@
 """Who looked at, changed and forgot what: one JSON object a line, appended, readable by its owner alone.
 
-Entries have people by id, so that no name is left of somebody who was forgotten, and hold no address, picture or token.
+Entries have people by id, so that no name is left of a forgotten person, and hold no address, picture or token.
 When the file has reached its size it becomes `.1` in place of an older one, so the log is bounded. If it can't be
 written the request fails: what must be accounted for does not happen unaccounted. A line that a full disk cut short is
 taken back; where that is not possible either, such as after a crash, the next entry begins a line of its own, and

@@ -1,6 +1,6 @@
 """Who a caller is and what it may do.
 
-A caller presents a token (`Authorization: Bearer ...`) or a session's cookie. Nobody gets in by an address: a request
+A caller presents a token (`Authorization: Bearer ...`) or a session's cookie. An address admits no caller: a request
 from 127.0.0.1 may have come through a reverse proxy or from another user of the machine. The person who runs the daemon
 presents the local token, see `visage.web.local`. A valid token always gets in; ten wrong ones a minute from one
 address, and the next wrong ones are answered with 429.

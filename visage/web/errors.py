@@ -62,7 +62,7 @@ class Refused(WebError):
 
 
 class NotFound(Refused, LookupError):
-    """There is no such thing."""
+    """Raised when the requested resource does not exist."""
 
     status = 404
 

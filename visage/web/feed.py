@@ -37,7 +37,7 @@ class EventFeed:
         self._is_closed = False
 
     def publish(self, event: FeedEvent) -> None:
-        """Tell everybody, and remember it."""
+        """Send the event to every subscriber and remember it."""
         with self._lock:
             self._recent.append(event)
             listeners = list(self._listeners)

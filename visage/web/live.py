@@ -158,7 +158,7 @@ class LivePicture:
 
 
 class Viewer:
-    """Somebody who watches. `pictures` belongs to the event loop that made it."""
+    """A viewer of the live stream. `pictures` belongs to the event loop that made it."""
 
     def __init__(self, source_ids: Collection[str] | None, *, annotated: bool) -> None:
         self.annotated = annotated

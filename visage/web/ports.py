@@ -146,7 +146,7 @@ class PeoplePort(Protocol):
         """A page of those who have a name. Raises NotFound where the person to go on after is gone."""
 
     def person_ids(self) -> Set[str]:
-        """Of everybody with a name; quick, for it is asked with every question about the past."""
+        """Return the ids of all people with a name. Quick: it is called for every search of the past."""
 
     def person(self, person_id: str) -> PersonRecord:
         """Raises NotFound."""

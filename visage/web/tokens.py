@@ -92,7 +92,7 @@ class TokenStore:
 
     @contextlib.contextmanager
     def _only_writer(self) -> Iterator[None]:
-        """From reading to writing, so that nobody's token is written over."""
+        """Hold the file's lock from reading to writing, so that no other process's token is overwritten."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with file_lock(self.path.with_name(f"{self.path.name}.lock"), timeout_seconds=self._lock_timeout_seconds):

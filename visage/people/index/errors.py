@@ -23,7 +23,7 @@ class IndexUnavailable(FaceIndexError, ConnectionError):
 
 
 class IndexInUse(FaceIndexError, BlockingIOError):
-    """Somebody else owns it."""
+    """Raised when another process owns the index."""
 
 
 class IndexFull(FaceIndexError, OSError):

@@ -104,7 +104,7 @@ def add_person(
     pictures: Annotated[list[UploadFile], File(description=f"{PICTURE_FORMATS}, one face each.")],
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.add"), scope="function")],
 ) -> PersonRecord:
-    """Enrol somebody from pictures, or add pictures to the person of that name."""
+    """Enrol a person from pictures, or add pictures to the person of that name."""
     with reading:
         data = [check_picture(picture.file.read(), f"picture {number}") for number, picture in enumerate(pictures, 1)]
         person = parts.people.add_person(name, data)

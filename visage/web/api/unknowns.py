@@ -22,7 +22,7 @@ router = APIRouter(prefix="/unknowns", tags=["unknowns"], responses=ERRORS)
 
 @router.get("")
 def list_unknowns(parts: Parts, _caller: ViewerCaller) -> list[UnknownRecord]:
-    """Everybody without a name."""
+    """Return the people without a name."""
     return list(parts.people.unknowns())
 
 

@@ -17,7 +17,7 @@ def test_a_gallery_that_is_no_demos_is_never_replaced(tmp_path: Path) -> None:
     """`visage demo --dst .` where somebody keeps a gallery by its usual name."""
     (tmp_path / "people").mkdir()
     (tmp_path / "people" / "gallery.sqlite").write_bytes(b"months of work")
-    with pytest.raises(OutputExists, match="is no earlier demo's"):
+    with pytest.raises(OutputExists, match="was not made by an earlier demo"):
         demo(dst=tmp_path, cache=tmp_path / "samples")
     assert (tmp_path / "people" / "gallery.sqlite").read_bytes() == b"months of work"
 
@@ -26,7 +26,7 @@ def test_without_an_unknown_person_the_demo_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "people"
     gallery(folder).close()
     told = _name_newcomer(Settings(gallery=folder), tmp_path)
-    assert "Who was seen: nobody.\nNo unknown person was found in the clip, so nobody is given a name.\n" in told
+    assert "Who was seen: no one.\nNo unknown person was found in the clip, so no one is given a name.\n" in told
     assert (tmp_path / "report.html").is_file()
 
 

@@ -162,7 +162,7 @@ def test_nothing_to_analyse_is_exit_code_1(tmp_path: Path, capsys: pytest.Captur
     [
         (OutputFailed("out: disk full;\n free some"), "visage: error: out: disk full; free some", 1),
         (OSError("rtsp://admin:secret@cam: refused"), "visage: error: rtsp://***@cam: refused", 1),
-        (NoSuchPerson("nobody is called 'Ada'"), "visage: error: nobody is called 'Ada'", 1),
+        (NoSuchPerson("there is no person named 'Ada'"), "visage: error: there is no person named 'Ada'", 1),
         (FileExistsError(17, "File exists", "keys"), "visage: error: keys: File exists", 1),
         (grouped(OutputFailed("out: disk full")), "visage: error: out: disk full", 1),
         (KeyError("x"), "visage: error: KeyError: 'x' (this is a bug; --log-level debug shows where)", 1),
@@ -208,7 +208,7 @@ def test_a_blur_that_would_leave_somebody_recognisable_is_refused(
         main([str(film), "--annotate", str(tmp_path / "out.mp4"), *given])
     assert exited.value.code == 2
     told = capsys.readouterr().err
-    assert "needs --gallery" in told or "nobody is called 'Adda'" in told
+    assert "needs --gallery" in told or "there is no person named 'Adda'" in told
     assert not (tmp_path / "out.mp4").exists()
 
 

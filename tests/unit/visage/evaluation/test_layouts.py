@@ -78,9 +78,9 @@ def test_templates_of_several_pictures(tmp_path: Path) -> None:
     [
         ({}, "neither boxes.csv nor"),
         ({"boxes.csv": "image,x1,y1,x2\n"}, r"boxes\.csv has no column y2"),
-        ({"boxes.csv": "image,x1,y1,x2,y2\na,1,2,3,four\n"}, "line 2: 'four' is no number"),
+        ({"boxes.csv": "image,x1,y1,x2,y2\na,1,2,3,four\n"}, "line 2: 'four' is not a number"),
         ({"wider_face_a_bbx_gt.txt": "a.jpg\n1\n1 2 3\n"}, "line 3: ten numbers"),
-        ({"wider_face_a_bbx_gt.txt": "a.jpg"}, "line 2: '' is no number"),
+        ({"wider_face_a_bbx_gt.txt": "a.jpg"}, "line 2: '' is not a number"),
         ({"wider_face_a_bbx_gt.txt": "a.jpg\n1"}, "line 3: ten numbers"),
     ],
 )
@@ -116,7 +116,7 @@ def test_pairs_of_one_kind_are_refused_before_anything_is_computed(
 def test_probes_of_strangers_alone_are_refused(tmp_path: Path) -> None:
     people(tmp_path / "gallery", Ada=1)
     people(tmp_path / "probes", Bob=1)
-    with pytest.raises(LayoutError, match="nobody in probes/ is in gallery/"):
+    with pytest.raises(LayoutError, match="no person in probes/ is in gallery/"):
         read_identification(tmp_path)
 
     people(tmp_path / "probes", Ada=2)

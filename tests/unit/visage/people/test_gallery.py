@@ -196,7 +196,7 @@ def test_rename_merge_split_and_remove(tmp_path: Path) -> None:
         assert [(one.name, one.pictures) for one in opened.people()] == [("Countess", 1), ("Robert", 1)]
         opened.roll.remove_picture("Robert", pictures[1].picture_id)
         assert opened.person("Robert").pictures == 0
-        with pytest.raises(NoSuchPerson, match="nobody is called 'Bob'"):
+        with pytest.raises(NoSuchPerson, match="there is no person named 'Bob'"):
             opened.person("Bob")
         with pytest.raises(PictureRefused):
             opened.roll.remove_picture("Countess", "i999")
@@ -306,7 +306,7 @@ def test_a_merge_with_an_unknown_names_it(tmp_path: Path) -> None:
         opened.record(track(BOB), uri="a.mp4")
         with pytest.raises(NoSuchPerson, match="'Unknown 1' has no name yet; `visage people name"):
             opened.merge("Unknown 1", "Ada")
-        with pytest.raises(NoSuchPerson, match="nobody is called 'Eve'"):
+        with pytest.raises(NoSuchPerson, match="there is no person named 'Eve'"):
             opened.merge("Ada", "Eve")
         opened.merge("ada", "Unknown 1")
         assert [(one.name, one.sightings) for one in opened.people()] == [("Ada", 1)]
@@ -412,7 +412,7 @@ def test_names_of_files_that_are_not_utf_8_are_spelled_out(tmp_path: Path) -> No
         opened.add("Ada", face(ADA), origin=strange, content=b"1")
         assert [picture.origin for picture in opened.pictures("Ada")] == [r"p\udcff.jpg"]
         assert opened.search(ADA, source=strange) == []
-        with pytest.raises(NoSuchPerson, match="nobody is called"):
+        with pytest.raises(NoSuchPerson, match="there is no person named"):
             opened.person(strange)
 
 
@@ -428,7 +428,7 @@ def test_numbers_that_no_database_could_hold_are_nobodys(
     with pytest.raises(SystemExit):
         main(["people", *words, last + "9" * 30, "--gallery", str(tmp_path)])
     (line,) = capsys.readouterr().err.splitlines()
-    assert re.match(r"visage: error: (nobody is called|there is no picture)", line)
+    assert re.match(r"visage: error: (there is no person named|there is no picture)", line)
 
 
 def test_limits_have_a_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,7 +82,7 @@ def test_many_films_are_several_pages(tmp_path: Path) -> None:
 
 def test_an_empty_gallery_has_a_page_too(tmp_path: Path) -> None:
     with gallery(tmp_path / "people") as opened:
-        assert "Nobody with a name was seen" in write_report(opened, tmp_path / "out").read_text()
+        assert "No named person was seen" in write_report(opened, tmp_path / "out").read_text()
 
 
 def test_many_people_have_small_portraits_and_a_cut_page_says_so(

@@ -132,7 +132,7 @@ def test_thousands_of_people_have_pages_and_are_found_as_one_types(page: Page, s
     expect(cards).to_have_text(["Visitor 014", "Visitor 114", *(f"Visitor {number}" for number in range(140, 150))])
     expect(find).to_be_focused()
     find.fill("nobody at all")
-    expect(page.locator("#no-known")).to_have_text("No name has this in it.")
+    expect(page.locator("#no-known")).to_have_text("No matching names.")
 
 
 def test_merging_with_no_one_says_so(page: Page, site: Running) -> None:
@@ -140,7 +140,7 @@ def test_merging_with_no_one_says_so(page: Page, site: Running) -> None:
     page.get_by_role("button", name="Merge Grace").press("Enter")
     page.get_by_label("Who is the same person?").fill("Kathrine")
     page.get_by_role("button", name="Merge", exact=True).press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("Nobody is called Kathrine.")
+    expect(page.get_by_role("alert")).to_have_text("There is no person named Kathrine.")
 
 
 def test_two_people_are_merged_by_dragging(page: Page, site: Running) -> None:

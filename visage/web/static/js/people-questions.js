@@ -29,7 +29,7 @@ export function merge(person) {
       const found = await peopleLike(wanted, 500);
       const kept = found.find((other) => other.name.toLowerCase() === wanted.toLowerCase());
       if (!kept) {
-        throw new Error(`Nobody is called ${wanted}.`);
+        throw new Error(`There is no person named ${wanted}.`);
       }
       await post(path`/people/${kept.person_id}/merge`, { merged_id: person.id });
     },

@@ -90,7 +90,7 @@ function show(list, abouts) {
 function showPage({ items, total, next: following }, search) {
   next = following;
   show("known", items.map(aboutPerson));
-  byId("no-known").textContent = search ? "No name has this in it." : "Nobody has a name yet.";
+  byId("no-known").textContent = search ? "No matching names." : "No one has a name yet.";
   const first = (cursors.length - 1) * PAGE + 1;
   byId("people-range").textContent =
     total > items.length ? `${count(first)} to ${count(first + items.length - 1)} of ${count(total)}` : "";

@@ -38,7 +38,7 @@ function take(file) {
   URL.revokeObjectURL(preview.src);
   preview.src = URL.createObjectURL(file);
   preview.hidden = false;
-  byId("drop-text").textContent = "Drop or choose another to look for somebody else.";
+  byId("drop-text").textContent = "Drop or choose another picture to search again.";
   search();
 }
 
@@ -57,7 +57,7 @@ async function search() {
     const matches = await post(`/search?${query()}`, form);
     outcome.textContent = matches.length
       ? plural(matches.length, "sighting") + ", most alike first"
-      : "Nobody like this was seen.";
+      : "No similar face was seen.";
     list.replaceChildren(...matches.map(makeRow));
   } catch (error) {
     outcome.textContent = error.message;

@@ -77,7 +77,7 @@ function makeRow() {
   const when = element("time");
   const row = element("li", {}, dot, element("div", { className: "what" }, name, where), when);
   row.update = (track) => {
-    name.textContent = track.name || `Somebody (#${track.number})`;
+    name.textContent = track.name || `Track #${track.number}`;
     where.textContent = track.ended
       ? `${track.source}, for ${seconds(track.seconds)}`
       : `${track.source}, in view`;

@@ -23,14 +23,11 @@ from stages.buffers.transfer import Readback
 from stages.contract import FrameSource, Stage
 from stages.decode.array_source import ArrayFrames
 from stages.decode.nvdec import NvdecSource
-from stages.detect.crops import CropDetector
 from stages.detect.heads.device.readback import ReadbackHead
 from stages.detect.heads.device.yolo import DeviceYoloHead
 from stages.detect.heads.device.yunet import DeviceYuNetHead
 from stages.detect.heads.families import head_family
 from stages.detect.stage import DetectStage
-from stages.detect.still_turns import StillTurns
-from stages.embed.second_look import SECOND_LOOK_SIDE, SecondLook
 from stages.embed.stage import EmbedStage
 from stages.errors import BackendError
 from stages.frames import Frame, Observation, Picture
@@ -138,7 +135,6 @@ class CudaPlatform:
                 imaging=session.own(imaging),
                 head=head,
                 backend=backend,
-                still_turns=self._still_turns(session, backend, head),
                 min_face_pixels=self._settings.min_face_pixels,
                 release_pixels=release_pixels,
                 session=session,
@@ -167,7 +163,6 @@ class CudaPlatform:
                 dimension=embedder.embedding_dim,
                 min_norm=embedder.min_norm,
                 full_norm=embedder.full_norm,
-                second_look=self._second_look(session),
                 averages_mirrored=averages_mirrored,
                 release_pixels=release_pixels,
                 session=session,
@@ -247,57 +242,6 @@ class CudaPlatform:
             **thresholds,
             kernel_cache=self._kernels,
         )
-
-    def _still_turns(
-        self,
-        session: DeviceSession,
-        backend: Backend[DeviceArray],
-        head: DeviceYuNetHead | DeviceYoloHead | ReadbackHead,
-    ) -> StillTurns[DeviceArray] | None:
-        detector_input = self._plan.detector_input
-        if not self._plan.detector.looks_twice:
-            return None
-        imaging = DeviceImaging(
-            self._device,
-            detector_input=replace(detector_input, longest=detector_input.multiple),  # which is not used
-            max_batch=STILL_TURNS,
-            crop_size=detector_input.longest,
-            max_crops=STILL_TURNS,
-            kernel_cache=self._kernels,
-        )
-        detector = CropDetector[DeviceArray](
-            imaging=session.own(imaging),
-            backend=backend,
-            head=head,
-            size=detector_input.longest,
-            max_batch=min(STILL_TURNS, self.detect_batch),
-            stream=session.stream,
-        )
-        return StillTurns(detector)
-
-    def _second_look(self, session: DeviceSession) -> SecondLook[DeviceArray] | None:
-        """A detector of its own for the embedder's thread and stream; None where the networks have no use for one."""
-        plan = self._plan
-        if not plan.looks_twice:
-            return None
-        detector_input = replace(plan.detector_input, longest=SECOND_LOOK_SIDE)
-        imaging = DeviceImaging(
-            self._device,
-            detector_input=detector_input,
-            max_batch=DETECT_BATCH,
-            crop_size=SECOND_LOOK_SIDE,
-            max_crops=DETECT_BATCH,
-            kernel_cache=self._kernels,
-        )
-        detector = CropDetector[DeviceArray](
-            imaging=session.own(imaging),
-            backend=session.own(self._backend(plan.detector, DETECT_BATCH, detector_size=SECOND_LOOK_SIDE)),
-            head=session.own(self._head(detector_input, DETECT_BATCH, keeps_weak=True)),
-            size=SECOND_LOOK_SIDE,
-            max_batch=DETECT_BATCH,
-            stream=session.stream,
-        )
-        return SecondLook(detector)
 
     def _backend(self, spec: ModelSpec, max_batch: int, *, detector_size: int | None = None) -> Backend[DeviceArray]:
         request = engine_request(

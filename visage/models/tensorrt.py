@@ -10,7 +10,6 @@ from typing import Literal
 from stages.backends.tensorrt import TensorRTBackend
 from stages.backends.tensorrt_api import TensorRTApi
 from stages.buffers.cuda import CudaDevice
-from stages.embed.second_look import SECOND_LOOK_SIDE
 from stages.errors import EngineRejected
 from stages.imaging.letterbox import DetectorInput
 from visage.models.engines import EngineCache, EngineRequest, OnBuild, detector_shapes, embedder_shapes
@@ -99,11 +98,6 @@ def build_engines(
             precision=precision,
         )
         for spec in (store.spec(name) for name in names)
-    ]
-    requests += [
-        engine_request(spec, store, max_batch=detect_batch, detector_size=SECOND_LOOK_SIDE, precision=precision)
-        for spec in (store.spec(name) for name in names)
-        if isinstance(spec, DetectorSpec) and spec.looks_twice
     ]
     for request in requests:
         # Loaded, too: an engine of another driver's making shows itself here and not in the first run.

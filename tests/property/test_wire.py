@@ -121,4 +121,4 @@ def test_everything_arrives_as_it_was_sent(messages: list[list[SinkItem]]) -> No
                 if wanted is not None:
                     np.testing.assert_array_equal(found, wanted)
                     assert found.dtype == wanted.dtype
-            assert got.faces.identities is None
+            assert got.faces.identities == sent.faces.identities

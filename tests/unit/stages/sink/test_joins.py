@@ -56,7 +56,7 @@ def test_parquet_parts_are_one_table_with_every_row_in_order(tmp_path: Path, row
 
 def test_what_is_no_parquet_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "part").write_bytes(b"rows of something else")
-    with (tmp_path / "joined").open("wb") as file, pytest.raises(ValueError, match="no Parquet file"):
+    with (tmp_path / "joined").open("wb") as file, pytest.raises(ValueError, match="not a Parquet file"):
         ParquetJoin(file.fileno()).append(tmp_path / "part")
 
 

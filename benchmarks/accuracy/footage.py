@@ -119,13 +119,17 @@ def empty() -> Iterator[Picture]:
     yield from ((picture, ()) for picture in _pictures("no_face.mp4"))
 
 
-def turned(pictures: Iterable[Picture], degrees: int) -> Iterator[Picture]:
-    """The pictures turned clockwise by 0, 90, 180 or 270 degrees, with nothing in the file that says so."""
+def turned(pictures: Iterable[Picture], degrees: int, *, with_truth: bool = True) -> Iterator[Picture]:
+    """The pictures turned clockwise by 0, 90, 180 or 270 degrees, with nothing in the file that says so.
+
+    Args:
+        with_truth: boxes of the truth are turned too; not where the film is turned back before it is analysed.
+    """
     for picture, truths in pictures:
         height, width = picture.shape[:2]
         yield (
             np.ascontiguousarray(np.rot90(picture, -degrees // 90)),
-            [_turned(t, degrees, width, height) for t in truths],
+            [_turned(t, degrees if with_truth else 0, width, height) for t in truths],
         )
 
 

@@ -118,10 +118,11 @@ def measure_turned(settings: Settings, scratch: Path) -> Mapping[str, object]:
             except ValidationError:
                 continue  # before there is such a setting
         for degrees in (0, 90, 180, 270):
-            clip = {f"turned {degrees}": (turned(_close(portraits, 0), degrees), 23)}
+            pictures = turned(_close(portraits, 0), degrees, with_truth=way == "as set")
+            clip = {f"turned {degrees}": (pictures, 23)}
             results[f"{way}, {degrees} degrees"] = _named(evaluated(scratch / f"{way} {degrees}", clip, chosen, people))
-        clip = {"lying": (_close(portraits, 90), 23)}
-        results[f"{way}, people on their side"] = _named(evaluated(scratch / f"{way} lying", clip, chosen, people))
+    clip = {"lying": (_close(portraits, 90), 23)}
+    results["as set, people on their side"] = _named(evaluated(scratch / "lying", clip, settings, people))
     return results
 
 

@@ -55,7 +55,7 @@ def of_class(name: str, value: type) -> Iterator[str]:
     yield from markdown(inspect.getdoc(value) or "")
     if dataclasses.is_dataclass(value):
         fields = (f"{field.name}: {field.type}" for field in dataclasses.fields(value))
-        yield f"\n```python\nclass {name}:\n    " + "\n    ".join(fields) + "\n```\n"
+        yield f"\n```py\nclass {name}:\n    " + "\n    ".join(fields) + "\n```\n"
     for member, item in vars(value).items():
         if member.startswith("_"):
             continue
@@ -70,7 +70,7 @@ def of_class(name: str, value: type) -> Iterator[str]:
 def of_function(name: str, value: typing.Any) -> Iterator[str]:
     if "." in name:
         yield f"### `{name}`\n\n"
-    yield f"```python\n{signature(name.rpartition('.')[2], value)}\n```\n\n"
+    yield f"```py\n{signature(name.rpartition('.')[2], value)}\n```\n\n"
     yield from markdown(inspect.getdoc(value) or "")
 
 

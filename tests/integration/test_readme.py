@@ -36,6 +36,7 @@ ELSEWHERE = {
     "make": "makes an environment of its own; .ci/run does the same",
     "pip": "changes this environment",
     "visage rtsp://user:password@camera/stream --dst door/": "needs a camera",
+    "visage people apply out/ --gallery people": "needs the results of a run with that gallery; see test_result_names",
     "visage serve --config visage.yaml": "runs until it is stopped; see test_serve",
 }
 

@@ -15,9 +15,7 @@ __all__ = ["report"]
 def report(
     out: Annotated[
         Path,
-        typer.Argument(
-            help="Folder with the results of a run; report.html is written there.", exists=True, file_okay=False
-        ),
+        typer.Argument(help="Folder that report.html is written to.", file_okay=False),
     ],
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,

@@ -237,10 +237,10 @@ def test_the_package_runs_as_a_module() -> None:
     assert told.stdout.strip() == f"visage {__version__}"
 
 
-def test_a_report_of_a_folder_that_is_not_there_is_refused_and_makes_none(tmp_path: Path) -> None:
+def test_a_report_is_not_written_to_a_file_and_without_a_gallery_makes_no_folder(tmp_path: Path) -> None:
     (tmp_path / "faces.csv").touch()
-    for name, reason in (("misspelt", "does not exist"), ("faces.csv", "is a file")):
+    for name, status, reason in (("seen", 1, "people"), ("faces.csv", 2, "is a file")):
         answer = run("report", str(tmp_path / name), "--gallery", str(tmp_path / "people"))
-        assert answer.returncode == 2
+        assert answer.returncode == status
         assert reason in answer.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["faces.csv"]

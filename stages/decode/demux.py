@@ -122,6 +122,8 @@ class Demuxer:
         """What finds the pictures that a file has lost; None for stills, and for what comes over a network."""
         if self._path is None or self.is_still:
             return None
+        if self._watch is not None:
+            self._watch.close()
         self._watch = DamageWatch(self._path, self.container, self.stream, self.fps)
         return self._watch
 
@@ -238,6 +240,8 @@ class Demuxer:
     def close(self) -> None:
         """Close the file. Safe to call twice."""
         self._packets.close()  # type: ignore[attr-defined]  # a generator
+        if self._watch is not None:
+            self._watch.close()
         self.container.close()
 
     def _picture_stream(self) -> VideoStream:
@@ -268,7 +272,7 @@ class Demuxer:
         stated = stated_seconds(self.stream)
         if stated is not None and end_seconds < stated - max(1.0, 0.05 * stated):
             return EOFError(f"it states {stated:.1f} s but ends after {end_seconds:.1f} s")
-        if self._ends_in_hole(end_seconds):
+        if self._is_broken_at_end(end_seconds):
             return EOFError("its last pictures are missing or damaged")
         missing = missing_bytes(self._path) if self._path is not None else 0
         if missing:
@@ -278,12 +282,12 @@ class Demuxer:
         flaw = self._flaw_at_end()
         return None if flaw is None else EOFError(flaw)
 
-    def _ends_in_hole(self, end_seconds: float) -> bool:
-        """Whether pictures that the container states are missing at the end, and zeros are where they were."""
+    def _is_broken_at_end(self, end_seconds: float) -> bool:
+        """Whether pictures are missing at the end, and zeros or broken parts are where they were."""
         whole = stated_seconds(self.stream) or self.duration_seconds
         step = 1 / (self.fps or GUESSED_FPS)
         is_short = whole is not None and end_seconds < whole - MAX_SHORT_FRAMES * step
-        return is_short and self._watch is not None and self._watch.has_hole_at_end()
+        return self._watch is not None and self._watch.is_broken_at_end(is_short=is_short)
 
     def _flaw_at_end(self) -> str | None:
         if self._path is None or self.codec_context.codec.canonical_name not in COMPRESSED_CODECS:

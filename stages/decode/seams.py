@@ -5,27 +5,10 @@ Asked where time jumps: in a film of changing rate nothing is wrong between two 
 
 from __future__ import annotations
 
-import functools
 import struct
 from collections.abc import Callable
 
-__all__ = ["holds_fragments", "holds_matroska", "holds_ogg", "holds_transport_stream"]
-
-MAX_OGG_BYTES = 2**20
-
-OGG_HEAD_BYTES = 27
-OGG_POLYNOMIAL = 0x04C11DB7
-
-EBML_HEAD_BYTES, MAX_ID_BYTES, MAX_SIZE_BYTES = 12, 4, 8
-MATROSKA_CLUSTER = 0x1F43B675
-MATROSKA_ELEMENTS = frozenset(
-    # Of a cluster: time, position, size of the one before, blocks; of both: padding, checksum.
-    {MATROSKA_CLUSTER, 0xE7, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0x5854, 0xEC, 0xBF}
-    # Of a group of blocks, behind its block.
-    | {0x9B, 0xFB, 0x75A1, 0x75A2, 0xA4, 0xFA, 0x8E}
-    # Of a segment: index, tags, chapters, attachments, and what may be repeated.
-    | {0x1C53BB6B, 0x1254C367, 0x1043A770, 0x1941A469, 0x114D9B74, 0x1549A966, 0x1654AE6B}
-)
+__all__ = ["holds_fragments", "holds_transport_stream"]
 
 BOX_HEAD_BYTES = 8
 MP4_BOXES = frozenset(
@@ -41,26 +24,6 @@ FRAGMENT_BOXES = frozenset(
 
 TS_SYNC, TS_BYTES, M2TS_BYTES = 0x47, 188, 192
 TS_HAS_PAYLOAD, TS_BEGINS, TS_ERROR = 0x10, 0x40, 0x80
-
-
-def holds_ogg(data: bytes) -> bool:
-    """Whether pages follow each other with right checksums, from the first that begins in `data` to its end."""
-    data = data[:MAX_OGG_BYTES]
-    at = data.find(b"OggS")
-    while 0 <= at <= len(data) - OGG_HEAD_BYTES:
-        if data[at : at + 4] != b"OggS":
-            return False
-        segments = data[at + 26]
-        size = OGG_HEAD_BYTES + segments + sum(data[at + 27 : at + 27 + segments])
-        if at + size > len(data):
-            return True  # it ends behind what was read
-        page = bytearray(data[at : at + size])
-        (stated,) = struct.unpack_from("<I", page, 22)
-        page[22:26] = bytes(4)
-        if _ogg_checksum(page) != stated:
-            return False
-        at += size
-    return True
 
 
 def holds_transport_stream(data: bytes, pid: int) -> bool:
@@ -85,42 +48,6 @@ def holds_transport_stream(data: bytes, pid: int) -> bool:
                 return False
             count = number
     return begun <= 1
-
-
-@functools.cache
-def _ogg_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        rest = byte << 24
-        for _ in range(8):
-            rest = (rest << 1 ^ (OGG_POLYNOMIAL if rest & 0x80000000 else 0)) & 0xFFFFFFFF
-        table.append(rest)
-    return tuple(table)
-
-
-def _ogg_checksum(page: bytes | bytearray) -> int:
-    """CRC-32 with nothing reflected, from 0 (RFC 3533, 6)."""
-    table, rest = _ogg_table(), 0
-    for byte in page:
-        rest = (rest << 8 & 0xFFFFFFFF) ^ table[rest >> 24 ^ byte]
-    return rest
-
-
-def holds_matroska(data: bytes) -> bool:
-    """Whether elements follow each other through clusters, from where a block ended to the end of `data`."""
-    at = 0
-    while at < len(data) - EBML_HEAD_BYTES:
-        id_bytes = 9 - data[at].bit_length()
-        if id_bytes > MAX_ID_BYTES:
-            return False
-        name = int.from_bytes(data[at : at + id_bytes], "big")
-        size_bytes = 9 - data[at + id_bytes].bit_length()
-        if name not in MATROSKA_ELEMENTS or size_bytes > MAX_SIZE_BYTES:
-            return False
-        at += id_bytes + size_bytes
-        if name != MATROSKA_CLUSTER:  # whose elements follow
-            at += int.from_bytes(data[at - size_bytes : at], "big") & ((1 << 7 * size_bytes) - 1)
-    return at <= len(data)
 
 
 def holds_fragments(head: Callable[[int], bytes], size: int) -> bool:

@@ -44,8 +44,9 @@ MAX_LOST_SECONDS = 2.0
 
 MAX_SEARCHED_BYTES = 64 * 2**20
 
-SEAMED_FORMATS = frozenset({"matroska", "flv", "mpeg", "mpegts", "ogg", "asf", "avi"})
-"""Without a list of their packets, or able to go on behind damage: packets can be lost without a trace."""
+SEAMED_FORMATS = frozenset({"mpeg", "mpegts", "avi"})
+"""Without a list of their packets and without a chain, or able to go on behind damage: packets can be lost without a
+trace."""
 
 
 class DamageWatch:
@@ -63,7 +64,8 @@ class DamageWatch:
         self._hole = bytes(PREFIXED_HOLE_BYTES if is_prefixed else HOLE_BYTES)
         # Silence in PCM is zeros as well.
         has_pcm = has_pcm_sound(container)
-        self._has_seams = self._is_compressed and bool(formats & SEAMED_FORMATS) and not has_pcm
+        self._has_no_zeros = self._is_compressed and not has_pcm
+        self._has_seams = self._has_no_zeros and bool(formats & SEAMED_FORMATS)
         self._is_transport_stream = "mpegts" in formats
         self._is_jpeg = name == "mjpeg"
         self._pid = stream.id
@@ -132,7 +134,13 @@ class DamageWatch:
         """Whether there is damage behind the last packet but one; `is_short`: pictures are missing at the end."""
         if self._chain is not None and self._chain.breaks_at_end():
             return True
-        return is_short and self._has_seams and bytes(HOLE_BYTES) in self._read(self._places[0], self._file.size)
+        if self._is_transport_stream and self._places[1]:
+            rest = self._read(self._places[1], self._file.size)
+            if not holds_transport_stream(rest, self._pid, is_one_picture=False):
+                return True
+        is_open = self._has_seams or self._chain is not None
+        has_hole = is_open and self._has_no_zeros and is_short
+        return has_hole and bytes(HOLE_BYTES) in self._read(self._places[0], self._file.size)
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""

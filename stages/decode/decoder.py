@@ -16,7 +16,7 @@ import av
 from av.codec.context import ThreadType
 
 from stages.decode.demux import Demuxer
-from stages.decode.due_pictures import COUNTED_CODECS, DuePictures
+from stages.decode.due_pictures import COUNTED_CODECS, DuePictures, is_closed
 from stages.decode.frame_times import FrameTimes
 from stages.decode.input_errors import without_address
 from stages.decode.numbering import PacketNumbering, VideoPacket
@@ -29,6 +29,8 @@ NumberedPackets = Iterator[tuple[VideoPacket, "int | None"]]
 # VP8 has packets without a picture; MPEG-2 and interlaced H.264 may spend two packets on one.
 _FORMATS = {"mov", "matroska", "mpegts", "flv"}
 _CODECS = {"h264", "hevc", "vp9", "av1"}
+# Recordings in other containers begin anywhere.
+_BEGINNING_WITH_KEY = {"mov", "matroska", "flv", "asf", "avi"}
 # Decoders that heed a change of skip_frame from packet to packet; libdav1d reads it once.
 _SKIPPING_CODECS = {"h264", "hevc"}
 _PROGRESSIVE_OR_UNKNOWN = (0, 1)  # AVFieldOrder
@@ -89,7 +91,10 @@ class StreamDecoder:
         self._damaged_in_a_row = 0
         self._watch = None if is_live else demuxer.damage_watch()
         self._due = DuePictures()
-        self._first_key: int | None = None  # the number of the first key picture: from there on all have to come
+        # From the first key picture on all have to come. Files begin with one, whatever is left of it.
+        self._first_key: int | None = None
+        self._has_begun = False
+        self._begins_with_key = bool(set(demuxer.container.format.name.split(",")) & _BEGINNING_WITH_KEY)
         self._counts_places = self._codec.codec.canonical_name in COUNTED_CODECS and self._is_one_a_packet("avi")
 
     def __repr__(self) -> str:
@@ -199,15 +204,22 @@ class StreamDecoder:
 
     def _expect(self, packet: VideoPacket, number: int | None, *, is_wanted: bool, is_harmed: bool) -> None:
         """Note that a packet's picture is to come of the decoder."""
+        is_first, self._has_begun = not self._has_begun, True
+        if is_first and number is None and self._begins_with_key and not packet.is_keyframe and not is_harmed:
+            self._lose(None)
         if number is None:
             if self._counts_places:
                 codec = self._codec.codec.canonical_name
                 packet.opaque = self._due.add_place(packet, codec, is_counted=is_harmed)
         elif number >= 0:
-            if self._first_key is None and packet.is_keyframe:
+            if self._first_key is None and (self._begins_with_key or self._opens_group(packet)):
                 self._first_key = number
             if is_wanted:
                 self._due.add(number, is_counted=is_harmed)
+
+    def _opens_group(self, packet: VideoPacket) -> bool:
+        """Whether all pictures from this one on can be decoded."""
+        return packet.is_keyframe and is_closed(bytes(packet), self._codec.codec.canonical_name)
 
     def _give_up_before(self, arrived: int | None) -> None:
         """The pictures before this one will not come any more; None for all that have not."""
@@ -231,7 +243,8 @@ class StreamDecoder:
 
     def _note_refusal(self, packet: VideoPacket, *, is_harmed: bool) -> None:
         # What a recording begins with may need pictures from before its start, but not its key pictures.
-        if is_harmed or self._watch is None or (self.first_number is None and not packet.is_keyframe):
+        has_begun = self.first_number is not None or packet.is_keyframe or packet.opaque == self._first_key
+        if is_harmed or self._watch is None or not has_begun:
             return
         self._due.count(packet.opaque)
         self._lose(packet.opaque if isinstance(packet.opaque, int) else None)

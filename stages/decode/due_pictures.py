@@ -64,7 +64,7 @@ class DuePictures:
         return own.pop(key, False)
 
     def before(self, number: int | None) -> list[int]:
-        """Give up the pictures before this number, or all that have numbers; those that were not counted yet, in order."""
+        """Give up the pictures before this number, or all that have numbers; which of them were not counted yet."""
         gone = sorted(own for own in self._numbers if number is None or own < number)
         return [own for own in gone if not self._numbers.pop(own)]
 

@@ -22,21 +22,28 @@ FRAGMENT_BOXES = frozenset(
     | {b"uuid", b"free", b"skip", b"pssh", b"meta", b"tfxd", b"tfrf"}
 )
 
-TS_SYNC, TS_BYTES, M2TS_BYTES = 0x47, 188, 192
+TS_SYNC = 0x47
+TS_PACKET_BYTES = 188, 192, 204
+TS_LAYOUTS = (0, 188), (0, 204), (4, 192), (0, 192)
+"""Where the first packet begins, and their length: each may have its time in front of it or a checksum behind."""
+
 TS_HAS_PAYLOAD, TS_BEGINS, TS_ERROR = 0x10, 0x40, 0x80
 
 
-def holds_transport_stream(data: bytes, pid: int) -> bool:
-    """Whether `data`, from where one picture's packets begin to where another's do, is all of the first picture's.
+def holds_transport_stream(data: bytes, pid: int, *, is_one_picture: bool = True) -> bool:
+    """Whether `data`, from where one picture's packets begin, is all of that picture's, or of it and those behind it.
+
+    True of what is too short to say.
 
     Args:
         pid: the number of the pictures' stream.
     """
-    step = (
-        M2TS_BYTES if len(data) > M2TS_BYTES and data[M2TS_BYTES] == TS_SYNC and data[TS_BYTES] != TS_SYNC else TS_BYTES
-    )
+    layout = next((layout for layout in TS_LAYOUTS if _is_laid_out(data, *layout)), None)
+    if layout is None:
+        return len(data) < 2 * max(TS_PACKET_BYTES)
+    first, step = layout
     begun, count = 0, None
-    for at in range(0, len(data) - 3, step):
+    for at in range(first, len(data) - 3, step):
         if data[at] != TS_SYNC or data[at + 1] & TS_ERROR:
             return False
         if ((data[at + 1] & 0x1F) << 8 | data[at + 2]) != pid:
@@ -47,7 +54,11 @@ def holds_transport_stream(data: bytes, pid: int) -> bool:
             if count is not None and number not in (count, (count + 1) & 15):
                 return False
             count = number
-    return begun <= 1
+    return begun <= 1 or not is_one_picture
+
+
+def _is_laid_out(data: bytes, first: int, step: int) -> bool:
+    return data[first : first + 1] == data[first + step : first + step + 1] == b"\x47"
 
 
 def holds_fragments(head: Callable[[int], bytes], size: int) -> bool:

@@ -35,7 +35,7 @@ class AsfChain:
         self._at: int | None = None
         self._object: _Object | None = None
 
-    def breaks_before(self, start: int, size: int) -> bool:  # noqa: ARG002  # as `Chain` has it
+    def breaks_before(self, start: int, size: int) -> bool:
         """See `Chain.breaks_before`."""
         if not self._packet_bytes or (start - self._begins) % self._packet_bytes:
             return False

@@ -20,7 +20,7 @@ class FlvChain:
         self._file = file
         self._at: int | None = None
 
-    def breaks_before(self, start: int, size: int) -> bool:  # noqa: ARG002  # as `Chain` has it
+    def breaks_before(self, start: int, size: int) -> bool:
         """See `Chain.breaks_before`."""
         if self._at is None:
             self._at = start if self._kind(start) == VIDEO else None

@@ -7,6 +7,8 @@ from stages.decode.chains.file_bytes import FileBytes
 __all__ = ["MatroskaChain", "holds_matroska"]
 
 HEAD_BYTES, MAX_ID_BYTES, MAX_SIZE_BYTES = 12, 4, 8
+EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+MAX_HEADER_BYTES = 4096
 BLOCKS = frozenset({0xA3, 0xA1})
 BLOCK_HEAD_BYTES = 4
 """Track, time and flags; without lacing, which pictures never have."""
@@ -20,17 +22,20 @@ ELEMENTS = frozenset(
     # Of a segment: index, tags, chapters, attachments, and what may be repeated.
     | {0x1C53BB6B, 0x1254C367, 0x1043A770, 0x1941A469, 0x114D9B74, 0x1549A966, 0x1654AE6B}
 )
+SHORT_TRACK = 0x80
+"""A track's number in one byte: no film has 127 tracks."""
+
 MAX_BETWEEN_BYTES = 64 * 2**20
 """Of sound and other streams, and attachments, that are followed between two pictures."""
 
 
 class MatroskaChain:
-    """Elements follow each other, from the first block of the pictures' to the file's end."""
+    """Elements follow each other through the file's segment, blocks of the pictures' excepted."""
 
     def __init__(self, file: FileBytes) -> None:
         self._file = file
         self._at = 0
-        self._end: int | None = None  # of the last block
+        self._end = _segment_begin(file.read(0, MAX_HEADER_BYTES))  # of the last block
 
     def breaks_before(self, start: int, size: int) -> bool:
         """See `Chain.breaks_before`."""
@@ -62,6 +67,19 @@ class MatroskaChain:
         return start + stated[0] if stated else None
 
 
+def _segment_begin(head: bytes) -> int | None:
+    """Where the segment's elements begin: the header's size, then the segment's own head. None where it has none."""
+    at = 0
+    for name in (EBML, SEGMENT):
+        if not head.startswith(name, at) or at + HEAD_BYTES > len(head):
+            return None
+        length = 9 - head[at + MAX_ID_BYTES].bit_length()
+        at += MAX_ID_BYTES + length
+        if name == EBML:
+            at += int.from_bytes(head[at - length : at], "big") & ((1 << 7 * length) - 1)
+    return at
+
+
 def holds_matroska(data: bytes) -> bool:
     """Whether elements follow each other through clusters, from where a block ended to the end of `data`."""
     at = 0
@@ -74,6 +92,8 @@ def holds_matroska(data: bytes) -> bool:
         if name not in ELEMENTS or size_bytes > MAX_SIZE_BYTES:
             return False
         at += id_bytes + size_bytes
+        if name in BLOCKS and at < len(data) and not data[at] & SHORT_TRACK:
+            return False
         if name != CLUSTER:  # whose elements follow
             at += int.from_bytes(data[at - size_bytes : at], "big") & ((1 << 7 * size_bytes) - 1)
     return at <= len(data)

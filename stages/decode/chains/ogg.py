@@ -16,7 +16,8 @@ __all__ = ["OggChain", "checksum"]
 CAPTURE = b"OggS"
 HEAD_BYTES = 27
 MAX_PAGE_BYTES = HEAD_BYTES + 255 + 255 * 255
-SERIAL_AT, NUMBER_AT, CHECKSUM_AT = 14, 18, 22
+KIND_AT, SERIAL_AT, NUMBER_AT, CHECKSUM_AT = 5, 14, 18, 22
+FIRST_PAGE, LAST_PAGE = 2, 4
 
 REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -27,26 +28,30 @@ class OggChain:
     def __init__(self, file: FileBytes) -> None:
         self._file = file
         self._serial: int | None = None
-        self._next_number: int | None = None
-        self._at: int | None = None
+        self._next_number = 0
+        self._at = 0
+        self._has_ended = False
 
-    def breaks_before(self, start: int, size: int) -> bool:  # noqa: ARG002  # as `Chain` has it
+    def breaks_before(self, start: int, size: int) -> bool:
         """See `Chain.breaks_before`."""
-        if self._at is not None and start <= self._at:
+        if start <= self._at:
             return False
-        is_broken = self._at is not None and self._is_broken(self._at, start)
-        self._at = start
         head = self._file.read(start, HEAD_BYTES)
-        if head.startswith(CAPTURE) and len(head) == HEAD_BYTES:
-            (serial,) = struct.unpack_from("<I", head, SERIAL_AT)
-            if serial != self._serial:  # the first, or that of another film behind the first
-                self._serial = serial
-                (self._next_number,) = struct.unpack_from("<I", head, NUMBER_AT)
+        has_head = head.startswith(CAPTURE) and len(head) == HEAD_BYTES
+        (serial,) = struct.unpack_from("<I", head, SERIAL_AT) if has_head else (self._serial,)
+        if self._serial is None:  # whose pages begin with the file's
+            self._serial = serial
+        is_broken = self._is_broken(self._at, start)
+        if serial != self._serial:  # another film behind the first
+            self._serial = serial
+            (self._next_number,) = struct.unpack_from("<I", head, NUMBER_AT)
+        self._at = start
         return is_broken
 
     def breaks_at_end(self) -> bool:
-        """See `Chain.breaks_at_end`."""
-        return self._at is not None and self._is_broken(self._at, self._file.size)
+        """See `Chain.breaks_at_end`. The last page of a stream says so."""
+        is_broken = self._is_broken(self._at, self._file.size)
+        return is_broken or not self._has_ended
 
     def _is_broken(self, at: int, end: int) -> bool:
         is_broken = False
@@ -72,7 +77,9 @@ class OggChain:
         (stated,) = struct.unpack_from("<I", page, CHECKSUM_AT)
         if checksum(page[:CHECKSUM_AT] + bytes(4) + page[CHECKSUM_AT + 4 :]) != stated:
             return True
-        is_missing = number != self._next_number
+        self._has_ended = bool(page[KIND_AT] & LAST_PAGE)
+        # Two recordings one behind the other may have one serial number.
+        is_missing = number != self._next_number and not page[KIND_AT] & FIRST_PAGE
         self._next_number = number + 1 & 0xFFFFFFFF
         return is_missing
 

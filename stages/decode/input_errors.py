@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from urllib.parse import urlsplit
 
 import av
 
 from stages.addresses import is_address
+from stages.decode.pyav import reads_format
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
 
 __all__ = ["STALL_SECONDS", "check_file", "no_picture", "translated", "without_address"]
@@ -47,6 +49,10 @@ def translated(error: av.error.FFmpegError, label: str) -> SourceError:
     if isinstance(error, PermissionError):
         return SourceUnreadable(f"{label} can't be read: no permission; change its mode or owner")
     if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
+        if urlsplit(label).path.lower().endswith(".mpd") and not reads_format("dash"):
+            return SourceUnreadable(
+                f"{label} is a DASH manifest, and this FFmpeg reads none; give HLS or the file itself"
+            )
         if is_address(label):
             return SourceUnreadable(f"{label} can't be opened: nothing came, or no video; check address and server")
         return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")

@@ -1,11 +1,4 @@
-"""A file that gets one line an event. Full, it becomes `NAME.1`, and the one of that name before it goes.
-
-People who were forgotten are unnamed in both files, which are replaced whole: whoever follows one opens it again, as
-after it has turned over. A line is written whole and at once, so that whoever follows the file never reads half of
-one. A disk that is full costs events here, which is told when it begins and, with their number, when it ends; never the
-pipeline. A file that was moved away, as by logrotate, is created again. What is no file, such as /dev/stdout, is
-only written to.
-"""
+"""A file with one line for each event. When full, it is renamed to `NAME.1`, which replaces the previous one."""
 
 from __future__ import annotations
 
@@ -72,7 +65,7 @@ class Journal:
         return changed + self._erase_in(self._path, known)
 
     def close(self) -> None:
-        """Bring it to disk and close it."""
+        """Write the file to disk and close it. A failed write is logged, not raised."""
         with self._lock:
             try:
                 if stat.S_ISREG(os.fstat(self._descriptor).st_mode):  # a pipe or a terminal is on no disk

@@ -87,7 +87,7 @@ class CameraSource:
 
     @property
     def status(self) -> CameraStatus:
-        """From any thread."""
+        """The state of the connection. Safe from any thread."""
         return replace(self._status, frames_capped=self._capped)
 
     @property

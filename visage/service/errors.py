@@ -1,4 +1,12 @@
-"""The service's errors."""
+"""The service's errors.
+
+ServiceError
+├── StateInUse          another daemon has this state folder
+├── SourceTaken         a source of this name exists
+├── SourceUnknown       also LookupError: there is none
+├── SourceUnfit         its state or kind does not allow this
+└── RestartNeeded       a change of the configuration that a running daemon can't make
+"""
 
 from __future__ import annotations
 

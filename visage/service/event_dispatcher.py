@@ -1,4 +1,8 @@
-"""Publishes events: owns the journal, the outbox, the bus and the tasks that send over a network."""
+"""Publishes events: owns the journal, the outbox, the bus and the tasks that send over a network.
+
+Sinks for every source come from here, and the states of cameras go through here. Nothing in this waits for a receiver:
+whoever is away finds the events in the outbox.
+"""
 
 from __future__ import annotations
 

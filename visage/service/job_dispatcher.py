@@ -1,4 +1,11 @@
-"""Moves files from the ledger into the pipeline, as many at once as the device has decoders for."""
+"""Moves files from the ledger into the pipeline, as many at once as the device has decoders for.
+
+A file's job is claimed, its outputs are staged beside their places, and when the pipeline says that they are durable
+`visage.service.job_outcomes` decides what becomes of the job. A crash between those two repeats the work, and equal
+outputs replace each other: whole or not at all. An interrupted file leaves nothing behind and is queued again. A
+quarantined file (see the ledger) is first tried in a process of its own; one that crashed the process once is analysed
+alone from then on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Outcomes of jobs that have ended: done, tried again after a wait, failed, or queued as if never started."""
+"""Outcomes of jobs that have ended: done, tried again after a wait, failed, or queued as if never started.
+
+A job is done when its outputs are durable, what was seen in it is stored, and its file still holds what was read. What
+the ledger's disk can't take now is owed: it is written, in order, when the disk takes it again.
+"""
 
 from __future__ import annotations
 

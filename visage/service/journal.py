@@ -1,4 +1,11 @@
-"""A file with one line for each event. When full, it is renamed to `NAME.1`, which replaces the previous one."""
+"""A file with one line for each event. When full, it is renamed to `NAME.1`, which replaces the previous one.
+
+People who were forgotten are unnamed in both files, which are replaced whole: whoever follows one opens it again, as
+after it has turned over. A line is written whole and at once, so that whoever follows the file never reads half of
+one. A disk that is full costs events here, which is told when it begins and, with their number, when it ends; never the
+pipeline. A file that was moved away, as by logrotate, is created again. What is no file, such as /dev/stdout, is
+only written to.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,19 @@
-"""The ledger of files: each is analysed once for its content and the settings, whatever happens to the process."""
+"""The ledger of files: each is analysed once for its content and the settings, whatever happens to the process.
+
+    queued ──claim──> running ──complete──> done
+       ^ ^               │ ├────fail────> queued again after a wait, in the end failed
+       │ └──found again──┼─┼────miss────> the same, in the end missing
+       └────release──────┘ └──set_aside─> set aside
+
+A job that is running when the process dies is found by `recover` at the next start and queued again, as a suspect: it
+may have brought the process down. A suspect is tried in a process of its own first (see `visage.service.trial`); if it
+brings that down too it is set aside. If the process died of its own fault, rather than being killed from outside, that
+is counted as well, and a second time sets the file aside. So a poison file never stops the queue, and an innocent one
+that was merely in flight is not blamed.
+
+SQLite in WAL mode with synchronous=FULL: what was recorded survives a power cut. One connection behind one lock; every
+method is one transaction and safe from any thread.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,15 @@
-"""Publishes events to an MQTT broker, with Home Assistant's discovery of every camera and person."""
+"""Publishes events to an MQTT broker, with Home Assistant's discovery of every camera and person.
+
+    PREFIX/ID/status         retained: online, offline (the broker's last will); ID is the installation's
+    PREFIX/ID/SOURCE/picture JPEG of the face that was identified last, if `pictures` is on; likewise people/PERSON
+    PREFIX/SOURCE/event      every event's JSON with the key `installation`, QoS 1
+    PREFIX/status            retained alias: online, offline
+
+and the topics of `retained_topics` and `home_assistant`. Events wait in the outbox while the broker is away; retained
+topics are put right after every connection, which is tested now and then while nothing happens. Topics that an earlier
+run left behind are cleared first. MQTT restricts names: a source's name becomes a topic with everything but letters,
+digits, - and _ replaced.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Events waiting for receivers, on disk: a receiver that was away for a night misses none."""
+"""Events waiting for receivers, on disk: a receiver that was away for a night misses none.
+
+At least once: an event goes from here only when its receiver has said that it has it, or when there are more than
+`limit` for one receiver, and then the oldest goes and is counted. SQLite in WAL mode behind one lock; safe from any
+thread. `put` costs the sink thread one short transaction for all receivers, and its way to disk, 0.2 ms on an SSD: a
+power cut loses no event of a file that the ledger says is done. It raises sqlite3.Error where the disk does not take
+the event, and then nothing has changed.
+"""
 
 from __future__ import annotations
 

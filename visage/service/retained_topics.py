@@ -61,7 +61,7 @@ class _Seen:
 
 
 class RetainedTopics:
-    """Safe from any thread."""
+    """The retained topics and payloads of all cameras and people. Safe from any thread."""
 
     def __init__(
         self,

@@ -1,4 +1,8 @@
-"""What a valid configuration lacks on this machine: secrets, models and tokens, and paths that can be used."""
+"""What a valid configuration lacks on this machine: secrets, models and tokens, and paths that can be used.
+
+Reported by `visage serve --check`; not errors, because a file may be checked on one machine and used on another. A
+daemon does not start without what `refuse_unusable` asks for.
+"""
 
 from __future__ import annotations
 

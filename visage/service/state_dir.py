@@ -1,4 +1,8 @@
-"""A daemon's state folder: a lock, so that only one daemon uses it, and the mark of a crash."""
+"""A daemon's state folder: a lock, so that only one daemon uses it, and the mark of a crash.
+
+`crash.txt` is written by Python's faulthandler when the process dies of its own fault (SIGSEGV, SIGABRT, SIGBUS,
+SIGILL, SIGFPE). A process that was killed from outside, or lost its power, leaves it empty. The next start looks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Notifies systemd that the daemon is ready, alive or stopping: the protocol of sd_notify(3)."""
+"""Notifies systemd that the daemon is ready, alive or stopping: the protocol of sd_notify(3).
+
+Elsewhere it does nothing.
+"""
 
 from __future__ import annotations
 

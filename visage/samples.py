@@ -115,7 +115,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         lines: list[str] = error.stderr.splitlines() or [f"pip ended with code {error.returncode}"]
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-        return (errors or lines)[-1]
+        # "Exception:" is followed by a traceback, whose last line is the exception.
+        return lines[-1] if not errors or errors[-1] == "Exception:" else errors[-1]
     return str(error)
 
 

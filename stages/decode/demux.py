@@ -252,10 +252,10 @@ class Demuxer:
         stream = picture_stream(self.container)
         if stream is None:
             sound = " (only sound)" if self.container.streams.audio else ""
-            raise NotAVideo(f"{self.label} has no pictures{sound}; give a video, an image or a camera")
+            raise NotAVideo(f"{self.label} has no video stream{sound}; give a video, an image or a camera")
         if stream.codec_context is None:
             raise NotAVideo(
-                f"{self.label} is coded in a way this FFmpeg can't decode; convert it to H.264, for example"
+                f"{self.label} uses a codec that this FFmpeg can't decode; convert it to H.264, for example"
             )
         return stream
 
@@ -282,7 +282,7 @@ class Demuxer:
         if missing:
             return EOFError(f"{missing:,} bytes are missing at its end")
         if elsewhere > MAX_ELSEWHERE:
-            return EOFError("its pictures go on in another stream, which is not read; cut it there, or remux it")
+            return EOFError("its video continues in another stream, which is not read; split the file there, or remux it")
         flaw = self._flaw_at_end()
         return None if flaw is None else EOFError(flaw)
 

@@ -1,4 +1,4 @@
-"""Finds pictures that a file has lost, before any decoder sees them: the same ones whatever decodes.
+"""Finds pictures that a file has lost, before any decoder sees them: the same ones for every decoder.
 
 Decoders differ in what they make of damage: one conceals it, another leaves the picture out, a card reports nothing.
 So it is looked for in the packets. Compressed data holds no long run of zeros: where there is one, the disk, the
@@ -50,7 +50,7 @@ trace."""
 
 
 class DamageWatch:
-    """Looks at the packets of one pass over a file, in their order. Owns the file that it reads beside the decoder."""
+    """Inspects the packets of one pass over a file, in their order. Owns the file that it reads beside the decoder."""
 
     def __init__(self, path: str, container: InputContainer, stream: VideoStream, fps: float | None) -> None:
         formats = set(container.format.name.split(","))
@@ -76,7 +76,10 @@ class DamageWatch:
         self._places = (0, 0)
 
     def harmed(self, packet: VideoPacket) -> int:
-        """How many pictures are lost, about, between the last packet and this one, and whether this one is damaged."""
+        """Return about how many pictures are lost between the last packet and this one, plus 1 if this one is damaged.
+
+        At least 0. To be called with every packet, in order; reads the file in between where it has seams.
+        """
         missed = self._missed(packet)
         lost = missed if missed and self._has_seams and self._has_damage_before(packet, missed) else 0
         if packet.pos is not None:

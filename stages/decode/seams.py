@@ -1,4 +1,4 @@
-"""Whether a stretch of a file holds together: the marks and lengths that containers give their parts.
+"""Whether a stretch of a file is intact, by the marks and lengths that containers give their parts.
 
 Asked where time jumps: in a film of changing rate nothing is wrong between two pictures, where one was lost there is.
 """
@@ -36,7 +36,8 @@ def holds_transport_stream(data: bytes, pid: int, *, is_one_picture: bool = True
     True of what is too short to say.
 
     Args:
-        pid: the number of the pictures' stream.
+        data: from where one picture's packets start to where another's do.
+        pid: the packet identifier of the stream.
     """
     layout = next((layout for layout in TS_LAYOUTS if _is_laid_out(data, *layout)), None)
     if layout is None:

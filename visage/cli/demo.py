@@ -117,7 +117,8 @@ def _describe(dst: Path, settings: Settings) -> str:
     one, same, other = (read(name, "embeddings")[0] for name in PHOTOGRAPHS)
     return f"""
 The clip shows a face in {frames_with_faces} frames. The two photographs of one person have a similarity of
-{one @ same:.2f}, those of two people {one @ other:.2f}; {settings.embedder} takes two faces for the same person's from {limit} on.
+{one @ same:.2f}, those of two people {one @ other:.2f}; {settings.embedder} takes two faces for the same person's from
+{limit} on.
 
   {dst / CLIP / "detections.csv"}: one line per face with frame, box, confidence and landmarks
   {dst / CLIP / "embeddings.hdf5"}: one embedding per face

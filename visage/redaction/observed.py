@@ -62,6 +62,7 @@ class ObservedFilm:
         rotation: clockwise turn that makes its coded pictures upright, in degrees; None as the file itself asks for.
         interval: the detector saw at least every frame whose index is a multiple of this.
         seconds: what was analysed, from the first up to the second, or to the film's end.
+        frames: how many it has, where that is known.
         made: how, for people.
         warnings: what was left out.
     """
@@ -71,6 +72,7 @@ class ObservedFilm:
     rotation: int | None = None
     interval: int = 1
     seconds: tuple[float, float | None] = (0.0, None)
+    frames: int | None = None
     made: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -120,6 +122,7 @@ def stored_film(folder: Path, film: Path | None = None) -> ObservedFilm:
         raise ResultsRefused(f"{folder}: the results of a run that did not reach the end; analyse the film again")
     if not path.is_file():
         raise ResultsRefused(f"{path}: the film of {folder} is not there; say where it is with --film")
+    is_part = bool(settings.get("start_seconds") or settings.get("end_seconds") is not None)
     tracks = _Tracks()
     try:
         with (folder / DETECTIONS).open(newline="", encoding="utf-8-sig") as table:
@@ -135,6 +138,7 @@ def stored_film(folder: Path, film: Path | None = None) -> ObservedFilm:
         rotation=int(metadata.get("rotation") or 0),
         interval=LONGEST if interval == "auto" else int(interval),
         seconds=(float(settings.get("start_seconds") or 0), settings.get("end_seconds")),
+        frames=None if is_part else int(metadata["framecount"]),
         made={"detector": str(metadata.get("detector")), **_chosen(settings)},
         warnings=_warnings(settings),
     )

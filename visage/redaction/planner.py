@@ -21,6 +21,7 @@ import numpy as np
 from stages.redact.lines import corners
 from visage import __version__
 from visage.redaction.doubt import Doubt, DoubtLimits, doubts_within, is_at_border, merged
+from visage.redaction.errors import ResultsRefused
 from visage.redaction.observed import Box, ObservedFilm, ObservedTrack, overlap
 from visage.redaction.plan import Plan, Source, Stretch, Style, Track
 from visage.redaction.survey import Survey, survey_film
@@ -65,6 +66,7 @@ def plan_redaction(
 
     Raises:
         SourceError: the film can't be read again.
+        ResultsRefused: they are of another film.
         OSError
     """
     options = options or PlanOptions()
@@ -74,6 +76,10 @@ def plan_redaction(
     survey = survey_film(
         str(film.path), rotation=film.rotation, boxes_at=shown.at, wanted=wanted.wants, on_frame=on_frame
     )
+    if film.frames is not None and film.frames != survey.frames:
+        raise ResultsRefused(
+            f"{film.path}: has {survey.frames} frames, the results are of one that has {film.frames}; analyse it again"
+        )
     planner = _Planner(film, survey, options)
     path = film.path.resolve()
     return Plan(

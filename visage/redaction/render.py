@@ -95,6 +95,7 @@ class _Rendering:
         self._cover = Cover(style.method, style.shape, style.margin)
         self._covered = self._whole = 0
         self._damaged: list[tuple[int, int]] = []
+        self._was_trusted = True
 
     def run(self, out: Path, on_frame: Callable[[int], None] | None) -> Rendered:
         film = Film(str(self._source), upright_turn_degrees=self._plan.source.rotation)
@@ -152,8 +153,7 @@ class _Rendering:
         """The frame as it may be seen; the decoder's own is not changed."""
         is_whole = schedule.is_whole(frame.index) or not frame.is_trusted
         boxes = schedule.boxes_at(frame.index)
-        if not frame.is_trusted:
-            self._note_damage(frame.index)
+        self._note_damage(frame)
         if not is_whole and not len(boxes):
             return frame.coded
         coded = frame.coded
@@ -168,8 +168,9 @@ class _Rendering:
             self._cover.cover(coded, boxes, frame.orientation)
         return coded
 
-    def _note_damage(self, index: int) -> None:
-        if self._damaged and self._damaged[-1][1] == index - 1:
-            self._damaged[-1] = self._damaged[-1][0], index
-        else:
-            self._damaged.append((index, index))
+    def _note_damage(self, frame: FilmFrame) -> None:
+        if not frame.is_trusted:
+            # Pictures that never came lie within the stretch.
+            begins = frame.index if self._was_trusted else self._damaged.pop()[0]
+            self._damaged.append((begins, frame.index))
+        self._was_trusted = frame.is_trusted

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from enum import Enum
 from typing import Any
 
 import av
@@ -19,14 +18,12 @@ from numpy.typing import NDArray
 
 from stages.frames import FloatArray
 from stages.imaging.orientation import Orientation
+from stages.redact.style import MARGIN, Method, Shape
 
-__all__ = ["COVERABLE_FORMATS", "Cover", "Method", "Shape"]
+__all__ = ["COVERABLE_FORMATS", "Cover"]
 
 BLOCKS = 6
 """Across a region. A face in so few shows the colours of skin and hair; see `stages.sink.blur`."""
-
-MARGIN = 0.2
-"""Of a box's width and height, added at each side: a detector's box ends at brows and chin."""
 
 ROUND = math.sqrt(2) / 2
 """Half axes of the ellipse through a box's corners, as parts of its sides."""
@@ -39,21 +36,6 @@ COVERABLE_FORMATS = frozenset(
 """Pixel formats of one plane a component; `Cover` takes no others."""
 
 Samples = NDArray[Any]
-
-
-class Method(str, Enum):
-    """What a region becomes."""
-
-    BLUR = "blur"
-    MOSAIC = "mosaic"
-    FILL = "fill"
-
-
-class Shape(str, Enum):
-    """The outline of a region."""
-
-    BOX = "box"
-    ELLIPSE = "ellipse"
 
 
 class Cover:

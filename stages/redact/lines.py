@@ -26,9 +26,7 @@ def corners(frames: Sequence[int], values: NDArray[np.float64], tolerance: NDArr
     return [0, *_ends(np.asarray(frames, np.float64), values, tolerance)]
 
 
-def _ends(
-    times: NDArray[np.float64], values: NDArray[np.float64], tolerance: NDArray[np.float64]
-) -> Iterator[int]:
+def _ends(times: NDArray[np.float64], values: NDArray[np.float64], tolerance: NDArray[np.float64]) -> Iterator[int]:
     begin, end = 0, 1
     while end < len(times):
         if end + 1 < len(times) and end - begin < LONGEST and _fits(times, values, tolerance, begin, end + 1):

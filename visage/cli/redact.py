@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.redact.cover import MARGIN, Method, Shape
+from stages.redact.style import MARGIN, Method, Shape
 from visage.cli.options import ModelDirOption, parse_output
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def plan(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", parser=parse_output, metavar="FILE", help="Plan to write.", show_default="FILM.plan.json"),
+        typer.Option(
+            "--out", "-o", parser=parse_output, metavar="FILE", help="Plan to write.", show_default="FILM.plan.json"
+        ),
     ] = None,
     film: FilmOption = None,
     pad: Annotated[
@@ -61,7 +63,9 @@ def plan(
     margin: Annotated[
         float, typer.Option(min=0, max=2, help="Added at each side of a box, as a part of its size.")
     ] = MARGIN,
-    detector: Annotated[str | None, typer.Option(help="Detector; see visage models list.", show_default="yunet")] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="Detector; see visage models list.", show_default="yunet")
+    ] = None,
     detector_size: Annotated[int | None, typer.Option(help="Longer side of the detector's input in pixels.")] = None,
     device: Annotated[str | None, typer.Option(help="Device: auto, cpu or cuda:N.", show_default="auto")] = None,
     model_dir: ModelDirOption = None,
@@ -129,7 +133,8 @@ def confirm(
 def render(
     plan: PlanArgument,
     out: Annotated[
-        Path, typer.Option("--out", "-o", parser=parse_output, metavar="FILE", help="Video to write: .mp4, .mov or .mkv.")
+        Path,
+        typer.Option("--out", "-o", parser=parse_output, metavar="FILE", help="Video to write: .mp4, .mov or .mkv."),
     ],
     film: FilmOption = None,
     sound: Annotated[bool, typer.Option("--sound/--no-sound", help="Copy the sound.")] = True,

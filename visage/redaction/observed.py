@@ -148,7 +148,11 @@ def _face(row: Mapping[str, str]) -> ObservedFace:
     box = (float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"]))
     name = row.get("person") or None
     return ObservedFace(
-        int(row["frame_num"]), box, float(row["confidence"]), row.get("propagated") != "1", None if name == "unknown" else name
+        int(row["frame_num"]),
+        box,
+        float(row["confidence"]),
+        row.get("propagated") != "1",
+        None if name == "unknown" else name,
     )
 
 

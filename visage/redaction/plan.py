@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from typing_extensions import Self
 
 from stages.frames import FloatArray
-from stages.redact.cover import MARGIN, Method, Shape
+from stages.redact.style import MARGIN, Method, Shape
 from visage.redaction.errors import PlanRefused
 from visage.storage.atomic_write import atomic_write
 

@@ -69,7 +69,9 @@ def render_plan(
     source = film or plan_path.parent / plan.source.path
     _check_source(plan, plan_path, source, out)
     if report_path(out).exists() and not options.force:
-        raise FileExistsError(17, "exists already; choose another name or give --force to replace it", str(report_path(out)))
+        raise FileExistsError(
+            17, "exists already; choose another name or give --force to replace it", str(report_path(out))
+        )
     done = _Rendering(plan, source, options).run(out, on_frame)
     write_report(plan, plan_path, out, done, key)
     return done

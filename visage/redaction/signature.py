@@ -33,7 +33,9 @@ class SigningKey:
         try:
             self._key = serialization.load_pem_private_key(path.read_bytes(), password=None)
         except (ValueError, TypeError) as error:
-            raise KeyRefused(f"{path}: not a private key without a password; make one with visage redact key") from error
+            raise KeyRefused(
+                f"{path}: not a private key without a password; make one with visage redact key"
+            ) from error
         if not isinstance(self._key, ed25519.Ed25519PrivateKey):
             raise KeyRefused(f"{path}: not an Ed25519 key; make one with visage redact key")
 
@@ -63,9 +65,7 @@ def make_key(path: Path) -> Path:
             raise KeyRefused(f"{file}: exists already, and is not replaced; choose another name")
     key = ed25519.Ed25519PrivateKey.generate()
     encoding = serialization.Encoding.PEM
-    private_bytes = key.private_bytes(
-        encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    private_bytes = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     public_bytes = key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
     atomic_write(path, private_bytes)
     atomic_write(public, public_bytes, mode=PUBLIC_MODE)

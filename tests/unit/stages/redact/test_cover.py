@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stages.imaging.orientation import Orientation
-from stages.redact.cover import BLOCKS, COVERABLE_FORMATS, Cover, Method, Shape
+from stages.redact.cover import BLOCKS, COVERABLE_FORMATS, Cover
+from stages.redact.style import Method, Shape
 
 BOX = np.array([[40.0, 20.0, 88.0, 68.0]], np.float32)
 

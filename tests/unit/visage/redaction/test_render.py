@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stages.errors import OutputExists, OutputFailed
-from stages.redact.cover import Method, Shape
+from stages.redact.style import Method, Shape
 from stages.redact.film import Film
 from tests.clips import read_number, write_clip
 from tests.films import write_film
@@ -75,7 +75,9 @@ def test_turned_and_mirrored_films_are_covered_and_stay_so(
     plan = plan_of(film, FRAMES, rotation=degrees, style=Style(shape=shape, margin=0.05))
     if mirrored:
         for track in plan.tracks:
-            track.boxes = [(frame, WIDTH - right, top, WIDTH - left, bottom) for frame, left, top, right, bottom in track.boxes]
+            track.boxes = [
+                (frame, WIDTH - right, top, WIDTH - left, bottom) for frame, left, top, right, bottom in track.boxes
+            ]
     out, _ = rendered(film, plan)
     before, after = upright(film), upright(out)
     assert len(after) == FRAMES
@@ -144,7 +146,9 @@ def test_mastering_metadata_is_kept(tmp_path: Path) -> None:
         images=squares(4),
         codec="libx265",
         pix_fmt="yuv420p10le",
-        options={"x265-params": f"log-level=error:hdr10=1:repeat-headers=1:colorprim=bt2020:transfer=smpte2084:{stated}"},
+        options={
+            "x265-params": f"log-level=error:hdr10=1:repeat-headers=1:colorprim=bt2020:transfer=smpte2084:{stated}"
+        },
     )
     out, _ = rendered(film, plan_of(film, 4))
     for kind in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"):

@@ -1,0 +1,25 @@
+"""How faces are covered: what a command line and a plan can say without loading what does it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["MARGIN", "Method", "Shape"]
+
+MARGIN = 0.2
+"""Of a box's width and height, added at each side: a detector's box ends at brows and chin."""
+
+
+class Method(str, Enum):
+    """What a region becomes."""
+
+    BLUR = "blur"
+    MOSAIC = "mosaic"
+    FILL = "fill"
+
+
+class Shape(str, Enum):
+    """The outline of a region."""
+
+    BOX = "box"
+    ELLIPSE = "ellipse"

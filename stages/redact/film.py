@@ -54,9 +54,17 @@ class Film:
         damage: why the film is not whole, once `frames` has ended; None if it is.
     """
 
-    def __init__(self, path: str, *, upright_turn_degrees: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        upright_turn_degrees: int | None = None,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+    ) -> None:
         """
         Args:
+            start_seconds, end_seconds: read what lies in [start, end) of the film's time.
             upright_turn_degrees: the whole clockwise turn that makes a coded picture upright; None for what the file
                 itself asks for.
 
@@ -64,6 +72,7 @@ class Film:
             SourceNotFound, SourceUnreadable, NotAVideo
         """
         self.damage: SourceBroken | None = None
+        self._part = start_seconds, end_seconds
         self._threads = len(os.sched_getaffinity(0))
         self._source = self._made(path, 0)
         self.info: VideoInfo = self._source.open()
@@ -100,7 +109,9 @@ class Film:
             source_id=os.path.basename(path),
             uri=path,
             admission=_Passing(),
-            options=SourceOptions(turn_degrees=turn_degrees),
+            options=SourceOptions(
+                turn_degrees=turn_degrees, start_seconds=self._part[0], end_seconds=self._part[1]
+            ),
             decoder_threads=self._threads,
         )
 
@@ -123,7 +134,7 @@ class _Passing:
 
     frames_dropped = 0
 
-    def admit(self, frame: av.VideoFrame, orientation: Orientation, *, detect: bool = True) -> _CodedPicture:  # noqa: ARG002
+    def admit(self, frame: av.VideoFrame, orientation: Orientation, *, detect: bool = True) -> _CodedPicture:
         return _CodedPicture(frame, orientation)
 
     def interrupt(self) -> None:

@@ -54,18 +54,21 @@ class RedactedVideo:
         sound_of: InputContainer | None = None,
         sound_uri: str = "",
         metadata: dict[str, str] | None = None,
+        begin_seconds: float = 0.0,
     ) -> None:
         """Begin the container.
 
         Args:
             sound_of: the opened source, whose streams of sound are copied; None for a silent video.
             sound_uri: where to read it from.
+            begin_seconds: the time of the source at which the video begins.
             metadata: the container's; None for none, and then no program is named either.
 
         Raises:
             OutputFailed: the container can't hold the sound, or the pictures.
         """
         self._properties = properties
+        self._begin_seconds = begin_seconds
         container_options = {} if metadata is not None else {"fflags": "+bitexact"}
         with self._errors():
             self._output = av.open(
@@ -85,12 +88,12 @@ class RedactedVideo:
                     raise
                 raise OutputFailed(_no_room(self._path)) from exc
         for copy in self._sound:
-            copy.start(0.0)
+            copy.start(begin_seconds)
 
     def write(self, frame: av.VideoFrame, seconds: float) -> None:
         """Encode a picture of this time from the source's start, and copy the sound up to it. Raises OutputFailed."""
         base, properties = self._properties.time_base, self._properties
-        pts = max(round(seconds * base.denominator / base.numerator), self._last_pts + 1)
+        pts = max(round((seconds - self._begin_seconds) * base.denominator / base.numerator), self._last_pts + 1)
         if self._last_pts >= 0:
             self._last_interval = pts - self._last_pts
         self._last_pts = pts

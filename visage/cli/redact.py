@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -197,7 +197,7 @@ def verify(
         print(line)
 
 
-def _observed(source: Path, film: Path | None, models: dict[str, object], *, quiet: bool) -> ObservedFilm:
+def _observed(source: Path, film: Path | None, models: Mapping[str, object], *, quiet: bool) -> ObservedFilm:
     from visage.redaction.observed import analysed_film, stored_film  # noqa: PLC0415
     from visage.redaction.settings import redaction_settings  # noqa: PLC0415
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -72,7 +73,7 @@ class Track(_Record):
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         frames = [entry[0] for entry in self.boxes]
-        if any(later <= earlier for earlier, later in zip(frames, frames[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(frames)):
             raise ValueError(f"track {self.id}: frames must grow from entry to entry")
         return self
 

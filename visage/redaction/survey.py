@@ -121,7 +121,7 @@ def _with_cuts(frames: Iterator[FilmFrame], survey: Survey) -> Iterator[tuple[Fi
     waiting: FilmFrame | None = None
     for frame in frames:
         small = reformatter.reformat(frame.coded, *THUMBNAIL_SIZE, "gray")
-        is_cut = boundaries.is_cut(small.to_ndarray())
+        is_cut = boundaries.is_cut(np.asarray(small.to_ndarray(), np.uint8))
         if is_cut and waiting is not None:
             survey.cuts.add(frame.index)
         if waiting is not None:

@@ -64,7 +64,7 @@ def test_a_fill_of_ten_bits_is_black() -> None:
 def test_a_blur_holds_no_more_than_a_mosaic() -> None:
     """Both depend on nothing but the region's coarse averages."""
     frame, other = noise(), noise()
-    luma = np.frombuffer(other.planes[0], np.uint8).reshape(120, -1)
+    luma = np.frombuffer(other.planes[0], np.uint8).reshape(120, -1)  # type: ignore[call-overload]
     means = luma[20:68, 40:88].reshape(6, 8, 6, 8).mean(axis=(1, 3))
     luma[20:68, 40:88] = np.rint(means).astype(np.uint8).repeat(8, 0).repeat(8, 1)
     for one in (frame, other):

@@ -53,7 +53,7 @@ def plan_of(
                 bytes=film.stat().st_size,
                 width=size[0],
                 height=size[1],
-                rotation=rotation,  # type: ignore[arg-type]  # one of the four
+                rotation=rotation,
                 frames=frames,
                 clock=[(0, 0.0), (frames - 1, (frames - 1) / 24)],
             ),

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from stages.errors import OutputExists, OutputFailed
-from stages.redact.style import Method, Shape
 from stages.redact.film import Film
+from stages.redact.style import Method, Shape
 from tests.clips import read_number, write_clip
 from tests.films import write_film
 from tests.media import Media
@@ -29,8 +29,8 @@ def upright(path: Path) -> list[NDArray[np.uint8]]:
     """The pictures as Visage analyses them: turned, not mirrored back."""
     film, shown = Film(str(path)), []
     for frame in film.frames():
-        image = frame.coded.to_ndarray(format="bgr24")
-        shown.append(np.ascontiguousarray(np.rot90(image, -(frame.orientation.rotation_degrees // 90))))
+        image = np.asarray(frame.coded.to_ndarray(format="bgr24"), np.uint8)
+        shown.append(np.ascontiguousarray(np.rot90(image, -(frame.orientation.rotation_degrees // 90)), np.uint8))
     film.close()
     return shown
 
@@ -81,8 +81,8 @@ def test_turned_and_mirrored_films_are_covered_and_stay_so(
     out, _ = rendered(film, plan)
     before, after = upright(film), upright(out)
     assert len(after) == FRAMES
-    for frame, (old, new) in enumerate(zip(before, after, strict=True)):
-        old, new = (image[:, ::-1] if mirrored else image for image in (old, new))
+    for frame, pair in enumerate(zip(before, after, strict=True)):
+        old, new = (image[:, ::-1] if mirrored else image for image in pair)
         assert detail(old, frame) > 20
         assert detail(new, frame) < 4
         assert read_number(np.ascontiguousarray(new)) == frame
@@ -125,7 +125,11 @@ def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
 
 def _times(path: Path) -> list[Fraction]:
     with av.open(str(path)) as container:
-        return [frame.pts * Fraction(frame.time_base) for frame in container.decode(video=0)]
+        return [
+            frame.pts * frame.time_base
+            for frame in container.decode(video=0)
+            if frame.pts is not None and frame.time_base is not None
+        ]
 
 
 @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
@@ -186,6 +190,7 @@ def test_damaged_pictures_are_covered_whole_until_the_next_key_frame(tmp_path: P
     with av.open(str(film)) as container:
         packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
     place, size = packets[25]
+    assert place is not None
     data = bytearray(film.read_bytes())
     data[place + 8 : place + size] = bytes(size - 8)
     film.write_bytes(data)

@@ -25,6 +25,7 @@ import typer
 from visage import __version__
 from visage.cli import evaluate, models, people, redact, token
 from visage.cli.bench import bench
+from visage.cli.clips import clips
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
 from visage.cli.open import open_page
@@ -54,6 +55,7 @@ app.command()(demo)
 app.command()(doctor)
 app.command()(bench)
 app.command()(search)
+app.command()(clips)
 app.command("report")(report_people)
 app.command()(serve)
 app.command("open")(open_page)

@@ -1,4 +1,4 @@
-"""What FFmpeg and the file system say of an input, as `stages.errors`: one line for a person, without credentials."""
+"""Translates errors of FFmpeg and the file system into `stages.errors`: one line for a person, without credentials."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def check_file(path: str) -> None:
 
 
 def translated(error: av.error.FFmpegError, label: str) -> SourceError:
-    """Why a source can't be opened, and what to do about it."""
+    """Return the error to be raised for a source that can't be opened, with its remedy."""
     if isinstance(error, FileNotFoundError):
         return SourceNotFound(f"{label} does not exist; check the name")
     if isinstance(error, PermissionError):
         return SourceUnreadable(f"{label} can't be read: no permission; change its mode or owner")
     if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
         if is_address(label):
-            return SourceUnreadable(f"{label} can't be opened: nothing came, or no video; check address and server")
+            return SourceUnreadable(f"{label} can't be opened: it sent nothing, or no video; check address and server")
         return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
     if isinstance(error, av.error.ExitError):
-        return SourceUnreadable(f"{label} answers, but no video came in {STALL_SECONDS:.0f} s; restart the camera")
+        return SourceUnreadable(f"{label} answers, but sent no video for {STALL_SECONDS:.0f} s; restart the camera")
     advice = ""
     if is_address(label):
         advice = "; check address, network and server"
@@ -61,12 +61,15 @@ def translated(error: av.error.FFmpegError, label: str) -> SourceError:
 
 
 def without_address(error: av.error.FFmpegError) -> OSError:
-    """The cause to chain or keep: FFmpeg's own error carries the address, maybe with a password, and a traceback."""
+    """Return the error to chain or keep in place of FFmpeg's.
+
+    FFmpeg's own carries a traceback and the address, which may hold a password.
+    """
     if isinstance(error, av.error.ExitError):
         return no_picture()
     return OSError(error.errno, error.strerror)
 
 
 def no_picture() -> TimeoutError:
-    """What to say of a server that has sent none for too long."""
+    """Return the error for a server that has sent no picture for STALL_SECONDS."""
     return TimeoutError(f"no picture came for {STALL_SECONDS:.0f} s")

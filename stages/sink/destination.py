@@ -123,14 +123,14 @@ class FolderDestination:
         return [FolderSink(folder, self._run, force=self._force or again, csv_mark=self._csv_mark)]
 
     def shared_sinks(self, info: VideoInfo) -> list[Sink]:
-        """Return none."""
+        """Return no sinks: each source has its own folder."""
         return []
 
     def close(self) -> None:
         """Every source has committed its own folder."""
 
     def discard(self) -> None:
-        """Nothing is shared."""
+        """Do nothing: no output is shared."""
 
 
 class TableDestination:

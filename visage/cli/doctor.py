@@ -30,7 +30,7 @@ MIN_MEMORY_BYTES = 2 * 2**30
 
 
 class Verdict(Enum):
-    """What a finding means for this machine's user."""
+    """What a finding means for the user: MISSING stops videos from being analysed, NOTE costs speed or an output."""
 
     OK = "ok"
     NOTE = "note"  # works without
@@ -39,7 +39,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at; `remedy` is a command to type or a thing to do."""
+    """One thing that was checked; `remedy` is a command to type or a thing to do, empty if there is none."""
 
     verdict: Verdict
     subject: str
@@ -71,7 +71,7 @@ def doctor(model_dir: ModelDirOption = None) -> None:
 
 
 def examine(machine: Machine) -> Iterator[Finding]:
-    """Look at everything a run needs, from the machine up."""
+    """Check everything that a run needs, from the machine up. Loads no networks; never raises."""
     yield Finding(Verdict.OK, "system", f"{machine.system}, Python {machine.python}")
     yield _processor(machine)
     yield _memory(machine)
@@ -82,7 +82,10 @@ def examine(machine: Machine) -> Iterator[Finding]:
 
 
 def choices(settings: Settings, *, has_gpu: bool = False) -> Iterator[Finding]:
-    """Which models are here, whether a clip comes through them, and what a run with these settings would use."""
+    """Check which models are here, whether a clip can be analysed, and what a run with these settings would use.
+
+    Yields the findings as they are made: loading the networks takes seconds. Never raises BackendError.
+    """
     from stages.errors import BackendError  # noqa: PLC0415
     from visage.assembly import ModelPlan, choose_platform  # noqa: PLC0415
     from visage.models import ModelStore  # noqa: PLC0415
@@ -117,11 +120,11 @@ def _trial(settings: Settings, *, has_models: bool, has_gpu: bool) -> Finding:
         return Finding(Verdict.MISSING, "trial", f"a short clip could not be analysed: {failure}", remedy)
     if has_models:
         return Finding(Verdict.OK, "trial", f"decoded {FRAMES} frames, found and embedded the face in each")
-    return Finding(Verdict.OK, "trial", f"decoded {FRAMES} frames; finding faces was not tried without models")
+    return Finding(Verdict.OK, "trial", f"decoded {FRAMES} frames; face detection was not tried, for want of models")
 
 
 def _processor(machine: Machine) -> Finding:
-    features = ", ".join(machine.cpu_features) or "no vector instructions that networks profit from"
+    features = ", ".join(machine.cpu_features) or "no vector instructions that speed up networks"
     return Finding(
         Verdict.OK, "processor", f"{machine.cpu}: {machine.usable_cores:g} of {machine.cores} cores; {features}"
     )
@@ -131,7 +134,7 @@ def _memory(machine: Machine) -> Finding:
     text = f"{machine.memory_bytes / 2**30:.1f} GiB"
     if machine.memory_bytes >= MIN_MEMORY_BYTES:
         return Finding(Verdict.OK, "memory", text)
-    return Finding(Verdict.NOTE, "memory", f"{text} is little", "visage run --detect-batch 1 --embed-batch 1 ...")
+    return Finding(Verdict.NOTE, "memory", f"only {text}", "visage run --detect-batch 1 --embed-batch 1 ...")
 
 
 def _graphics(machine: Machine) -> Iterator[Finding]:
@@ -192,14 +195,14 @@ def _codecs() -> Iterator[Finding]:
         remedy = "pip install --force-reinstall av  (its own wheels have them)"
         yield Finding(Verdict.NOTE, "codecs", f"decodes {present}; not {', '.join(missing)}", remedy)
     else:
-        yield Finding(Verdict.OK, "codecs", f"decodes {present} and what else FFmpeg knows")
+        yield Finding(Verdict.OK, "codecs", f"decodes {present} and whatever else FFmpeg supports")
 
 
 def _display(machine: Machine) -> Finding:
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return Finding(Verdict.NOTE, "display", "none, so no --show", "visage run --annotate out.mp4 ...")
+        return Finding(Verdict.NOTE, "display", "none: --show is not available", "visage run --annotate out.mp4 ...")
     if "pygame-ce" not in machine.libraries:
         from stages.installing import install_command  # noqa: PLC0415
 
-        return Finding(Verdict.NOTE, "display", "there, but --show needs SDL", install_command("show"))
-    return Finding(Verdict.OK, "display", "there: --show works")
+        return Finding(Verdict.NOTE, "display", "present, but --show needs SDL", install_command("show"))
+    return Finding(Verdict.OK, "display", "present: --show works")

@@ -1,4 +1,4 @@
-"""One `visage run`: expand the sources, run the pipeline, tell how it went.
+"""One `visage run`: expand the sources, run the pipeline, report the outcome.
 
 The first SIGINT, SIGTERM or SIGHUP drains: reading stops, what is in flight is finished and written, within the
 settings' `drain_seconds`. A second one, half a second later or more, aborts: unfinished outputs are dropped. The exit
@@ -50,7 +50,13 @@ FLAGS = {"start_seconds": "--start", "end_seconds": "--end", "embed": "--no-embe
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """How to analyse, and where the results go. `extra`: outputs besides those of the options."""
+    """How to analyse, and where the results go.
+
+    Attributes:
+        exclude: patterns of files in folders that are left out.
+        extra: outputs besides those of the options.
+        head_start: worker processes started early, owned by the session.
+    """
 
     settings: Settings
     outputs: OutputOptions
@@ -168,7 +174,13 @@ class Session:
 async def supervise(
     run: Run, progress: RunProgress, drain_seconds: float, *, requests: StopRequests | None = None
 ) -> signal.Signals | None:
-    """Show progress and obey signals until a started run has stopped; returns the first signal received."""
+    """Show progress and handle signals until a started run has stopped.
+
+    The first signal drains the run for at most `drain_seconds`, the second drops the frames in flight.
+
+    Returns:
+        The first signal received, or None.
+    """
     received: list[signal.Signals] = []
     requests = requests or StopRequests()
 
@@ -185,7 +197,7 @@ async def supervise(
                 if len(received) > 1:
                     run.abort()
                 else:
-                    print("visage: finishing what is in flight; once more to stop at once", file=sys.stderr)
+                    print("visage: finishing the frames in flight; interrupt again to stop at once", file=sys.stderr)
                     run.drain()
                     group.start_soon(abort_late)
 
@@ -243,7 +255,7 @@ def _note(line: str) -> None:
 def _tell_of_empty_spans(outcomes: Mapping[str, Outcome]) -> None:
     for outcome in outcomes.values():
         if outcome.state is SourceState.DONE and not outcome.frames_decoded:
-            print(f"visage: {outcome.source_id}: no frame of it lies between --start and --end", file=sys.stderr)
+            print(f"visage: {outcome.source_id}: it has no frames between --start and --end", file=sys.stderr)
 
 
 def _summarise(run: Run, seconds: float) -> None:

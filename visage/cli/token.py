@@ -1,4 +1,4 @@
-"""`visage token`: who may use a daemon that others can reach."""
+"""`visage token`: the tokens of callers of a daemon that others can reach."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def create(
 
 @app.command("list")
 def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
-    """List the owners and roles of all tokens."""
+    """List all tokens with their roles. Secrets are not stored and can't be shown."""
     from visage.web.errors import TokenStoreError  # noqa: PLC0415
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
     file = expand_home(tokens)
     found = TokenStore(file).tokens()
     if not found and not file.exists():
-        raise TokenStoreError(f"{file}: no tokens are there; `visage token create NAME` makes one")
+        raise TokenStoreError(f"{file}: there are no tokens; `visage token create NAME` creates one")
     for token in found:
         scope = f"  pictures of {token.source_id} only" if token.source_id else ""
         print(f"{token.name}  {token.role.label}  since {token.created_at}{scope}")

@@ -1,4 +1,4 @@
-"""A few frames of a face, shipped as `trial.mp4`, taken through everything that a run does with a video.
+"""A few frames of a face, shipped as `trial.mp4`, analysed with everything that a run does with a video.
 
 They go through a process of their own, which may hang in a driver or be ended by a processor's missing instruction.
 The clip is cut from a photograph of the White House, public domain.
@@ -26,7 +26,7 @@ GPU_TIMEOUT_SECONDS = 900
 
 
 class TrialFailed(Exception):
-    """The frames did not come through; the text is one line for a person."""
+    """Raised when the frames could not be analysed; the text is one line for the user."""
 
 
 def try_clip(settings: Settings, *, has_models: bool, has_gpu: bool, clip: Path = CLIP) -> None:
@@ -46,10 +46,10 @@ def try_clip(settings: Settings, *, has_models: bool, has_gpu: bool, clip: Path 
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise TrialFailed(f"a clip of {FRAMES} frames was not done within {limit} s") from None
+        raise TrialFailed(f"a clip of {FRAMES} frames was not analysed within {limit} s") from None
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        raise TrialFailed(f"the process that analysed a clip of {FRAMES} frames was ended by {name}")
+        raise TrialFailed(f"the process that analysed a clip of {FRAMES} frames was killed by {name}")
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"]
         raise TrialFailed(lines[-1].removeprefix("visage: error: "))

@@ -1,4 +1,4 @@
-"""What a gallery belongs to for good: one embedding model, the length of its embeddings, one key or none.
+"""What a gallery is bound to for good: one embedding model, the length of its embeddings, one key or none.
 
 Written into its database when it is made, and compared whenever it is opened.
 """
@@ -29,13 +29,14 @@ MARGIN = 0.05
 
 @dataclass(frozen=True, slots=True)
 class GalleryBinding:
-    """One gallery's.
+    """The binding of one gallery. Thresholds are cosines, -1 to 1.
 
     Attributes:
-        threshold: least cosine to be somebody.
-        margin: how much more alike than the next person the best one has to be.
-        unknown_threshold: least cosine of two tracks' means to be one unknown.
-        model_sha256: digests of the files that hold the model, the best first; empty where none is known.
+        dimension: length of the embeddings.
+        threshold: lowest cosine to be recognised as a person.
+        margin: cosine by which the best person has to surpass the next.
+        unknown_threshold: lowest cosine of two tracks' means to be one unknown.
+        model_sha256: digests of the files that hold the model, the best first; empty if none is known.
     """
 
     model: str
@@ -87,7 +88,7 @@ def _check_key(database: Database, folder: Path, cipher: Cipher) -> None:
     token = database.meta("sealed")
     if token is None and cipher.is_encrypted:
         if database.row("SELECT 1 FROM pictures UNION SELECT 1 FROM sightings") is not None:
-            raise GalleryLocked(f"{folder}: was begun without encryption; export it and import into a new one")
+            raise GalleryLocked(f"{folder}: was created without encryption; export it and import it into a new one")
         database.set_meta("sealed", cipher.encrypt(b"visage"))
     elif isinstance(token, bytes):
         if not cipher.is_encrypted:

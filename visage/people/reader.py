@@ -1,4 +1,4 @@
-"""Faces of photographs, found and embedded by the same stages as those of videos, so that they can be compared.
+"""Faces in photographs, found and embedded by the same stages as those in videos, so that they can be compared.
 
 Every face is embedded together with its mirror image, and a photograph that lies on its side is turned. The second
 look at small and tilted faces (see `stages.embed.second_look`) is the one that films get.
@@ -55,7 +55,7 @@ MIN_SIDE = 24  # below it even the best embedder is wrong one time in 28: see th
 
 
 class FaceReader(Closing):
-    """Use as a context manager, or close it."""
+    """Reads faces from photographs. Owns its networks: use as a context manager, or close it."""
 
     def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
         """Fetch and load the networks that the settings name. Raises ModelError, BackendError."""
@@ -103,7 +103,7 @@ class FaceReader(Closing):
             return sorted(faces, key=lambda face: -face.side)
 
     def close(self) -> None:
-        """Free the networks. Safe to call twice."""
+        """Close the networks. Idempotent."""
         self._stack.close()
 
     def _image(self, path: Path | str) -> NDArray[np.uint8]:
@@ -220,7 +220,7 @@ def choose_face(faces: list[PortraitFace], *, number: int | None = None, largest
         face = sorted(faces, key=lambda face: float(face.box_xyxy[0]))[number - 1]
     elif len(faces) > 1 and not largest:
         raise PictureRefused(
-            f"{len(faces)} faces found; say which one, counted from left to right (--face 2), or take --largest"
+            f"{len(faces)} faces found; choose one, counted from left to right (--face 2), or use --largest"
         )
     else:
         face = faces[0]
@@ -230,7 +230,7 @@ def choose_face(faces: list[PortraitFace], *, number: int | None = None, largest
         raise PictureRefused(f"the face is not recognisable: {_what_ails(face)}")
     if face.quality < MIN_QUALITY:
         raise PictureRefused(
-            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {MIN_QUALITY}): "
+            f"the face is too poor for recognition (quality {face.quality:.2f}, at least {MIN_QUALITY}): "
             f"{_what_ails(face)}"
         )
     return face

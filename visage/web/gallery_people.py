@@ -1,4 +1,4 @@
-"""A gallery as the web sees it: implements `visage.web.ports.PeoplePort` over `visage.people.Gallery`.
+"""The gallery for the web: implements `visage.web.ports.PeoplePort` over `visage.people.Gallery`.
 
 The networks that read pictures are loaded when the first picture comes, since most daemons never get one, and stay. The
 gallery stays the caller's; errors of people become answers here.
@@ -24,7 +24,7 @@ __all__ = ["GalleryPeople"]
 
 
 class GalleryPeople:
-    """Implements `PeoplePort`. Close it before the gallery."""
+    """Implements `PeoplePort`. Owns the networks that read pictures, not the gallery: close it first."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class GalleryPeople:
 
     def merge_people(self, kept_id: str, merged_id: str) -> PersonRecord:
         if kept_id == merged_id:
-            raise Conflict("a person can't be merged with himself or herself")
+            raise Conflict("a person can't be merged with themselves")
         with _answered():
             self._gallery.merge(kept_id, merged_id)
             return self._person(self._gallery.person(kept_id))
@@ -82,7 +82,7 @@ class GalleryPeople:
         try:
             self._on_forgotten()
         except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"the person is forgotten, but the name still stands in an event: {error}") from error
+            raise Unavailable(f"the person is forgotten, but the name is still in an event:  {error}") from error
         if not forgotten.verified:
             raise Unavailable("a search still finds this person: see the daemon's log and forget again")
         counts = {"pictures": forgotten.pictures, "sightings": forgotten.sightings}
@@ -144,7 +144,7 @@ class GalleryPeople:
         return [MatchRecord(_sighting(match.sighting), match.similarity) for match in found]
 
     def close(self) -> None:
-        """Free the networks. Safe to call twice."""
+        """Close the networks. Safe to call more than once, from any thread."""
         with self._lock:
             reader, self._reader = self._reader, None
         if reader is not None:
@@ -170,7 +170,7 @@ class GalleryPeople:
         except SourceError as error:
             raise UnusablePicture(str(error)) from error
         if len(faces) > 1:
-            raise UnusablePicture(f"{len(faces)} faces found; cut the picture to the one that you mean")
+            raise UnusablePicture(f"{len(faces)} faces found; crop the picture to the one you mean")
         return choose_face(faces)
 
     def _person(self, record: records.StoredPerson) -> PersonRecord:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import av
 
+from stages.clips.part import open_part
 from stages.decode.demux import Demuxer
 from stages.errors import OutputFailed
-from stages.redact.film import Film
 from stages.redact.properties import VideoProperties
 from stages.redact.video import RedactedVideo
 
@@ -20,7 +20,7 @@ def encode_clip(source: Path, out: Path, start_seconds: float, end_seconds: floa
 
     Raises SourceError, OutputExists, OutputFailed.
     """
-    film = Film(str(source), start_seconds=start_seconds, end_seconds=end_seconds)
+    film = open_part(source, start_seconds, end_seconds)
     video: RedactedVideo | None = None
     try:
         video = RedactedVideo(out, force=force)

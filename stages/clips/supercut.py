@@ -22,11 +22,12 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from stages.clips.part import open_part
 from stages.decode.demux import GUESSED_FPS, Demuxer
 from stages.errors import OutputFailed
 from stages.imaging.colour import Encoding
 from stages.imaging.host.planes import TURNS, packed_bgr
-from stages.redact.film import Film, FilmFrame
+from stages.redact.film import FilmFrame
 from stages.sink.staged import StagedFile, output_errors
 
 __all__ = ["Part", "write_supercut"]
@@ -93,7 +94,7 @@ class _Supercut:
         return float(self._pts * TIME_BASE)
 
     def _add(self, part: Part) -> None:
-        film = Film(str(part.film), start_seconds=part.start_seconds, end_seconds=part.end_seconds)
+        film = open_part(part.film, part.start_seconds, part.end_seconds)
         begin_pts, first, last, step = self._pts, None, 0.0, 1 / (film.info.fps or GUESSED_FPS)
         try:
             for frame in film.frames():

@@ -60,7 +60,7 @@ class Cover:
             self._cover_box(frame, box, self._shape)
 
     def cover_all(self, frame: av.VideoFrame) -> None:
-        """Cover the whole picture."""
+        """Cover the whole picture, whose pixels are the caller's alone. Raises ValueError for a format of no planes."""
         self._cover_box(frame, [0.0, 0.0, float(frame.width), float(frame.height)], Shape.BOX)
 
     def mask(self, boxes_xyxy: FloatArray, width: int, height: int) -> NDArray[np.bool_]:

@@ -109,9 +109,7 @@ class Film:
             source_id=os.path.basename(path),
             uri=path,
             admission=_Passing(),
-            options=SourceOptions(
-                turn_degrees=turn_degrees, start_seconds=self._part[0], end_seconds=self._part[1]
-            ),
+            options=SourceOptions(turn_degrees=turn_degrees, start_seconds=self._part[0], end_seconds=self._part[1]),
             decoder_threads=self._threads,
         )
 

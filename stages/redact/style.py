@@ -12,7 +12,7 @@ is half hidden two detectors see different parts (0.2 left 9% of one box open, i
 
 
 class Method(str, Enum):
-    """What a region becomes."""
+    """What a region becomes: its mean colours, smoothly or in blocks, or black."""
 
     BLUR = "blur"
     MOSAIC = "mosaic"
@@ -20,7 +20,7 @@ class Method(str, Enum):
 
 
 class Shape(str, Enum):
-    """The outline of a region."""
+    """The outline of a region: the box, or the ellipse around it."""
 
     BOX = "box"
     ELLIPSE = "ellipse"

@@ -31,7 +31,9 @@ def clips(
     ] = 2.0,
     films: Annotated[
         Path | None,
-        typer.Option(help="Folder with the films, if they are not where the results say.", exists=True, file_okay=False),
+        typer.Option(
+            help="Folder with the films, if they are not where the results say.", exists=True, file_okay=False
+        ),
     ] = None,
     encode: Annotated[
         bool, typer.Option("--encode", help="Encode the clips anew, for programs that do not heed edit lists.")

@@ -90,4 +90,6 @@ def _shot(portrait: Portrait) -> NDArray[np.uint8]:
     matrix = np.array([[SIDE / (2 * half), 0, SIDE / 2 - x * SIDE / (2 * half)]])
     matrix = np.vstack([matrix, [[0, SIDE / (2 * half), SIDE / 2 - y * SIDE / (2 * half)]]])
     shrink = cv2.INTER_AREA if 2 * half > SIDE else cv2.INTER_CUBIC
-    return np.asarray(cv2.warpAffine(bgr, matrix, (SIDE, SIDE), flags=shrink, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(
+        cv2.warpAffine(bgr, matrix, (SIDE, SIDE), flags=shrink, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )

@@ -51,7 +51,7 @@ class Doubt:
 
 
 def doubts_within(track: ObservedTrack, number: int, limits: DoubtLimits, frame_seconds: float) -> Iterator[Doubt]:
-    """Doubts about a track between its ends; `number`: its own in the plan."""
+    """Doubts about a track between its ends; `number`: its own in the plan; `frame_seconds`: from frame to frame."""
     faces = track.faces
     if (faces[-1].frame - faces[0].frame + 1) * frame_seconds < limits.shortest_seconds:
         yield Doubt(faces[0].frame, faces[-1].frame, "flicker", number, faces[0].frame)
@@ -79,14 +79,14 @@ def doubts_within(track: ObservedTrack, number: int, limits: DoubtLimits, frame_
 
 
 def is_at_border(box: Box, width: int, height: int, limits: DoubtLimits) -> bool:
-    """Return whether a face may be on its way into the picture, or out of it."""
+    """Return whether a box, in pixels, is so near the border that the face may be coming in, or going out."""
     left, top, right, bottom = box
     across, down = limits.border * (right - left), limits.border * (bottom - top)
     return left <= across or top <= down or right >= width - across or bottom >= height - down
 
 
 def merged(doubts: Sequence[Doubt]) -> list[list[Doubt]]:
-    """Return groups whose frames touch, in the order of time."""
+    """Return groups of at least one whose frames touch, in the order of time."""
     groups: list[list[Doubt]] = []
     end = -1
     for doubt in sorted(doubts, key=lambda one: (one.first, one.last)):

@@ -13,7 +13,7 @@ __all__ = ["KeyRefused", "PlanRefused", "RedactionError", "ReportRefused", "Resu
 
 
 class RedactionError(Exception):
-    """Root of the tree."""
+    """The base of everything that this package raises on purpose."""
 
 
 class PlanRefused(RedactionError, ValueError):

@@ -49,7 +49,7 @@ class ObservedTrack:
 
     @property
     def person(self) -> str | None:
-        """The name that it had last."""
+        """The name that it had last; None if it never had one."""
         return next((face.person for face in reversed(self.faces) if face.person), None)
 
 
@@ -206,7 +206,7 @@ def _joined(faces: Iterable[ObservedFace]) -> Iterator[ObservedTrack]:
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Return the IoU of two boxes."""
+    """Return the IoU of two boxes in pixels: 0 to 1."""
     wide = min(one[2], other[2]) - max(one[0], other[0])
     high = min(one[3], other[3]) - max(one[1], other[1])
     if wide <= 0 or high <= 0:

@@ -39,7 +39,7 @@ class _Record(BaseModel):
 
 
 class Source(_Record):
-    """The film that the plan is for."""
+    """The film that the plan is for: where it is, its size in bytes and pixels, and its times in seconds."""
 
     path: str = Field(description="Where the film is; a relative path starts at the plan's folder.")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the whole file, in hexadecimal digits.")
@@ -54,7 +54,7 @@ class Source(_Record):
 
 
 class Style(_Record):
-    """How faces are covered."""
+    """How faces are covered; the margin at each side is a part of the box's size, 0 to 2."""
 
     method: Method = Field(Method.MOSAIC, description="blur, mosaic or fill.")
     shape: Shape = Field(Shape.BOX, description="box or ellipse; an ellipse goes around the box.")
@@ -79,12 +79,12 @@ class Track(_Record):
 
     @property
     def first(self) -> int:
-        """The first frame covered."""
+        """The zero-based number of the first frame covered."""
         return self.boxes[0][0]
 
     @property
     def last(self) -> int:
-        """The last frame covered."""
+        """The zero-based number of the last frame covered."""
         return self.boxes[-1][0]
 
     def box_at(self, frame: int) -> tuple[float, float, float, float] | None:
@@ -102,7 +102,7 @@ class Track(_Record):
 
 
 class Stretch(_Record):
-    """Frames in which a face may be where the plan covers nothing."""
+    """Frames in which a face may be where the plan covers nothing; `confirmed_by` None: nobody has looked."""
 
     id: int = Field(ge=1, description="Number of the stretch, unique in the plan.")
     first: Frame = Field(description="First frame.")
@@ -121,7 +121,7 @@ class Stretch(_Record):
 
 
 class Change(_Record):
-    """What somebody changed."""
+    """What somebody changed, with the time in ISO 8601."""
 
     who: Name = Field(description="Who.")
     when: str = Field(description="When, in ISO 8601.")
@@ -129,7 +129,7 @@ class Change(_Record):
 
 
 class Plan(_Record):
-    """A whole plan."""
+    """A whole plan; times are seconds from the film's start, boxes pixels of the upright picture."""
 
     format: Literal["visage-redaction-plan"] = Field("visage-redaction-plan", description="Marks a plan.")
     version: Literal[1] = Field(1, description="Of this format.")

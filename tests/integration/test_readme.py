@@ -16,6 +16,7 @@ import pytest
 
 from tests.media import Media
 from tests.models import Seed
+from tests.unit.visage.clips.results import write_results
 from tests.unit.visage.people.scenes import add, gallery, person, track
 from tests.unit.visage.redaction.films import plan_of
 from visage.config.service_file import load_service_config
@@ -82,6 +83,7 @@ def workplace(tmp_path: Path, media: Media) -> Path:
     """A folder with the files that the commands name."""
     shutil.copy(media.path("single_face.mp4"), tmp_path / "movie.mkv")
     plan_of(tmp_path / "movie.mkv", MOVIE_FRAMES).write(tmp_path / "movie.plan.json")
+    write_results(tmp_path / "results", tmp_path / "movie.mkv")
     (tmp_path / "clips").mkdir()
     for name in ("one.mp4", "two.mp4"):
         shutil.copy(media.path("single_face.mp4"), tmp_path / "clips" / name)

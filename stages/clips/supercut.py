@@ -188,8 +188,8 @@ def _samples(film: Path, first_seconds: float, count: int) -> NDArray[np.float32
         at: int | None = None
         with contextlib.suppress(av.error.FFmpegError):  # silence stands for what is damaged
             for frame in demuxer.container.decode(stream):
-                if at is None and frame.pts is not None:
-                    at = round((float(frame.pts * stream.time_base) - begin) * RATE)
+                if at is None and frame.pts is not None and frame.time_base is not None:
+                    at = round((float(frame.pts * frame.time_base) - begin) * RATE)
                 for part in resampler.resample(frame):
                     place = at or 0
                     values = np.asarray(part.to_ndarray(), np.float32)

@@ -21,6 +21,7 @@ from stages.sink.rows import spelled
 from visage.config.result_settings import result_settings
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec
+from visage.scanning import Findings, read_findings
 
 __all__ = ["Resumption", "resume"]
 
@@ -36,11 +37,13 @@ class Resumption:
         specs: the sources that are not done.
         folders: the results folder of each, by its id.
         done: the number of sources that are done.
+        scanned: of the sources to be refined whose scan is done, what it found, by id.
     """
 
     specs: list[SourceSpec] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
     done: int = 0
+    scanned: dict[str, Findings] = field(default_factory=dict)
 
     def describe(self) -> str:
         """Return one line for the user: how many videos are done, and how many are not."""
@@ -71,6 +74,14 @@ def resume(folder: Path, specs: Sequence[SourceSpec], settings: Settings, *, for
     for spec in specs:
         place, metadata = known.get(_key(spec.display_uri), (None, {}))
         if place is not None and _is_whole(spec, metadata):
+            if _is_refined(metadata, settings):
+                done += 1
+                continue
+            if (findings := _scanned(place, metadata, settings)) is not None:
+                left.scanned[spec.source_id] = findings
+                left.specs.append(spec)
+                left.folders[spec.source_id] = place
+                continue
             difference = _difference(metadata, settings)
             if difference is None:
                 done += 1
@@ -87,7 +98,7 @@ def resume(folder: Path, specs: Sequence[SourceSpec], settings: Settings, *, for
             taken.add(place)
         left.specs.append(spec)
         left.folders[spec.source_id] = place
-    return Resumption(left.specs, left.folders, done)
+    return Resumption(left.specs, left.folders, done, left.scanned)
 
 
 def _results(folder: Path) -> Iterator[tuple[str, tuple[Path, Mapping[str, Any]]]]:
@@ -117,6 +128,31 @@ def _is_whole(spec: SourceSpec, metadata: Mapping[str, Any]) -> bool:
         return False
     except OSError:  # the film is gone: opening it tells
         return False
+
+
+def _is_refined(metadata: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether only a scan is wanted, and more than that is there."""
+    return settings.scan and settings.refine is None and _refined_for(metadata) is not None and (
+        _difference(_without_refine(metadata), settings) is None
+    )
+
+
+def _scanned(place: Path, metadata: Mapping[str, Any], settings: Settings) -> Findings | None:
+    """What the scan found, where a scan with these settings is done and its refinement is not."""
+    if settings.refine is None or _refined_for(metadata) is not None:
+        return None
+    if _difference(metadata, settings.model_copy(update={"refine": None})) is not None:
+        return None
+    return read_findings(place)
+
+
+def _refined_for(metadata: Mapping[str, Any]) -> object:
+    before = metadata.get("settings")
+    return before.get("refine") if isinstance(before, dict) else None
+
+
+def _without_refine(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {**metadata, "settings": {**metadata["settings"], "refine": None}}
 
 
 def _difference(metadata: Mapping[str, Any], settings: Settings) -> str | None:

@@ -6,7 +6,7 @@ What was decoded before a break is delivered before `SourceBroken`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import av
@@ -153,7 +153,7 @@ class VideoSource(DecodingSource):
     def _looked_at(self) -> Iterator[WantedFrame]:
         """The frames that a scan looks at; decodes the whole film where its frames can't be numbered otherwise."""
         last_index, seconds = -1, 0.0
-        for decoded in self._passes(lambda: last_index):
+        for decoded in self._passes():
             if self._is_interrupted:
                 return
             frame, last_index, seconds = decoded.frame, decoded.index, decoded.pts_seconds
@@ -174,13 +174,15 @@ class VideoSource(DecodingSource):
         self._check_end(self._active.frames_passed, seconds)
         self._check_losses(0)
 
-    def _passes(self, last_index: Callable[[], int]) -> Iterator[DecodedFrame]:
+    def _passes(self) -> Iterator[DecodedFrame]:
         """The frames to look at, from one pass, or behind the last of it from a second one."""
-        yield from self._decoded if isinstance(self._active, LookDecoder) else self._chosen(self._decoded)
+        last_index = -1
+        for decoded in self._decoded if isinstance(self._active, LookDecoder) else self._chosen(self._decoded):
+            last_index = decoded.index
+            yield decoded
         if isinstance(self._active, LookDecoder) and self._active.has_lost_numbers and not self._is_interrupted:
-            done = last_index()
             self._begin_pass()
-            yield from (decoded for decoded in self._chosen(self._decoded) if decoded.index > done)
+            yield from (decoded for decoded in self._chosen(self._decoded) if decoded.index > last_index)
 
     def _chosen(self, decoded: Iterator[DecodedFrame]) -> Iterator[DecodedFrame]:
         """Of all frames of a film those that a scan looks at."""

@@ -28,7 +28,7 @@ PAGES = sorted(DOCS.rglob("*.md"))
 SHELL_TIMEOUT_SECONDS = 100
 
 # Pages whose blocks are run, in the order of reading. Blocks of pages that need other machines are not.
-NAMES = ("films", "cameras", "people", "search-and-reports", "gpu", "models", "python-api")
+NAMES = ("films", "archives", "cameras", "people", "search-and-reports", "gpu", "models", "python-api")
 EXECUTED = (README, *(DOCS / f"{name}.md" for name in NAMES))
 
 # Not run here, and why.

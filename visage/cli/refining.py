@@ -94,7 +94,7 @@ class Analyse(Protocol):
     """One run over some films."""
 
     def __call__(
-        self, specs: Sequence[SourceSpec], settings: Settings, collect: Collect, folders: Mapping[str, Path] | None
+        self, specs: Sequence[SourceSpec], settings: Settings, collect: Collect, folders: Mapping[str, Path] | None, /
     ) -> tuple[Received, Mapping[str, Outcome]]:
         """Analyse these films; what is found goes into `collect` besides.
 

@@ -18,6 +18,7 @@ from typing import Any
 from stages.errors import OutputExists
 from stages.sink.folder import METADATA, refuse_existing_outputs
 from stages.sink.rows import spelled
+from visage.cli.refining import scan_settings
 from visage.config.result_settings import result_settings
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec
@@ -82,11 +83,12 @@ def resume(folder: Path, specs: Sequence[SourceSpec], settings: Settings, *, for
                 left.specs.append(spec)
                 left.folders[spec.source_id] = place
                 continue
-            difference = _difference(metadata, settings)
-            if difference is None:
+            is_only_scan = settings.refine is not None and _refined_for(metadata) is None
+            difference = _difference(metadata, scan_settings(settings) if is_only_scan else settings)
+            if difference is None and not is_only_scan:
                 done += 1
                 continue
-            if not force:
+            if difference is not None and not force:
                 raise OutputExists(
                     f"{place / METADATA}: done already with another {difference}; "
                     "give --force to replace it, or choose another folder"
@@ -132,8 +134,11 @@ def _is_whole(spec: SourceSpec, metadata: Mapping[str, Any]) -> bool:
 
 def _is_refined(metadata: Mapping[str, Any], settings: Settings) -> bool:
     """Whether only a scan is wanted, and more than that is there."""
-    return settings.scan and settings.refine is None and _refined_for(metadata) is not None and (
-        _difference(_without_refine(metadata), settings) is None
+    return (
+        settings.scan
+        and settings.refine is None
+        and _refined_for(metadata) is not None
+        and (_difference(_without_refine(metadata), settings) is None)
     )
 
 
@@ -141,7 +146,7 @@ def _scanned(place: Path, metadata: Mapping[str, Any], settings: Settings) -> Fi
     """What the scan found, where a scan with these settings is done and its refinement is not."""
     if settings.refine is None or _refined_for(metadata) is not None:
         return None
-    if _difference(metadata, settings.model_copy(update={"refine": None})) is not None:
+    if _difference(metadata, scan_settings(settings)) is not None:
         return None
     return read_findings(place)
 

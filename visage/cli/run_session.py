@@ -109,12 +109,14 @@ class Session:
         """The films among the sources. Raises typer.BadParameter for outputs that a scan can't have."""
         if self.outputs.annotate is not None or self.outputs.show:
             raise typer.BadParameter("--scan looks at single frames: leave out --annotate and --show")
-        if self.settings.refine is not None and self.outputs.dst is not None:
-            if self.outputs.dst.suffix.lower() in TABLES:
-                raise typer.BadParameter("--refine needs --dst with a folder: the results of the scan come first")
-        for spec in specs:
-            if spec.is_live:
-                problems.append(SourceUnreadable(f"{spec.display_uri}: a live source can't be scanned; leave out --scan"))
+        dst = self.outputs.dst
+        if self.settings.refine is not None and dst is not None and dst.suffix.lower() in TABLES:
+            raise typer.BadParameter("--refine needs --dst with a folder: the results of the scan come first")
+        problems.extend(
+            SourceUnreadable(f"{spec.display_uri}: a live source can't be scanned; leave out --scan")
+            for spec in specs
+            if spec.is_live
+        )
         return [spec for spec in specs if not spec.is_live]
 
     def _finish(self, specs: Sequence[SourceSpec], problems: list[BaseException]) -> int:

@@ -124,8 +124,8 @@ def test_damage_is_reported_with_what_could_be_looked_at(tmp_path: Path, clips: 
     (tmp_path / "hole.mkv").write_bytes(data)
     whole: list[tuple[int, int, float]] = []
     found: list[tuple[int, int, float]] = []
-    for properties, seen in (({}, whole), ({"looks": Looks()}, found)):
-        opened = source(tmp_path / "hole.mkv", **properties)
+    for looks, seen in ((None, whole), (Looks(), found)):
+        opened = source(tmp_path / "hole.mkv", looks=looks)
         try:
             opened.open()
             with pytest.raises(SourceBroken, match="damaged"):

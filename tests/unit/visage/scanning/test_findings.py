@@ -59,7 +59,7 @@ def test_findings_read_from_the_tables_are_those_that_were_collected(tmp_path: P
     for one, other in zip(read.faces, collected.faces, strict=True):
         assert (one.first_frame, one.last_frame, one.name) == (other.first_frame, other.last_frame, other.name)
         assert one.similarity == 0.75
-        np.testing.assert_array_equal(one.embedding, other.embedding)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(one.embedding, other.embedding)
     assert [face.first_frame for face in read.faces] == [0, 500]
 
 

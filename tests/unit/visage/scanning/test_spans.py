@@ -14,7 +14,7 @@ MEMORY = 41  # frames at 25 a second: 1.6 s, and one
 
 
 def unit(place: int) -> FloatArray:
-    return np.eye(4, dtype=np.float32)[place]
+    return np.asarray(np.eye(4)[place], np.float32)
 
 
 def face(frame: int, name: str | None = "Ada", last: int | None = None, who: int = 0) -> FoundFace:

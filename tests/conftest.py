@@ -13,7 +13,10 @@ from hypothesis import settings
 pytest_plugins = ["tests.media", *(["tests.models"] if Path(__file__).with_name("models.py").exists() else [])]
 
 # How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile("visage", deadline=None)
+settings.register_profile("explore", deadline=None)
+# The same examples every time, so that a failure is always the change's own; to look for new ones, run
+# `pytest --hypothesis-profile=explore tests/property`.
+settings.register_profile("visage", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("visage")
 
 RUNS_PIPELINES = ("runtime", "integration")

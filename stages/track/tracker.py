@@ -101,6 +101,7 @@ class Tracker:
         if self._looked_seconds is not None:
             self._look_interval = max(0.0, seconds - self._looked_seconds)
         self._looked_seconds = seconds
+        ended = self._end(seconds)  # before anybody can be found to be one of them
         if self._follows:
             self._follower.advance(frame, self._tracks, camera)
         owners = self._associate(faces, appearances, seconds)
@@ -114,7 +115,6 @@ class Tracker:
             if track not in owners:
                 track.state = TrackState.LOST
                 track.is_blinking &= not len(faces)  # a look that finds nobody at all may be one into a flash
-        ended = self._end(seconds)
         known = [self._resolve(track, faces, row, appearances[row], seconds) for row, track in enumerate(owners)]
         return self._take(frame, faces, known, views, appearances), ended
 

@@ -206,6 +206,19 @@ def test_a_face_is_forgotten_after_two_seconds_and_its_number_never_used_again()
     assert look(tracker, 2 * FPS, [(1, 100, 180)]) == {1: 2}
 
 
+def test_a_track_that_ends_in_a_look_is_nobodys_in_that_look() -> None:
+    """Patience is shorter where looks are dense again. Two who cover each other have no appearance, only a place."""
+    tracker = make()
+    both: list[Place] = [(1, 100, 180), (1, 104, 180)]
+    ended: list[int] = []
+    for index, places in [(0, both), (3 * FPS, []), (3 * FPS + 1, both)]:
+        faces, gone = look_at(tracker, frame(index, paint(places)), detected([(x, y) for _, x, y in places]))
+        ended += gone
+    assert ended == [1, 2]
+    assert faces.track_ids is not None
+    assert faces.track_ids.tolist() == [3, 4]
+
+
 def test_somebody_else_in_the_same_place_is_somebody_else() -> None:
     """In doubt at first, with number 0; another track before half a second is over."""
     tracker = make()

@@ -17,6 +17,9 @@ __all__ = ["Coordinator", "NodeStatus", "WorkerStatus"]
 MAX_DEAF_SECONDS = 2.0
 """Between two ticks; what is beyond was the coordinator's own pause, and is held against no one."""
 
+MAX_SILENT_SECONDS = 5.0
+"""A worker of which nothing was heard for longer gets nothing new."""
+
 
 class Coordinator:
     """Grants the ledger's leases to the workers of the cluster. The ledger stays its maker's."""
@@ -58,12 +61,16 @@ class Coordinator:
         held = set(holds)
         good = self._ledger.heartbeat(held)
         member.heard_at = self._clock()
-        member.holds = {token: member.holds.get(token, False) for token in good}
+        # What it was ordered to do and has not mentioned yet is on its way there.
+        known = {token: alone for token, alone in member.holds.items() if self._ledger.is_current(token)}
+        member.holds = {**dict.fromkeys(good, False), **known}
         return held - good
 
     def claim(self, worker: str) -> Lease | None:
-        """Give a worker its next job; None where there is none, or no room for one. Raises KeyError."""
+        """Give a worker its next job; None where there is none, no room, or no sign of life. Raises KeyError."""
         member = self._members[worker]
+        if self._clock() - member.heard_at > MAX_SILENT_SECONDS:
+            return None
         if len(member.holds) >= member.capacity or any(member.holds.values()):
             return None
         lease = self._ledger.claim(worker, member.node, is_busy=bool(member.holds))

@@ -120,6 +120,16 @@ class LeaseLedger:
                     "UPDATE jobs SET priority = ? WHERE job_id = ? AND state = 'waiting'", (job.priority, job.job_id)
                 )
 
+    def retain(self, job_ids: Collection[str]) -> None:
+        """Forget all other jobs, those that are leased as well: their tokens are late from now on."""
+        kept = set(job_ids)
+        with self._transaction() as database:
+            for job_id, token in database.execute("SELECT job_id, token FROM jobs").fetchall():
+                if job_id not in kept:
+                    database.execute("DELETE FROM jobs WHERE job_id = ?", (job_id,))
+                    database.execute("DELETE FROM refusals WHERE job_id = ?", (job_id,))
+                    self._ended.append(token)
+
     def claim(self, worker: str, node: str, *, is_busy: bool = False) -> Lease | None:
         """Take the next job whose time has come: highest priority first, suspects last. None if there is none.
 
@@ -165,6 +175,14 @@ class LeaseLedger:
         """Whether a job may be completed with this token now."""
         with self._lock:
             return token in self._ends_at
+
+    def lease(self, token: int) -> Lease | None:
+        """The current lease of this token; None for a late one."""
+        with self._transaction() as database:
+            row = database.execute(
+                "SELECT job_id, token, worker, node, attempts, deaths > 0 FROM jobs WHERE token = ?", (token,)
+            ).fetchone()
+        return None if row is None else Lease(*row[:5], bool(row[5]))
 
     def complete(self, token: int, *, frames: int = 0, faces: int = 0) -> bool:
         """Note that a job's results are whole and durable. False for a late token, and then nothing has changed."""

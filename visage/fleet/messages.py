@@ -55,10 +55,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Begin with this source now. `again`: a worker that was lost had begun with it."""
+    """Begin with this source now.
+
+    Attributes:
+        again: a worker that was lost had begun with it.
+        outputs: what it is written to, instead of the task's.
+    """
 
     spec: SourceSpec
     again: bool = False
+    outputs: Sequence[JobOutputs] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ class StreamDecoder:
         for packet, number in packets:
             is_wanted = True
             if number is not None and number >= 0:
-                packet.opaque = number
+                packet.opaque = _Number(number)
                 is_wanted = self._wants_all or self._is_wanted(packet, number)
             harmed = 0 if self._watch is None else self._watch.harmed(packet)
             is_harmed = harmed > 0
@@ -210,8 +210,8 @@ class StreamDecoder:
     def _note_refusal(self, packet: VideoPacket, *, is_harmed: bool) -> None:
         if is_harmed or self._watch is None or self.first_number is None:
             return
-        number = packet.opaque
-        if isinstance(number, int):
+        number = _number_of(packet.opaque)
+        if number is not None:
             if number in self._expected:
                 self._expected[number] = True
             self._lose(number)
@@ -233,8 +233,7 @@ class StreamDecoder:
             return
         for frame in frames:
             self._damaged_in_a_row = 0
-            opaque = frame.opaque
-            number = opaque if isinstance(opaque, int) else None
+            number = _number_of(frame.opaque)
             if self.first_number is None:
                 self.first_number = number or 0
             if number is not None:
@@ -268,3 +267,18 @@ class DecodedFrame:
     frame: av.VideoFrame
     index: int
     pts_seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Number:
+    """A packet's number on its way to its picture, as an object of its own.
+
+    PyAV keeps what a packet carries under the object's address, once: of two packets, of any two streams, that carry
+    the same object, as all do that carry the same small integer, the first to be freed takes it from the other.
+    """
+
+    value: int
+
+
+def _number_of(opaque: object) -> int | None:
+    return opaque.value if isinstance(opaque, _Number) else None

@@ -182,7 +182,7 @@ class LeaseLedger:
             row = database.execute(
                 "SELECT job_id, token, worker, node, attempts, deaths > 0 FROM jobs WHERE token = ?", (token,)
             ).fetchone()
-        return None if row is None else Lease(*row[:5], bool(row[5]))
+        return None if row is None else Lease(row[0], row[1], row[2], row[3], row[4], is_suspect=bool(row[5]))
 
     def complete(self, token: int, *, frames: int = 0, faces: int = 0) -> bool:
         """Note that a job's results are whole and durable. False for a late token, and then nothing has changed."""

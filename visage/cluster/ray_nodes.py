@@ -193,7 +193,7 @@ class RayNodes:
     def _unused_name(self, facts: Mapping[str, Any]) -> str:
         name = str(facts["NodeName"])
         is_taken = any(node.name == name for node in self._nodes.values())
-        return f"{name}-{facts['NodeID'][:6]}" if is_taken or name == facts["NodeManagerAddress"] else name
+        return f"{name}-{facts['NodeID'][:6]}" if is_taken else name
 
     def _inspect(self, node: _Node) -> None:
         node.state = _State.INSPECTING

@@ -196,6 +196,14 @@ class Leases(RuleBasedStateMachine):
         if job.state is not JobState.LEASED:
             job.begin_anew()
 
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        job = data.draw(st.sampled_from(list(self.jobs.values())), label="job")
+        assert self.ledger.give_up(job.job_id, "no node can") == (job.state is JobState.WAITING)
+        if job.state is JobState.WAITING:
+            job.leave(JobState.FAILED)
+
     @rule(node=st.sampled_from(NODES), kind=st.sampled_from(["hold", "free", "forgive", "pause", "resume"]))
     def command(self, node: str, kind: str) -> None:
         if kind == "hold":

@@ -98,16 +98,16 @@ class Campaign:
         return sum(1 for _ in self.out.glob("*/metadata.json"))
 
     def _start(self) -> None:
-        self._coordinator = subprocess.Popen(
-            [
-                *[sys.executable, "-c", "from visage.cli.main import main; main()", "run", *map(str, self.films)],
-                *["--dst", str(self.out), "--cluster", self.cluster.address, "--log-level", "info", *self.command],
-            ],
-            env={**self.cluster.environment, "VISAGE_CLUSTER_DIR": str(self.state)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.state.parent / "coordinator.log").open("ab"),
-        )
+        command = [sys.executable, "-c", "from visage.cli.main import main; main()", "run", *map(str, self.films)]
+        command += ["--dst", str(self.out), "--cluster", self.cluster.address, "--log-level", "info", *self.command]
+        with (self.state.parent / "coordinator.log").open("ab") as said:
+            self._coordinator = subprocess.Popen(
+                command,
+                env={**self.cluster.environment, "VISAGE_CLUSTER_DIR": str(self.state)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
 
     def _wait_for(self, complete: int, words: str) -> bool:
         """Wait until so many films are complete and some node is at work; whether that came before the end."""

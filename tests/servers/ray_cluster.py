@@ -92,19 +92,19 @@ class RayCluster:
         head = ["--head", f"--port={self._port}", "--num-cpus=0", f"--temp-dir={self._folder}"]
         head += ["--include-dashboard=false"]
         node = [f"--address={self.address}", f"--num-cpus={self._cpus}"]
-        self._nodes[name] = subprocess.Popen(
-            [
-                *[sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block"],
-                *(head if name == "head" else node),
-                *[f"--node-name={name}", "--node-ip-address=127.0.0.1"],
-                *["--disable-usage-stats", "--object-store-memory=80000000", "--include-log-monitor=false"],
-            ],
-            env={**self.environment, **self._own.get(name, {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self._folder / f"{name}.err").open("wb"),
-            start_new_session=True,
-        )
+        options = head if name == "head" else node
+        command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block", *options]
+        command += [f"--node-name={name}", "--node-ip-address=127.0.0.1", "--disable-usage-stats"]
+        command += ["--object-store-memory=80000000", "--include-log-monitor=false"]
+        with (self._folder / f"{name}.err").open("wb") as said:
+            self._nodes[name] = subprocess.Popen(
+                command,
+                env={**self.environment, **self._own.get(name, {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+            )
 
     def processes(self, name: str, words: str = "") -> list[psutil.Process]:
         """The processes of a node, or those whose command line holds these words."""

@@ -32,7 +32,7 @@ from visage.cluster.lease import JobState, Lease, LeasedJob, NewJob
 from visage.cluster.ledger import LeaseLedger
 from visage.cluster.nodes import Answer, Nodes
 from visage.cluster.orders import Finished, JobOrder, JobResults, Pulse
-from visage.cluster.staging import MovableOutputs
+from visage.cluster.staging import MovableOutputs, Staging
 from visage.config.sources import SourceSpec
 from visage.fleet.merge import merged_queues, merged_stages
 from visage.fleet.recording import Recorded, SeenAgain
@@ -229,6 +229,16 @@ class ClusterRun:
             self._settlement.fail(error)
         finally:
             self._nodes.close()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what attempts left that were killed: all workers have ended."""
+        for name, spec in self._specs.items():
+            left = Staging(name, f"{self._run_id}-0")
+            for each in self._outputs:
+                if isinstance(each, MovableOutputs):
+                    each.moved(name, left, spec.uri)
+            left.remove_earlier()
 
     def _tick(self) -> None:
         for job in self._coordinator.tick():
@@ -248,7 +258,9 @@ class ClusterRun:
             self._idle_since = time.monotonic()
             return
         for job_id, reasons in self._coordinator.refused_everywhere().items():
-            self._end_without(job_id, NodeRefused("; ".join(dict.fromkeys(reasons.values()))))
+            error = NodeRefused("; ".join(dict.fromkeys(reasons.values())))
+            self._ledger.give_up(job_id, str(error))
+            self._end_without(job_id, error)
         if at_work:
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since >= NO_WORKER_SECONDS and not self._sources.is_done:
@@ -341,6 +353,9 @@ class ClusterRun:
             if job is not None:
                 logger.warning("%s; %s is begun again", finished.death, job.job_id)
                 self._follow(job)
+        elif finished.is_returned:
+            self._ledger.release(token)
+            self._drop(worker, token)
         elif finished.refusal is not None:
             logger.info("%s", finished.refusal)
             self._ledger.refuse(token, finished.refusal)

@@ -259,6 +259,14 @@ class LeaseLedger:
             ).rowcount
         return changed > 0
 
+    def give_up(self, job_id: str, reason: str) -> bool:
+        """Let a waiting job fail: no node can do it. False where it does not wait."""
+        with self._transaction() as database:
+            changed = database.execute(
+                "UPDATE jobs SET state = 'failed', reason = ? WHERE job_id = ? AND state = 'waiting'", (reason, job_id)
+            ).rowcount
+        return changed > 0
+
     def refused_by(self, job_id: str) -> dict[str, str]:
         """The nodes that can't do a job, with the reason of each."""
         with self._transaction() as database:

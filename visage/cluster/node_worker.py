@@ -125,16 +125,14 @@ class NodeWorker:
             attempt = self._attempts[order.token] = _Attempt(order)
             source_id = order.spec.source_id
             others = [other for other in self._attempts.values() if other is not attempt and not other.is_over]
-            if any(other.source_id == source_id for other in others):  # it winds down, and has the name in the process
-                self._finish(attempt, refusal=f"{self.name} still has an earlier attempt at {source_id}")
+            # Its own earlier attempt may still wind down, and has the name in the process.
+            if not self._is_ready or any(other.source_id == source_id for other in others):
+                self._finish(attempt, is_returned=True)
                 return
             try:
                 add = self._prepare(attempt)
             except NodeRefused as refusal:
                 self._finish(attempt, refusal=str(refusal))
-                return
-            if not self._is_ready:
-                self._finish(attempt, death=f"{self.name} lost its process before it could begin")
                 return
             process = self._process
         process.tell(add)
@@ -276,11 +274,12 @@ class NodeWorker:
         *,
         death: str | None = None,
         refusal: str | None = None,
+        is_returned: bool = False,
     ) -> None:
         """With the lock held."""
         ended = ended or SourceEnded(attempt.source_id, 0, interrupted=True)
         error = ended.error if isinstance(ended.error, Exception) else None
-        attempt.finished = Finished(attempt.order.token, ended, error, death, refusal)
+        attempt.finished = Finished(attempt.order.token, ended, error, death, refusal, is_returned)
         self._tell()
         if attempt.is_dropped:
             self._drop(attempt)

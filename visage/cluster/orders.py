@@ -42,6 +42,7 @@ class Finished:
         error: what is wrong, and the source's own fault; None where it was read to its end or interrupted.
         death: how the worker process ended that had the job, if it did.
         refusal: why this node can't do the job though others may.
+        is_returned: it never began, through no fault of its own.
     """
 
     token: int
@@ -49,6 +50,7 @@ class Finished:
     error: Exception | None = None
     death: str | None = None
     refusal: str | None = None
+    is_returned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,9 +34,10 @@ STEP_SECONDS = 600
 HELP_RUNS = 3
 
 FIND_CLIP = """
+import sys
 from pathlib import Path
 from visage.samples import SampleMedia
-print(SampleMedia(Path("~/.visage/samples").expanduser()).path("WolfgangLanger_Pexels.mp4"))
+print(SampleMedia(Path(sys.argv[1])).path("WolfgangLanger_Pexels.mp4"))
 """
 FIRST_ROW = """
 import sys
@@ -133,11 +134,13 @@ def run_cell(cell: Cell, uv: str, home: Path) -> list[dict[str, str]]:
     table: list[dict[str, str]] = []
     try:
         install(cell, uv, home)
+        cache = home / "cache"  # of its own: what other libraries downloaded or prepared would hide that these can't
+        own = {"VISAGE_MODEL_DIR": str(cache / "models"), "VISAGE_TEST_CACHE": str(cache)}
         visage, python = str(home / "bin" / "visage"), str(home / "bin" / "python")
-        cell.help_seconds = min(_timed([visage, "--help"]) for _ in range(HELP_RUNS))
-        clip = _step("the sample clip", [python, "-c", FIND_CLIP]).split()[-1]
-        _step("visage run", [visage, "run", clip, "--dst", str(home / "out"), "--quiet"])
-        cell.first_row_seconds = _timed([python, "-c", FIRST_ROW, clip])
+        cell.help_seconds = min(_timed([visage, "--help"], own) for _ in range(HELP_RUNS))
+        clip = _step("the sample clip", [python, "-c", FIND_CLIP, str(cache / "media")], own).split()[-1]
+        _step("visage run", [visage, "run", clip, "--dst", str(home / "out"), "--quiet"], own)
+        cell.first_row_seconds = _timed([python, "-c", FIRST_ROW, clip], own)
         table = read_table(home / "out")
         cell.rows = len(table)
         if not table:
@@ -148,7 +151,7 @@ def run_cell(cell: Cell, uv: str, home: Path) -> list[dict[str, str]]:
             "the smoke tests": [python, "-m", "pytest", "-q", "-m", "smoke", "-p", "no:cacheprovider"],
         }.items():
             try:
-                output = _step(name, command)
+                output = _step(name, command, own)
             except StepFailed as error:
                 cell.failures.append(str(error))
                 continue
@@ -229,8 +232,8 @@ def print_matrix(cells: Sequence[Cell]) -> None:
         print("| " + " | ".join(values) + " |")
 
 
-def _step(name: str, command: Sequence[str]) -> str:
-    """Output of a command.
+def _step(name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    """Output of a command, with these variables beside the process's own.
 
     Raises:
         StepFailed: it failed, or took longer than `STEP_SECONDS`.
@@ -244,6 +247,7 @@ def _step(name: str, command: Sequence[str]) -> str:
             check=False,
             timeout=STEP_SECONDS,
             stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
         )
     except subprocess.TimeoutExpired:
         raise StepFailed(f"{name}: not done after {STEP_SECONDS} s") from None
@@ -253,9 +257,9 @@ def _step(name: str, command: Sequence[str]) -> str:
     return ran.stdout
 
 
-def _timed(command: Sequence[str]) -> float:
+def _timed(command: Sequence[str], environment: Mapping[str, str]) -> float:
     began = time.monotonic()
-    _step(" ".join(command[:2]), command)
+    _step(" ".join(command[:2]), command, environment)
     return time.monotonic() - began
 
 

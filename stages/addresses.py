@@ -1,4 +1,4 @@
-"""Addresses of videos: what is one, and how it is shown without what opens it."""
+"""Addresses of videos: what counts as one, and how it is shown without credentials."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
 
 
 def is_address(uri: str) -> bool:
-    """Whether this is an address, not a path."""
+    """Return whether this is an address such as `rtsp://...`, not a path."""
     return ADDRESS.match(uri) is not None
 
 
@@ -53,9 +53,9 @@ def with_lower_scheme(uri: str) -> str:
 
 
 def redact_credentials(uri: str) -> str:
-    """The address without user, password and what looks like a secret: values of parameters, parts of the path.
+    """Return the address without user, password and anything that looks like a secret in its parameters or path.
 
-    A path comes back unchanged; of what can't be taken apart only the scheme remains.
+    A path is returned unchanged; of an address that can't be parsed only the scheme remains. Never raises.
     """
     begins = ADDRESS.match(uri)
     if not begins:

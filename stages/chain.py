@@ -22,7 +22,10 @@ Out = TypeVar("Out")
 
 
 class Chain(Generic[In, Middle, Out]):
-    """Implements `stages.contract.Stage` with a Stage[In, Middle] and a Stage[Middle, Out]. Chains may be chained."""
+    """Implements `stages.contract.Stage` with a Stage[In, Middle] and a Stage[Middle, Out]. Chains may be chained.
+
+    Owns both stages: `open` and `close` open and close them.
+    """
 
     def __init__(self, first: Stage[In, Middle], second: Stage[Middle, Out]) -> None:
         self._first = metered(first)

@@ -17,7 +17,7 @@ class Closing(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Free what it holds. Safe to call twice."""
+        """Release everything it holds. Idempotent."""
 
     def __enter__(self) -> Self:
         return self

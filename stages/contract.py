@@ -20,14 +20,17 @@ Out_co = TypeVar("Out_co", covariant=True)
 
 
 class Stage(Protocol[In_contra, Out_co]):
-    """One step of a frame's way."""
+    """One step in the processing of frames. All methods are called on one thread."""
 
     @property
     def name(self) -> str:
-        """The field's word for it; threads, metrics and errors carry it."""
+        """The stage's name in threads, metrics and errors, such as "detect"."""
 
     def open(self) -> None:
-        """Take what the stage needs (compiled networks, streams), on the thread that will call `process`."""
+        """Acquire what the stage needs (compiled networks, streams), on the thread that will call `process`.
+
+        Raises BackendError.
+        """
 
     def process(self, batch: Sequence[In_contra]) -> Sequence[Out_co]:
         """Handle a batch that may mix sources. One result an item, in the batch's order.
@@ -41,7 +44,7 @@ class Stage(Protocol[In_contra, Out_co]):
         """Forget a source that has ended. A stage holds no results back: it has returned all of the source's."""
 
     def close(self) -> None:
-        """Free everything. Called once, also after a failure."""
+        """Release everything. Called once, also after a failure of `open` or `process`."""
 
 
 class FrameSource(Protocol):
@@ -49,11 +52,11 @@ class FrameSource(Protocol):
 
     @property
     def frames_decoded(self) -> int:
-        """Number of frames that have left the decoder so far, detected or not."""
+        """Number of frames that have left the decoder so far, detected or not. Safe from any thread."""
 
     @property
     def frames_dropped(self) -> int:
-        """Number of these frames that found no free buffer; 0 for a source that waits. Any thread may ask."""
+        """Number of these frames for which no buffer was free; 0 for a source that waits. Safe from any thread."""
 
     def open(self) -> VideoInfo:
         """Connect and decode up to the first frame. Raises SourceError."""
@@ -62,10 +65,13 @@ class FrameSource(Protocol):
         """The frames to look at, in order; the caller owns each. Raises SourceBroken where the source breaks."""
 
     def interrupt(self) -> None:
-        """Make `frames` end soon, as if the source ended here. Any thread may call it."""
+        """Make `frames` end soon, as if the source ended here. Safe from any thread."""
 
     def close(self) -> None:
-        """Free the decoder, the file and the pool. Frames still held elsewhere stay valid until released."""
+        """Close the decoder, the file and the pool.
+
+        Frames still held elsewhere stay valid until their owner releases them.
+        """
 
 
 class Hook(Protocol):

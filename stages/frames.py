@@ -23,15 +23,15 @@ LANDMARK_COUNT = 5
 
 
 class Picture(Protocol):
-    """Pixels of one frame, in host or device memory, held by lease."""
+    """The pixels of one frame, in host or device memory, held by a lease that `release` gives back."""
 
     @property
     def width(self) -> int:
-        """Pixels of the upright frame."""
+        """Width of the upright frame in pixels."""
 
     @property
     def height(self) -> int:
-        """Pixels of the upright frame."""
+        """Height of the upright frame in pixels."""
 
     @property
     def pixel_aspect(self) -> float:
@@ -170,7 +170,7 @@ class Faces:
 
     @property
     def worth_embedding(self) -> NDArray[np.intp]:
-        """Rows that are to be embedded: those chosen by the tracker, or every one that was not followed here."""
+        """Return the rows to be embedded, intp (K,): those the tracker chose, or every face that was detected here."""
         if self.to_embed is not None:
             return np.flatnonzero(self.to_embed)
         return np.arange(len(self)) if self.propagated is None else np.flatnonzero(~self.propagated)
@@ -212,7 +212,10 @@ class Observation:
         return self.frame.source_id
 
     def with_faces(self, faces: Faces) -> Observation:
-        """The same frame with other faces, or with more known of them."""
+        """Return the same frame with other faces, or with more known about them.
+
+        The frame is shared, so only one is released.
+        """
         return Observation(self.frame, faces, self.ended_tracks, self.detected)
 
     def release(self) -> None:

@@ -1,4 +1,4 @@
-"""How to install what is missing here: the command fits the way in which this copy was installed.
+"""How to install what is missing: the command fits the way in which this copy was installed.
 
 On the package index `visage` is another project's name; ours is `visage-video`.
 """
@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def install_command(extra: str) -> str:
-    """The command that adds an extra of pyproject.toml to this installation.
+    """Return the command that adds an extra of pyproject.toml to this installation.
 
-    A checkout is installed from its folder, and so is what was installed from a folder that still is there; anything
-    else comes from the package index.
+    A checkout is installed from its folder, and so is a copy installed from a folder that still exists; anything else
+    comes from the package index.
     """
     if _is_project(ROOT):
         return f"pip install -e {_quoted(ROOT, extra)}"

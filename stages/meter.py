@@ -1,4 +1,4 @@
-"""What each stage's own work costs: batches, items and seconds, also of a stage inside another one.
+"""The cost of each stage's own work: batches, items and seconds, also of a stage inside another one.
 
     metered(Chain(a, b)).counters      a, b
     metered(TrackStage(a)).counters    a, track; the time that track spends in a counts for a alone

@@ -1,4 +1,4 @@
-"""What is known of a source, and the two markers that frame its way through the pipeline.
+"""What is known about a source, and the two markers that frame its way through the pipeline.
 
 Every source's items arrive in this order at every stage: one `SourceStarted`, its frames in order, one `SourceEnded`.
 """
@@ -47,7 +47,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class SourceStarted:
-    """The first item of a source on its way through the stages."""
+    """The first item of a source in the pipeline, before its frames."""
 
     info: VideoInfo
 

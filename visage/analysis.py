@@ -1,4 +1,4 @@
-"""The library's front door: videos in, frames with faces out, one at a time.
+"""The library's entry points: videos in, frames with faces out, one at a time.
 
 The pipeline runs ahead of the caller by what its queues hold and then waits. Leaving the loop early, by `break` or by
 an exception, stops and joins every thread; so does the end of the program.

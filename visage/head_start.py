@@ -1,4 +1,4 @@
-"""Worker processes that start before it is known what for.
+"""Worker processes that are started before their task is known.
 
 A worker imports for more than a second before it can take a task, and so does the process that is to give it one. With
 a head start both do so at once. Light to import; what is not needed is ended by `close`.
@@ -35,7 +35,7 @@ class Started:
 
 
 class HeadStart:
-    """Owns the processes that nothing has taken. A context manager."""
+    """Owns the processes that have not been taken. A context manager."""
 
     def __init__(self, count: int = 0, *, entry: str = ENTRY) -> None:
         self._entry = entry
@@ -48,11 +48,11 @@ class HeadStart:
         return len(self._waiting)
 
     def launch(self) -> Started:
-        """Return a process that waits for its task, or start one where none is left. It is the caller's from now on."""
+        """Return a process that waits for its task, or start one if none is left. The caller owns it from now on."""
         return self._waiting.pop(0) if self._waiting else _start(self._entry)
 
     def close(self) -> None:
-        """End the processes that were not taken."""
+        """Kill the processes that were not taken, waiting at most 5 seconds for each. Idempotent."""
         for started in self._waiting:
             started.process.kill()
         for started in self._waiting:

@@ -9,7 +9,7 @@ __all__ = ["NoHomeFolder", "expand_home", "lacks_home"]
 
 
 class NoHomeFolder(OSError):
-    """`~` means nothing here: HOME is not set, and the system knows no home folder of this user."""
+    """Raised for `~` in a path if HOME is not set and the system knows no home folder of this user."""
 
 
 def expand_home(path: str | os.PathLike[str]) -> Path:
@@ -21,5 +21,5 @@ def expand_home(path: str | os.PathLike[str]) -> Path:
 
 
 def lacks_home(path: Path) -> bool:
-    """Whether `~` is left in an expanded path."""
+    """Return whether `~` is left in an expanded path."""
     return path.parts[:1] == ("~",)

@@ -1,4 +1,4 @@
-"""What the library hands to its callers: plain records, with the pixels of faces only where they are asked for."""
+"""What the library returns to its callers: plain records, with the pixels of faces only if they are asked for."""
 
 from __future__ import annotations
 

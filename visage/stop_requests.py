@@ -1,4 +1,4 @@
-"""Tells a second wish to stop from the first one said twice.
+"""Tells a second request to stop from a repeat of the first.
 
 `timeout`, a terminal and service managers signal a process and its group, so the same signal comes twice within
 milliseconds. Only one that comes later asks for more.
@@ -24,7 +24,10 @@ class StopRequests:
         self._first_at: float | None = None
 
     def is_repeat(self) -> bool:
-        """Take one more signal in; whether it only repeats the first."""
+        """Take in one more signal; returns whether it only repeats the first.
+
+        A signal within `same_seconds` of the first, such as one sent to a whole process group, is a repeat.
+        """
         now = self._now()
         if self._first_at is None:
             self._first_at = now

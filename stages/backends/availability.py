@@ -1,4 +1,4 @@
-"""What of NVIDIA's software and hardware is here, in words for a person. Nothing is imported that needs a driver.
+"""Which of NVIDIA's software and hardware is present, in words for a person. Imports nothing that needs a driver.
 
 The driver is asked through `libcuda.so.1` itself. That takes no memory on a card and makes no context, so the flags of
 the context can still be set afterwards.
@@ -34,7 +34,7 @@ class Availability:
     """Whether a library or device can be used, and if not, why.
 
     Attributes:
-        ok: it can, as far as can be told without loading it.
+        ok: it can, as far as is known without loading it.
         detail: what was found, or what is missing.
         hint: what to do; empty if `ok`.
     """
@@ -52,7 +52,7 @@ class Gpu:
         ordinal: N in `cuda:N`.
         name: the vendor's.
         capability: compute capability, for example (9, 0).
-        memory_bytes: in all.
+        memory_bytes: total memory in bytes.
     """
 
     ordinal: int
@@ -62,7 +62,7 @@ class Gpu:
 
     @property
     def arch(self) -> str:
-        """As compilers write it, for example "sm_90"."""
+        """The architecture as compilers name it, for example "sm_90"."""
         return f"sm_{self.capability[0]}{self.capability[1]}"
 
     def __str__(self) -> str:
@@ -118,7 +118,7 @@ def list_gpus() -> list[Gpu]:
 
 
 def nvidia_status(ordinal: int = 0) -> Availability:
-    """Whether there is a driver that works, and this card."""
+    """Return whether a working driver and this card are present. Never raises."""
     try:
         driver = _Driver()
         version, gpus = driver.version(), driver.gpus()
@@ -137,7 +137,7 @@ def nvidia_status(ordinal: int = 0) -> Availability:
 
 
 def tensorrt_status(ordinal: int = 0) -> Availability:
-    """Whether TensorRT is installed and can run on this card. Loads neither TensorRT nor CUDA for Python."""
+    """Return whether TensorRT is installed and can run on this card. Loads neither TensorRT nor CUDA; never raises."""
     card = nvidia_status(ordinal)
     if not card.ok:
         return card
@@ -155,7 +155,10 @@ def tensorrt_status(ordinal: int = 0) -> Availability:
 
 
 def onnxruntime_status(ordinal: int = 0) -> Availability:
-    """Whether ONNX Runtime has its CUDA provider, for this card. Loads ONNX Runtime, but nothing of CUDA."""
+    """Return whether ONNX Runtime has its CUDA provider for this card.
+
+    Loads ONNX Runtime, but not CUDA; never raises.
+    """
     card = nvidia_status(ordinal)
     if not card.ok:
         return card

@@ -1,4 +1,4 @@
-"""What runs a network. A backend takes and returns tensors of its own memory: host arrays or device arrays.
+"""Runs a network. A backend takes and returns tensors in its own memory: host arrays or device arrays.
 
 Networks are prepared (see `visage.models.prepare`) so that they take uint8 NHWC, BGR: the cast, the channel order and
 the normalisation are the network's first layers, and no backend copies floats about.
@@ -26,7 +26,7 @@ class Backend(Protocol[TensorT]):
 
     @property
     def name(self) -> str:
-        """Backend, device and precision for people, for example "openvino cpu bf16"."""
+        """Backend, device and precision for messages, for example "openvino cpu bf16"."""
 
     @property
     def max_batch(self) -> int:
@@ -49,4 +49,4 @@ class Backend(Protocol[TensorT]):
         """
 
     def close(self) -> None:
-        """Free the network. Safe to call twice."""
+        """Release the network. Idempotent; any call after it raises."""

@@ -100,7 +100,7 @@ class OnnxRuntimeBackend:
         return dict(zip(self._outputs, results, strict=True))
 
     def close(self) -> None:
-        """Free the network. Safe to call twice."""
+        """Release the network. Idempotent."""
         self._session = None
 
     @property

@@ -124,7 +124,7 @@ class OpenVINOBackend:
         return {name: output[:count] for name, output in requests.outputs.items()}
 
     def close(self) -> None:
-        """Free the networks. Safe to call twice."""
+        """Release the networks. Idempotent."""
         self._sizes.clear()
         self._model = None
 

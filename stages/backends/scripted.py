@@ -57,7 +57,7 @@ class ScriptedBackend:
 
     @property
     def batch_sizes(self) -> list[int]:
-        """Size of each call's batch so far, in order."""
+        """The size of each call's batch so far, in order. Safe from any thread."""
         with self._changed:
             return list(self._sizes)
 

@@ -1,5 +1,6 @@
-"""Runs an engine on a card: everything is queued on the caller's stream. Nothing is allocated and nothing waits, but
-where a graph is recorded.
+"""Runs an engine on a card: everything is queued on the caller's stream.
+
+Nothing is allocated and nothing waits, except while a graph is recorded.
 
 All contexts work in one block of device memory and write into one set of output arrays, so a backend's calls must be
 ordered: one thread, one stream. A shape that comes a second time from the same memory is recorded as a CUDA graph and
@@ -39,7 +40,7 @@ BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
 class TensorRTBackend:
-    """A `Backend` of device arrays: one engine with its contexts, outputs and graphs, on one card."""
+    """A `Backend` of device arrays: owns one engine with its contexts, outputs and graphs, on one card."""
 
     def __init__(
         self, plan: bytes, *, api: TensorRTApi, device: CudaDevice, name: str, use_graphs: bool = True
@@ -95,7 +96,7 @@ class TensorRTBackend:
 
     @property
     def graph_count(self) -> int:
-        """How many shapes are replayed rather than queued kernel by kernel."""
+        """The number of batch shapes that are replayed as a graph instead of queued kernel by kernel."""
         return len(self._graphs)
 
     def infer(self, batch: DeviceArray, *, stream: Stream) -> Mapping[str, DeviceArray]:
@@ -121,7 +122,7 @@ class TensorRTBackend:
         return found
 
     def close(self) -> None:
-        """Free the engine, its graphs and arrays once their work has finished. Safe to call twice."""
+        """Release the engine, its graphs and arrays once their work has finished; blocks until then. Idempotent."""
         # First, because freeing memory waits for the card, and contexts must not go before their work is done.
         while self._arrays:
             self._device.free(self._arrays.pop())

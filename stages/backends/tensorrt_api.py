@@ -1,4 +1,4 @@
-"""The TensorRT that is installed, whatever its version: 8.6 to 11, or TensorRT for RTX.
+"""The installed TensorRT, whatever its version: 8.6 to 11, or TensorRT for RTX.
 
 What differs between them stands here and nowhere else:
 
@@ -35,7 +35,7 @@ _FIRST_STRONGLY_TYPED = 10
 
 
 class TensorRTApi:
-    """One TensorRT module, with the differences between versions taken out."""
+    """One TensorRT module behind an interface that is the same for all versions."""
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
@@ -70,7 +70,7 @@ class TensorRTApi:
 
     @property
     def name(self) -> str:
-        """For people and for file names, for example "tensorrt-8.6.0"."""
+        """The library with its version, for messages and file names, for example "tensorrt-8.6.0"."""
         return f"{'tensorrt-rtx' if self.is_rtx else 'tensorrt'}-{self.version}"
 
     @property
@@ -80,24 +80,24 @@ class TensorRTApi:
 
     @property
     def has_timing_cache(self) -> bool:
-        """Whether what one build measured can speed up the next."""
+        """Whether measurements of one build can speed up the next."""
         return not self.is_rtx
 
     @property
     def has_progress_monitor(self) -> bool:
-        """Whether a build tells how far it is, and can be stopped."""
+        """Whether a build reports its progress and can be stopped."""
         return hasattr(self.module, "IProgressMonitor")
 
     def create_network(self, builder: Any) -> Any:
-        """An empty network with an explicit batch axis, strongly typed where the version can be."""
+        """Return an empty network with an explicit batch axis, strongly typed if the version supports it."""
         flags = self.module.NetworkDefinitionCreationFlag
         flag = flags.STRONGLY_TYPED if self.is_strongly_typed else flags.EXPLICIT_BATCH
         return builder.create_network(1 << int(flag))
 
     def allow_precisions(self, config: Any, network: Any, *, half: bool) -> None:
-        """Let the builder compute in half precision, and in INT8 where the model has Q/DQ nodes.
+        """Let the builder compute in half precision, and in INT8 if the model has Q/DQ nodes.
 
-        Strongly typed networks need no leave.
+        Without effect on strongly typed networks, whose model decides.
         """
         if self.is_strongly_typed:
             return
@@ -108,13 +108,13 @@ class TensorRTApi:
             config.set_flag(self.module.BuilderFlag.INT8)
 
     def activation_bytes(self, engine: Any) -> int:
-        """Device memory that a context of this engine works in, the largest of all profiles."""
+        """Return the bytes of device memory that a context of this engine works in, the most of all its profiles."""
         if hasattr(engine, "device_memory_size_v2"):
             return int(engine.device_memory_size_v2)
         return int(engine.device_memory_size)
 
     def share_profiles(self, config: Any) -> None:
-        """Let several contexts follow one optimisation profile, as they may from 9 on without being asked."""
+        """Let several contexts use one optimisation profile, which versions from 9 on allow by default."""
         if hasattr(self.module.PreviewFeature, "PROFILE_SHARING_0806"):
             config.set_preview_feature(self.module.PreviewFeature.PROFILE_SHARING_0806, True)
 
@@ -150,7 +150,7 @@ class TensorRTApi:
         return np.dtype(known[name])
 
     def take_errors(self) -> str:
-        """What TensorRT has complained about since the last call, in one line."""
+        """Return the errors TensorRT has logged since the last call, in one line. Safe from any thread."""
         with self._lock:
             errors = list(self._errors)
             self._errors.clear()

@@ -1,4 +1,4 @@
-"""From a model to an engine: the plan that one TensorRT version runs on one kind of card.
+"""Builds a model into an engine: the plan that one TensorRT version runs on one kind of card.
 
 Building takes a second to minutes and the card's whole attention, so plans are kept (see `visage.models.engines`). A
 timing cache makes the next build on the same card faster. Ctrl-C stops a build where TensorRT lets it.
@@ -86,7 +86,10 @@ class EngineBuilder:
 
 @dataclass(frozen=True, slots=True)
 class ShapeRange:
-    """The input shapes that one optimisation profile covers. Kernels are chosen for `optimum`."""
+    """The input shapes, such as (N, 3, H, W), that one optimisation profile covers.
+
+    Kernels are chosen for `optimum`.
+    """
 
     minimum: Shape
     optimum: Shape
@@ -117,11 +120,11 @@ OnProgress = Callable[[BuildProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class BuiltEngine:
-    """What a build leaves behind.
+    """The result of a build.
 
     Attributes:
-        plan: the serialised engine.
-        timing_cache: for the next build on this card; empty where this TensorRT keeps none.
+        plan: the serialised engine, as bytes.
+        timing_cache: for the next build on this card; empty if this TensorRT keeps none.
     """
 
     plan: bytes

@@ -1,4 +1,4 @@
-"""How far a build of TensorRT is, and how a person stops it: an IProgressMonitor for versions that have one.
+"""The progress of a TensorRT build, and how it is interrupted: an IProgressMonitor for versions that have one.
 
 TensorRT reports nested phases with steps. A phase's steps share its parent's current step, so the sum never goes back.
 """
@@ -15,7 +15,7 @@ __all__ = ["BuildPhases", "make_monitor"]
 
 
 class BuildPhases:
-    """Adds up nested phases to a fraction of the whole build. Safe to use from several threads."""
+    """Adds up nested phases to a fraction of the whole build, 0 to 1. Safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,14 +29,14 @@ class BuildPhases:
             return self._fraction
 
     def start(self, name: str, parent: str | None, steps: int) -> None:
-        """Begin a phase with this many steps, within the parent's current step or, without one, as the whole."""
+        """Start a phase with this many steps, within the current step of `parent` or (None) as the whole build."""
         with self._lock:
             above = self._phases.get(parent or "")
             share = above.share / above.steps if above else 1.0
             self._phases[name] = _Phase(above.done if above else 0.0, share, steps)
 
     def complete(self, name: str, step: int) -> None:
-        """Note that a phase's step, counted from 0, is done."""
+        """Note that a phase's step, counted from 0, is done. Never raises for an unknown phase."""
         with self._lock:
             phase = self._phases.get(name)
             if phase is not None:
@@ -61,7 +61,10 @@ class _Phase:
 
 
 def make_monitor(trt: ModuleType) -> Any:
-    """A progress monitor of this TensorRT module, with `phases` and `interrupted`: a KeyboardInterrupt came."""
+    """Return a progress monitor of this TensorRT module.
+
+    Its `interrupted` is set once KeyboardInterrupt was raised in it. TensorRT calls it on its own threads.
+    """
     base = trt.IProgressMonitor
 
     class Monitor(base):  # type: ignore[misc, valid-type]

@@ -24,7 +24,7 @@ CHANNELS = 3
 
 
 class ArraySource(DecodingSource):
-    """Implements `stages.contract.FrameSource`. Each array is copied when its turn comes: it may be used again."""
+    """Implements `stages.contract.FrameSource` for arrays. Each is copied in its turn, so the caller may reuse it."""
 
     def __init__(
         self, *, source_id: str, frames: ArrayFrames, fps: float, admission: Admission, options: SourceOptions

@@ -1,4 +1,4 @@
-"""Finds pictures that a file has lost, before any decoder sees them: the same ones whatever decodes.
+"""Finds pictures that a file has lost, before any decoder sees them: the same ones for every decoder.
 
 Decoders differ in what they make of damage: one conceals it, another leaves the picture out, a card reports nothing.
 So it is looked for in the packets. Compressed data holds no long run of zeros: where there is one, the disk, the
@@ -51,7 +51,7 @@ SEAMED_FORMATS = frozenset({"matroska", "flv", "mpeg", "mpegts", "ogg", "asf", "
 
 
 class DamageWatch:
-    """Looks at the packets of one pass over a file, in their order."""
+    """Inspects the packets of one pass over a file, in their order."""
 
     def __init__(self, path: str, container: InputContainer, stream: VideoStream, fps: float | None) -> None:
         formats = set(container.format.name.split(","))
@@ -78,7 +78,10 @@ class DamageWatch:
         self._places = (0, 0)
 
     def harmed(self, packet: VideoPacket) -> int:
-        """How many pictures are lost, about, between the last packet and this one, and whether this one is damaged."""
+        """Return about how many pictures are lost between the last packet and this one, plus 1 if this one is damaged.
+
+        At least 0. To be called with every packet, in order; reads the file in between where it has seams.
+        """
         missed = self._missed(packet)
         lost = missed if missed and self._has_seams and self._has_damage_before(packet, missed) else 0
         if packet.pos is not None and packet.pos > self._places[1]:
@@ -136,7 +139,7 @@ class DamageWatch:
         return False
 
     def has_hole_at_end(self) -> bool:
-        """Whether there is damage behind the last packet but one."""
+        """Return whether the file is damaged behind the last packet but one."""
         if not self._has_seams:
             return False
         data = self._read(self._places[0], None)

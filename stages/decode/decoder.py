@@ -1,4 +1,4 @@
-"""Decodes one stream, on the CPU or with NVDEC, and numbers its frames; does as little as the wanted frames need.
+"""Decodes one stream, on the CPU or with NVDEC, and numbers its frames; decodes no more than the wanted frames need.
 
 Frame numbers count the decoder's output from the start of the file. Where time stamps can be trusted the numbers are
 known before decoding (see `numbering`): pictures that neither detection nor another picture needs are skipped by the
@@ -99,9 +99,9 @@ class StreamDecoder:
         return self.frames_lost, self.frames_absent
 
     def frames(self) -> Iterator[DecodedFrame]:
-        """All wanted frames and those that had to be decoded for them, in order.
+        """Yield all wanted frames, and those that had to be decoded for them, in order.
 
-        Packets that FFmpeg can make nothing of are left out; smaller damage it hides itself.
+        Packets that FFmpeg can't use are left out; smaller damage it conceals itself. Raises av.error.FFmpegError.
         """
         numbering = PacketNumbering(reorders=self._codec.has_b_frames)
         packets: NumberedPackets = ((packet, None) for packet in self.demuxer.packets())
@@ -249,7 +249,7 @@ class StreamDecoder:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The frames that will be detected: every `frameskip`-th of the file, from `start_seconds` on."""
+    """The frames to be detected: every `frameskip`-th of the file, from `start_seconds` on."""
 
     frameskip: int = 1
     start_seconds: float = 0.0
@@ -260,8 +260,8 @@ class DecodedFrame:
     """A frame as the decoder delivered it.
 
     Attributes:
-        index: 0-based, counted from the file's start.
-        pts_seconds: from the container's start; grows from frame to frame.
+        index: zero-based, counted from the file's start.
+        pts_seconds: seconds from the container's start; grows from frame to frame.
     """
 
     frame: av.VideoFrame

@@ -1,4 +1,4 @@
-"""What all sources of frames share: frames leave in order, each with the pixels it owns.
+"""The common part of all sources of frames: frames leave in order, each with the pixels it owns.
 
 A file waits for a free buffer when the pipeline is behind; a live source drops the frame and counts it.
 """
@@ -64,7 +64,7 @@ class DecodingSource(ABC):
         self._admission.interrupt()
 
     def close(self) -> None:
-        """Free the decoder, the file and the buffers; frames held elsewhere stay valid. Idempotent."""
+        """Close the decoder, the file and the buffers; frames held elsewhere stay valid. Idempotent."""
         if self._delivery is not None:
             self._delivery.close()
         self._close_file()
@@ -91,11 +91,11 @@ class DecodingSource(ABC):
 
 
 class Admission(Protocol):
-    """Turns one source's decoded frames into pictures that the pipeline can hold."""
+    """Turns one source's decoded frames into pictures that the pipeline can hold. Owns their buffers."""
 
     @property
     def frames_dropped(self) -> int:
-        """Frames for which no buffer was free."""
+        """Number of frames for which no buffer was free."""
 
     def admit(self, frame: av.VideoFrame, orientation: Orientation, *, detect: bool = True) -> Picture | None:
         """A picture that owns the frame's pixels; None if the source can't wait and no buffer is free.
@@ -109,4 +109,4 @@ class Admission(Protocol):
         """From any thread: make a waiting `admit`, and every later one, raise PoolClosed."""
 
     def close(self) -> None:
-        """Free the idle buffers. Pictures still out stay valid until they are released."""
+        """Release the idle buffers. Pictures still in use stay valid until their owner releases them."""

@@ -127,7 +127,7 @@ class Demuxer:
 
     @property
     def shown_area(self) -> ShownArea | None:
-        """The part of its pictures that a file wants shown, where that is not all of them."""
+        """The part of the pictures that a file wants shown, in pixels; None if that is all of them."""
         if self._path is None or self.is_still:
             return None
         size = self.codec_context.width, self.codec_context.height
@@ -136,13 +136,16 @@ class Demuxer:
 
     @property
     def is_still(self) -> bool:
-        """One picture: a photograph, not a video of one frame."""
+        """Whether this is one picture, a photograph, and not a video of one frame."""
         name = self.container.format.name
         return name == "image2" or name.endswith("_pipe")
 
     @property
     def fps(self) -> float | None:
-        """Average frame rate, where the container says; a bare stream's own, of which FFmpeg gives 25 as average."""
+        """Average frames per second; None for a still, or if the container does not say.
+
+        A bare stream's own rate is used, because FFmpeg states 25 as its average.
+        """
         if self.is_still:
             return None
         rates = [as_fraction(self.stream.average_rate), as_fraction(self.stream.guessed_rate)]
@@ -152,7 +155,7 @@ class Demuxer:
 
     @property
     def duration_seconds(self) -> float | None:
-        """As the stream or else the container states; 0.0 for a still."""
+        """Duration in seconds, as the stream or else the container states it; 0.0 for a still, None if neither does."""
         if self.is_still:
             return 0.0
         if self.stream.duration is not None and self.time_base is not None:
@@ -165,9 +168,11 @@ class Demuxer:
 
     @property
     def origin_pts(self) -> int | None:
-        """The time stamp of the picture stream that counts as 0 s: where the container begins, as players have it.
+        """The time stamp of the picture stream that counts as 0 s: the start of the container, as in players.
 
-        Pictures that begin less than one of them after the sound, as most coders leave them, begin at 0 s.
+        None if unknown.
+
+        Pictures that start less than one frame after the sound, as most encoders leave them, start at 0 s.
         """
         begins, container_begins = self.stream.start_time, self.container.start_time
         if begins is None or container_begins is None or self.time_base is None:
@@ -180,7 +185,7 @@ class Demuxer:
 
     @property
     def frame_count(self) -> int | None:
-        """As the container states, or as duration and frame rate imply."""
+        """Number of frames, as the container states or as duration and frame rate imply; None if neither is known."""
         if self.is_still:
             return 1
         if self.stream.frames:
@@ -190,7 +195,10 @@ class Demuxer:
         return round(self.duration_seconds * self.fps)
 
     def packets(self) -> Iterator[VideoPacket]:
-        """The stream's packets. They end early, and `error` is set, where reading fails or the file is cut short."""
+        """Yield the stream's packets.
+
+        Where reading fails or the file is cut short, they end and `error` is set; nothing is raised.
+        """
         end_pts = 0
         pauses = 0
         # Packets of other pictures since ours, and before the last few: a parser holds those back until the file's end.
@@ -236,7 +244,7 @@ class Demuxer:
         self._is_interrupted = True
 
     def close(self) -> None:
-        """Close the file. Safe to call twice."""
+        """Close the file. Idempotent."""
         self._packets.close()  # type: ignore[attr-defined]  # a generator
         self.container.close()
 

@@ -1,4 +1,4 @@
-"""Seconds of decoded frames, which never go backwards: by a file's time stamps, or by when a live frame arrives."""
+"""Times of decoded frames, which never go backwards: from a file's time stamps, or the arrival of a live frame."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FrameTimes:
             )
 
     def of_packet(self, packet: VideoPacket) -> float:
-        """Seconds of the picture that a packet holds, by its time stamp."""
+        """Return the time, in seconds, of the picture in a packet, from its time stamp."""
         return self._seconds((packet.pts or 0) - (self._start_pts or 0))
 
     def note_packet(self, packet: VideoPacket) -> None:
@@ -55,7 +55,10 @@ class FrameTimes:
             self._dts.pop()
 
     def of_frame(self, frame: av.VideoFrame) -> float:
-        """Seconds of the next frame; one frame after the last where its time stamp is missing or goes backwards."""
+        """Return the time of the next frame in seconds.
+
+        It is one frame after the last if its time stamp is missing or goes backwards.
+        """
         self.last_seconds = self._next(frame)
         return self.last_seconds
 

@@ -1,4 +1,4 @@
-"""What FFmpeg and the file system say of an input, as `stages.errors`: one line for a person, without credentials."""
+"""Translates errors of FFmpeg and the file system into `stages.errors`: one line for a person, without credentials."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_file(path: str) -> None:
 
 
 def translated(error: av.error.FFmpegError, label: str) -> SourceError:
-    """Why a source can't be opened, and what to do about it."""
+    """Return the error to be raised for a source that can't be opened, with its remedy."""
     if isinstance(error, FileNotFoundError):
         return SourceNotFound(f"{label} does not exist; check the name")
     if isinstance(error, PermissionError):
@@ -61,12 +61,15 @@ def translated(error: av.error.FFmpegError, label: str) -> SourceError:
 
 
 def without_address(error: av.error.FFmpegError) -> OSError:
-    """The cause to chain or keep: FFmpeg's own error carries the address, maybe with a password, and a traceback."""
+    """Return the error to chain or keep in place of FFmpeg's.
+
+    FFmpeg's own carries a traceback and the address, which may hold a password.
+    """
     if isinstance(error, av.error.ExitError):
         return no_picture()
     return OSError(error.errno, error.strerror)
 
 
 def no_picture() -> TimeoutError:
-    """What to say of a server that has sent none for too long."""
+    """Return the error for a server that has sent no picture for STALL_SECONDS."""
     return TimeoutError(f"no picture came for {STALL_SECONDS:.0f} s")

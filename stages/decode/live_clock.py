@@ -1,4 +1,4 @@
-"""One line of time for a live stream, whatever its time stamps do.
+"""A continuous time line for a live stream, whatever its time stamps do.
 
 The stream's stamps are exact about the spacing of frames and wrong without warning: one is 5000 s ahead, all stand
 still, an encoder restarts at 0. Arrival is never far off, but uneven. So a stamp is believed while it moves forward
@@ -42,7 +42,7 @@ class LiveClock:
         return f"<LiveClock {self._last:.3f} s, {'by stamps' if self._odd is None else 'by arrival'}>"
 
     def begin_line(self) -> None:
-        """The next frame is the first of another connection: its stamp has nothing to do with those before."""
+        """Start over: the next frame is the first of another connection, whose time stamps start anew."""
         self._begins_line = True
 
     def time(self, stamp_seconds: float | None, arrival_seconds: float) -> float:

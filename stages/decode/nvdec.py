@@ -26,7 +26,7 @@ _OPENING_WAIT_SECONDS = 5.0
 
 
 class NvdecSource(VideoSource):
-    """A `VideoSource` whose pictures are on a card."""
+    """A `VideoSource` with pictures in device memory."""
 
     def __init__(
         self,

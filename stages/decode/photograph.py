@@ -96,9 +96,9 @@ class Photograph(Closing):
     """An open photograph. Use as a context manager, or close it.
 
     Attributes:
-        label: its name, for people.
-        codec: FFmpeg's name of how it is coded, for example "mjpeg".
-        frame_count: 1, unless it moves or has pages.
+        label: its name, for messages.
+        codec: FFmpeg's name of its coding, for example "mjpeg".
+        frame_count: 1, unless it is animated or has pages.
         rotation_degrees: clockwise turn that the first picture needed to be upright; known once it was read.
     """
 
@@ -166,7 +166,7 @@ class Photograph(Closing):
             yield pixels, float(self._image.info.get("duration") or DEFAULT_MILLISECONDS) / 1000
 
     def close(self) -> None:
-        """Close the file. Safe to call twice."""
+        """Close the file. Idempotent."""
         self._image.close()
         self._file.close()
 

@@ -1,4 +1,4 @@
-"""Reads photographs for another process, within a memory limit: what strangers send can then harm this one alone.
+"""Reads photographs for another process, within a memory limit: a hostile file can harm this process only.
 
 Standard input has a request after another: a line of JSON with `size`, `max_pixels`, `kept_pixels` and `seconds`, then
 so many bytes of a file. To each the answer on standard output is a line of JSON, then the pixels: uint8, BGR. The line
@@ -29,7 +29,10 @@ def limit_memory(growth_bytes: int) -> None:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until the stream ends.
+
+    A request that takes longer than its seconds ends the process (SIGALRM).
+    """
     while line := requests.readline():
         wanted = json.loads(line)
         signal.alarm(int(wanted["seconds"]) + 1)  # ends this process, should the other one be gone by then

@@ -1,4 +1,4 @@
-"""Chooses the stream that is the film, in one way for every decoder: the table is in docs/inputs/films.md.
+"""Chooses the stream to analyse, in the same way for every decoder: the table is in docs/inputs/films.md.
 
 Covers are marked as such in most files, but not in all: a cover that was muxed as a video track has one picture and
 may be larger than the film, come first and be marked "default". What moves goes before what stands still.
@@ -47,13 +47,13 @@ def picture_stream(container: InputContainer) -> VideoStream | None:
 
 
 def has_pcm_sound(container: InputContainer) -> bool:
-    """Whether some sound is not compressed; what FFmpeg has no decoder for counts as compressed."""
+    """Return whether any sound is uncompressed; a codec that FFmpeg has no decoder for counts as compressed."""
     contexts = [sound.codec_context for sound in container.streams.audio]
     return any(context is not None and context.name.startswith("pcm") for context in contexts)
 
 
 def stated_seconds(stream: VideoStream) -> float | None:
-    """Matroska's tag of a stream's own duration, "00:01:02.345", as FFmpeg and mkvmerge write it."""
+    """Return the seconds in Matroska's DURATION tag of a stream, such as "00:01:02.345"; None without one."""
     match = re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", stream.metadata.get("DURATION", ""))
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""Whether a stretch of a file holds together: the marks and lengths that containers give their parts.
+"""Whether a stretch of a file is intact, by the marks and lengths that containers give their parts.
 
 Asked where time jumps: in a film of changing rate nothing is wrong between two pictures, where one was lost there is.
 """
@@ -44,7 +44,7 @@ TS_HAS_PAYLOAD, TS_BEGINS, TS_ERROR = 0x10, 0x40, 0x80
 
 
 def holds_ogg(data: bytes) -> bool:
-    """Whether pages follow each other with right checksums, from the first that begins in `data` to its end."""
+    """Return whether pages with valid checksums (RFC 3533) follow each other, from the first that starts in `data`."""
     data = data[:MAX_OGG_BYTES]
     at = data.find(b"OggS")
     while 0 <= at <= len(data) - OGG_HEAD_BYTES:
@@ -64,10 +64,11 @@ def holds_ogg(data: bytes) -> bool:
 
 
 def holds_transport_stream(data: bytes, pid: int) -> bool:
-    """Whether `data`, from where one picture's packets begin to where another's do, is all of the first picture's.
+    """Return whether `data` is the whole of one picture: no packet of its stream is missing (ISO/IEC 13818-1).
 
     Args:
-        pid: the number of the pictures' stream.
+        data: from where one picture's packets start to where another's do.
+        pid: the packet identifier of the stream.
     """
     step = (
         M2TS_BYTES if len(data) > M2TS_BYTES and data[M2TS_BYTES] == TS_SYNC and data[TS_BYTES] != TS_SYNC else TS_BYTES
@@ -107,7 +108,11 @@ def _ogg_checksum(page: bytes | bytearray) -> int:
 
 
 def holds_matroska(data: bytes) -> bool:
-    """Whether elements follow each other through clusters, from where a block ended to the end of `data`."""
+    """Return whether EBML elements (RFC 8794) follow each other without a gap to the end of `data`.
+
+    Args:
+        data: from where a block ended.
+    """
     at = 0
     while at < len(data) - EBML_HEAD_BYTES:
         id_bytes = 9 - data[at].bit_length()

@@ -1,4 +1,4 @@
-"""The part of a coded picture that players show, where a file states one: MOV's clean aperture, Matroska's cropping.
+"""The part of a coded picture that players show, if a file states one: MOV's clean aperture, Matroska's cropping.
 
 MOV and MP4 state its size and the place of its middle (`clap`, ISO/IEC 14496-12, 12.1.4), Matroska and WebM what is
 left out at each side (`PixelCropTop` and the like, RFC 9559, 5.1.4.1.28). FFmpeg reads both, but PyAV before 19 does
@@ -38,7 +38,7 @@ VIDEO_TYPE = 1
 
 @dataclass(frozen=True, slots=True)
 class ShownArea:
-    """Pixels of the coded picture: the area's left upper corner and size."""
+    """An area of the coded picture in pixels: its upper left corner and size."""
 
     left: int
     top: int
@@ -57,7 +57,10 @@ class AreaCutter:
         self._made_for = ""
 
     def cut(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The area of a frame in host memory; its corner is moved up to the samples of colour."""
+        """Return the area of a frame in host memory; its corner is moved up to the next chroma sample.
+
+        A frame of another size than expected is returned as it is. Raises av.error.FFmpegError.
+        """
         if (frame.width, frame.height) != self._size:
             return frame
         if self._graph is None or self._made_for != frame.format.name:

@@ -13,8 +13,8 @@ class InputOptions:
     """How FFmpeg is to open an input.
 
     Attributes:
-        container_format: FFmpeg's name, for what has no container to tell by: "v4l2" for a camera of this machine.
-        options: laid over ours, for example {"rtsp_transport": "udp"}.
+        container_format: FFmpeg's name, for inputs without a container: "v4l2" for a local camera. None detects it.
+        options: FFmpeg's options, which override ours, for example {"rtsp_transport": "udp"}.
     """
 
     container_format: str | None = None
@@ -26,11 +26,11 @@ class SourceOptions:
     """What a caller can choose about a source.
 
     Attributes:
-        frameskip: detect in the frames whose index is a multiple of this.
-        delivers_all: deliver the others as well, marked as not to be detected in; otherwise they are left out, and not
-            even decoded where that can be helped.
-        start_seconds, end_seconds: deliver what lies in [start, end) of the source's time.
-        turn_degrees: clockwise turn beyond what the file itself asks for: 0, 90, 180 or 270.
+        frameskip: detect in the frames whose index is a multiple of this. At least 1.
+        delivers_all: deliver the other frames as well, marked as not to be detected; otherwise they are left out, and
+            not decoded where that can be avoided.
+        start_seconds, end_seconds: deliver the frames in [start, end) seconds of the source; an end of None is its end.
+        turn_degrees: clockwise turn in addition to the file's own: 0, 90, 180 or 270.
         is_live: a camera or stream; it has no end, and no frame of it is held back. Never a photograph.
         input_options: how FFmpeg opens it; photographs are not opened by FFmpeg.
     """
@@ -44,9 +44,9 @@ class SourceOptions:
     input_options: InputOptions = field(default_factory=InputOptions)
 
     def is_past(self, pts_seconds: float) -> bool:
-        """Whether a frame at this time lies behind what is wanted."""
+        """Return whether a frame at this time, in seconds, lies behind the wanted range."""
         return self.end_seconds is not None and pts_seconds >= self.end_seconds
 
     def detects(self, index: int) -> bool:
-        """Whether the frame of this index goes to the detector."""
+        """Return whether the frame with this zero-based index goes to the detector."""
         return index % self.frameskip == 0

@@ -1,4 +1,4 @@
-"""Names by which files in a folder are taken for videos, and in one of photographs for those; and names to skip.
+"""File names that count as videos or photographs in a folder, and names that are skipped.
 
 By its own name whatever FFmpeg reads is taken. Imports nothing: the command line's help is to be quick.
 """
@@ -39,6 +39,6 @@ _UNFINISHED_PREFIXES = ("~syncthing~", "~$")
 
 
 def is_left_out(name: str) -> bool:
-    """Whether files and folders of this name below a folder are never taken: hidden, deleted or in the making."""
+    """Return whether files and folders of this name are always skipped: hidden, deleted or still being written."""
     lowered = name.lower()
     return name.startswith(".") or lowered in _FOLDERS_OF_SYSTEMS or lowered.startswith(_UNFINISHED_PREFIXES)

@@ -1,4 +1,4 @@
-"""Where to look, and where never: drops faces outside regions of interest or under privacy masks.
+"""Drops faces outside the regions of interest or under privacy masks.
 
 A face belongs where the middle of its box is; a mask also takes a face of which it covers a quarter. Areas are drawn
 once into a small grid in fractions of the picture, so that asking costs microseconds whatever their shape.
@@ -30,7 +30,7 @@ MAX_COVERED = 0.25
 
 
 class Areas:
-    """The regions of interest and the privacy masks of one source. Immutable."""
+    """The regions of interest and the privacy masks of one source. Immutable, so safe from any thread."""
 
     def __init__(self, *, regions: Sequence[Polygon] = (), masks: Sequence[Polygon] = ()) -> None:
         """No region means everywhere."""
@@ -74,7 +74,7 @@ class Areas:
 
 
 class RegionStage:
-    """Implements `stages.contract.Stage[Observation, Observation]`. Sources without areas pass as they are."""
+    """Implements `stages.contract.Stage[Observation, Observation]`. Sources without areas pass unchanged."""
 
     name = "regions"
 
@@ -91,22 +91,22 @@ class RegionStage:
                 self._areas[source_id] = areas
 
     def areas(self, source_id: str) -> Areas | None:
-        """From any thread."""
+        """Return the areas of a source, or None. Safe from any thread."""
         with self._lock:
             return self._areas.get(source_id)
 
     def open(self) -> None:
-        """Nothing to take."""
+        """Do nothing: no device is used. Never raises."""
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
-        """The observations with the faces that may be looked at."""
+        """Return the observations with the faces inside the regions of interest and outside the masks."""
         return [self._filtered(observation) for observation in batch]
 
     def end_source(self, source_id: str) -> None:
-        """Nothing is kept of a source."""
+        """Do nothing: no state is kept for a source."""
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: it owns no resources."""
 
     def _filtered(self, observation: Observation) -> Observation:
         areas = self.areas(observation.source_id)

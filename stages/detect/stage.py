@@ -64,7 +64,11 @@ class DetectStage(Generic[TensorT]):
         self.open, self.close = session.open, session.close
 
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
-        """Detect in every frame; results are in the batch's order."""
+        """Detect in every frame; returns one observation for each, in order.
+
+        Releases the pixels if the stage was made with `release_pixels`; otherwise the observation owns them. Raises
+        BackendError.
+        """
         faces: dict[int, Faces] = {}
         for shape, rows in self._rows_by_shape(batch).items():
             for start in range(0, len(rows), self._backend.max_batch):
@@ -77,7 +81,7 @@ class DetectStage(Generic[TensorT]):
         return [Observation(frame, faces[row]) for row, frame in enumerate(batch)]
 
     def end_source(self, source_id: str) -> None:
-        """Nothing is kept of a source."""
+        """Do nothing: no state is kept for a source."""
 
     def _rows_by_shape(self, batch: Sequence[Frame]) -> dict[tuple[int, int], list[int]]:
         rows: dict[tuple[int, int], list[int]] = {}

@@ -1,4 +1,4 @@
-"""Stills in four turns: photographs lie on their side, and don't always say so.
+"""Detects in the four turns of a photograph, because photographs lie on their side and don't always say so.
 
 Where a still shows no face for certain as it is, the detector sees it turned by quarters and by half as well; the turn
 with the surest face wins, and its faces are mapped back. Their landmarks are then in the face's own order, so that what
@@ -34,7 +34,10 @@ class StillTurns(Generic[TensorT]):
         self._detector = detector
 
     def surest(self, picture: Picture, faces: Faces) -> Faces:
-        """These faces of the picture as it is, or those of the turn with a surer one."""
+        """Return the faces of the picture as it is, or those of the turn whose highest score is higher.
+
+        Boxes and landmarks are in pixels of the picture as it is. Raises BackendError.
+        """
         best = surest(faces)
         if best >= SURE_SCORE:
             return faces
@@ -51,5 +54,5 @@ class StillTurns(Generic[TensorT]):
 
 
 def surest(faces: Faces) -> float:
-    """The highest score; 0.0 without faces."""
+    """Return the highest score, in [0, 1]; 0.0 without faces."""
     return float(faces.scores.max(initial=0.0))

@@ -1,4 +1,4 @@
-"""One id, one person: a track whose embeddings go over to somebody else gets another id from there on.
+"""One id, one person: a track whose embeddings change to another person's gets another id from there on.
 
 A tracker sees places and coarse appearance, so that its id may pass to whoever takes a face's place: in an inset that
 is cut, behind a post, in a crossing. Embeddings tell. One that is beyond doubt (well recognisable, and nothing like a
@@ -52,7 +52,7 @@ MIN_WEIGHT = 0.05
 
 
 class ContinuityStage:
-    """Implements `stages.contract.Stage[Observation, Observation]`; runs behind the embedder, on its thread."""
+    """Implements `stages.contract.Stage[Observation, Observation]`; runs after the embedder, on its thread."""
 
     name = "continuity"
 
@@ -60,18 +60,18 @@ class ContinuityStage:
         self._sources: dict[str, _Source] = {}
 
     def open(self) -> None:
-        """Nothing to take."""
+        """Do nothing: no device is used. Never raises."""
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
-        """The same observations; the tracks of some faces have other ids."""
+        """Return the same observations, some of whose tracks have other ids; the frames stay the caller's."""
         return [self._sources.setdefault(item.source_id, _Source()).told(item) for item in batch]
 
     def end_source(self, source_id: str) -> None:
-        """Forget the source's tracks."""
+        """Forget the tracks of a source that has ended."""
         self._sources.pop(source_id, None)
 
     def close(self) -> None:
-        """Forget all tracks."""
+        """Forget all tracks. Idempotent."""
         self._sources.clear()
 
 

@@ -1,4 +1,4 @@
-"""The evidence for the identity of one track: the mean of its embeddings, how many support whom, and the decision.
+"""The evidence for the identity of one track: the mean of its embeddings, the samples in favour, and the decision.
 
 A sample is one embedding of the track. Samples are weighted by quality and fade, so that a track whose first ones were
 poor can change its name. One that went over to another person has another id by now: see `stages.identify.continuity`.
@@ -33,7 +33,7 @@ UNLIKE = 0.2
 
 
 class TrackEvidence:
-    """Collects the samples of one track and decides whose face it is."""
+    """Collects the samples of one track and decides whose face it is. For one thread."""
 
     def __init__(self) -> None:
         self._sum: FloatArray | None = None
@@ -64,13 +64,17 @@ class TrackEvidence:
         return sample
 
     def begin_anew(self) -> list[TrackSample]:
-        """Forget what was decided, for the people have changed; returns the last samples, to decide by."""
+        """Discard the decision, because the people have changed; returns the last samples, to decide again."""
         self._weight, self._agreeing, self._decided, self._identity = 0.0, {}, None, None
         self._barred.clear()
         return list(self._last)
 
     def bar(self, rival: Identity) -> None:
-        """Somebody else in the same frame is this person: this track is not, unless it is more like them."""
+        """Rule out a person who is another face in the same frame, unless this track is more similar to that person.
+
+        Args:
+            rival: the other face's identity, with its cosine similarity, -1 to 1.
+        """
         key = _key(Person(rival.person_id, rival.name))
         self._barred[key] = max(self._barred.get(key, -1.0), rival.similarity)
         before = self._identity
@@ -137,11 +141,11 @@ class TrackSample:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Whom a sample's mean is most like.
+    """The person most similar to a sample's mean.
 
     Attributes:
-        similarity, runner_up: cosine of the mean to that one's closest picture, and to anyone else's.
-        sample_similarity: of the sample by itself to that one's closest picture.
+        similarity, runner_up: cosine of the mean to that person's closest picture, and to anyone else's; -1 to 1.
+        sample_similarity: cosine of the sample alone to that person's closest picture.
     """
 
     person: Person

@@ -24,7 +24,7 @@ NOBODY = np.float32(-1.0)
 
 
 class Roster:
-    """People with one or more embeddings each."""
+    """People with one or more embeddings each, as unit vectors float32 (N, D). Immutable, so safe from any thread."""
 
     def __init__(self, people: Sequence[Person], vectors: FloatArray, owners: NDArray[np.intp]) -> None:
         """
@@ -92,18 +92,18 @@ class Roster:
 
 
 class KnownPeople(Protocol):
-    """The people that faces are compared with; `visage.people.Gallery` is one."""
+    """The people that faces are compared with; `visage.people.Gallery` is one. Thresholds are cosines, -1 to 1."""
 
     @property
     def threshold(self) -> float:
-        """Lowest cosine similarity at which a face gets a person's name."""
+        """Lowest cosine similarity, -1 to 1, at which a face gets a person's name."""
 
     @property
     def margin(self) -> float:
-        """How much more similar than the next person the best one has to be."""
+        """Least cosine by which the best person has to surpass the next."""
 
     def roster(self) -> Roster:
-        """Return the people of this moment; quick, called from the stage's thread."""
+        """Return the people at present. Quick; called on one thread, the stage's, for every batch."""
 
 
 @dataclass(frozen=True, slots=True)

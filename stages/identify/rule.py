@@ -29,31 +29,31 @@ KEPT_SHARE = 0.35
 
 @dataclass(frozen=True, slots=True)
 class NamingRule:
-    """The rule with one gallery's thresholds.
+    """The rule with one gallery's thresholds, which are cosines in -1 to 1.
 
     Attributes:
         threshold: lowest cosine of the mean of many samples to a person's picture.
-        margin: cosine by which the best person has to surpass the next one.
+        margin: cosine by which the best person has to surpass the next.
     """
 
     threshold: float
     margin: float
 
     def agrees(self, sample_similarity: float) -> bool:
-        """Return whether one sample with this cosine to a person supports that person."""
+        """Return whether one sample with this cosine to a person, -1 to 1, supports that person."""
         return sample_similarity >= self.threshold - AGREEING
 
     def names(self, similarity: float, runner_up: float, *, samples: int, share: float = 1.0) -> bool:
-        """Whether the best of all people is who it is.
+        """Return whether a track gets the best person's name.
 
         Args:
-            similarity, runner_up: cosine of the mean to that one's closest picture, and to anyone else's.
-            samples: how many are in the mean.
-            share: how many of them agree, by quality, in [0, 1].
+            similarity, runner_up: cosine of the mean to that person's closest picture, and to anyone else's; -1 to 1.
+            samples: the number of samples in the mean.
+            share: the share of them that support the person, weighted by quality, 0 to 1.
         """
         is_alike = similarity >= self.threshold + FEW_SAMPLES / max(samples, 1)
         return is_alike and similarity - runner_up >= self.margin and share > AGREEING_SHARE
 
     def keeps(self, similarity: float, share: float) -> bool:
-        """Whether a track that has the best one's name already still has it."""
+        """Return whether a track that has the best person's name keeps it; `share` as in `names`, 0 to 1."""
         return similarity >= self.threshold - KEPT and share > KEPT_SHARE

@@ -1,4 +1,4 @@
-"""Faces are embedded only where that can change who they are said to be: `--embed auto`.
+"""Embeds faces only where that can change their identity: `--embed auto`.
 
 A track's detected faces are embedded until its identity is settled: the last samples agree on it and are alike, and its
 similarity is clear of the threshold. From then on its best shots are, and one face every `CHECK_SECONDS`; where such a
@@ -45,7 +45,10 @@ ALIKE = 0.35
 
 
 class SparingStage:
-    """Implements `stages.contract.Stage[Observation, Observation]` around one that embeds and then identifies."""
+    """Implements `stages.contract.Stage[Observation, Observation]` around one that embeds and identifies.
+
+    Owns that stage: `open` and `close` open and close it.
+    """
 
     def __init__(self, recognise: Stage[Observation, Observation], *, threshold: float) -> None:
         """
@@ -60,11 +63,11 @@ class SparingStage:
         self.counters = self._recognise.counters
 
     def open(self) -> None:
-        """Open the stage within."""
+        """Open the inner stage. Raises BackendError."""
         self._recognise.open()
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
-        """Return one result for each observation, in the batch's order."""
+        """Return one result for each observation, in the batch's order. Raises BackendError."""
         results: list[Observation] = []
         together: list[Observation] = []
         for item in batch:
@@ -80,12 +83,12 @@ class SparingStage:
         return [*results, *self._recognised(together)]
 
     def end_source(self, source_id: str) -> None:
-        """Forget the source's tracks."""
+        """Forget the tracks of a source that has ended, in the inner stage as well."""
         self._sources.pop(source_id, None)
         self._recognise.end_source(source_id)
 
     def close(self) -> None:
-        """Close the stage within."""
+        """Close the inner stage and forget all tracks."""
         self._sources.clear()
         self._recognise.close()
 

@@ -25,7 +25,7 @@ SAME_FACE = 0.5
 
 
 class IdentifyStage:
-    """Implements `stages.contract.Stage[Observation, Observation]`."""
+    """Implements `stages.contract.Stage[Observation, Observation]`; runs on one thread, the embedder's."""
 
     name = "identify"
 
@@ -41,10 +41,13 @@ class IdentifyStage:
         self._tracks: dict[str, dict[int, TrackEvidence]] = {}
 
     def open(self) -> None:
-        """Do nothing: no device is used."""
+        """Do nothing: no device is used. Never raises."""
 
     def process(self, batch: Sequence[Observation]) -> list[Observation]:
-        """The same observations with `faces.identities`; those without embeddings pass as they are."""
+        """Return the same observations with `faces.identities`, None for faces that are not decided.
+
+        Observations without embeddings pass unchanged.
+        """
         roster = self._roster()
         if roster is not self._known:
             self._known = roster
@@ -67,11 +70,11 @@ class IdentifyStage:
         return results
 
     def end_source(self, source_id: str) -> None:
-        """Forget the source's tracks."""
+        """Forget the tracks of a source that has ended."""
         self._tracks.pop(source_id, None)
 
     def close(self) -> None:
-        """Forget all tracks."""
+        """Forget all tracks. Idempotent."""
         self._tracks.clear()
 
     def _decide_anew(self, roster: Roster) -> None:

@@ -68,7 +68,7 @@ class AudioCopy:
         self._waiting = packet
 
     def close(self) -> None:
-        """Close the second reader."""
+        """Close the second reader; the first is the video's."""
         self._demuxer.close()
 
     def _shifted_packets(self) -> Iterator[Packet[AudioStream]]:

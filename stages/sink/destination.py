@@ -143,14 +143,14 @@ class FolderDestination:
         )
 
     def shared_sinks(self, info: VideoInfo) -> list[Sink]:
-        """Return none."""
+        """Return no sinks: each source has its own folder."""
         return []
 
     def close(self) -> None:
         """Every source has committed its own folder."""
 
     def discard(self) -> None:
-        """Nothing is shared."""
+        """Do nothing: no output is shared."""
 
 
 class TableDestination:

@@ -104,7 +104,7 @@ class FolderSink(Sink):
             table.append(observation, self._info.uri)
 
     def close(self, ended: SourceEnded) -> None:
-        """Commit. Raises OutputExists, OutputFailed."""
+        """Commit the folder, which appears whole. Raises OutputExists, OutputFailed."""
         if self._metadata is None:
             raise RuntimeError("the folder is not open")
         if self._run.tracks and self._track_log is not None:

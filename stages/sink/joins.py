@@ -58,7 +58,7 @@ class LinesJoin:
         _write(descriptor, header)
 
     def append(self, part: Path) -> None:
-        """Add its bytes."""
+        """Add a part's bytes to the end of the joined file. Raises OSError."""
         with part.open("rb") as file:
             _copy(file.fileno(), 0, os.fstat(file.fileno()).st_size, self._descriptor)
 

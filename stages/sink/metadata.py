@@ -58,7 +58,7 @@ class SourceCounts:
 def metadata_json(
     info: VideoInfo, run: RunDescription, counts: SourceCounts, ended: SourceEnded, finished: datetime
 ) -> str:
-    """The text of `metadata.json`."""
+    """Return the content of `metadata.json`; times in UTC."""
     is_complete = ended.error is None and not ended.interrupted
     # A container's count may be an estimate, from its duration; who has read all of it knows.
     frame_count = None if is_complete and run.is_whole else info.frame_count

@@ -143,7 +143,7 @@ class TablePart(Sink):
         self._table.publish()
 
     def abandon(self) -> None:
-        """Discard the part."""
+        """Discard the part; nothing of it is joined."""
         if self._table is not None:
             self._table.discard()
 

@@ -93,11 +93,11 @@ class WindowSink(Sink):
         self._frames_shown += 1
 
     def close(self, ended: SourceEnded) -> None:
-        """Close the window."""
+        """Close the window, which this sink owns."""
         self.abandon()
 
     def abandon(self) -> None:
-        """Close the window."""
+        """Close the window, which this sink owns."""
         if self._pygame is not None:
             self._pygame.display.quit()
             self._pygame = None

@@ -1,4 +1,4 @@
-"""What a face looks like, roughly: enough to tell two people apart for a second, too little to recognise anybody.
+"""The rough appearance of a face: enough to tell two people apart for a second, too little to recognise anyone.
 
 A face's luma on a 16 x 16 grid, free of brightness and contrast; two of them are compared by correlation. It costs
 microseconds where an embedding costs milliseconds, and is at hand before anything is embedded.
@@ -32,7 +32,7 @@ _ROOTS = np.sqrt(_WEIGHTS)
 
 
 def appearance(patch: Gray, box_xyxy: FloatArray) -> Appearance | None:
-    """Of one face; see `appearances`."""
+    """Return the appearance of one face, None if it shows too little; see `appearances`."""
     return appearances([(patch, box_xyxy)])[0]
 
 

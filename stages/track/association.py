@@ -94,13 +94,20 @@ def _least_resemblance(iou: float, *, is_unsure: bool) -> float:
 
 
 def is_to_be_recognised(track: Track, seconds: float) -> bool:
-    """Whether the place says little of where this track will come into sight again, and its appearance much."""
+    """Return whether a track has been out of sight for so long that its appearance says more than its place.
+
+    Args:
+        seconds: the present time of the source.
+    """
     is_known = track.track_id > 0 and track.appearance is not None
     return track.state is TrackState.LOST and is_known and seconds - track.seen_seconds > UNSURE_SECONDS
 
 
 def is_within_reach(predicted_xyxy: FloatArray, box_xyxy: FloatArray, unseen_seconds: float) -> bool:
-    """Whether a track unseen for so long may have got from its predicted place to this box."""
+    """Return whether a track unseen for `unseen_seconds` may have moved from its predicted place to this box.
+
+    Both boxes are (4,), in pixels.
+    """
     both = _compare(np.stack([predicted_xyxy, box_xyxy]))
     return bool(both.distance[0, 1] <= _reach(unseen_seconds) and both.growth[0, 1] <= MAX_GROWTH)
 

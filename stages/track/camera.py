@@ -25,7 +25,7 @@ Levels = NDArray[np.uint8] | NDArray[np.float32]
 
 
 def camera_shift(before: Levels, after: Levels) -> tuple[float, float]:
-    """Right and down, as parts of the picture's width and height; 0 where it can't be told.
+    """Return the shift of the whole picture, right and down, as parts of its width and height; 0 if it is not clear.
 
     Args:
         before, after: thumbnails, (36, 64).

@@ -1,4 +1,4 @@
-"""Where one shot dissolves into the next, from thumbnails.
+"""Finds where one shot dissolves into the next, from thumbnails.
 
 No two neighbouring frames of a dissolve differ much, and a face may become another one without leaving its place. But
 the frames between its ends are mixtures of the two: a thumbnail half-way is a * before + b * after with a + b = 1, with
@@ -47,13 +47,18 @@ Levels = NDArray[np.float32]
 
 
 class DissolveDetector:
-    """Of one source."""
+    """Compares the thumbnails of one source, uint8 (36, 64), over the last seconds."""
 
     def __init__(self) -> None:
         self._kept: deque[tuple[float, Levels]] = deque()
 
     def is_over(self, thumbnail: Gray, seconds: float) -> bool:
-        """Whether this frame shows another shot than a while ago, without a cut. To be called for every frame."""
+        """Return whether this frame shows another shot than a while ago, without a cut. To be called for every frame.
+
+        Args:
+            thumbnail: uint8 (36, 64).
+            seconds: the frame's time.
+        """
         if self._kept and 0 <= seconds - self._kept[-1][0] < APART_SECONDS:
             return False
         levels = thumbnail - np.float32(thumbnail.mean())
@@ -66,7 +71,7 @@ class DissolveDetector:
         return is_over
 
     def forget(self) -> None:
-        """There was a cut."""
+        """Forget the thumbnails before a cut."""
         self._kept.clear()
 
     def _is_mixed(self, after: Levels, seconds: float, span: float) -> bool:

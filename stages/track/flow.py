@@ -62,7 +62,7 @@ class Movement:
         return abs(self.turn)
 
     def apply(self, points: FloatArray) -> FloatArray:
-        """Move float32 (N, 2)."""
+        """Return the points, float32 (N, 2) in pixels, after the movement."""
         moved = self.turn * _complex(points) + self.shift
         return moved.view(np.float64).reshape(points.shape).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Brings tracks to a frame that nobody has looked at yet: by optical flow, else by how they last moved.
+"""Brings tracks to a frame without detections: by optical flow, else by how they last moved.
 
 A face is searched where it would be if it went on as from the last frame to this one, so that it may move by more than
 its patch shows. If flow can't be believed there, the camera may have turned: it is searched once more where the whole
@@ -36,13 +36,16 @@ MIN_AIM = FACE_SIDE / 16
 
 
 class Follower:
-    """Reads pixels around tracks."""
+    """Moves tracks from frame to frame by the pixels around them."""
 
     def __init__(self, patch_reader: PatchReader) -> None:
         self._patch_reader = patch_reader
 
     def advance(self, frame: Frame, tracks: Sequence[Track], camera: Camera) -> None:
-        """Every track to this frame, but those that are there already."""
+        """Move every track to this frame, except those that are there already.
+
+        Does not keep the frame or release it.
+        """
         seconds = frame.pts_seconds
         # Others were followed to this frame already, before somebody wanted to look.
         tracks = [track for track in tracks if track.seconds < seconds]

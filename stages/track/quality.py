@@ -59,7 +59,7 @@ def shown_pose(landmarks: FloatArray | None, pixel_aspect: float) -> float:
 
 
 def sharpness(patch: Gray) -> float:
-    """Of the face in the middle of a patch."""
+    """Return the sharpness, 0 to 1, of the face in the middle of a patch."""
     margin = (PATCH_SIDE - FACE_SIDE * 3 // 4) // 2
     face = patch[margin:-margin, margin:-margin]
     _, contrast = cv2.meanStdDev(face)

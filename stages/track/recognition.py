@@ -1,4 +1,4 @@
-"""Which lost track a face is that comes into sight: by what it looks like, since nobody knows where it will.
+"""Which lost track a newly visible face belongs to, by appearance, since its place is not known.
 
 Behind a post two people may turn round or pass, so the place alone never decides; it only says who may be it. Somebody
 half hidden looks like nobody yet. So a face is recognised if it resembles one lost track, and no other one nearly as
@@ -35,7 +35,7 @@ def candidates(tracks: Sequence[Track], box_xyxy: FloatArray, seconds: float) ->
 
 
 def recognise(lost: Sequence[Track], appearance: Appearance | None) -> Track | None:
-    """The track that looks like this, if it is beyond doubt which."""
+    """Return the track that looks like this, or None if it is not beyond doubt which."""
     if not lost:
         return None
     resemblances = [resemblance(track.settled_appearance, appearance) or 0.0 for track in lost]

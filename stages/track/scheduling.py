@@ -1,4 +1,4 @@
-"""When to look again, if nobody says how often: `--frameskip auto`.
+"""When to detect again if the user sets no interval: `--frameskip auto`.
 
 A frame is looked at if a face can no longer be followed with confidence, if one has moved or grown so much that its
 pose may have changed, if it is in doubt who one is, or if something changed where no followed face is: somebody may
@@ -39,8 +39,8 @@ class DetectionScheduler:
         """Return whether the detector should see this frame, to which the tracks were already followed.
 
         Args:
-            index: of the frame.
-            change: how much the picture changed since the last detection, apart from these tracks:
+            index: zero-based, of the frame.
+            change: returns how much the picture has changed since the last detection, apart from these tracks:
                 `ShotBoundaryDetector.change`.
         """
         if self._last_look is None:
@@ -57,6 +57,6 @@ class DetectionScheduler:
         return change(seen) > MAX_CHANGE
 
     def detected(self, index: int, tracks: Sequence[Track]) -> None:
-        """The frame was looked at, and the tracks have what was found."""
+        """Note that the frame with this zero-based index was detected and its tracks are up to date."""
         self._last_look = index
         self._was_seen = frozenset(track.track_id for track in tracks if track.state is TrackState.SEEN)

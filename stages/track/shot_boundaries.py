@@ -1,4 +1,4 @@
-"""Where one shot ends and the next begins, and how much the picture has changed, from thumbnails.
+"""Finds where one shot ends and the next starts, and how much the picture has changed, from thumbnails.
 
 A cut changes what is where and how bright it is; a moving camera changes mostly the first, a flash only the second. So
 a cut is where two neighbouring thumbnails do not correlate, or correlate little and have other histograms. A frame of
@@ -43,14 +43,14 @@ FLAT = 3.0
 
 
 class ShotBoundaryDetector:
-    """Compares a source's thumbnails with each other. Holds one, and the block means of another."""
+    """Compares the thumbnails of one source, uint8 (36, 64). Holds one, and the block means of another."""
 
     def __init__(self) -> None:
         self._previous: _Gist | None = None
         self._looked_at: NDArray[np.float32] | None = None
 
     def is_cut(self, thumbnail: Gray) -> bool:
-        """Whether a new shot begins with this frame. To be called for every frame; the first is none."""
+        """Return whether a new shot starts with this frame. To be called for every frame; False for the first."""
         before, after = self._previous, _Gist.of(thumbnail)
         if before is None or before.is_flat:
             self._previous = after
@@ -63,7 +63,7 @@ class ShotBoundaryDetector:
         return related < UNRELATED or (related < LITTLE_RELATED and before.overlap(after) < MAX_OVERLAP)
 
     def detected(self, thumbnail: Gray) -> None:
-        """Somebody looked at this frame: `change` counts from here."""
+        """Note that this frame was detected: `change` is relative to it."""
         self._looked_at = _blocks(thumbnail)
 
     def change(self, thumbnail: Gray, known_xyxy: Sequence[FloatArray]) -> float:

@@ -1,4 +1,4 @@
-"""The best shots of one track: few, good, and not all of the same moment. Refreshed while the track lasts.
+"""The best shots of one track: few, good, and not all of the same moment. Updated while the track lasts.
 
 By them the tracker says which faces are worth an embedding (`--embed best`).
 """
@@ -20,7 +20,7 @@ MIN_GAIN = 1.05
 
 
 class BestShots:
-    """Of one track: at most `MAX_SHOTS`, no two of them closer than `APART_SECONDS`."""
+    """The best shots of one track: at most `MAX_SHOTS`, no two of them closer than `APART_SECONDS`."""
 
     def __init__(self) -> None:
         self._shots: list[Shot] = []
@@ -30,11 +30,11 @@ class BestShots:
 
     @property
     def shots(self) -> list[Shot]:
-        """Best first."""
+        """Return the shots, best first."""
         return sorted(self._shots, key=lambda shot: -shot.quality)
 
     def offer(self, shot: Shot) -> bool:
-        """Keep the shot if it is worth it. Returns whether it was."""
+        """Keep the shot if it is better than one that it replaces; returns whether it was kept."""
         near = [kept for kept in self._shots if abs(kept.pts_seconds - shot.pts_seconds) < APART_SECONDS]
         if near:
             replaced = near  # it stands for their moment
@@ -50,7 +50,7 @@ class BestShots:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A face at a moment; quality in [0, 1], see `stages.track.quality`."""
+    """A face at a moment: its quality, 0 to 1 (see `stages.track.quality`), and its time in seconds."""
 
     quality: float
     pts_seconds: float

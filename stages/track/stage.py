@@ -1,4 +1,4 @@
-"""Frames in, observations with tracks out: around detection, because tracking decides what is worth looking at.
+"""Frames in, observations with tracks out: runs around detection, as tracking decides which frames are detected.
 
 The detector sees every frame marked `detect`, and the first of every shot, of every connection to a camera and of every
 size of the picture; through the rest, faces are followed. With `adaptive` the tracks' state asks for more detections.
@@ -68,11 +68,11 @@ class TrackStage:
         self.inner_counters = self._detect.counters
 
     def open(self) -> None:
-        """Open the detecting stage."""
+        """Open the detecting stage. Raises BackendError."""
         self._detect.open()
 
     def process(self, batch: Sequence[Frame]) -> list[Observation]:
-        """Look or follow; results are in the batch's order."""
+        """Detect or follow in every frame; returns one observation for each, in order. Raises BackendError."""
         sources = [self._source(frame.source_id) for frame in batch]
         thumbnails = self._patch_reader.thumbnails([frame.picture for frame in batch])
         glances = [
@@ -87,12 +87,12 @@ class TrackStage:
         return results
 
     def end_source(self, source_id: str) -> None:
-        """Forget the source's tracks."""
+        """Forget the tracks of a source that has ended."""
         self._sources.pop(source_id, None)
         self._detect.end_source(source_id)
 
     def close(self) -> None:
-        """Close the detecting stage and the patch_reader."""
+        """Close the detecting stage and the patch reader."""
         try:
             self._detect.close()
         finally:

@@ -1,4 +1,4 @@
-"""One face through time, as the tracker holds it: where it is, how it moves, what it looks like.
+"""One face over time, as the tracker holds it: where it is, how it moves, what it looks like.
 
 A track is SEEN while every look finds it and flow can follow it. Otherwise it is LOST: it goes on as it last moved,
 ever slower, and is reported to nobody until a detection that fits brings it back, or its time is over.
@@ -42,7 +42,7 @@ MEMORY_SECONDS = 1.0
 
 
 class TrackState(Enum):
-    """Whether the face is in the picture now."""
+    """Whether the face is visible at present."""
 
     SEEN = "seen"
     LOST = "lost"
@@ -50,7 +50,7 @@ class TrackState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a window showed of a face in the last frame; the next frame is compared with it."""
+    """What a window showed of a face in the last frame, for comparison with the next one."""
 
     window: PatchWindow
     patch: Gray
@@ -122,12 +122,12 @@ class Track:
         return (self.box_xyxy.reshape(2, 2) + self._coast(seconds)).ravel()
 
     def next_shift(self, seconds: float) -> tuple[float, float]:
-        """Pixels by which it will have moved at that time if it goes on as in the last frame."""
+        """Return the shift in pixels, right and down, by the time `seconds` if it moves on as in the last frame."""
         elapsed = max(0.0, seconds - self.seconds)
         return self.step[0] * elapsed, self.step[1] * elapsed
 
     def move(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
-        """To where it was followed."""
+        """Move to where it was followed: box (4,) and landmarks (5, 2) or None in pixels, at the time `seconds`."""
         (x, y), (last_x, last_y) = _middle(box_xyxy), _middle(self.box_xyxy)
         growth = abs(math.log(_area(box_xyxy) / _area(self.box_xyxy)))
         self.travelled += max(abs(x - last_x), abs(y - last_y)) / self.side + growth / 2
@@ -137,7 +137,7 @@ class Track:
         self._place(box_xyxy, landmarks, seconds)
 
     def find(self, box_xyxy: FloatArray, landmarks: FloatArray | None, seconds: float) -> None:
-        """To where it was detected."""
+        """Move to where it was detected: box (4,) and landmarks (5, 2) or None in pixels, at the time `seconds`."""
         (x, y), (last_x, last_y) = _middle(box_xyxy), self._found_middle
         self._learn_velocity(x - last_x, y - last_y, seconds - self._found_seconds)
         self._found_middle, self._found_seconds = (x, y), seconds
@@ -146,7 +146,7 @@ class Track:
         self._place(box_xyxy, landmarks, seconds)
 
     def drift(self, seconds: float) -> None:
-        """To where it is guessed to be."""
+        """Move to where it is expected at the time `seconds`, slowing down."""
         way = self._coast(seconds)
         self.step = (0.0, 0.0)
         slowing = math.exp(-max(0.0, seconds - self.seconds) / SLOWING_SECONDS)

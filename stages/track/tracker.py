@@ -75,11 +75,11 @@ class Tracker:
 
     @property
     def tracks(self) -> Sequence[Track]:
-        """Those that have not ended."""
+        """The tracks that have not ended."""
         return self._tracks
 
     def cut(self) -> tuple[int, ...]:
-        """A new shot begins: every track ends. Returns their ids."""
+        """End every track, because a new shot starts. Returns their ids."""
         ended, self._tracks = _ids(self._tracks), []
         self._looked_seconds = None
         return ended
@@ -119,7 +119,10 @@ class Tracker:
         return self._take(frame, faces, known, views, appearances), ended
 
     def follow(self, frame: Frame, camera: Camera = _still) -> tuple[Faces, tuple[int, ...]]:
-        """A frame that nobody looked at: where the seen faces are now, best score first; and the tracks that ended."""
+        """Return the visible faces of a frame without detections, best score first, and the ids of ended tracks.
+
+        Boxes are float32 (N, 4), in pixels.
+        """
         self._follower.advance(frame, self._tracks, camera)
         ended = self._end(frame.pts_seconds)
         seen = [track for track in self._tracks if track.state is TrackState.SEEN]

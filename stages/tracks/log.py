@@ -1,4 +1,4 @@
-"""Follows the tracks of one source from outside: who is in the picture, and a summary of each track that has left it.
+"""Observes the tracks of one source: which are in view, and a summary of each that has ended.
 
 Consumes observations in frame order, behind the last stage, and needs no pixels. It runs once for each source: all
 sinks of the source get its summaries (`stages.sink.source_sinks`). Memory: one record a track in view, of the size of
@@ -42,7 +42,10 @@ class TrackLog:
         return f"<TrackLog {len(self._tracks)} in view, {self._ended} ended>"
 
     def add(self, observation: Observation) -> list[TrackSummary]:
-        """Take the source's next observation; returns the tracks that ended before it, in the order of their ids."""
+        """Take the source's next observation; returns the tracks that ended before it, sorted by id.
+
+        Safe from any thread.
+        """
         faces = _faces(observation)
         with self._lock:
             ended = self._end([track_id for track_id in observation.ended_tracks if track_id in self._tracks])
@@ -51,17 +54,17 @@ class TrackLog:
         return ended
 
     def close(self) -> list[TrackSummary]:
-        """The source has ended: the tracks still in view, in the order of their ids."""
+        """Note that the source has ended; returns the tracks that were still in view, sorted by id. Idempotent."""
         with self._lock:
             return self._end(list(self._tracks))
 
     def in_view(self) -> list[TrackSummary]:
-        """Return what is known so far of the tracks that have not ended, in the order of their ids."""
+        """Return what is known so far of the tracks that have not ended, sorted by id. Safe from any thread."""
         with self._lock:
             return [self._tracks[track_id].summary(track_id) for track_id in sorted(self._tracks)]
 
     def statistics(self) -> TrackStatistics:
-        """Of the tracks so far."""
+        """Return counts and total seconds of the tracks so far. Safe from any thread."""
         return TrackStatistics(self._begun, self._ended, self._seconds, self._suspected)
 
     def _take(self, frame: Frame, face: _Face) -> None:
@@ -107,7 +110,7 @@ class TrackStatistics:
 
     @property
     def mean_seconds(self) -> float:
-        """Mean lifetime of the tracks that have ended."""
+        """Mean lifetime in seconds of the tracks that have ended; 0.0 if none has."""
         return self.seconds / self.ended if self.ended else 0.0
 
 

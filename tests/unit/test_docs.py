@@ -40,7 +40,7 @@ def test_the_python_reference_knows_every_public_name_and_method() -> None:
         assert f"### `visage.{name}`" in page
     for name, member in inspect.getmembers(visage.Gallery):
         if not name.startswith("_") and callable(member):
-            assert f"#### `Gallery.{name}`\n\n```python\n{name}(" in page, name
+            assert f"#### `Gallery.{name}`\n\n```py\n{name}(" in page, name
 
 
 def test_the_environment_does_not_change_a_page(monkeypatch: pytest.MonkeyPatch) -> None:

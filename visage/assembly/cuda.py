@@ -78,7 +78,10 @@ CONCURRENT_FILES = 16
 
 
 class CudaPlatform:
-    """Everything on one card. Make it before anything else in the process uses the card."""
+    """Implements `visage.assembly.platform.Platform` on one card.
+
+    To be made before anything else in the process uses it.
+    """
 
     def __init__(self, settings: Settings, plan: ModelPlan) -> None:
         """Raises BackendUnavailable: no driver, no such card, no TensorRT."""
@@ -105,7 +108,7 @@ class CudaPlatform:
 
     @property
     def device(self) -> CudaDevice:
-        """The card."""
+        """The card; owned by this platform."""
         return self._device
 
     @property

@@ -51,7 +51,7 @@ FEW_PICTURES = 4
 
 
 class HostPlatform:
-    """Everything in host memory."""
+    """Implements `visage.assembly.platform.Platform` in host memory."""
 
     def __init__(self, settings: Settings, plan: ModelPlan, *, cuda_ordinal: int | None = None) -> None:
         """
@@ -156,14 +156,14 @@ class HostPlatform:
         )
 
     def memory_bytes(self) -> tuple[int, int] | None:
-        """There is no card."""
+        """Return None: there is no card."""
         return None
 
     def to_bgr(self, picture: Picture, max_width: int | None = None) -> NDArray[np.uint8]:
         return self._imaging.to_bgr(picture, max_width)
 
     def close(self) -> None:
-        """Nothing of its own but what finds turns."""
+        """Close the networks that find turns, all that this platform owns. The stages close their own."""
         self._turns.close()
 
     def _second_look(self, session: DeviceSession) -> SecondLook[NDArray[Any]] | None:

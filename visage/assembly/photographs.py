@@ -1,4 +1,4 @@
-"""Which sources are photographs or arrays, and how the settings have sources read."""
+"""Which sources are photographs or arrays, and how the settings require sources to be read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ __all__ = ["array_source", "is_photograph", "photograph_source", "source_options
 
 
 def is_photograph(spec: SourceSpec) -> bool:
-    """Whether the source is a file that FFmpeg is not to read: a GIF it reads well, and a film of JPEGs is a film."""
+    """Return whether the source is a picture file that FFmpeg is not to read.
+
+    GIFs and files of JPEG frames are films. False for addresses and live sources, and for files that can't be read.
+    """
     if spec.input_format is not None or spec.is_live or is_address(spec.uri):
         return False
     return not spec.uri.lower().endswith(VIDEO_SUFFIXES) and file_format(spec.uri) not in (None, "GIF")
@@ -42,7 +45,7 @@ def array_source(spec: SourceSpec, frames: ArrayFrames, admission: Admission, op
 
 
 def source_options(settings: Settings, spec: SourceSpec, *, turn_degrees: int) -> SourceOptions:
-    """Return how the settings have this source read, turned clockwise by `turn_degrees`."""
+    """Return the options for reading this source, turned clockwise by `turn_degrees`."""
     return SourceOptions(
         frameskip=detection_interval(settings),
         delivers_all=delivers_all(settings),

@@ -1,4 +1,4 @@
-"""Which networks a run uses, with the settings' wishes laid over the catalogue's defaults."""
+"""The networks of a run: the settings applied over the catalogue's defaults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEEP_THRESHOLD = 0.4
 
 
 class HeadThresholds(TypedDict):
-    """See `stages.detect.heads.base.HostHeadFactory`."""
+    """Thresholds in [0, 1] of a detector's head; see `stages.detect.heads.base.HostHeadFactory`."""
 
     score_threshold: float
     nms_iou: float
@@ -75,7 +75,7 @@ class ModelPlan:
         )
 
     def head_thresholds(self, *, keeps_weak: bool) -> HeadThresholds:
-        """Return what the detector's head is made with; see `Platform.detect_stage`."""
+        """Return the thresholds for the detector's head; see `Platform.detect_stage` for `keeps_weak`."""
         return HeadThresholds(
             score_threshold=self.keep_threshold if keeps_weak else self.score_threshold,
             nms_iou=self.nms_iou,
@@ -84,7 +84,7 @@ class ModelPlan:
 
     @property
     def looks_twice(self) -> bool:
-        """Whether faces can be looked at again: the detector suits it, and the embedder wants landmarks."""
+        """Whether faces are detected a second time: the detector allows it, and the embedder needs landmarks."""
         return self.template is not None and self.detector.looks_twice
 
     @property

@@ -1,4 +1,4 @@
-"""Where a run's pixels and networks live: the host's processors, or a card. One platform serves one pipeline."""
+"""The device of a run's pixels and networks: the host's processors, or a card. One platform serves one pipeline."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ __all__ = ["Pictures", "Platform"]
 
 
 class Platform(Pictures, Protocol):
-    """Makes the parts of a pipeline that depend on the device."""
+    """Makes the parts of a pipeline that depend on the device. Stages and sources are the pipeline's to close."""
 
     @property
     def description(self) -> str:
-        """Device, backends and precision, for people and for the metadata of outputs."""
+        """Device, backends and precision, for messages and the metadata of outputs."""
 
     @property
     def detect_batch(self) -> int:
-        """Most frames a detect call gets."""
+        """The number of frames in one call of the detector, at most."""
 
     @property
     def embed_batch(self) -> int:
-        """Most faces an embed call gets."""
+        """The number of faces in one call of the embedder, at most."""
 
     @property
     def batch_deadline_seconds(self) -> float:
-        """Longest wait for a batch of frames to fill while only files are read."""
+        """Longest wait in seconds for a batch of frames to fill while only files are read."""
 
     @property
     def inbox_capacity(self) -> int:
-        """Decoded frames that may wait for each file."""
+        """The number of decoded frames that may wait for each file."""
 
     @property
     def queue_capacity(self) -> int:
-        """Frames that may wait between two stages."""
+        """The number of frames that may wait between two stages."""
 
     @property
     def concurrent_files(self) -> int:
-        """How many files it pays to decode at once."""
+        """The number of files worth decoding at once."""
 
     def open_patch_reader(self) -> PatchReader:
         """What tracking reads pictures with; its owner closes it."""
 
     @property
     def score_threshold(self) -> float:
-        """Least score of a face that is reported by itself."""
+        """Lowest detection score, in [0, 1], at which a face is reported by itself."""
 
     def detect_stage(self, *, release_pixels: bool, keeps_weak: bool = False) -> Stage[Frame, Observation]:
         """The stage that finds faces; its owner closes it.
@@ -65,15 +65,18 @@ class Platform(Pictures, Protocol):
         """
 
     def frame_source(self, spec: SourceSpec, *, concurrent: int, frames: ArrayFrames | None = None) -> FrameSource:
-        """A source's decoder, not yet open.
+        """Return a source's decoder, not yet open; the caller opens and closes it.
 
         Args:
-            concurrent: how many will be decoded at once.
-            frames: pictures to take instead of what the address names.
+            concurrent: how many sources will be decoded at once.
+            frames: pictures to read instead of the address; None reads the address.
         """
 
     def memory_bytes(self) -> tuple[int, int] | None:
         """Memory of the card in use, and all of it; None without one. From any thread."""
 
     def close(self) -> None:
-        """Free what the platform itself holds; its stages and sources belong to the pipeline."""
+        """Close what the platform itself owns; its stages and sources belong to the pipeline.
+
+        Safe to call more than once.
+        """

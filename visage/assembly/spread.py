@@ -1,4 +1,4 @@
-"""How a run is spread over processes: a pipeline for every card, and on one card for every file up to a few.
+"""How a run is spread over processes: a pipeline for every card, and on one card one for every file up to a few.
 
 An interpreter's lock keeps NVDEC waiting where several sessions share it; docs/gpu.md has the measurements.
 """
@@ -34,10 +34,11 @@ WORKER_BYTES = 2 << 30
 
 
 def tasks_for(settings: Settings, sources: Sequence[SourceSpec], *, log_level: int, waiting: int = 0) -> list[Task]:
-    """Return what to tell each worker process; nothing where one pipeline in this process does it all.
+    """Return the task of each worker process; empty if one pipeline in this process does everything.
 
     Args:
-        waiting: worker processes that were started already: on a card one is enough to use them.
+        log_level: of Visage's loggers in the workers, a number of `logging`.
+        waiting: worker processes that were started already: on a card one is enough to use them. At least 0.
     """
     cards = _cards(settings)
     devices = [f"cuda:{card.ordinal}" for card in cards] or [settings.device]

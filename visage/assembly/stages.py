@@ -1,4 +1,4 @@
-"""The stages of a run as its settings want them: detection with tracking around it, embedding with naming behind it."""
+"""The stages of a run as its settings require: detection inside tracking, embedding followed by identification."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ __all__ = [
 
 
 def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: bool) -> Stage[Frame, Observation]:
-    """Return the detection stage, inside a tracking stage unless the settings turn tracking off."""
+    """Return the detection stage, inside a tracking stage unless the settings turn tracking off.
+
+    The caller closes it. If a part can't be made, those made before are closed and the error is raised.
+    """
     if not settings.track:
         return platform.detect_stage(release_pixels=release_pixels)
     detect = platform.detect_stage(release_pixels=False, keeps_weak=True)
@@ -47,7 +50,10 @@ def detecting_stage(settings: Settings, platform: Platform, *, release_pixels: b
 def embedding_stage(
     settings: Settings, platform: Platform, people: KnownPeople | None, *, release_pixels: bool
 ) -> Stage[Observation, Observation]:
-    """Return the embedding stage: behind it tracks are divided, and named where there are people to compare with."""
+    """Return the embedding stage; after it, tracks are divided, and identified if there are people to compare with.
+
+    The caller closes it. `people` is None without a gallery.
+    """
     recognise = platform.embed_stage(release_pixels=release_pixels, averages_mirrored=settings.embed == "best")
     embed = Chain(recognise, ContinuityStage())
     if people is None:
@@ -59,7 +65,7 @@ def embedding_stage(
 
 
 def detection_interval(settings: Settings) -> int:
-    """Return the frames from one detection to the next; with `auto` the tracks may ask for more in between."""
+    """Return the number of frames from one detection to the next; with `auto`, tracks may ask for more in between."""
     return LONGEST if settings.frameskip == "auto" else settings.frameskip
 
 

@@ -1,4 +1,4 @@
-"""`rotate: auto`: which way up a file's pictures are, found out by the faces in them before it is analysed.
+"""`rotate: auto`: finds out how a file's pictures are turned from the faces in them, before the file is analysed.
 
 Some pictures of the file are looked at in four turns. Every face that can be recognised in one of them says by its
 landmarks how the picture lies; the one detector alone can't say it, since it lays upright landmarks over faces that are
@@ -74,7 +74,7 @@ class TurnFinder:
         return turn if count >= MAJORITY * sum(votes.values()) else 0
 
     def close(self) -> None:
-        """Free the networks. Safe to call twice."""
+        """Close the networks. Safe to call more than once."""
         self._networks = None
         self._owned.close()
 
@@ -95,7 +95,10 @@ class TurnFinder:
 
 
 class TurnedSource:
-    """A file that is opened once its turn is known. Implements `stages.contract.FrameSource`."""
+    """A file that is opened once its turn is known.
+
+    Implements `stages.contract.FrameSource`; owns the source within.
+    """
 
     def __init__(
         self, find_turn: Callable[[Callable[[], bool]], int], open_turned: Callable[[int], FrameSource]
@@ -115,12 +118,12 @@ class TurnedSource:
 
     @property
     def frames_decoded(self) -> int:
-        """See `FrameSource`."""
+        """See `FrameSource`; 0 before the source is open."""
         return 0 if self._source is None else self._source.frames_decoded
 
     @property
     def frames_dropped(self) -> int:
-        """See `FrameSource`."""
+        """See `FrameSource`; 0 before the source is open."""
         return 0 if self._source is None else self._source.frames_dropped
 
     def open(self) -> VideoInfo:
@@ -131,19 +134,19 @@ class TurnedSource:
         return self._source.open()
 
     def frames(self) -> Iterator[Frame]:
-        """See `FrameSource`."""
+        """See `FrameSource`. Raises ValueError if the source is not open."""
         if self._source is None:
             raise ValueError("the source is not open")
         return self._source.frames()
 
     def interrupt(self) -> None:
-        """See `FrameSource`."""
+        """See `FrameSource`. Safe from any thread, also before `open`, whose search for the turn it ends."""
         self._is_interrupted = True
         if self._source is not None:
             self._source.interrupt()
 
     def close(self) -> None:
-        """See `FrameSource`."""
+        """See `FrameSource`. Closes the source within, if it was opened."""
         if self._source is not None:
             self._source.close()
 
@@ -156,7 +159,10 @@ def turned_source(
     *,
     is_file: bool = True,
 ) -> FrameSource:
-    """Return the source, turned as it or the settings ask for; with `auto`, what is no file is taken as it is."""
+    """Return the source, turned as it or the settings require, not yet open.
+
+    With `auto`, a source that is not a file is not turned.
+    """
     turn = settings.rotate if spec.rotate is None else spec.rotate
     if turn != "auto":
         return open_turned(turn)

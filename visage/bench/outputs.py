@@ -21,7 +21,7 @@ def make_sinks(settings: Settings, spec: SourceSpec, info: VideoInfo, output: Pa
 
 
 def open_sinks(settings: Settings, spec: SourceSpec, info: VideoInfo, output: Path) -> SourceSinks:
-    """The same, opened."""
+    """Return the sinks of `make_sinks`, opened; the caller closes them."""
     sinks = SourceSinks()
     sinks.open(lambda: make_sinks(settings, spec, info, output), info)
     return sinks

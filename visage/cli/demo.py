@@ -1,4 +1,4 @@
-"""`visage demo`: the whole way on real media that it fetches first."""
+"""`visage demo`: the whole way on real media, which it fetches first."""
 
 from __future__ import annotations
 

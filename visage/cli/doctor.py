@@ -30,7 +30,7 @@ MIN_MEMORY_BYTES = 2 * 2**30
 
 
 class Verdict(Enum):
-    """What a finding means for this machine's user."""
+    """What a finding means for the user: MISSING stops videos from being analysed, NOTE costs speed or an output."""
 
     OK = "ok"
     NOTE = "note"  # works without
@@ -39,7 +39,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at; `remedy` is a command to type or a thing to do."""
+    """One thing that was checked; `remedy` is a command to type or a thing to do, empty if there is none."""
 
     verdict: Verdict
     subject: str
@@ -71,7 +71,7 @@ def doctor(model_dir: ModelDirOption = None) -> None:
 
 
 def examine(machine: Machine) -> Iterator[Finding]:
-    """Look at everything a run needs, from the machine up."""
+    """Check everything that a run needs, from the machine up. Loads no networks; never raises."""
     yield Finding(Verdict.OK, "system", f"{machine.system}, Python {machine.python}")
     yield _processor(machine)
     yield _memory(machine)
@@ -82,7 +82,10 @@ def examine(machine: Machine) -> Iterator[Finding]:
 
 
 def choices(settings: Settings, *, has_gpu: bool = False) -> Iterator[Finding]:
-    """Which models are here, whether a clip comes through them, and what a run with these settings would use."""
+    """Check which models are here, whether a clip can be analysed, and what a run with these settings would use.
+
+    Yields the findings as they are made: loading the networks takes seconds. Never raises BackendError.
+    """
     from stages.errors import BackendError  # noqa: PLC0415
     from visage.assembly import ModelPlan, choose_platform  # noqa: PLC0415
     from visage.models import ModelStore  # noqa: PLC0415

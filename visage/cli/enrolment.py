@@ -1,4 +1,4 @@
-"""`visage people add`, `add-folders`: people from photographs, and from a track of a result."""
+"""`visage people add`, `add-folders`: enrol people from photographs, or from a track in a run's results."""
 
 from __future__ import annotations
 
@@ -91,7 +91,10 @@ def add_folders(
 
 
 def switch_crops(opened: Gallery, *, keep: bool) -> None:
-    """Say what that means, also for the pictures that are stored already, and offer to delete them."""
+    """Switch the storing of crops on or off, say what that means, and offer to delete those that are stored.
+
+    Raises typer.Abort if the user interrupts the question.
+    """
     opened.keeps_crops = keep
     if keep:
         print("visage: from now on pictures of faces are stored, also by a running daemon", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`visage eval`: how good the models are on pictures and films whose answers are known."""
+"""`visage eval`: how accurate the models are on labelled pictures and films."""
 
 from __future__ import annotations
 

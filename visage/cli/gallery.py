@@ -1,4 +1,4 @@
-"""What commands about people share: which gallery, and a reader of photographs that loads networks when first used."""
+"""What the commands about people share: which gallery, and a reader of photographs that loads networks on first use."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def open_with(
 
 
 def count(number: int, what: str) -> str:
-    """Such as "2 pictures"."""
+    """Return a number with its noun, such as "2 pictures"."""
     return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What `--dst`, `--annotate` and `--show` make of each source, in the process that reads it."""
+"""The sinks that `--dst`, `--annotate` and `--show` need for each source, in the process that reads it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FileOutputs:
 
     @property
     def needs_pixels(self) -> bool:
-        """Whether some sink reads pictures."""
+        """Whether any sink reads pixels, so that frames must reach the sinks with theirs."""
         return self.show or bool(self.videos)
 
     def moved(self, source_id: str, places: Places, uri: str) -> FileOutputs:
@@ -57,7 +57,7 @@ class FileOutputs:
         )
 
     def sinks_for(self, info: VideoInfo, place: JobPlace) -> list[Sink]:
-        """Return the sinks of a source that has started, not yet opened."""
+        """Return the sinks of a source that has started, not yet opened; the pipeline opens and closes them."""
         sinks = [] if self.tables is None else self.tables.sinks_for(info, again=place.again)
         video = self.videos.get(info.source_id)
         is_still_among_others = info.frame_count == 1 and self.is_among_others

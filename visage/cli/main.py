@@ -1,4 +1,4 @@
-"""`visage`: finds the command, and turns what goes wrong into one line and an exit code.
+"""`visage`: finds the command, and turns errors into one line and an exit status.
 
 `visage movie.mkv` means `visage run movie.mkv`: a first argument that is no command's name belongs to `run`. A file
 that is called like a command is given as `./serve`. Commands import what is heavy when they run, so that `--help` is
@@ -79,7 +79,11 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command line and exit the process."""
+    """Run a command line and exit the process with its status: raises SystemExit.
+
+    Args:
+        arguments: without the program's name; None takes those of the process.
+    """
     signal.signal(signal.SIGTERM, _terminate)
     if arguments is None:
         # Pillow's remarks on odd photographs would stand among our lines; what makes one unreadable is an error.
@@ -91,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def with_command(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the command's name first, `run` where they have none."""
+    """Return the arguments with a command's name first, `run` if they have none. Without arguments: `--help`."""
     if not arguments:
         return ["--help"]
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}

@@ -1,4 +1,4 @@
-"""`visage models`: what there is, fetch it, check it, build engines from it."""
+"""`visage models`: list, fetch and check models, and build engines from them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ DefaultNames = Annotated[
 
 @app.command("list")
 def list_models(model_dir: ModelDirOption = None) -> None:
-    """Show the catalogue, and which models are on this machine."""
+    """List the models in the catalogue: task, licence, size in MB, and whether they are on this machine."""
     store = _store(model_dir)
     models = store.catalog.values()
     names, licences = (max(map(len, texts)) for texts in zip(*((s.name, s.licence) for s in models), strict=True))

@@ -29,7 +29,10 @@ FILE_SUFFIX = re.compile(r"\.(?:[a-z]{2,5}|h5|hdf5|[a-z]4[a-z])", re.IGNORECASE)
 
 
 class Outputs:
-    """The outputs of one run: checked, begun, closed."""
+    """The outputs of one run.
+
+    Owns the staged files: ended by `close`, or by `discard` if the run did not reach its end.
+    """
 
     def __init__(
         self, options: OutputOptions, run: RunDescription, sources: Sequence[SourceSpec], *, knows_people: bool
@@ -81,7 +84,10 @@ class Outputs:
         )
 
     def open_shared(self, info: VideoInfo) -> list[Sink]:
-        """Return the sinks that join a source's results with the others', not yet opened."""
+        """Return the sinks that join a source's results with those of the others, not yet opened.
+
+        The caller opens and closes them.
+        """
         self._started.add(info.source_id)
         return [] if self._destination is None else self._destination.shared_sinks(info)
 
@@ -91,12 +97,12 @@ class Outputs:
             self._destination.close()
 
     def discard(self) -> None:
-        """Remove what is staged and shared, where the run did not get to its end. Does nothing after `close`."""
+        """Remove everything staged and shared. Without effect after `close`."""
         if self._destination is not None:
             self._destination.discard()
 
     def describe(self, outcomes: Mapping[str, Outcome]) -> str:
-        """Where the results are, for a person; what failed has been or will be told."""
+        """Return one line that says where the results are. Sources whose sinks failed do not count as written."""
         wanted = [path for path in (self._options.dst, self._options.annotate) if path is not None]
         if not wanted and self._started:
             return "nothing was written: --dst out/ writes tables, --annotate out.mp4 a video"

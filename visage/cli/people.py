@@ -1,4 +1,4 @@
-"""`visage people`: who is in the gallery."""
+"""`visage people`: list, name, merge, split and forget the people in a gallery."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def name_unknown(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Give an unknown a name, for all sightings so far and to come."""
+    """Name an unknown, for past and future sightings."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         person = opened.name_unknown(unknown, name)
         print(f"{person.name}: {count(person.sightings, 'sighting')}")
@@ -95,7 +95,7 @@ def rename(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Rename a person."""
+    """Rename a person; another person must not have the name."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.rename(who, name)
 
@@ -107,7 +107,7 @@ def merge(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Merge two people into one, or give an unknown to a person."""
+    """Merge two people into one, or an unknown into a person."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.merge(kept, merged)
 
@@ -120,7 +120,10 @@ def split(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Separate two people who were taken for one: visage people split Ada Grace i4 i7, or split "Unknown 17"."""
+    """Split a person, or an unknown, who is several people.
+
+    For example: visage people split Ada Grace i4 i7, or visage people split "Unknown 17".
+    """
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         if name is None:
             print(" ".join(part.replace("u", "Unknown ") for part in opened.split_unknown(who)))
@@ -144,7 +147,10 @@ def remove_image(
 
 @app.command()
 def forget(who: Who, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOption = None) -> None:
-    """Remove a person's pictures, embeddings, sightings and name, then check that nothing is left."""
+    """Delete a person's pictures, embeddings, sightings and name, then verify that nothing is left.
+
+    Exits with status 1 if a search still finds any of it.
+    """
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         done = opened.forget(who)
     print(

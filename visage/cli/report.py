@@ -1,4 +1,4 @@
-"""`visage report`: what a gallery holds, as a page."""
+"""`visage report`: the content of a gallery as a page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def report(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Write a report of who is on screen, when and with whom: one HTML file that needs nothing else."""
+    """Write a report of who is on screen, when and with whom: a single HTML file that loads nothing else."""
     from visage.report import write_report  # noqa: PLC0415
 
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):

@@ -1,4 +1,4 @@
-"""What a person reads when something went wrong: one line on standard error, and with debug logging the traceback."""
+"""How errors are reported: one line on standard error, and with debug logging the traceback."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["report"]
 
 
 def report(error: BaseException, *, about: str = "") -> None:
-    """Write `visage: error: ...`.
+    """Write `visage: error: ...` to standard error; with debug logging, the traceback as well. Never raises.
 
     Args:
-        about: the input concerned; put first unless the error names it itself.
+        about: the input concerned; put first unless the error's text contains it. Empty for none.
     """
     text = _describe(error)
     is_named = about in text or about.replace("***@", "") in text

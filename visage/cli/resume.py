@@ -1,4 +1,4 @@
-"""`--resume`: what a folder of results holds already is not analysed again.
+"""`--resume`: sources whose results are in the folder already are not analysed again.
 
 A film is done where a folder holds its complete `metadata.json`, made with the same settings after the film was last
 changed. What was interrupted, killed or damaged is analysed again, in the folder that it had. Complete results of other
@@ -30,12 +30,12 @@ FORMER_NAMES = {"min_face": "min_face_pixels"}
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """What is left to do.
+    """The sources that remain to be analysed.
 
     Attributes:
         specs: the sources that are not done.
-        folders: of each, by its id.
-        done: how many are done.
+        folders: the results folder of each, by its id.
+        done: the number of sources that are done.
     """
 
     specs: list[SourceSpec] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Resumption:
     done: int = 0
 
     def describe(self) -> str:
-        """One line for a person."""
+        """Return one line for the user: how many videos are done, and how many are not."""
         count = self.done + len(self.specs)
         videos = "1 video is" if count == 1 else f"{count} videos are"
         if not self.specs:

@@ -1,4 +1,4 @@
-"""One `visage run`: expand the sources, run the pipeline, tell how it went.
+"""One `visage run`: expand the sources, run the pipeline, report the outcome.
 
 The first SIGINT, SIGTERM or SIGHUP drains: reading stops, what is in flight is finished and written, within the
 settings' `drain_seconds`. A second one, half a second later or more, aborts: unfinished outputs are dropped. The exit
@@ -56,7 +56,9 @@ class Session:
     """How to analyse, and where the results go.
 
     Attributes:
+        exclude: patterns of files in folders that are left out.
         extra: outputs besides those of the options.
+        head_start: worker processes started early, owned by the session.
         cluster: the address of the cluster that does it; None for this machine.
         place: that cluster, while it is at work.
     """
@@ -216,7 +218,13 @@ class Session:
 async def supervise(
     run: Run, progress: RunProgress, drain_seconds: float, *, requests: StopRequests | None = None
 ) -> signal.Signals | None:
-    """Show progress and obey signals until a started run has stopped; returns the first signal received."""
+    """Show progress and handle signals until a started run has stopped.
+
+    The first signal drains the run for at most `drain_seconds`, the second drops the frames in flight.
+
+    Returns:
+        The first signal received, or None.
+    """
     received: list[signal.Signals] = []
     requests = requests or StopRequests()
 

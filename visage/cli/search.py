@@ -1,4 +1,4 @@
-"""`visage search`: where has this face been seen?"""
+"""`visage search`: where a face has been seen."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
     model_dir: ModelDirOption = None,
 ) -> None:
-    """Find a face among all sightings, most similar first."""
+    """Find the sightings of a face, best first, with the cosine similarity of each (at most 1)."""
     from visage.people import choose_face  # noqa: PLC0415
 
     with open_with(gallery, gallery_key, model_dir, create=False) as (opened, reader):

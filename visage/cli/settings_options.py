@@ -1,4 +1,4 @@
-"""The options of `visage run` that are settings: what each takes, means and is by default follows from `Settings`.
+"""The options of `visage run` that are settings: their types, help texts and defaults follow from `Settings`.
 
 `--help` must be quick and loading Pydantic takes as long as all else of it, so the fields are read from settings.json,
 which docs/generate.py makes of `Settings.model_fields`; a test fails where the two differ.
@@ -31,7 +31,7 @@ CommandT = TypeVar("CommandT", bound=Callable[..., None])
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How a setting is shown as an option; what is empty follows from the setting."""
+    """How a setting is shown as an option; what is empty or None follows from the setting."""
 
     panel: str
     flag: str = ""

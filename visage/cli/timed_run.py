@@ -1,4 +1,4 @@
-"""`visage run` with a stopwatch in it, for the benchmark: everything of the command but its arguments' parsing.
+"""`visage run` with a stopwatch, for the benchmark: the whole command except the parsing of its arguments.
 
     python -c "from visage.cli.timed_run import main; main()"  <job as JSON on standard input
 
@@ -27,17 +27,17 @@ __all__ = ["Stopwatch", "main"]
 
 @dataclass(frozen=True, slots=True)
 class Stopwatch:
-    """Writes for each source when its first and last frames were written. Implements `JobOutputs`.
+    """Records for each source when its first and last frames were written. Implements `JobOutputs`.
 
     Attributes:
-        folder: gets a file for each source.
+        folder: gets a JSON file for each source, with times in seconds.
     """
 
     folder: Path
     needs_pixels: bool = False
 
     def sinks_for(self, info: VideoInfo, place: JobPlace) -> list[Sink]:
-        """Return the sink that takes the times."""
+        """Return the sink that records the times; the pipeline opens and closes it."""
         return [_StopwatchSink(self.folder / f"{info.source_id}.json")]
 
 
@@ -59,7 +59,10 @@ class _StopwatchSink(Sink):
 
 
 def main() -> None:
-    """Run what standard input says."""
+    """Run the job on standard input, JSON with `settings`, `sources`, `dst` and `times`.
+
+    Exits with the run's exit status: raises SystemExit.
+    """
     job = json.load(sys.stdin)
     outputs = OutputOptions(dst=Path(job["dst"]))
     session = Session(Settings(**job["settings"]), outputs, quiet=True, extra=(Stopwatch(Path(job["times"])),))

@@ -1,4 +1,4 @@
-"""`visage token`: who may use a daemon that others can reach."""
+"""`visage token`: the tokens of callers of a daemon that others can reach."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def create(
 
 @app.command("list")
 def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
-    """List the owners and roles of all tokens."""
+    """List all tokens with their roles. Secrets are not stored and can't be shown."""
     from visage.web.errors import TokenStoreError  # noqa: PLC0415
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 

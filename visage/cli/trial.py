@@ -1,4 +1,4 @@
-"""A few frames of a face, shipped as `trial.mp4`, taken through everything that a run does with a video.
+"""A few frames of a face, shipped as `trial.mp4`, analysed with everything that a run does with a video.
 
 They go through a process of their own, which may hang in a driver or be ended by a processor's missing instruction.
 The clip is cut from a photograph of the White House, public domain.
@@ -26,7 +26,7 @@ GPU_TIMEOUT_SECONDS = 900
 
 
 class TrialFailed(Exception):
-    """The frames did not come through; the text is one line for a person."""
+    """Raised when the frames could not be analysed; the text is one line for the user."""
 
 
 def try_clip(settings: Settings, *, has_models: bool, has_gpu: bool, clip: Path = CLIP) -> None:

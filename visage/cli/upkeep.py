@@ -1,4 +1,4 @@
-"""`visage people apply`, `prune`, `audit`, `export`, `import`, `reindex`, `key`: a gallery kept and taken elsewhere."""
+"""`visage people apply`, `prune`, `audit`, `export`, `import`, `reindex`, `key`: maintain and move a gallery."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def apply(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Bring names that were given after a run into its tables; unknowns get their numbers."""
+    """Update a run's tables with names that were given later; unknowns get their numbers."""
     from visage.people.result_names import apply_names  # noqa: PLC0415
 
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
@@ -58,7 +58,7 @@ def audit(
     gallery_key: GalleryKeyOption = None,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="Maximum number of entries.")] = 50,
 ) -> None:
-    """List who enrolled, viewed, named and forgot people."""
+    """List the audit log: who enrolled, viewed, named or forgot whom, and when."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         for entry in opened.audit(limit):
             when = datetime.fromtimestamp(entry.at).astimezone().isoformat(timespec="seconds")
@@ -70,7 +70,7 @@ def export_people(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Export people, embeddings and crops to an unencrypted zip file."""
+    """Export people, embeddings and crops to a zip file. The file is not encrypted; its owner protects it."""
     from visage.people.exchange import export_gallery  # noqa: PLC0415
 
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
@@ -100,7 +100,10 @@ def reindex(
     gallery_key: GalleryKeyOption = None,
     model_dir: ModelDirOption = None,
 ) -> None:
-    """Recompute embeddings with another embedder from the stored crops; those without a crop are lost and counted."""
+    """Recompute the embeddings from the stored crops with another embedder.
+
+    Faces without a crop are lost, and counted.
+    """
     from visage.people.reindex import reindex_gallery  # noqa: PLC0415
 
     done, lost = reindex_gallery(gallery, embedder, key_file=gallery_key, model_dir=model_dir)

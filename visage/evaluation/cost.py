@@ -54,11 +54,11 @@ class Cost:
 
     @property
     def is_faster(self) -> bool:
-        """On some backend."""
+        """Whether some backend is faster after the change by more than MIN_GAIN."""
         return any(before > MIN_GAIN * after for before, after in self.speed.values())
 
     def describe(self, what: str) -> list[str]:
-        """Lines for a person."""
+        """Return the result in lines for the user."""
         lines = [f"{100 * self.lost:.2f}% of {self.items} {what} lost"]
         for backend, (before, after) in self.speed.items():
             lines.append(f"{backend}: {before:.2f} ms before, {after:.2f} ms after: {before / after:.2f} x")

@@ -126,7 +126,7 @@ def evaluate_films(
 
 
 def describe_films(report: FilmsReport) -> list[str]:
-    """Lines for a person."""
+    """Return the results in lines for the user."""
     found, tracks, clusters, names = report.detection, report.tracking, report.clusters, report.naming
     lines = [
         f"{found.faces} faces in {report.frames} frames of {report.films} film{'s' * (report.films != 1)}",

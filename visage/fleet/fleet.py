@@ -56,7 +56,10 @@ QUEUE_CAPACITY = 512
 
 
 class Fleet:
-    """Implements `visage.runtime.run.Run` over several processes. Made by `visage.assembly`; a context manager."""
+    """Runs sources in several worker processes. Implements `visage.runtime.run.Run`; a context manager.
+
+    Made by `visage.assembly`. It owns the workers and the sink's thread, which `close` ends.
+    """
 
     def __init__(
         self,
@@ -112,7 +115,7 @@ class Fleet:
 
     @property
     def process_ids(self) -> list[int]:
-        """Of the workers that have been started."""
+        """The process ids of the workers that have been started."""
         return [process.process_id for process in self._pool.processes if process.process_id is not None]
 
     def start(self) -> None:

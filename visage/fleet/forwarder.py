@@ -1,4 +1,4 @@
-"""A worker's log records on their way to its owner, whose handlers and levels they meet there."""
+"""Forwards a worker's log records to its owner, whose handlers and levels apply to them there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ OURS = ("visage", "stages")
 
 
 def pass_logs_on(send: Callable[[logging.LogRecord], None], level: int) -> None:
-    """Send this process's records: Visage's own from `level` up, other libraries' from warnings up."""
+    """Forward this process's log records: Visage's own from `level` up, other libraries' from WARNING up.
+
+    Replaces the handlers of the root logger. `send` is called on whatever thread logs.
+    """
     root = logging.getLogger()
     root.handlers[:] = [_Forwarder(send)]
     root.setLevel(max(level, logging.WARNING))

@@ -1,4 +1,4 @@
-"""What several pipelines count, as if it were one."""
+"""Adds up the statistics of several pipelines as if they were one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ __all__ = ["merged_queues", "merged_stages"]
 
 
 def merged_stages(pipelines: Sequence[PipelineStatistics]) -> tuple[StageStatistics, ...]:
-    """Stages of one name together. Their time is summed: several can be busy at once."""
+    """Return one entry for each stage name, with batches, items and busy seconds summed.
+
+    The busy time of one second may exceed a second, as several workers run at once.
+    """
     by_name: dict[str, list[StageStatistics]] = {}
     for stage in (stage for pipeline in pipelines for stage in pipeline.stages):
         by_name.setdefault(stage.name, []).append(stage)
@@ -28,7 +31,7 @@ def merged_stages(pipelines: Sequence[PipelineStatistics]) -> tuple[StageStatist
 
 
 def merged_queues(pipelines: Sequence[PipelineStatistics]) -> dict[str, QueueStatistics]:
-    """Queues of one name together, their depths and waits summed."""
+    """Return one entry for each queue name, with depths and waiting seconds summed."""
     names = dict.fromkeys(name for pipeline in pipelines for name in pipeline.queues)
     return {name: _sum(pipeline.queues[name] for pipeline in pipelines if name in pipeline.queues) for name in names}
 

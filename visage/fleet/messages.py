@@ -1,4 +1,4 @@
-"""What passes between a worker process and its owner, in both directions, besides observations (see `wire`)."""
+"""The messages between a worker process and its owner, in both directions, except observations (see `wire`)."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Begin with this source now.
+    """Start this source now.
 
     Attributes:
-        again: a worker that was lost had begun with it.
+        again: a worker that was lost had started it.
         outputs: what it is written to, instead of the task's.
     """
 
@@ -69,13 +69,13 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """Read no more of this source; what was read still comes."""
+    """Stop reading this source; frames that were read are still delivered."""
 
     source_id: str
 
 
 class StopMode(Enum):
-    """How a worker is to end."""
+    """How a worker is to stop."""
 
     FINISH = "when its sources have ended"
     DRAIN = "read no more, finish what is in flight"
@@ -84,7 +84,7 @@ class StopMode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """No source will be added: end."""
+    """Stop; no more sources will be added."""
 
     mode: StopMode
 
@@ -94,24 +94,24 @@ Command: TypeAlias = Add | Interrupt | Stop | RosterMessage
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The worker's networks are loaded."""
+    """Sent when the worker's networks are loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The worker can't begin, or had to stop; its sources have ended."""
+    """Sent when the worker could not start or had to stop; its sources have ended."""
 
     error: Exception
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Last message of a worker that ended as it was told to."""
+    """The last message of a worker that stopped in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """How far the building of a network's engine has come."""
+    """Progress in building a network's engine."""
 
     name: str
     progress: BuildProgress

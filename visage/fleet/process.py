@@ -1,4 +1,4 @@
-"""One worker process as its owner sees it: started, told what to do, heard until it ends, and ended if it does not."""
+"""One worker process as its owner sees it: started, commanded, listened to until it ends, and killed if it does not."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ LEAVE_SECONDS = 20.0
 
 
 class WorkerLost(RuntimeFailure):
-    """A worker process ended without being told to; says how."""
+    """Raised, or set as a source's error, when a worker process ended unexpectedly; the message says how."""
 
 
 class WorkerProcess:
-    """Owns the process, the connection to it and the thread that listens."""
+    """Owns the process, the connection to it and the thread that listens; `join` ends all three."""
 
     def __init__(
         self,
@@ -66,33 +66,36 @@ class WorkerProcess:
 
     @property
     def process_id(self) -> int | None:
-        """None before the start."""
+        """The operating system's process id; None before `start`."""
         return None if self._started is None else self._started.process.pid
 
     def start(self) -> None:
-        """Start the process; it loads its networks and then reports `Ready`."""
+        """Start the process; it loads its networks and then sends `Ready`. To be called once."""
         self._started = self._launch()
         self._sending.acquire()  # for the thread, which lets go when the task is sent: commands come after it
         self._thread.start()
 
     def tell(self, command: Command) -> None:
-        """Send a command; one that has gone does not hear it, and `on_gone` has told or will."""
+        """Send a command. A process that has gone gets none: nothing is raised, as `on_gone` reports it.
+
+        Safe from any thread.
+        """
         with self._sending, contextlib.suppress(OSError):
             self._there.connection.send(command)
 
     def share(self, people: RosterSnapshot) -> None:
-        """Send it the people that faces are compared with; see `tell`."""
+        """Send the people that faces are compared with; the caller still owns the snapshot. See `tell`."""
         with self._sending, contextlib.suppress(OSError):
             people.send(self._there.connection)
 
     def let_go(self) -> None:
-        """From now on its end is no failure."""
+        """Expect its end, which from now on is no failure."""
         self._may_end = True
 
     def join(self, timeout_seconds: float) -> bool:
-        """Wait so long for its last word, and then for the process to leave; kill it where either does not come.
+        """Wait `timeout_seconds` for its last message, then for its exit; kill it if either does not come.
 
-        Says whether process and thread have ended.
+        Returns whether process and thread have ended.
         """
         if self._started is None:
             return True

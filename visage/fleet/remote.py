@@ -1,4 +1,4 @@
-"""The sources of a fleet, as this process knows them: read and counted by workers, settled here."""
+"""The sources of a fleet in the owner process: read and counted by workers, settled here."""
 
 from __future__ import annotations
 
@@ -40,16 +40,19 @@ class RemoteSource:
         return repr(self.statistics())
 
     def begin(self) -> None:
-        """A worker has been told of it."""
+        """Note that a worker was told to start it; its time counts from the first call."""
         self._began_at = self._began_at or time.monotonic()
 
     def keep(self, told: SourceStatistics) -> None:
-        """Remember what its worker counts."""
+        """Keep the worker's statistics; ignored once the source has an outcome."""
         if self.outcome is None:
             self._told = told
 
     def is_new(self, item: SinkItem) -> bool:
-        """Return whether an item is not one that came before: a source that was begun again repeats itself."""
+        """Return whether an item has not come before: a source that was started again repeats itself.
+
+        Frames are compared by index: one is new if its index is above all before it. Starts are new once, ends always.
+        """
         if isinstance(item, SourceStarted):
             is_new, self._has_started = not self._has_started, True
         elif isinstance(item, SourceEnded):
@@ -71,7 +74,7 @@ class RemoteSource:
         return self.outcome
 
     def statistics(self) -> SourceStatistics:
-        """Return what its worker last counted, timed here."""
+        """Return the worker's last statistics, with seconds measured in this process."""
         return self._final or self._statistics()
 
     def _statistics(self) -> SourceStatistics:
@@ -105,7 +108,7 @@ class RemoteSource:
 
 
 class RemoteSources:
-    """All of a run, by name. Implements `visage.runtime.settlement.SourceBook`."""
+    """All sources of a run by name. Implements `visage.runtime.settlement.SourceBook`."""
 
     def __init__(self, specs: Sequence[SourceSpec], *, interrupt: Callable[[str], None]) -> None:
         """`interrupt`: tells whoever reads a source to leave it."""
@@ -128,14 +131,14 @@ class RemoteSources:
         return self._sources[source_id]
 
     def count(self, observation: Observation, tracks: TrackLog) -> None:
-        """Its worker counts it."""
+        """Do nothing: the worker counts its observations."""
 
     def interrupt(self, source_id: str) -> None:
-        """Read no more of a source."""
+        """Stop reading a source; frames that were read are still delivered."""
         self._interrupt(source_id)
 
     def frames_decoded(self, source_id: str) -> int:
-        """Return what its worker last said."""
+        """Return the number of frames decoded, as its worker last reported. Raises KeyError for an unknown source."""
         return self._sources[source_id].statistics().frames_decoded
 
     def unsettled_ids(self) -> list[str]:
@@ -143,7 +146,7 @@ class RemoteSources:
         return [name for name, source in self._sources.items() if source.outcome is None]
 
     def end(self, source_id: str, timeout_seconds: float) -> None:
-        """Nothing here reads it."""
+        """Do nothing: no thread of this process reads it."""
 
     def settle(self, ended: SourceEnded, state: SourceState, error: BaseException | None) -> Outcome | None:
         """Record how a source ended, and return that; None where it has an outcome."""

@@ -1,4 +1,4 @@
-"""The people of a gallery as worker processes compare with them: a snapshot of vectors that all workers share.
+"""The people of a gallery in worker processes: a snapshot of vectors in memory that all workers share.
 
 The vectors lie in anonymous memory (memfd), which each worker maps and none copies. It goes with the last process that
 holds it, so that a run that is killed leaves no biometric data on a disk. When the gallery changes, the owner sends a
@@ -24,7 +24,7 @@ ALIGNMENT = 64
 
 @dataclass(frozen=True, slots=True)
 class RosterMessage:
-    """Announces a snapshot, whose descriptor follows it. `record` is the roster but for its arrays, pickled."""
+    """Announces a snapshot, whose file descriptor follows. `record` is the pickled roster without its arrays."""
 
     record: bytes
     sizes: tuple[int, ...]
@@ -51,7 +51,10 @@ class RosterSnapshot:
             socket.send_fds(channel, [b"r"], [self._descriptor])
 
     def close(self) -> None:
-        """Let go of the memory, which lives as long as workers map it."""
+        """Close the descriptor; the memory is freed once no worker maps it.
+
+        To be called once, by whoever made the snapshot.
+        """
         os.close(self._descriptor)
 
 
@@ -64,7 +67,7 @@ class SharedRoster:
         self._roster = Roster.empty(1)  # the first snapshot comes before the first source
 
     def roster(self) -> Roster:
-        """Return the people of this moment."""
+        """Return the people of the last snapshot. Safe from any thread."""
         return self._roster
 
     def receive(self, message: RosterMessage, connection: Connection) -> None:

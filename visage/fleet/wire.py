@@ -1,5 +1,4 @@
-"""What a worker process sends of its sources: their starts and ends, the tracks that ended, and frames where the owner
-wants them.
+"""What a worker process sends about its sources: starts, ends and ended tracks, and frames if the owner wants them.
 
 One array a field carries the faces of all frames of a message: pickling many small arrays, and making them again, would
 cost the receiving interpreter more than all else it does for a frame. Pixels stay behind.
@@ -27,14 +26,14 @@ Entry: TypeAlias = "_Row | SourceStarted | SourceEnded | TrackReport"
 
 @dataclass(frozen=True, slots=True)
 class ItemBatch:
-    """Some items, fit for pickling: what is not arrays in their order, and the arrays of all joined, by field."""
+    """Items in a form that pickles fast: all but arrays in their order, and the arrays of all items joined by field."""
 
     entries: tuple[Entry, ...]
     columns: dict[str, NDArray[Any]]
 
     @classmethod
     def of(cls, items: Sequence[WireItem]) -> ItemBatch:
-        """Pack these, in their order."""
+        """Pack items in their order. Pixels are not packed: the caller still owns and releases the frames."""
         columns: dict[str, list[NDArray[Any]]] = {name: [] for name in FACE_ARRAYS}
         entries: list[Entry] = []
         for item in items:

@@ -217,7 +217,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A pipeline without sources, and what makes sources for it."""
+    """A pipeline without sources, and a function that opens sources for it. The worker closes the pipeline."""
 
     pipeline: Pipeline
     frame_source: Callable[[SourceSpec], FrameSource]
@@ -227,7 +227,7 @@ OpenJobSinks: TypeAlias = Callable[[VideoInfo, Pictures], Sequence[Sink]]
 
 
 class Assemble(Protocol):
-    """Makes the pipeline of a task; `visage.assembly.worker_main` has the one there is."""
+    """Makes the pipeline of a task, with the task's settings; `visage.assembly.worker_main` has the implementation."""
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""Which worker reads which sources, and what each last said; one lock over all of it."""
+"""Which worker reads which sources, and each one's last statistics; one lock protects all of it."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class WorkerPool:
 
     @property
     def processes(self) -> list[WorkerProcess]:
-        """All there are and have been."""
+        """All workers, those that have ended included, in the order they were started."""
         with self._lock:
             return list(self._members)
 
     def add(self, process: WorkerProcess, capacity: int) -> None:
-        """Take in a worker that reads so many sources at once."""
+        """Add a worker that reads at most `capacity` sources at once."""
         with self._lock:
             self._members[process] = _Member(capacity)
 
     def replace(self, lost: WorkerProcess, start: Callable[[], WorkerProcess]) -> None:
-        """Start another worker for a lost one that was ready, where anything is left to read."""
+        """Start a worker in place of a lost one that had been ready, if any source is left to read."""
         with self._lock:
             member = self._members[lost]
             if self._gives_out and member.is_ready and (member.reading or self._waiting):
@@ -49,7 +49,10 @@ class WorkerPool:
                 self._members[start()] = _Member(member.capacity)
 
     def give_out(self) -> list[str]:
-        """Tell the workers with most room of waiting sources; returns their ids."""
+        """Assign waiting sources to the workers with the most room; returns the ids of the assigned sources.
+
+        Empty if there is no room, or after `stop`. Safe from any thread.
+        """
         given = []
         with self._lock:
             while self._waiting and self._gives_out:
@@ -65,29 +68,29 @@ class WorkerPool:
         return given
 
     def mark_ready(self, process: WorkerProcess) -> None:
-        """Its networks are loaded."""
+        """Note that a worker's networks are loaded. Raises KeyError for a process that was not added."""
         with self._lock:
             self._members[process].is_ready = True
 
     def retire(self, process: WorkerProcess) -> None:
-        """Give it nothing more: a stage of its has failed, and it is about to leave."""
+        """Assign no more sources to a worker: a stage of its pipeline has failed, and it is about to exit."""
         with self._lock:
             self._members[process].is_ready = False
 
     def mark_read(self, process: WorkerProcess, source_ids: set[str]) -> None:
-        """It has no more to send of these."""
+        """Note that a worker has sent everything of these sources, which makes room for others."""
         with self._lock:
             for source_id in source_ids:
                 self._members[process].reading.pop(source_id, None)
                 self._given.pop(source_id, None)
 
     def keep(self, process: WorkerProcess, statistics: PipelineStatistics) -> None:
-        """Remember what it counts."""
+        """Keep a worker's last statistics. Raises KeyError for a process that was not added."""
         with self._lock:
             self._members[process].statistics = statistics
 
     def lose(self, process: WorkerProcess) -> Loss:
-        """Say what becomes of the sources of a worker that has gone: a file is begun again, once."""
+        """Decide what becomes of the sources of a worker that has exited: a file is started again, at most 1 time."""
         with self._lock:
             member = self._members[process]
             member.is_gone = True
@@ -105,14 +108,17 @@ class WorkerPool:
         return self._gives_out and not spec.is_live and self._given[spec.source_id] < MAX_BEGINNINGS
 
     def interrupt(self, source_id: str) -> None:
-        """Let whoever reads it read no more of it."""
+        """Have the worker that reads a source stop reading it; without effect if none does."""
         with self._lock:
             for process, member in self._members.items():
                 if source_id in member.reading:
                     process.tell(Interrupt(source_id))
 
     def stop(self, command: Command) -> list[str]:
-        """Tell all to stop, and give out no more; returns the ids of the sources that will never begin."""
+        """Stop all workers and assign nothing more; returns the ids of the sources that were never started.
+
+        Does not wait for the workers; their owner joins them.
+        """
         with self._lock:
             self._gives_out = False
             never_begun = [spec.source_id for spec in self._waiting]
@@ -122,13 +128,19 @@ class WorkerPool:
         return never_begun
 
     def statistics(self) -> Sequence[PipelineStatistics]:
-        """Of each that has said anything, the last."""
+        """Return the last statistics of each worker that has sent any."""
         with self._lock:
             return [member.statistics for member in self._members.values() if member.statistics is not None]
 
 
 class Loss(NamedTuple):
-    """Sources, when a worker has gone: what it was reading, and what waits where there is no other worker."""
+    """The sources affected by a worker's exit.
+
+    Attributes:
+        again: ids of the sources that wait to be started again.
+        failed: ids of the sources that it was reading and that are not started again.
+        left: ids of the sources that waited, if there is no other worker.
+    """
 
     again: tuple[str, ...] = ()
     """Will be begun again."""

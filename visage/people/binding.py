@@ -1,4 +1,4 @@
-"""What a gallery belongs to for good: one embedding model, the length of its embeddings, one key or none.
+"""What a gallery is bound to for good: one embedding model, the length of its embeddings, one key or none.
 
 Written into its database when it is made, and compared whenever it is opened.
 """
@@ -29,13 +29,14 @@ MARGIN = 0.05
 
 @dataclass(frozen=True, slots=True)
 class GalleryBinding:
-    """One gallery's.
+    """The binding of one gallery. Thresholds are cosines, -1 to 1.
 
     Attributes:
-        threshold: least cosine to be somebody.
-        margin: how much more alike than the next person the best one has to be.
-        unknown_threshold: least cosine of two tracks' means to be one unknown.
-        model_sha256: digests of the files that hold the model, the best first; empty where none is known.
+        dimension: length of the embeddings.
+        threshold: lowest cosine to be recognised as a person.
+        margin: cosine by which the best person has to surpass the next.
+        unknown_threshold: lowest cosine of two tracks' means to be one unknown.
+        model_sha256: digests of the files that hold the model, the best first; empty if none is known.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Encryption at rest of crops and embeddings: AES-256-GCM with a key from a file. Without one, bytes stay as they are.
+"""Encryption at rest of crops and embeddings: AES-256-GCM with a key from a file. Without one, bytes are not encrypted.
 
 Names, times and numbers are not encrypted. A key file holds 32 bytes in base64 and belongs somewhere else than the
 gallery: `visage people key FILE` makes one.
@@ -28,7 +28,7 @@ class Cipher(Protocol):
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether what is stored can't be read without a key."""
+        """Whether stored bytes can't be read without a key."""
 
     def encrypt(self, plain: bytes) -> bytes:
         """What to store of these bytes."""
@@ -50,7 +50,7 @@ class NoCipher:
 
 
 class AesCipher:
-    """Stores a fresh nonce, the ciphertext and its tag."""
+    """Stores a fresh nonce, the ciphertext and its tag (AES-GCM, RFC 5116)."""
 
     is_encrypted = True
 

@@ -1,4 +1,4 @@
-"""Whose tracks are whose, without names: constrained clustering of track summaries, from scratch or one by one.
+"""Groups tracks by person, without names: constrained clustering of track summaries, from scratch or one by one.
 
 Tracks that are visible together are never one person, whatever they look like: a constraint that no similarity
 overrides. Within it, the two most similar clusters become one for as long as they are similar enough. A cluster is the
@@ -57,7 +57,7 @@ class TrackPoint:
 
 
 def visible_together(one: Span, other: Span) -> bool:
-    """Whether there is a moment at which both are visible: then they are two people."""
+    """Return whether both are visible at some moment of one scene: then they are two people."""
     return (
         one.scene is not None
         and one.scene == other.scene
@@ -67,7 +67,7 @@ def visible_together(one: Span, other: Span) -> bool:
 
 
 def seen_with(spans: Sequence[Span], others: Sequence[Span]) -> list[bool]:
-    """Of each span whether it is visible together with any of the others; quick for many."""
+    """Return for each span whether it is visible together with any of the others; quick for many."""
     known: dict[Scene, list[Span]] = {}
     for other in sorted(others, key=lambda other: other.first_seconds):
         if other.scene is not None:
@@ -97,12 +97,12 @@ def conflicts(points: Sequence[TrackPoint]) -> NDArray[np.bool_]:
 
 
 def cluster(points: Sequence[TrackPoint], threshold: float) -> list[list[int]]:
-    """Groups of rows that are one person each, in the order of their first rows.
+    """Return groups of rows that are one person each, in the order of their first rows.
 
-    The most similar two go together first, so the order of the points does not matter. O(N^2) memory: a few thousand.
+    The most similar two are joined first, so the order of the points does not matter. O(N^2) memory: a few thousand.
 
     Args:
-        threshold: least cosine of two clusters' means to be one person's.
+        threshold: lowest cosine, -1 to 1, of two clusters' means to be one person's.
     """
     if not points:
         return []

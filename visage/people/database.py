@@ -1,4 +1,4 @@
-"""A gallery's SQLite file: the truth about people, pictures, unknowns, sightings. Indexes are made from it.
+"""A gallery's SQLite file: the truth about people, pictures, unknowns and sightings. Indexes are made from it.
 
 Write-ahead log, so that readers and one writer do not wait for each other, other processes included, and a process that
 is killed, or a power cut, costs at most the transaction it was in: every commit is brought to disk (`synchronous`),
@@ -107,7 +107,7 @@ CHANGES = {
 
 
 class Database:
-    """One open file. Safe to use from several threads."""
+    """One open file, which it owns. Safe from any thread; methods raise sqlite3.Error."""
 
     def __init__(self, path: Path) -> None:
         """Open or make it. Raises GalleryBroken."""
@@ -138,30 +138,33 @@ class Database:
         return f"<Database {self._path}>"
 
     def rows(self, query: str, values: Sequence[Value] = ()) -> list[Row]:
-        """What a query answers."""
+        """Return all rows of a query. Raises sqlite3.Error."""
         with self._lock:
             return self._connection.execute(query, _bound(values)).fetchall()
 
     def row(self, query: str, values: Sequence[Value] = ()) -> Row | None:
-        """The first row of a query's answer."""
+        """Return the first row of a query, or None. Raises sqlite3.Error."""
         with self._lock:
             found: Row | None = self._connection.execute(query, _bound(values)).fetchone()
             return found
 
     def write(self, statement: str, values: Sequence[Value] = ()) -> int:
-        """Change something; returns the new row's id, or how many rows an UPDATE or DELETE touched."""
+        """Execute a statement; returns an INSERT's row id, or how many rows an UPDATE or DELETE changed.
+
+        Raises sqlite3.Error.
+        """
         with self._lock:
             cursor = self._connection.execute(statement, _bound(values))
             return int(cursor.lastrowid or 0) if statement.lstrip().startswith("INSERT") else cursor.rowcount
 
     def write_many(self, statement: str, values: Sequence[Sequence[Value]]) -> None:
-        """The same change for many values."""
+        """Execute the same statement for many values. Raises sqlite3.Error."""
         with self._lock:
             self._connection.executemany(statement, map(_bound, values))
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of what is written within; may be nested."""
+        """Commit everything that is written within, or nothing if an error is raised; may be nested."""
         with self._lock:
             self._depth += 1
             try:
@@ -197,26 +200,26 @@ class Database:
         )
 
     def people_changed(self) -> None:
-        """Tell whoever identifies, in this process and others, to load the people again.
+        """Have everyone who identifies, in this process and others, load the people again.
 
-        A number that never comes back, also not after a transaction that was rolled back: it says what a copy is of.
+        The revision is a random number that never returns, even after a transaction that was rolled back.
         """
         self.set_meta("revision", secrets.randbits(62))
 
     def audit(self, action: str, subject: str, detail: str = "") -> None:
-        """Write down who did this. Names of people do not belong here."""
+        """Add an entry to the audit log, with the present user. Names of people must not be in it."""
         self.write(
             "INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
             [time.time(), _actor(), action, subject, detail],
         )
 
     def truncate_log(self) -> None:
-        """Empty the write-ahead log, which may still hold what was deleted."""
+        """Empty the write-ahead log, which may still hold deleted data. Raises sqlite3.Error."""
         with self._lock:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; any later query raises sqlite3.ProgrammingError."""
         with self._lock:
             self._connection.close()
 

@@ -1,4 +1,4 @@
-"""What can go wrong with people, one line each, with what to do.
+"""Errors about people: one line each, with a remedy.
 
 PeopleError
 ├── NoSuchPerson     also KeyError: no person has that name or id
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class PeopleError(Exception):
-    """Root of the tree."""
+    """Root of the errors of the gallery: catching it catches every one below."""
 
 
 class NoSuchPerson(PeopleError, KeyError):
@@ -38,11 +38,11 @@ class NoSuchPerson(PeopleError, KeyError):
 
 
 class NameTaken(PeopleError, ValueError):
-    """Two people can't have one name."""
+    """Raised when another person has the name."""
 
 
 class NameRefused(PeopleError, ValueError):
-    """A name that is empty, or means something else."""
+    """Raised for a name that is empty or means something else, such as an id."""
 
 
 class PictureRefused(PeopleError, ValueError):
@@ -50,16 +50,16 @@ class PictureRefused(PeopleError, ValueError):
 
 
 class PictureKnown(PictureRefused):
-    """The person has this picture already."""
+    """Raised when the person has this picture already."""
 
 
 class OtherModel(PeopleError, ValueError):
-    """Embeddings of two models can't be compared."""
+    """Raised when embeddings of two models would be compared."""
 
 
 class GalleryLocked(PeopleError, PermissionError):
-    """It can't be read without its key."""
+    """Raised when an encrypted gallery is opened without its key, or with another one."""
 
 
 class GalleryBroken(PeopleError, OSError):
-    """Its folder does not hold a gallery that can be used."""
+    """Raised when the folder does not hold a usable gallery."""

@@ -1,4 +1,4 @@
-"""A gallery: a folder with people, their pictures, unknowns and sightings. The front door of this package.
+"""A gallery: a folder with people, their pictures, unknowns and sightings. The entry point of this package.
 
 It belongs to one embedding model. Names and embeddings are in SQLite, which several processes may use at once; the
 index of sightings (Qdrant Edge by default) has one owner, who is asked for it when it is first needed. With a key,
@@ -51,7 +51,7 @@ STORED_CROPS = " UNION ALL ".join(
 
 
 class Gallery(Closing):
-    """One open gallery. Safe to use from several threads."""
+    """One open gallery. Safe from any thread; whoever opened it closes it."""
 
     def __init__(self, folder: Path, database: Database, own: GalleryBinding, home: IndexHome) -> None:
         """See `open_gallery`, which makes one."""
@@ -87,7 +87,7 @@ class Gallery(Closing):
         self.database.set_meta("keeps_crops", int(wanted))
 
     def crops(self) -> int:
-        """How many pictures of faces are stored, of sightings and of enrolled photographs."""
+        """Return the number of stored pictures of faces, of sightings and of enrolled photographs together."""
         return sum(int(row[0]) for row in self.database.rows(STORED_CROPS))
 
     def delete_crops(self) -> int:
@@ -115,7 +115,7 @@ class Gallery(Closing):
         return self.roll.page(search, limit=limit, after=after)
 
     def person_ids(self) -> frozenset[str]:
-        """Of everybody; quick."""
+        """Return the ids of everyone with a name. Quick; safe from any thread."""
         return self.roll.person_ids()
 
     def person_name(self, person_id: str) -> str:
@@ -152,7 +152,7 @@ class Gallery(Closing):
             return [self.add(name, face, origin=origin, content=content) for face, content in pictures]
 
     def rename(self, who: str, name: str) -> None:
-        """Raises NoSuchPerson, NameTaken."""
+        """Rename a person. Raises NoSuchPerson, NameTaken, NameRefused."""
         self.roll.rename(who, name)
 
     def merge(self, kept: str, merged: str) -> None:
@@ -178,7 +178,7 @@ class Gallery(Closing):
     # -- unknowns ----------------------------------------------------------------------------------------------------
 
     def unknowns(self, *, all_of_them: bool = False) -> list[StoredUnknown]:
-        """Those seen long enough to be worth a name, longest first; or all."""
+        """Return the unknowns seen long enough to be worth a name, or all of them; longest seen first."""
         return self.unknown_store.listed(all_of_them=all_of_them)
 
     def name_unknown(self, who: str, name: str) -> StoredPerson:
@@ -193,7 +193,10 @@ class Gallery(Closing):
         return [f"u{number}" for number in self.unknown_store.split(self.unknown_store.key(who))]
 
     def cluster_again(self) -> None:
-        """Cluster the unknowns that have changed since the last time from scratch, with all that is known by now."""
+        """Cluster the unknowns that have changed since the last time from scratch, with everything known by now.
+
+        May take seconds; other threads wait.
+        """
         self.unknown_store.cluster_again()
 
     # -- sightings ---------------------------------------------------------------------------------------------------
@@ -283,7 +286,14 @@ class Gallery(Closing):
         return enrolled or self.sighting_store.best_crop(query)
 
     def prune(self, *, older_than_seconds: float, now: float | None = None) -> int:
-        """Retention: remove sightings, and unknowns left without any, that began longer ago. How many sightings."""
+        """Remove sightings older than so many seconds, and unknowns left without any.
+
+        Args:
+            now: seconds since the epoch; None is the present.
+
+        Returns:
+            The number of sightings that were removed.
+        """
         return self._removal.prune(older_than_seconds=older_than_seconds, now=now)
 
     def replace_sightings(self, source: str, uri: str, stretch: tuple[float, float], *, before: float) -> int:
@@ -297,12 +307,12 @@ class Gallery(Closing):
         return self._roster.current()
 
     def audit(self, limit: int = 100) -> list[AuditEntry]:
-        """Who did what, newest first."""
+        """Return the last entries of the audit log, newest first, at most `limit`."""
         rows = self.database.rows("SELECT * FROM audit ORDER BY id DESC LIMIT ?", [limit])
         return [AuditEntry(row["at"], row["actor"], row["action"], row["subject"], row["detail"]) for row in rows]
 
     def close(self) -> None:
-        """Free the index and the file."""
+        """Close the index and the file. Later calls raise sqlite3.ProgrammingError."""
         self.sighting_store.close()
         self.database.close()
 

@@ -1,4 +1,4 @@
-"""A gallery for the time of a run: opened by the settings, given every track, closed with all of it written."""
+"""A gallery during a run: opened as the settings require, given every track, closed with all of it written."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CROPS_SECONDS = 1.0
 
 
 class GallerySession(Closing):
-    """Owns the gallery and its recorder. Close it after the pipeline."""
+    """Owns the gallery and its recorder for a run. To be closed after the pipeline."""
 
     def __init__(self, settings: Settings, *, is_daemon: bool = False) -> None:
         """
@@ -72,11 +72,11 @@ class GallerySession(Closing):
 
     @property
     def outputs(self) -> list[JobOutputs]:
-        """What a run's sources need besides their other sinks, wherever they are read."""
+        """Return the outputs that every source of a run needs for the gallery; empty if nothing is recorded."""
         return [] if self.recorder is None else [SightingOutputs(needs_pixels=self.needs_pixels)]
 
     def sinks_for(self, info: VideoInfo, pictures: Pictures) -> list[Sink]:
-        """What a source needs besides its other sinks."""
+        """Return the sinks that a source needs for the gallery, not yet opened; the caller opens and closes them."""
         if self.recorder is None:
             return []
         to_bgr = pictures.to_bgr if self.needs_pixels else None
@@ -95,7 +95,7 @@ class GallerySession(Closing):
 
     @property
     def lost(self) -> str:
-        """What of a run did not get into the gallery, and why; empty if nothing was lost. Asked after `close`."""
+        """What of a run was not stored in the gallery, and why; empty if nothing was lost. To be read after `close`."""
         told = None if self.recorder is None else self.recorder.statistics()
         if told is None or not (told.dropped or told.unreplaced):
             return ""
@@ -105,7 +105,7 @@ class GallerySession(Closing):
         return f"{self.gallery.folder}: {what} ({told.failure})"
 
     def close(self) -> None:
-        """Write what waits, then close the gallery. Safe to call twice."""
+        """Write what waits, then close the gallery. Idempotent."""
         if self.recorder is not None:
             self.recorder.close()
         self.gallery.close()

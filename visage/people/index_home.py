@@ -1,4 +1,4 @@
-"""Where a gallery has its index of sightings: Qdrant Edge in its folder, a Qdrant server, memory if it is encrypted."""
+"""Where a gallery keeps its index of sightings: Qdrant Edge in its folder, a Qdrant server, or memory if encrypted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class IndexHome:
-    """One gallery's. Opens nothing until it is asked to."""
+    """The place of one gallery's index. Opens nothing by itself."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class IndexHome:
 
     @property
     def is_volatile(self) -> bool:
-        """Whether the index forgets everything when it is closed."""
+        """Whether the index loses everything when it is closed."""
         return self._belonging.cipher.is_encrypted
 
     def open(self) -> FaceIndex:

@@ -1,4 +1,4 @@
-"""What people may be called: one line of text that nothing else here is called, and that no terminal acts upon."""
+"""Valid names of people: one line of text that means nothing else here and that no terminal interprets."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def tidy(text: str) -> str:
-    """One spelling of one name: Unicode's NFC, single spaces, none around."""
+    """Return the normal form of a name: Unicode's NFC, single spaces, none around it."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def folded(text: str) -> str:
-    """The text as names are searched: without case, accents and spaces around, so that "jose" finds "José"."""
+    """Return the text without case, accents and surrounding spaces, as names are searched: "jose" finds "José"."""
     if text.isascii():  # nearly all are, and a list asks for thousands
         return " ".join(text.split()).lower()
     letters = unicodedata.normalize("NFKD", " ".join(text.split()).casefold())

@@ -1,4 +1,4 @@
-"""People and their pictures: who is called what. Every change is one transaction with its line in the audit trail.
+"""People and their pictures. Every change is one transaction, with its entry in the audit log.
 
 Changing anybody changes the gallery's revision, which tells every process that identifies to load the people again.
 """
@@ -43,7 +43,7 @@ UNKNOWN = re.compile(r"unknown \d+|u\d+", re.IGNORECASE)
 
 
 class PersonStore:
-    """The people of one gallery."""
+    """The people of one gallery. Safe from any thread."""
 
     def __init__(self, database: Database, codec: VectorCodec, cipher: Cipher) -> None:
         self._database = database
@@ -75,7 +75,10 @@ class PersonStore:
         return PeoplePage(people, int(row[0]), people[-1].person_id if len(rows) > limit else None)
 
     def person_ids(self) -> frozenset[str]:
-        """Of everybody. Read again only when anything in the file has changed: there may be thousands."""
+        """Return everyone's id. Read again only when the file has changed: there may be thousands.
+
+        Safe from any thread.
+        """
         # The version before the rows: they may be newer than it says, never older.
         version, (known, ids) = self._database.version(), self._ids
         if version is None or known != version:
@@ -113,7 +116,7 @@ class PersonStore:
         ]
 
     def best_crop(self, key: int) -> bytes | None:
-        """JPEG of a person's best picture that has one."""
+        """Return the JPEG of a person's best picture that has one; None if none has."""
         row = self._database.row(
             "SELECT crop FROM pictures WHERE person_id = ? AND crop IS NOT NULL ORDER BY quality DESC LIMIT 1", [key]
         )
@@ -166,12 +169,12 @@ class PersonStore:
     def add_embedding(
         self, key: int, embedding: FloatArray, *, origin: str, quality: float, crop: bytes | None
     ) -> None:
-        """Let a person be recognised by a track as well; within the caller's transaction."""
+        """Add an embedding, float32 (D,), by which a person is recognised; within the caller's transaction."""
         self._insert(key, embedding, origin, origin, quality, crop)
         self._database.people_changed()
 
     def rename(self, who: str, name: str) -> None:
-        """Raises NoSuchPerson, NameTaken, NameRefused."""
+        """Rename a person. Raises NoSuchPerson, NameTaken, NameRefused."""
         with self._database.transaction():
             key = self.key(who)
             self._database.write("UPDATE people SET name = ? WHERE id = ?", [self._free_name(name, key), key])

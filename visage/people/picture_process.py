@@ -1,4 +1,4 @@
-"""Decodes pictures that callers sent, in a process of its own whose memory and time are bounded.
+"""Decodes uploaded pictures in a process of its own, whose memory and time are bounded.
 
 A small file can unfold into gigabytes, and no header says so reliably: compressed text, colour profiles and tables,
 animation canvases, a size stated late. What takes more than the limits is refused; where that ends the process, the
@@ -64,7 +64,7 @@ class PictureProcess(Closing):
 
     @property
     def process_id(self) -> int | None:
-        """None where none runs."""
+        """The process id of the child; None if none is running."""
         return None if self._process is None else self._process.pid
 
     def read(self, content: bytes) -> NDArray[np.uint8]:
@@ -99,7 +99,7 @@ class PictureProcess(Closing):
                 timer.join()
 
     def close(self) -> None:
-        """End the process. Safe to call twice; a later picture would start another."""
+        """End the process. Idempotent; another picture would start a new one."""
         with self._lock:
             self._end()
 

@@ -1,4 +1,4 @@
-"""Faces of photographs, found and embedded by the same stages as those of videos, so that they can be compared.
+"""Faces in photographs, found and embedded by the same stages as those in videos, so that they can be compared.
 
 Every face is embedded together with its mirror image, and a photograph that lies on its side is turned. The second
 look at small and tilted faces (see `stages.embed.second_look`) is the one that films get.
@@ -55,7 +55,7 @@ MIN_SIDE = 24  # below it even the best embedder is wrong one time in 28: see th
 
 
 class FaceReader(Closing):
-    """Use as a context manager, or close it."""
+    """Reads faces from photographs. Owns its networks: use as a context manager, or close it."""
 
     def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
         """Fetch and load the networks that the settings name. Raises ModelError, BackendError."""
@@ -103,7 +103,7 @@ class FaceReader(Closing):
             return sorted(faces, key=lambda face: -face.side)
 
     def close(self) -> None:
-        """Free the networks. Safe to call twice."""
+        """Close the networks. Idempotent."""
         self._stack.close()
 
     def _image(self, path: Path | str) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Writes the tracks that end into a gallery, on threads of its own, so that the pipeline never waits for a disk.
+"""Writes ended tracks into a gallery, on threads of its own, so that the pipeline never waits for a disk.
 
     sinks ──> bounded queue ──> writer (SQLite, clustering) ──> indexer (clustering again; Edge or a server)
 
@@ -95,7 +95,12 @@ class SightingRecorder:
         return False
 
     def seen_again(self, source: str, *, uri: str, first_seconds: float, last_seconds: float, before: float) -> None:
-        """A stretch of a file was analysed from `before` on (since the epoch): what was seen in it earlier goes."""
+        """Note that a stretch of a file was analysed: what an earlier run saw in it is removed.
+
+        Args:
+            first_seconds, last_seconds: of the file's time.
+            before: when the analysis began, in seconds since the epoch.
+        """
         with self._lock:
             if not self._is_closed:  # one a source: few
                 self._hand_in(_SeenAgain(source, uri, first_seconds, last_seconds, before))
@@ -112,13 +117,13 @@ class SightingRecorder:
             return self._errors.pop(source_id, None)
 
     def statistics(self) -> RecorderStatistics:
-        """Counters at this moment."""
+        """Return the counters at present. Safe from any thread."""
         with self._lock:
             failure = self._write_failure or self._index_failure
             return RecorderStatistics(self._recorded, self._dropped, self._unreplaced, self._queue.qsize(), failure)
 
     def close(self) -> None:
-        """Write what waits, bring the index up to it, and end both threads. Safe to call twice."""
+        """Write what waits, update the index, and end both threads. Idempotent."""
         with self._lock:
             if self._is_closed:
                 return
@@ -204,11 +209,11 @@ class SightingRecorder:
 
 @dataclass(frozen=True, slots=True)
 class RecorderStatistics:
-    """Counted since the start.
+    """Counters since the start.
 
     Attributes:
         recorded, dropped: tracks.
-        unreplaced: videos analysed again of which an earlier run's tracks are still there.
+        unreplaced: videos analysed again of which an earlier run's tracks are still stored.
         waiting: tracks, and videos analysed again.
         failure: why a track was last dropped or a video not replaced, or why the index lags; empty if neither.
     """

@@ -25,8 +25,9 @@ class StoredPerson:
     """A person with a name.
 
     Attributes:
-        seen_seconds: how long all their sightings lasted together.
-        has_crop: some picture or sighting of theirs has a crop.
+        seen_seconds: total length of all their sightings, in seconds.
+        last_seen: None if they have no sightings.
+        has_crop: any picture or sighting of theirs has a crop.
     """
 
     person_id: str
@@ -54,7 +55,7 @@ class PeoplePage:
 
 @dataclass(frozen=True, slots=True)
 class PictureRecord:
-    """One enrolled face. `crop`: JPEG, where crops are kept."""
+    """One enrolled face; `crop` is a JPEG, None if crops are not kept."""
 
     picture_id: str
     origin: str
@@ -68,8 +69,9 @@ class StoredUnknown:
     """A person without a name.
 
     Attributes:
-        offered: seen long enough to be worth one.
-        has_crop: some sighting of theirs has a crop.
+        seen_seconds: total length of their sightings, in seconds.
+        offered: seen long enough to be worth a name.
+        has_crop: any sighting of theirs has a crop.
     """
 
     unknown_id: str
@@ -118,7 +120,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class SightingMatch:
-    """A sighting found by a face; `similarity` is the cosine, in [-1, 1]."""
+    """A sighting found by a face; `similarity` is the cosine, -1 to 1."""
 
     sighting: Sighting
     similarity: float
@@ -126,7 +128,7 @@ class SightingMatch:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """What adding a picture did. `note`: what a person should know, such as that another person looks alike."""
+    """The result of adding a picture. `note`: what the user should know, such as that another person looks alike."""
 
     person_id: str
     picture_id: str
@@ -141,8 +143,8 @@ class Forgotten:
     Attributes:
         vectors: embeddings, of pictures and sightings together; crops likewise.
         verified: a search for the embeddings afterwards found none of them.
-        index_waits: the index, which another process has open or a server that is away, drops its copies later.
-        waiting_vectors: how many copies the index still holds then; searches leave them out.
+        index_waits: the index is open in another process, or its server is away; it drops its copies later.
+        waiting_vectors: the number of copies that the index still holds then; searches leave them out.
     """
 
     pictures: int
@@ -156,7 +158,10 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who did what, when. Names are not written down, so that forgetting a person leaves none here."""
+    """Who did what, at how many seconds since the epoch.
+
+    Names are not recorded, so that none is left of forgotten people.
+    """
 
     at: float
     actor: str

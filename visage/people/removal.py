@@ -1,4 +1,4 @@
-"""What is to be gone is gone: a person forgotten, old sightings dropped, a file that was analysed again.
+"""Removes data for good: of a forgotten person, of old sightings, of a file that was analysed again.
 
 SQLite comes first, in one transaction; an index that is another process's, on a server that is away or on a full disk
 follows when it can. Searches ask SQLite last, so that they find nothing from then on.
@@ -29,7 +29,7 @@ ANALYSED_AT = "coalesce(analysed_at, started_at)"
 
 
 class Removal:
-    """Of one gallery."""
+    """Removes people from one gallery: rows, crops and vectors."""
 
     def __init__(
         self, database: Database, codec: VectorCodec, roll: PersonStore, unknowns: Unknowns, sightings: Sightings
@@ -77,7 +77,10 @@ class Removal:
         )
 
     def prune(self, *, older_than_seconds: float, now: float | None = None) -> int:
-        """Sightings that were made longer ago, and unknowns left without any. How many sightings."""
+        """Remove sightings made longer than so many seconds ago, and unknowns left without any.
+
+        Returns how many sightings were removed.
+        """
         before = (time.time() if now is None else now) - older_than_seconds
         with self._database.transaction():
             seen = self._unknowns.seen_in(f"{ANALYSED_AT} < ?", [before])

@@ -1,4 +1,4 @@
-"""Names that were given after a run, brought into its tables: the columns `person` and `similarity` are written anew.
+"""Writes names that were given after a run into its tables: the columns `person` and `similarity` are updated.
 
 A row belongs to the sighting of its source's track that its time lies in; the sighting's person or unknown of today is
 its name, the whole track through. Rows whose track the gallery does not hold stay as they are. Each table is replaced
@@ -42,9 +42,9 @@ class Applied:
     """What was written.
 
     Attributes:
-        tables: how many were.
-        rows: how many rows have another name now.
-        unmatched: rows of a track that the gallery does not hold.
+        tables: the number of tables.
+        rows: the number of rows that have another name now.
+        unmatched: the number of rows whose track the gallery does not hold.
     """
 
     tables: int = 0

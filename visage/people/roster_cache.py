@@ -1,4 +1,4 @@
-"""The people of a gallery as the pipeline compares with them, loaded again when anybody in any process changed them."""
+"""The people of a gallery as the pipeline compares with them, loaded again when any process has changed them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROSTER_SECONDS = 0.5
 
 
 class RosterCache:
-    """One gallery's. Two threads that ask at once load it twice at worst."""
+    """The people of one gallery. Safe from any thread; two that ask at once load them twice at worst."""
 
     def __init__(self, database: Database, roll: PersonStore, dimension: int) -> None:
         self._database = database

@@ -49,7 +49,7 @@ FROM sightings LEFT JOIN people ON people.id = sightings.person_id
 
 
 class Sightings:
-    """The sightings of one gallery. Safe to use from several threads."""
+    """The sightings of one gallery. Safe from any thread. Owns the index, which is opened on first use."""
 
     def __init__(
         self,
@@ -114,7 +114,11 @@ class Sightings:
         )
 
     def listed(self, query: SightingQuery, *, after: tuple[float, int] | None = None) -> list[Sighting]:
-        """Newest first, from after the sighting with this `started_at` and number on."""
+        """Return the sightings that match, newest first.
+
+        Args:
+            after: `started_at` and number of the last sighting on the previous page; None for the first page.
+        """
         newest = "ORDER BY sightings.started_at DESC, sightings.id DESC LIMIT ?"
         where, values = _where(replace(query, source=None))
         if after is not None:
@@ -171,12 +175,12 @@ class Sightings:
         return sorted(matches, key=lambda match: -match.similarity)[: query.limit]
 
     def crop(self, number: int) -> bytes | None:
-        """JPEG of a sighting's best shot, where crops are kept."""
+        """Return the JPEG of a sighting's best shot; None if crops are not kept."""
         row = self._database.row("SELECT crop FROM sightings WHERE id = ?", [number])
         return None if row is None or row["crop"] is None else self._cipher.decrypt(row["crop"])
 
     def best_crop(self, query: SightingQuery) -> bytes | None:
-        """JPEG of the best of these sightings that has one."""
+        """Return the JPEG of the best of these sightings that has one; None if none has."""
         where, values = _where(query)
         row = self._database.row(
             f"SELECT crop FROM sightings WHERE {where} AND crop IS NOT NULL ORDER BY quality DESC LIMIT 1", values
@@ -184,9 +188,9 @@ class Sightings:
         return None if row is None else self._cipher.decrypt(row["crop"])
 
     def remove(self, where: str, values: Sequence[Value]) -> tuple[int, int, int]:
-        """Delete rows, within the caller's transaction; how many sightings, embeddings and crops that were.
+        """Delete rows, within the caller's transaction; returns how many sightings, embeddings and crops were deleted.
 
-        The index forgets them in `index_waiting`.
+        The index deletes them in `index_waiting`.
         """
         row = self._database.row(f"SELECT count(*), count(embedding), count(crop) FROM sightings WHERE {where}", values)
         assert row is not None
@@ -234,7 +238,7 @@ class Sightings:
             return self._index
 
     def close(self) -> None:
-        """Close the index, if it was opened."""
+        """Close the index, if it was opened. Idempotent."""
         with self._lock:
             index, self._index = self._index, None
         if index is not None:

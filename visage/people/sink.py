@@ -1,4 +1,4 @@
-"""One source's tracks into the gallery: a sink that gives each that ends to the recorder.
+"""A sink that hands the ended tracks of one source to the gallery's recorder.
 
 Reads pictures only where the gallery keeps crops; then it cuts the best shot so far of each track, one JPEG a track in
 view, renewed when a clearly better one comes.
@@ -29,7 +29,7 @@ CLEARLY_BETTER = 1.1
 
 
 class SightingSink(Sink):
-    """Owns the crops of the tracks in view; the recorder is its maker's."""
+    """Owns the crops of the tracks in view, but not the recorder."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class SightingSink(Sink):
             self._recorded = recording_time(Path(info.uri), info.metadata, duration_seconds=info.duration_seconds)
 
     def end_tracks(self, tracks: Sequence[TrackSummary]) -> None:
-        """Record them; never waits."""
+        """Hand ended tracks to the recorder, without waiting for it."""
         is_live = self._info is not None and self._info.is_live
         is_still = self._info is not None and self._info.frame_count == 1
         session = None if self._first is None else self._first.captured_at
@@ -78,14 +78,14 @@ class SightingSink(Sink):
             )
 
     def write(self, observation: Observation) -> None:
-        """Note the stretch that was seen, and cut crops where the gallery keeps them."""
+        """Note the stretch that was seen, and cut crops if the gallery keeps them. Does not keep the pixels."""
         self._first = self._first or observation.frame
         self._last = observation.frame
         if self._to_bgr is not None and observation.faces and self._keeps_crops():
             self._cut(observation, self._to_bgr)
 
     def close(self, ended: SourceEnded) -> None:
-        """What an earlier run saw of the same frames of a file goes."""
+        """Remove what an earlier run saw in the same stretch of a file. Idempotent."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -100,7 +100,7 @@ class SightingSink(Sink):
             )
 
     def abandon(self) -> None:
-        """What has ended is recorded already; the rest is dropped."""
+        """Drop the tracks in view; those that have ended are recorded already."""
         self._is_closed = True
         self._crops.clear()
 
@@ -137,7 +137,7 @@ class SightingOutputs:
     needs_pixels: bool
 
     def sinks_for(self, info: VideoInfo, place: JobPlace) -> list[SightingSink]:
-        """Return the sink; none where no recorder takes the tracks."""
+        """Return the sink, not yet opened; none if no recorder takes the tracks. The caller opens and closes it."""
         if place.recorder is None:
             return []
         return [SightingSink(place.recorder, to_bgr=place.pictures.to_bgr if self.needs_pixels else None)]

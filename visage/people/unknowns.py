@@ -62,7 +62,7 @@ FROM sightings WHERE unknown_id IS NOT NULL
 
 
 class Unknowns:
-    """The unknowns of one gallery. Safe to use from several threads."""
+    """The unknowns of one gallery. Safe from any thread."""
 
     def __init__(self, database: Database, codec: VectorCodec, *, threshold: float) -> None:
         """`threshold`: least cosine to a cluster's mean to be of it."""
@@ -77,7 +77,7 @@ class Unknowns:
         self._weights: list[float] = []
 
     def listed(self, *, all_of_them: bool = False) -> list[StoredUnknown]:
-        """Those offered for naming, longest seen first; or all."""
+        """Return the unknowns offered for naming, or all of them; longest seen first."""
         rows = self._database.rows(f"{LISTED} GROUP BY unknown_id ORDER BY seen_seconds DESC, unknown_id")
         records = [_record(row) for row in rows]
         return [record for record in records if all_of_them or record.offered]
@@ -93,7 +93,7 @@ class Unknowns:
         return number
 
     def is_unknown(self, who: str) -> bool:
-        """Whether this is the id or name of an unknown that is there."""
+        """Return whether this is the id or name of an existing unknown. Never raises NoSuchPerson."""
         try:
             self.key(who)
         except NoSuchPerson:
@@ -101,7 +101,10 @@ class Unknowns:
         return True
 
     def assign(self, point: TrackPoint) -> int:
-        """The unknown that a track belongs to; within the caller's transaction."""
+        """Return the number of the unknown that a track belongs to, an existing or a new one.
+
+        Within the caller's transaction: call `reload` if that is rolled back.
+        """
         with self._lock:
             numbers = self._loaded()
             similarities = self._centroids @ point.embedding
@@ -137,14 +140,14 @@ class Unknowns:
             raise
 
     def seen_in(self, where: str, values: Sequence[Value]) -> list[int]:
-        """The unknowns of these sightings."""
+        """Return the numbers of the unknowns in these sightings."""
         rows = self._database.rows(
             f"SELECT DISTINCT unknown_id FROM sightings WHERE unknown_id IS NOT NULL AND {where}", values
         )
         return [int(row["unknown_id"]) for row in rows]
 
     def refresh(self, numbers: Sequence[int]) -> None:
-        """Some of their sightings are gone: what they are by those that are left; within the caller's transaction."""
+        """Recompute unknowns some of whose sightings are gone; within the caller's transaction."""
         for number in numbers:
             rows = self._database.rows(f"{TRACKS} WHERE unknown_id = ? AND embedding IS NOT NULL", [number])
             if rows:
@@ -153,21 +156,22 @@ class Unknowns:
             self.remove_unseen()
 
     def remove(self, number: int) -> None:
-        """Drop an unknown who has no sightings any more; within the caller's transaction."""
+        """Delete an unknown without sightings; within the caller's transaction."""
         self._database.write("DELETE FROM unknowns WHERE id = ?", [number])
         self._changed()
 
     def remove_unseen(self) -> None:
-        """Drop those whose sightings are all gone; within the caller's transaction."""
+        """Delete the unknowns whose sightings are all gone; within the caller's transaction."""
         self._database.write(
             "DELETE FROM unknowns WHERE id NOT IN (SELECT unknown_id FROM sightings WHERE unknown_id IS NOT NULL)"
         )
         self._changed()
 
     def split(self, number: int) -> list[int]:
-        """Tell apart who was taken for one: harder thresholds until it falls apart. Returns all parts, it among them.
+        """Split an unknown who is several people, by raising the threshold until the group falls apart.
 
-        One part only: even the hardest threshold finds one person.
+        Returns the numbers of all parts, this one included. A single part means that even the highest threshold finds
+        one person. One transaction: on any error nothing has changed.
         """
         with self._database.transaction():
             rows = self._database.rows(f"{TRACKS} WHERE unknown_id = ? AND embedding IS NOT NULL ORDER BY id", [number])
@@ -195,7 +199,7 @@ class Unknowns:
         return parts
 
     def reload(self) -> None:
-        """What is in memory may have been rolled back."""
+        """Discard what is in memory, after a transaction that was rolled back."""
         with self._lock:
             self._numbers = self._changed_numbers = None
 
@@ -280,12 +284,12 @@ class Unknowns:
 
 
 def weight_of(quality: float, seconds: float) -> float:
-    """How much a track says of its person's looks."""
+    """Return how much a track counts for its person's mean: its quality, 0 to 1, times its seconds, within bounds."""
     return max(quality, MIN_QUALITY) * min(max(seconds, MIN_SECONDS), MAX_SECONDS)
 
 
 def span_of(row: Row) -> Span:
-    """When a stored track was visible; `row`: of `TRACKS`."""
+    """Return when a stored track, a row of `TRACKS`, was visible, in seconds of its scene."""
     if row["is_live"]:
         return Span(
             (row["uri"], None), row["started_at"], row["started_at"] + row["end_seconds"] - row["start_seconds"]
@@ -295,7 +299,7 @@ def span_of(row: Row) -> Span:
 
 
 def seen_together(database: Database, span: Span) -> list[Row]:
-    """The stored tracks that were visible together with one that is not stored yet; see `TRACKS`."""
+    """Return the stored tracks, rows of `TRACKS`, that were visible together with one that is not stored yet."""
     if span.scene is None:
         return []
     uri, session = span.scene
@@ -309,6 +313,7 @@ def seen_together(database: Database, span: Span) -> list[Row]:
 
 
 def point_of(row: Row, embedding: FloatArray) -> TrackPoint:
+    """Return a stored track as a point to cluster; `embedding` is float32 (D,), of length 1."""
     weight = weight_of(row["quality"], row["end_seconds"] - row["start_seconds"])
     return TrackPoint(span_of(row), embedding, weight)
 

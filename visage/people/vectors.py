@@ -29,10 +29,10 @@ class VectorCodec:
         return np.asarray(vector / max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny)), np.float32)
 
     def decode(self, stored: bytes) -> FloatArray:
-        """float32 (D,)."""
+        """Return the vector in these bytes, float32 (D,)."""
         return np.frombuffer(self._cipher.decrypt(stored), "<f4").astype(np.float32, copy=False)
 
     def decode_all(self, stored: Sequence[bytes]) -> FloatArray:
-        """float32 (N, D)."""
+        """Return the vectors in these bytes, float32 (N, D)."""
         plain = b"".join(stored) if not self._cipher.is_encrypted else b"".join(map(self._cipher.decrypt, stored))
         return np.frombuffer(plain, "<f4").reshape(-1, self.dimension)

@@ -1,4 +1,4 @@
-"""What can go wrong between the stages.
+"""Errors between the stages.
 
 RuntimeFailure
 ├── QueueClosed         the other end has finished: normal, ends a loop

@@ -1,4 +1,4 @@
-"""Ends what a program has left half read when it ends.
+"""Ends what a program has left half read when it exits.
 
 Python waits for all threads before it frees what modules and tracebacks hold. A generator among that, whose threads
 wait for a reader, would keep the process from ever ending.

@@ -1,4 +1,4 @@
-"""Where sources hand over to the detect stage: one bounded inbox a source, emptied in turn.
+"""Where sources hand over to the detect stage: one bounded inbox for each source, emptied in turn.
 
 A file's inbox makes its decoder wait: nothing is lost. A live source can't wait: its full inbox drops the oldest frame,
 counts it and gives it back for release. The consumer takes from the inboxes in turn, so that a fast file can't starve a
@@ -43,7 +43,7 @@ class Inboxes(Generic[T]):
 
     @property
     def has_live(self) -> bool:
-        """Whether some source is live, so that its full inbox drops frames."""
+        """Whether any source is live, so that its full inbox drops frames. Safe from any thread."""
         with self._lock:
             return any(inbox.policy is OverflowPolicy.DROP_OLDEST for inbox in self._turn)
 
@@ -195,7 +195,7 @@ class Inbox(Generic[T]):
             self.has_room.notify()
 
     def statistics(self) -> QueueStatistics:
-        """Return the counters of this moment; `seconds_waiting_to_get` is 0, as it is not known by source."""
+        """Return the counters at present; `seconds_waiting_to_get` is 0, as it is not known by source."""
         with self._owner._lock:
             return QueueStatistics(
                 depth=len(self._items),

@@ -1,4 +1,4 @@
-"""What passes between threads, handled as a whole: frames and observations among the markers of their sources."""
+"""What passes between threads: frames and observations, among the markers of their sources."""
 
 from __future__ import annotations
 

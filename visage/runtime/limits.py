@@ -41,7 +41,7 @@ class PipelineLimits:
         return self.live_deadline_seconds if with_live else self.batch_deadline_seconds
 
     def inbox_room(self, policy: OverflowPolicy) -> int:
-        """Return how many frames of a source with this policy may wait."""
+        """Return the number of frames that may wait for a source with this policy; at least 1."""
         return self.inbox_capacity if policy is OverflowPolicy.WAIT else self.live_inbox_capacity
 
     def most_pictures(self, policy: OverflowPolicy) -> int:

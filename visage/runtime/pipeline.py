@@ -33,7 +33,10 @@ __all__ = ["Pipeline"]
 
 
 class Pipeline:
-    """Runs sources through the stages to the sinks. Made by `visage.assembly`; a context manager."""
+    """Runs sources through the stages to the sinks. Made by `visage.assembly`; a context manager.
+
+    Owns its threads, stages and queues, which `close` ends.
+    """
 
     def __init__(
         self,
@@ -92,17 +95,17 @@ class Pipeline:
 
     @property
     def state(self) -> PipelineState:
-        """Where it is in its life."""
+        """The present state. Safe from any thread."""
         return self._state.current
 
     @property
     def failure(self) -> Exception | None:
-        """The failure that stopped the pipeline, if a stage failed."""
+        """The failure of a stage that stopped the pipeline; None if there was none."""
         return self._settlement.failure
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
-        """How each source that has ended did so; complete once the pipeline has stopped."""
+        """The outcome of each source that has ended, by id; complete once the pipeline has stopped."""
         return self._sources.outcomes
 
     def add(self, source_id: str, frames: FrameSource, policy: OverflowPolicy = OverflowPolicy.WAIT) -> None:
@@ -135,7 +138,7 @@ class Pipeline:
         return self._sources.forget(source_id)
 
     def start(self) -> None:
-        """Start the threads of the stages and sinks."""
+        """Start the threads of the stages and sinks. Raises IllegalTransition if called twice."""
         self._state.advance(PipelineState.RUNNING)
         for worker in self._workers:
             worker.start()
@@ -143,7 +146,7 @@ class Pipeline:
         self._start_waiting()
 
     def finish(self) -> None:
-        """No more sources will be added: stop when those there are have ended."""
+        """Accept no more sources, and stop once those that were added have ended. Idempotent."""
         self._sources.close()
         self._close_if_done()
 
@@ -166,7 +169,10 @@ class Pipeline:
             release_all(queue.abort())
 
     def on_stopped(self, callback: Callable[[], None]) -> None:
-        """Have it called when all is written or given up, on the sink thread if it ran. To be said before `start`."""
+        """Call `callback` when everything is written or given up; to be registered before `start`.
+
+        It runs on the sink thread, if that was started.
+        """
         self._settlement.on_stopped(callback)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:

@@ -157,8 +157,8 @@ class QueueStatistics:
         capacity: most that may wait.
         high_water: most that ever waited.
         passed: items taken out so far.
-        seconds_waiting_to_put: total time producers waited for room (the consumer was the slower one).
-        seconds_waiting_to_get: total time consumers waited for items (the producer was the slower one).
+        seconds_waiting_to_put: total seconds producers waited for room: the consumer was the slower one.
+        seconds_waiting_to_get: total seconds consumers waited for items: the producer was the slower one.
     """
 
     depth: int

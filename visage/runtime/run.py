@@ -1,4 +1,4 @@
-"""What a caller sees of a run, whatever does the work: one pipeline here, or several in processes of their own."""
+"""A run for its caller, whatever does the work: one pipeline in this process, or several in processes of their own."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Run(Protocol):
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
-        """How each source has ended, by its id; complete once the run has stopped."""
+        """The outcome of each source that has ended, by id; complete once the run has stopped."""
 
     def start(self) -> None:
-        """Start the threads or processes; called once."""
+        """Start the threads or processes. Raises IllegalTransition if called twice."""
 
     def drain(self) -> None:
         """Read no more, but finish and write what is in flight. Returns at once; any thread may call it, also twice."""

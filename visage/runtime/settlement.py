@@ -1,4 +1,4 @@
-"""How a source ended, and how a run ended: decided here alone, for one pipeline as for a fleet of them.
+"""How each source and a run ended: decided here alone, for one pipeline as for a fleet of them.
 
     sink thread ──source_ended──> Settlement ──settle──> SourceBook (the outcome is on record) ──> on_settled
 
@@ -32,22 +32,25 @@ failure they may be stuck in the driver that failed."""
 
 
 class SourceBook(Protocol):
-    """The sources of a run."""
+    """The sources of a run, for its settlement. Safe from any thread."""
 
     def count(self, observation: Observation, tracks: TrackLog) -> None:
         """Count a frame that has been written."""
 
     def interrupt(self, source_id: str) -> None:
-        """Read no more of a source."""
+        """Stop reading a source; frames that were read are still delivered."""
 
     def frames_decoded(self, source_id: str) -> int:
-        """Return how many frames of a source have left the decoder."""
+        """Return the number of frames of a source that have left the decoder."""
 
     def unsettled_ids(self) -> Sequence[str]:
         """Return the sources without an outcome."""
 
     def end(self, source_id: str, timeout_seconds: float) -> Exception | None:
-        """Wait for what reads a source; return what is wrong with it if that does not end."""
+        """Wait at most `timeout_seconds` for the thread that reads a source.
+
+        Returns an error if it has not ended, else None.
+        """
 
     def settle(self, ended: SourceEnded, state: SourceState, error: BaseException | None) -> Outcome | None:
         """Record how a source ended, and return that; None where it has an outcome."""
@@ -57,8 +60,8 @@ class Settlement:
     """The state of a run and the outcomes of its sources. Implements `visage.runtime.sinks.SinkListener`.
 
     Attributes:
-        state: where the run is in its life.
-        failure: what stopped it, if something did.
+        state: of the run.
+        failure: what stopped it; None if nothing did.
     """
 
     def __init__(
@@ -88,18 +91,18 @@ class Settlement:
         self._lock = threading.Lock()
 
     def on_stopped(self, callback: Callable[[], object]) -> None:
-        """Have it called when the run has stopped. To be said before the start."""
+        """Call `callback` when the run has stopped; to be registered before the start."""
         self._on_stopped.append(callback)
 
     def fail(self, failure: Exception) -> None:
-        """Record what stops the run; the first counts."""
+        """Record what stops the run; the first failure counts. Safe from any thread."""
         with self._lock:
             self.failure = self.failure or failure
             self._give_up_at = self._give_up_at or time.monotonic() + SETTLE_SECONDS
         self._on_failed()
 
     def withdraw(self, source_id: str) -> None:
-        """Settle a source that will never begin."""
+        """Settle a source that will never start, as interrupted."""
         self._conclude(SourceEnded(source_id, 0, interrupted=True), None)
 
     def frame_done(self, observation: Observation, tracks: TrackLog) -> None:
@@ -107,24 +110,30 @@ class Settlement:
         self._sources.count(observation, tracks)
 
     def source_failed(self, source_id: str, error: BaseException) -> None:
-        """Remember the error, and read no more of the source."""
+        """Keep the error for the source's outcome, and stop reading the source."""
         self._sink_errors[source_id] = error
         self._sources.interrupt(source_id)
 
     def source_ended(self, ended: SourceEnded) -> None:
-        """Give the source its outcome."""
+        """Give the source its outcome; waits for its reader, at most JOIN_SECONDS."""
         error = self._sink_errors.pop(ended.source_id, None) or ended.error
         seconds = JOIN_SECONDS if self._give_up_at is None else self._give_up_at - time.monotonic()
         self._conclude(ended, self._sources.end(ended.source_id, seconds) if error is None else error)
         self._on_settled()
 
     def end_early(self, source_id: str) -> SourceEnded:
-        """Return the end of a source that never got to its own: with the run's failure, or interrupted."""
+        """Return the end marker of a source that did not reach its own.
+
+        It has the run's failure, or is interrupted if there is none.
+        """
         decoded = self._sources.frames_decoded(source_id)
         return SourceEnded(source_id, decoded, error=self.failure, interrupted=self.failure is None)
 
     def stopped(self, failure: StageFailed | None = None) -> None:
-        """Nothing more will be written: sources without an outcome never got to their end."""
+        """Settle the sources without an outcome: nothing more will be written.
+
+        Waits for their readers, at most SETTLE_SECONDS.
+        """
         try:
             if failure is not None:
                 self.fail(failure)

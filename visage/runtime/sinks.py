@@ -1,4 +1,4 @@
-"""The sink thread: writes every source's observations and, at a source's end, makes its outputs whole.
+"""The sink thread: writes every source's observations and, at a source's end, completes its outputs.
 
 A sink that fails takes only its own source with it. If the pipeline fails upstream, what has arrived is still written
 and marked as incomplete; if it is aborted, unfinished outputs are abandoned.
@@ -26,26 +26,26 @@ OpenSinks: TypeAlias = Callable[[VideoInfo], Sequence[Sink]]
 
 
 class SinkListener(Protocol):
-    """What the sink thread reports; `visage.runtime.settlement` listens. Called on that thread."""
+    """Is told what the sink thread does; `visage.runtime.settlement` listens. Called on that one thread."""
 
     def frame_done(self, observation: Observation, tracks: TrackLog) -> None:
-        """Take note of a frame that has been written; `tracks` has its source's so far."""
+        """Note that a frame has been written; `tracks` is its source's log so far."""
 
     def source_failed(self, source_id: str, error: BaseException) -> None:
-        """Take note that a sink failed; the source's remaining items will be discarded."""
+        """Note that a sink raised `error`; the source's remaining items will be discarded."""
 
     def source_ended(self, ended: SourceEnded) -> None:
-        """Take note that the source's outputs are durable, or its failure is known."""
+        """Note that the source's outputs are durable, or that its failure is known."""
 
     def end_early(self, source_id: str) -> SourceEnded:
-        """Return the end marker of a source whose own did not come, because a stage failed."""
+        """Return the end marker of a source whose own did not come, because a stage raised an error."""
 
     def stopped(self, failure: StageFailed | None) -> None:
-        """Take note of the thread's end; `failure` is why it could not go on."""
+        """Note the thread's end; `failure` is why it could not go on, None if it was stopped in order."""
 
 
 class SinkWorker:
-    """Owns the open sinks of all sources."""
+    """The sink thread; owns the open sinks of all sources and closes or abandons them."""
 
     def __init__(self, *, inlet: BoundedQueue[SinkItem], open_sinks: OpenSinks, listener: SinkListener) -> None:
         """`open_sinks` makes a source's sinks, not yet opened."""
@@ -56,11 +56,11 @@ class SinkWorker:
         self._thread = threading.Thread(target=self._run, name="sink")
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; `join` waits for its end."""
         self._thread.start()
 
     def join(self, timeout_seconds: float) -> bool:
-        """Wait for the thread; says whether it has ended."""
+        """Wait at most `timeout_seconds` for the thread; returns whether it has ended."""
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()

@@ -29,8 +29,8 @@ class RunningSource:
     """Decodes one source on a thread of its own.
 
     Attributes:
-        info: once it is open.
-        is_given_up: its thread hangs, and nobody waits for it any more.
+        info: None until the source is open.
+        is_given_up: its thread hangs, and is no longer waited for.
     """
 
     def __init__(self, source_id: str, frames: FrameSource, inbox: Inbox[SourceItem]) -> None:
@@ -51,16 +51,16 @@ class RunningSource:
 
     @property
     def state(self) -> SourceState:
-        """Where it is in its life."""
+        """The present state. Safe from any thread."""
         return self._state.current
 
     @property
     def waits_for_room(self) -> bool:
-        """Whether the pipeline holds it up."""
+        """Whether its thread waits for room in its full inbox."""
         return self._inbox.holds_up
 
     def start(self) -> None:
-        """Begin to decode, unless it was settled meanwhile. A source interrupted before does not open its input."""
+        """Start decoding, unless it was settled meanwhile. A source interrupted before does not open its input."""
         if self._state.advance_from(SourceState.OPENING, SourceState.PENDING):
             self._started_at = time.monotonic()
             self._thread.start()
@@ -80,20 +80,26 @@ class RunningSource:
         return not self._thread.is_alive()
 
     def end(self, timeout_seconds: float) -> bool:
-        """Wait for the decode thread, then give it up; says whether it has ended or nobody waits for it any more."""
+        """Wait at most `timeout_seconds` for the decode thread, then give it up.
+
+        Returns False if it was given up by this call.
+        """
         if self.is_given_up or self.join(timeout_seconds):
             return True
         self.give_up()
         return False
 
     def give_up(self) -> None:
-        """End it for a decode thread that does not: that will free what it holds when it wakes. No more frames come."""
+        """End the source in place of a decode thread that hangs; no more frames come.
+
+        The thread closes what it owns when it wakes.
+        """
         if self._state.advance_from(SourceState.FINISHING, SourceState.OPENING, SourceState.RUNNING):
             self.is_given_up = True
             self._put_last(None)
 
     def count(self, observation: Observation, tracks: TrackLog) -> None:
-        """Count a frame that has reached the sinks; called by the sink thread."""
+        """Count a frame that has reached the sinks; called on one thread, the sinks'."""
         self._tally.count(observation, tracks)
 
     def settle(self, state: SourceState, error: BaseException | None = None) -> Outcome | None:
@@ -193,17 +199,17 @@ class SourceStatistics:
     """A source at one moment.
 
     Attributes:
-        frames_decoded: left the decoder, looked at or not.
+        frames_decoded: left the decoder, detected or not.
         frames_done: reached the sinks.
         frames_dropped: dropped because the pipeline was behind (live sources only): the oldest of a full inbox, or new
-            ones that found no buffer.
+            ones for which no buffer was free.
         faces: seen so far.
         frames_looked_at: of those done, the ones that the detector has seen; in the rest faces were followed.
-        tracks: begun so far, how long they lasted, and how often one may have gone over to another person.
-        frame_count: frames in the whole source, where known.
+        tracks: started so far, how long they lasted, and how often one may have changed to another person.
+        frame_count: number of frames in the whole source; None if unknown.
         pts_seconds: time of the last frame done.
         seconds_running: since it was opened, until now or its end.
-        frames_refused: of those dropped, the ones that found no buffer.
+        frames_refused: of those dropped, the ones for which no buffer was free.
     """
 
     source_id: str

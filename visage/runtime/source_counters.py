@@ -9,7 +9,7 @@ __all__ = ["SourceCounters"]
 
 
 class SourceCounters:
-    """Counts a source's observations.
+    """Counts a source's observations. Written by one thread, read by any.
 
     Attributes:
         frames_done: written to all sinks.
@@ -28,7 +28,7 @@ class SourceCounters:
 
     @property
     def tracks(self) -> TrackStatistics:
-        """Begun and ended so far."""
+        """Tracks started and ended so far."""
         return TrackStatistics() if self._tracks is None else self._tracks.statistics()
 
     def count(self, observation: Observation, tracks: TrackLog) -> None:

@@ -23,7 +23,10 @@ __all__ = ["SourceTable"]
 
 
 class SourceTable:
-    """Sources by name, in the order in which they were added. Implements `visage.runtime.settlement.SourceBook`."""
+    """Sources by name, in the order in which they were added. Implements `visage.runtime.settlement.SourceBook`.
+
+    Safe from any thread.
+    """
 
     def __init__(self, *, concurrent: int) -> None:
         """`concurrent`: most sources that run at once; the others wait for their turn."""
@@ -45,18 +48,18 @@ class SourceTable:
 
     @property
     def summary(self) -> str:
-        """How many there are and have ended, for a `repr`."""
+        """How many sources there are and how many have ended, for a `repr`."""
         return f"{len(self._sources)} sources, {len(self._outcomes)} ended"
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
-        """How each source that has ended did so."""
+        """A copy of the outcomes of the sources that have ended, by id."""
         with self._lock:
             return dict(self._outcomes)
 
     @property
     def is_done(self) -> bool:
-        """Whether no more will come and all have ended."""
+        """Whether no more sources will be added and all have ended."""
         with self._lock:
             return not self._is_open and len(self._outcomes) == len(self._sources)
 
@@ -74,7 +77,7 @@ class SourceTable:
             self._waiting.append(source)
 
     def close(self) -> None:
-        """Take no more."""
+        """Accept no more sources. Idempotent; safe from any thread."""
         with self._lock:
             self._is_open = False
 
@@ -84,16 +87,16 @@ class SourceTable:
             return list(self._sources.values())
 
     def unsettled(self) -> list[RunningSource]:
-        """Those without an outcome."""
+        """Return the sources without an outcome."""
         with self._lock:
             return [source for name, source in self._sources.items() if name not in self._outcomes]
 
     def unsettled_ids(self) -> list[str]:
-        """Names of those without an outcome."""
+        """Return the ids of the sources without an outcome."""
         return [source.source_id for source in self.unsettled()]
 
     def count(self, observation: Observation, tracks: TrackLog) -> None:
-        """Count a frame that has been written."""
+        """Count a frame that has been written. Raises KeyError for a source that was not added."""
         self._sources[observation.source_id].count(observation, tracks)
 
     def interrupt(self, source_id: str) -> None:
@@ -105,7 +108,10 @@ class SourceTable:
         return self[source_id].statistics().frames_decoded
 
     def end(self, source_id: str, timeout_seconds: float) -> Exception | None:
-        """Wait for a decode thread, then give it up; return what is to be said of one that did not end."""
+        """Wait at most `timeout_seconds` for a decode thread, then give it up.
+
+        Returns an error if it was given up by this call, else None. Raises KeyError for a source that was not added.
+        """
         if self[source_id].end(timeout_seconds):
             return None
         return RuntimeError(f"the decode thread of {source_id} did not end")
@@ -119,21 +125,21 @@ class SourceTable:
         return outcome
 
     def take_startable(self) -> list[RunningSource]:
-        """As many waiting sources as there are decoders free; they wait no more."""
+        """Remove as many waiting sources as decoders are free, and return them for the caller to start."""
         with self._lock:
             active = len(self._sources) - len(self._waiting) - len(self._outcomes)
             count = max(0, min(self._concurrent - active, len(self._waiting)))
             return [self._waiting.popleft() for _ in range(count)]
 
     def take_waiting(self) -> list[RunningSource]:
-        """All that wait; they will not be started."""
+        """Remove all waiting sources and return them; they will not be started."""
         with self._lock:
             waiting = list(self._waiting)
             self._waiting.clear()
         return waiting
 
     def withdraw(self, source: RunningSource) -> bool:
-        """Let a source wait no more; says whether it did."""
+        """Remove a source from those that wait; returns whether it was waiting."""
         with self._lock:
             is_waiting = source in self._waiting
             if is_waiting:
@@ -148,6 +154,6 @@ class SourceTable:
         return outcome
 
     def snapshot(self) -> tuple[list[RunningSource], SourceTotals]:
-        """Every source, and what the forgotten ones counted, of one moment."""
+        """Return every source, and the counters of the forgotten ones, at the same moment."""
         with self._lock:
             return list(self._sources.values()), self._forgotten

@@ -38,7 +38,7 @@ class PipelineState(Enum):
 
     @classmethod
     def active(cls) -> tuple[PipelineState, ...]:
-        """Return the states in which something is in flight."""
+        """Return the states in which frames are in flight."""
         return cls.RUNNING, cls.DRAINING, cls.ABORTING
 
 

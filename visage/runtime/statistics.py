@@ -1,4 +1,4 @@
-"""What a pipeline says of itself: counters of its sources, stages and queues at one moment."""
+"""Counters of a pipeline's sources, stages and queues at one moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From any thread to the task that waits: `set` on the one, `wait` in the event loop of the other."""
+"""Wakes a waiting task from any thread: `set` on the one side, `wait` in the event loop on the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ __all__ = ["Wake"]
 
 
 class Wake:
-    """A flag that one task waits for, again and again; if set while it does not wait, it is remembered once."""
+    """A flag that one task waits for, again and again; set while it does not wait, it is remembered once.
+
+    `set` is safe from any thread.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None

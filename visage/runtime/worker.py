@@ -1,4 +1,4 @@
-"""A stage on a thread: take a batch, process it, pass it on, markers in their places."""
+"""A stage on a thread: take a batch, process it, pass it on, with markers in their places."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StageWorker(Generic[In]):
         self._thread.start()
 
     def close_unstarted(self) -> None:
-        """Close the stage of a worker that was never started; otherwise its thread does."""
+        """Close the stage of a worker that was never started; otherwise its thread closes it."""
         self._stage.close()
 
     def join(self, timeout_seconds: float) -> bool:
@@ -122,7 +122,7 @@ class StageStatistics:
     Attributes:
         batches: calls of `process`.
         items: frames in them.
-        seconds_busy: time in `process`, without that of the stages inside.
+        seconds_busy: seconds in `process`, without those of the inner stages.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How long to wait before trying again: twice as long each time, and never together with all the others."""
+"""How long to wait before trying again: twice as long after each failure, with jitter so that clients spread out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ __all__ = ["Backoff"]
 
 
 class Backoff:
-    """Waits that grow from `first_seconds` to `most_seconds`, each shortened by up to half at random."""
+    """Waits that double from `first_seconds` to at most `most_seconds`, each shortened at random by up to half.
+
+    For one thread at a time.
+    """
 
     def __init__(self, first_seconds: float, most_seconds: float, *, seed: int | None = None) -> None:
         self._first_seconds = first_seconds
@@ -18,15 +21,15 @@ class Backoff:
 
     @property
     def failures(self) -> int:
-        """In a row, so far."""
+        """Failures in a row: the calls of `next_seconds` since the last `reset`."""
         return self._failures
 
     def next_seconds(self) -> float:
-        """It has failed once more: how long to wait now."""
+        """Count a failure and return how many seconds to wait before the next attempt."""
         longest = min(self._most_seconds, self._first_seconds * 2.0 ** min(self._failures, 30))
         self._failures += 1
         return longest * self._random.uniform(0.5, 1.0)
 
     def reset(self) -> None:
-        """It works again."""
+        """Start over after a success: the next wait is the first again."""
         self._failures = 0

@@ -1,7 +1,6 @@
-"""Where events go from the pipeline: to the journal, to the outbox for receivers over a network, and to whoever
-listens in this process.
+"""Delivers events from the pipeline to the journal, to the outbox of network receivers and to local listeners.
 
-Called on the sink thread: quick, never raises, never waits for a receiver.
+Called on the sink thread: it is quick, never raises and never waits for a receiver.
 """
 
 from __future__ import annotations
@@ -22,7 +21,10 @@ logger = logging.getLogger(__name__)
 
 
 class EventBus:
-    """Hands each event to all that want it."""
+    """Delivers each event to the journal, to the receivers that want its type and to every listener.
+
+    Safe from any thread. The journal and the outbox stay the caller's to close.
+    """
 
     def __init__(
         self, *, journal: Journal | None, outbox: Outbox, receivers: Mapping[str, frozenset[str] | None]
@@ -39,7 +41,7 @@ class EventBus:
         self._counts: Counter[EventType] = Counter()
 
     def publish(self, event: ServiceEvent) -> None:
-        """From any thread."""
+        """Deliver an event. Never raises: a full disk or a failing listener is logged. Safe from any thread."""
         line = event.to_json()
         with self._lock:
             self._counts[event.type] += 1
@@ -59,7 +61,11 @@ class EventBus:
                 logger.exception("a listener failed")
 
     def subscribe(self, listener: Callable[[ServiceEvent], None]) -> Callable[[], None]:
-        """Have it called for every event, on whatever thread; it must not block. Returns what ends that."""
+        """Call `listener` with every event from now on; returns a function that ends this.
+
+        The listener runs on whatever thread publishes, so it must not block. What it raises is logged. The function
+        returned may be called more than once, from any thread.
+        """
         with self._lock:
             self._listeners.append(listener)
 
@@ -71,6 +77,6 @@ class EventBus:
         return unsubscribe
 
     def counts(self) -> dict[EventType, int]:
-        """Events so far, by type."""
+        """Return the number of events published so far, by type."""
         with self._lock:
             return dict(self._counts)

@@ -78,21 +78,21 @@ class CameraManager:
             return name in self._cameras and not self._cameras[name].is_removed
 
     def names(self) -> list[str]:
-        """Of all cameras."""
+        """Return the names of all cameras, in the order they were added, without those that are being removed."""
         with self._lock:
             return [name for name, camera in self._cameras.items() if not camera.is_removed]
 
     def config(self, name: str) -> CameraConfig:
-        """Raises SourceUnknown."""
+        """Return a camera's configuration, the next one if it is about to change. Raises SourceUnknown."""
         with self._lock:
             camera = self._get(name)
             return camera.next_config or camera.config
 
     def add(self, name: str, config: CameraConfig, *, admit: Admit | None = None) -> None:
-        """Begin with a camera. Raises SourceTaken.
+        """Add a camera and start it if it is to run now. Raises SourceTaken.
 
         Args:
-            admit: what to open instead, asked before every connection. Raises SourceError.
+            admit: called before every connection; returns the address to open instead. Raises SourceError.
         """
         with self._lock:
             leaving = self._cameras.get(name)
@@ -111,7 +111,7 @@ class CameraManager:
         self.reconcile()
 
     def change(self, name: str, config: CameraConfig) -> None:
-        """Give a camera another configuration: it is opened anew. Raises SourceUnknown."""
+        """Give a camera another configuration, which interrupts it and opens it anew. Raises SourceUnknown."""
         with self._lock:
             camera = self._get(name)
             camera.timetable = Timetable.parse(config.schedule)
@@ -121,13 +121,13 @@ class CameraManager:
         self.reconcile()
 
     def pause(self, name: str) -> None:
-        """Read no more of it until `resume`. Raises SourceUnknown."""
+        """Stop reading a camera until `resume`; without effect on one that is paused. Raises SourceUnknown."""
         with self._lock:
             self._get(name).is_paused = True
         self.reconcile()
 
     def resume(self, name: str) -> None:
-        """Raises SourceUnknown."""
+        """Let a paused camera run again, without waiting for its backoff. Raises SourceUnknown."""
         with self._lock:
             camera = self._get(name)
             camera.is_paused = False
@@ -135,7 +135,7 @@ class CameraManager:
         self.reconcile()
 
     def remove(self, name: str) -> None:
-        """Stop it and forget it. Raises SourceUnknown."""
+        """Stop a camera and forget it once its session has ended. Raises SourceUnknown."""
         with self._lock:
             camera = self._get(name)
             camera.is_removed = True
@@ -147,12 +147,15 @@ class CameraManager:
         self.reconcile()
 
     def close(self) -> None:
-        """Start none any more."""
+        """Start no more cameras. Those that run are the pipeline's owner to stop."""
         with self._lock:
             self._is_closed = True
 
     def reconcile(self) -> None:
-        """Start and interrupt cameras as required, and publish changed states."""
+        """Start and interrupt cameras as required, and publish changed states.
+
+        Safe from any thread; one call acts at a time.
+        """
         now = datetime.now()  # schedules are in local time
         # One at a time: what is being started must be there before another call stops it.
         with self._acting:
@@ -160,7 +163,10 @@ class CameraManager:
         self._tell()
 
     def ended(self, outcome: Outcome) -> bool:
-        """The pipeline has settled a source; says whether it is one of these. Called on the pipeline's threads."""
+        """Take in that the pipeline has settled a source; returns False if it is none of these cameras.
+
+        Called on the pipeline's threads.
+        """
         name = outcome.source_id
         with self._lock:
             camera = self._cameras.get(name)
@@ -179,7 +185,7 @@ class CameraManager:
         return True
 
     def readings(self) -> list[CameraReport]:
-        """All cameras now."""
+        """Return the state and counters of every camera, in the order they were added. Safe from any thread."""
         statistics = self._statistics()
         now = datetime.now()  # schedules are in local time
         with self._lock:
@@ -187,7 +193,7 @@ class CameraManager:
             return [camera.reading(name, statistics.get(name), now) for name, camera in cameras]
 
     def sample(self) -> None:
-        """Take a reading of the rates; called every second or so."""
+        """Record how many frames each camera has delivered, for the rates in `readings`; called about every second."""
         statistics = self._statistics()
         with self._lock:
             for name, camera in self._cameras.items():

@@ -1,4 +1,4 @@
-"""One camera as the desk keeps it: what is wanted of it, what it does, what went through."""
+"""The record of one camera: what is wanted of it, what it does, and its counters."""
 
 from __future__ import annotations
 
@@ -88,16 +88,16 @@ class CameraRecord:
     samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=FPS_SAMPLES))
 
     def is_wanted(self, now: datetime) -> bool:
-        """Whether it is to run at this local time."""
+        """Return whether the camera is to run at `now`, a local time: not paused, not removed and within its hours."""
         return not self.is_paused and not self.is_removed and self.timetable.is_on(now)
 
     @property
     def hangs(self) -> bool:
-        """Whether it was interrupted and does not end."""
+        """Whether it was interrupted more than ANSWER_SECONDS ago and still has not ended."""
         return self.interrupted_at is not None and time.monotonic() - self.interrupted_at > ANSWER_SECONDS
 
     def fail(self, reason: str) -> None:
-        """Begin it again, but later each time."""
+        """Record why its session failed; it is started again after the next wait of its backoff, in seconds."""
         self.failure = reason
         self.retry_at = time.monotonic() + self.backoff.next_seconds()
 
@@ -107,7 +107,11 @@ class CameraRecord:
         self.retry_at = 0.0
 
     def end(self, statistics: SourceStatistics | None) -> None:
-        """Its session in the pipeline is over; `statistics` of it."""
+        """Note that its session in the pipeline is over and add the session's counters to the camera's.
+
+        Args:
+            statistics: of the session; None if the pipeline has none, which leaves the counters as they are.
+        """
         if statistics is not None and self.source is not None:
             self.before.add(statistics, self.source.status)
         if self.running_since is not None and time.monotonic() - self.running_since >= STABLE_SECONDS:
@@ -116,7 +120,10 @@ class CameraRecord:
         self.samples.clear()
 
     def state(self, now: datetime) -> tuple[str, str]:
-        """Its state and the reason for it."""
+        """Return the camera's state and the reason for it, which may be empty.
+
+        The state is one of `visage.observe.service_metrics.CAMERA_STATES`. `now` is a local time, as schedules are.
+        """
         if self.is_paused:
             return "paused", "paused by request"
         if not self.timetable.is_on(now):
@@ -128,7 +135,12 @@ class CameraRecord:
         return ("failed", self.failure) if self.failure else ("waiting", "")
 
     def reading(self, name: str, statistics: SourceStatistics | None, now: datetime) -> CameraReport:
-        """Everything of it now; `statistics` of its session in the pipeline, if it has one."""
+        """Return the state and all counters, those of the running session included.
+
+        Args:
+            statistics: of the running session; None between sessions.
+            now: local time.
+        """
         state, reason = self.state(now)
         counts = replace(self.before)
         if statistics is not None and self.source is not None:

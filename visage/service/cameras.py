@@ -42,7 +42,10 @@ logger = logging.getLogger(__name__)
 
 
 class CameraSource:
-    """Implements `stages.contract.FrameSource` with one connection after another."""
+    """Implements `stages.contract.FrameSource` with one connection after another.
+
+    It owns its current connection, and closes it before it opens the next one and in `close`.
+    """
 
     def __init__(
         self,
@@ -84,16 +87,18 @@ class CameraSource:
 
     @property
     def status(self) -> CameraStatus:
-        """From any thread."""
+        """The state of the connection. Safe from any thread."""
         return replace(self._status, frames_capped=self._capped)
 
     @property
     def frames_decoded(self) -> int:
+        """Frames decoded in all connections so far. Safe from any thread."""
         with self._lock:
             return self._frames_before + (0 if self._current is None else self._current.frames_decoded)
 
     @property
     def frames_dropped(self) -> int:
+        """Frames dropped in all connections so far. Safe from any thread."""
         with self._lock:
             return self._dropped_before + (0 if self._current is None else self._current.frames_dropped)
 
@@ -105,7 +110,10 @@ class CameraSource:
         return info
 
     def frames(self) -> Iterator[Frame]:
-        """The frames of all connections, until `interrupt`."""
+        """Yield the frames of all connections until `interrupt`; the consumer owns each and releases it.
+
+        A lost connection is not raised: it is reported in `status` and tried again after a wait.
+        """
         while not self._is_interrupted.is_set():
             source = self._current
             if source is None:
@@ -132,7 +140,7 @@ class CameraSource:
             current.interrupt()
 
     def close(self) -> None:
-        """Free the connection."""
+        """Close the connection. Safe to call more than once, by the thread that iterates."""
         self._disconnect()
         self._note(CameraState.STOPPED, "")
 
@@ -212,7 +220,7 @@ class CameraSource:
 
 
 class CameraState(Enum):
-    """What a camera's connection does."""
+    """What the connection of a camera is doing."""
 
     CONNECTING = "connecting"
     RUNNING = "running"
@@ -222,12 +230,12 @@ class CameraState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CameraStatus:
-    """A camera's connection at one moment.
+    """The connection of a camera at one moment.
 
     Attributes:
-        reason: why it is not running; without credentials.
+        reason: why it is not running, without credentials; empty if it is.
         reconnects: connections made after the first.
-        frames_capped: dropped for being above the rate that was asked for.
+        frames_capped: frames dropped because they exceeded `fps_cap`.
     """
 
     state: CameraState

@@ -63,7 +63,10 @@ logger = logging.getLogger(__name__)
 
 
 class Daemon:
-    """Everything that runs for months. A context manager: made by `__init__`, run by `run`, freed by `__exit__`."""
+    """The daemon behind `visage serve`: a context manager that owns all its parts.
+
+    `__init__` locks the state folder, `run` serves until `stop`, `__exit__` closes everything.
+    """
 
     def __init__(
         self,
@@ -208,7 +211,10 @@ class Daemon:
             raise self.pipeline.failure
 
     def stop(self) -> None:
-        """In the event loop: drain and end `run`; called again: drop what is in flight."""
+        """Drain the pipeline and end `run`; a second call drops the frames in flight.
+
+        In the event loop's thread only.
+        """
         if self._stopping.is_set():
             self._is_aborting = True
             self.pipeline.abort()
@@ -230,11 +236,15 @@ class Daemon:
         return changes
 
     def problem(self) -> str:
-        """Why frames do not go through; empty if they do."""
+        """Return why frames do not get through; empty if they do. Safe from any thread."""
         return "stopping" if self._stopping.is_set() else self._health.problem()
 
     def to_bgr(self, picture: Picture, source_id: str, *, max_width: int | None = None) -> NDArray[np.uint8]:
-        """A picture as it may be shown: privacy masks are black. For sinks, on their thread."""
+        """Return a picture as it may be shown, with privacy masks blacked out: uint8 (H, W, 3), BGR.
+
+        Args:
+            max_width: in pixels; wider pictures are scaled down to it. None keeps the size.
+        """
         areas = self._regions.areas(source_id)
         image = self.platform.to_bgr(picture, max_width)
         return image if areas is None else areas.black_out(image)
@@ -287,10 +297,13 @@ class Daemon:
 
 
 class WebService(Protocol):
-    """What the daemon needs of the web server."""
+    """The part of the web server that the daemon uses; the daemon calls both methods in its event loop."""
 
     async def run(self) -> None:
-        """Serve until `stop`."""
+        """Serve until `stop`. The address was bound before."""
 
     def stop(self) -> None:
-        """End streams, answer no more."""
+        """End open streams and accept no more requests, so that `run` returns.
+
+        Safe from any thread and to call twice.
+        """

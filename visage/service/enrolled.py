@@ -18,14 +18,17 @@ class EnrolledPeople(Protocol):
     """The part of `visage.people.Gallery` that the service needs."""
 
     def person_ids(self) -> Set[str]:
-        """Return the ids of everyone who is enrolled; quick."""
+        """Return the ids of everyone who is enrolled. Quick: called for every event, on any thread."""
 
     def person_name(self, person_id: str) -> str:
         """Return a person's name. Raises NoSuchPerson."""
 
 
 def without_forgotten(body: str, known: Set[str]) -> str:
-    """Return an event's JSON, with its person unnamed where the id is not known; the same text where it is."""
+    """Return an event's JSON without its person's name if that person's id is not in `known`, otherwise the same text.
+
+    Raises ValueError if `body` is not JSON.
+    """
     record: dict[str, JsonValue] = json.loads(body)
     person = record.get("person")
     if not isinstance(person, dict) or person.get("id") is None or person["id"] in known:

@@ -1,4 +1,4 @@
-"""What can go wrong in the service.
+"""The service's errors.
 
 ServiceError
 ├── StateInUse          another daemon has this state folder
@@ -14,24 +14,24 @@ __all__ = ["RestartNeeded", "ServiceError", "SourceTaken", "SourceUnfit", "Sourc
 
 
 class ServiceError(Exception):
-    """Root of the tree."""
+    """Root of the service's errors: catching it catches every one below."""
 
 
 class StateInUse(ServiceError):
-    """Another daemon has this state folder."""
+    """Raised at start when another daemon holds the lock of the state folder."""
 
 
 class SourceTaken(ServiceError):
-    """A source of this name exists."""
+    """Raised when a source is added under a name that another source has."""
 
 
 class SourceUnknown(ServiceError, LookupError):
-    """There is no source of this name."""
+    """Raised when no source has the given name."""
 
 
 class SourceUnfit(ServiceError):
-    """The source's state or kind does not allow this."""
+    """Raised when a source's state or kind does not allow the operation."""
 
 
 class RestartNeeded(ServiceError):
-    """The configuration changed where a running daemon can't follow."""
+    """Raised by a reload that changes a section which a running daemon can't apply."""

@@ -1,4 +1,4 @@
-"""What happens, told to everybody who wants it: owns the journal, the outbox, the bus and what sends over a network.
+"""Publishes events: owns the journal, the outbox, the bus and the tasks that send over a network.
 
 Sinks for every source come from here, and the states of cameras go through here. Nothing in this waits for a receiver:
 whoever is away finds the events in the outbox.
@@ -101,11 +101,14 @@ class EventDispatcher:
             self._owned = owned.pop_all()
 
     def close(self) -> None:
-        """Bring everything to disk."""
+        """Write everything to disk and close the journal and the outbox. The tasks of `senders` must have ended."""
         self._owned.close()
 
     def senders(self) -> list[Callable[[], Coroutine[object, object, None]]]:
-        """Tasks that empty the outbox until they are cancelled."""
+        """Return the tasks that empty the outbox, one for each receiver; each runs until it is cancelled.
+
+        They survive sqlite3.Error, such as a full disk, with growing waits; any other error is a bug and is raised.
+        """
         tasks: dict[str, Callable[[], Coroutine[object, object, None]]] = {
             f"webhook {name}": sender.run for name, sender in self._webhooks.items()
         }
@@ -116,7 +119,7 @@ class EventDispatcher:
         return [keep_running(name, task, after=(sqlite3.Error,)) for name, task in tasks.items()]
 
     async def flush(self, seconds: float) -> None:
-        """Let receivers that are there have the last events; the rest waits on disk."""
+        """Wait at most `seconds` until every receiver has its events; what is left stays in the outbox on disk."""
         with anyio.move_on_after(seconds):
             while any(self.outbox.depths().values()):  # noqa: ASYNC110  # bounded, and nothing tells of the last one
                 await anyio.sleep(0.05)
@@ -138,7 +141,7 @@ class EventDispatcher:
 
     @property
     def needs_pixels(self) -> bool:
-        """Whether sinks of cameras read pictures."""
+        """Whether the sinks of cameras read pixels: True if pictures are published by MQTT."""
         return self._mqtt is not None and self._mqtt.wants_pictures
 
     def camera_sink(self, name: str, *, to_bgr: Callable[[Picture], NDArray[np.uint8]] | None = None) -> Sink:
@@ -170,22 +173,28 @@ class EventDispatcher:
         return sink
 
     def file_sink(self, name: str, job: Job) -> Sink:
-        """For a file: its events have the same ids when it is worked on again."""
+        """Return the sink that publishes a file's events; their ids are the same if the file is analysed again.
+
+        The pipeline opens and closes it.
+        """
         return TrackEventSink(EventFactory(name, "file", f"{job.content}/{job.settings}"), self._publish)
 
     def camera_state(self, name: str, state: str, reason: str) -> None:
-        """Publish a camera's new state."""
+        """Publish a camera's new state. Safe from any thread."""
         factory = self._factories.setdefault(name, EventFactory(name, "camera", self._boot))
         self.bus.publish(factory.source_state(state, reason, time.time()))
 
     def camera_lost(self, name: str, connection: int) -> None:
-        """A camera's connection, numbered from 1, is lost: no one is in its view until the next."""
+        """End the tracks in view of a camera that lost its connection; connections are numbered from 1.
+
+        Safe from any thread.
+        """
         session = self._sessions.get(name)
         if session is not None:
             session.lose(connection)
 
     def camera_gone(self, name: str) -> None:
-        """A camera is watched no more."""
+        """Publish that a camera was removed, and forget what was kept for it."""
         self.camera_state(name, REMOVED, "")
         self._factories.pop(name, None)
         self._latencies.pop(name, None)
@@ -197,7 +206,7 @@ class EventDispatcher:
         return sum(recent) / len(recent) if recent else None
 
     def rejected(self) -> dict[str, int]:
-        """Events that webhooks refused for good, by name."""
+        """Return the number of events that each webhook refused for good, by its name."""
         return {name: sender.rejected for name, sender in self._webhooks.items()}
 
     def _publish(self, event: ServiceEvent) -> None:

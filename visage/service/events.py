@@ -56,7 +56,7 @@ class ServiceEvent:
     data: dict[str, JsonValue] = field(default_factory=dict)
 
     def record(self) -> dict[str, JsonValue]:
-        """As the module says."""
+        """Return the event as a dictionary in the schema of this module, `time` in UTC to the millisecond."""
         time = self.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return {
             "schema": SCHEMA,
@@ -69,12 +69,15 @@ class ServiceEvent:
         }
 
     def to_json(self) -> str:
-        """One line."""
+        """Return `record` as one line of JSON without a line break. Raises ValueError for NaN or infinity."""
         return json.dumps(self.record(), separators=(",", ":"), allow_nan=False)
 
 
 class EventFactory:
-    """Makes the events of one session of a source: one file's content, or one run of the daemon with a camera."""
+    """Makes the events of one session of a source: one file's content, or one run of the daemon with a camera.
+
+    The same session, track and turn give the same event id, so that receivers can drop repeats.
+    """
 
     def __init__(self, source_id: str, kind: SourceKind, session: str) -> None:
         """`session` makes ids: the same session gives the same ids again."""
@@ -83,13 +86,17 @@ class EventFactory:
         self._namespace = uuid.uuid5(uuid.NAMESPACE_URL, f"visage:{session}")
 
     def track_started(self, observation: Observation, row: int, track_id: int) -> ServiceEvent:
-        """The face at `row` begins a track."""
+        """Return the event that a track begins with the face at `row`, counted from 0, of `observation`."""
         return self._of_track("track_started", observation, row, track_id, None, 0)
 
     def track_identified(
         self, observation: Observation, row: int, track_id: int, identity: Identity, turn: int
     ) -> ServiceEvent:
-        """The track of the face at `row` has a name; `turn` counts how often it got another."""
+        """Return the event that the track of the face at `row` was identified.
+
+        Args:
+            turn: how often the track was identified before, from 0; part of the event's id.
+        """
         return self._of_track("track_identified", observation, row, track_id, identity, turn)
 
     def track_ended(self, summary: TrackSummary, at_seconds: float) -> ServiceEvent:
@@ -109,7 +116,7 @@ class EventFactory:
         return self._event("track_ended", f"track_ended/{summary.track_id}", at_seconds, data)
 
     def source_state(self, state: str, reason: str, at_seconds: float) -> ServiceEvent:
-        """The source is in another state."""
+        """Return the event that the source changed its state, at `at_seconds` since the epoch."""
         return self._event("source_state", f"source_state/{at_seconds}", at_seconds, {"state": state, "reason": reason})
 
     def _of_track(

@@ -1,4 +1,4 @@
-"""All watched folders: one task each, started and ended as the configuration says."""
+"""All watched folders: one task each, started and ended as the configuration changes."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ class FolderManager:
         return name in self._configs
 
     def config(self, name: str) -> FolderConfig:
-        """Raises SourceUnknown."""
+        """Return a folder's configuration. Raises SourceUnknown."""
         try:
             return self._configs[name]
         except KeyError:
             raise SourceUnknown(f"there is no source {name!r}") from None
 
     def configs(self) -> dict[str, FolderConfig]:
-        """All folders."""
+        """Return a copy of all folders' configurations, by name."""
         return dict(self._configs)
 
     def set(self, name: str, config: FolderConfig | None) -> None:
-        """Watch a folder, watch it in another way, or (None) no more. Its queued files stay queued."""
+        """Watch a folder with this configuration, or stop watching it (None). Files that are queued stay queued."""
         with self._lock:  # readers take the dictionary as it is: it is replaced, never changed
             configs = dict(self._configs)
             if config is None:
@@ -69,13 +69,13 @@ class FolderManager:
         self._files.hold(name, held=True)
 
     def resume(self, name: str) -> None:
-        """Raises SourceUnknown."""
+        """Take new files of a paused folder again. Raises SourceUnknown."""
         self.config(name)
         self._paused.discard(name)
         self._files.hold(name, held=False)
 
     def readings(self) -> list[FolderStatus]:
-        """All folders now."""
+        """Return the state of every folder, in the configuration's order."""
         readings = []
         for name, config in self._configs.items():
             folder = self._running.get(name)
@@ -86,7 +86,7 @@ class FolderManager:
         return readings
 
     async def run(self) -> None:
-        """Watch what is to be watched, until cancelled."""
+        """Watch the configured folders until cancelled. To be run once, as a task in the daemon's event loop."""
         async with anyio.create_task_group() as group:
             while True:
                 configs = self._configs
@@ -128,7 +128,12 @@ class FolderManager:
 
 @dataclass(frozen=True, slots=True)
 class FolderStatus:
-    """A watched folder at one moment."""
+    """A watched folder at one moment.
+
+    Attributes:
+        state: `waiting`, `watching`, `unreachable` or `paused`.
+        reason: why it is not being watched; empty if it is.
+    """
 
     source_id: str
     state: str

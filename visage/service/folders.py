@@ -1,12 +1,12 @@
-"""A watched folder: gives every video in it once it has stopped growing, and again after each change.
+"""A watched folder: reports every video in it once it has stopped growing, and again after each change.
 
-What the kernel tells (`watchfiles`; on network mounts, asking) makes candidates; so does a look through the whole
-folder at the start and every `rescan_seconds`, because notices get lost. A candidate is given when its size and time
-have stayed the same for `settle_seconds`. The ledger behind knows what has been done; this keeps only what it has given
-with which size and time. A folder that is not there, such as a mount that was lost, is waited for, and when it is back
-everything in it is given again.
+A file becomes a candidate when the kernel reports a change (`watchfiles`; by polling on network mounts) or a scan of
+the whole folder finds it, at the start and every `rescan_seconds`, because notices get lost. A candidate is reported
+when its size and time have stayed the same for `settle_seconds`. The ledger knows what has been done; this class
+remembers only the size and time with which it reported each file. A missing folder, such as a lost mount, is waited
+for; when it is back, everything in it is reported again.
 
-Everything that asks the file system runs on worker threads, which a hanging mount may hold for as long as it likes.
+File system calls run on worker threads, which a hanging mount may block for any length of time.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ class WatchedFolder:
         return f"<WatchedFolder {self._config.path} {self.state.value}, {len(self._candidates)} candidates>"
 
     async def run(self, on_file: Callable[[FoundFile], Awaitable[None]]) -> None:
-        """Give files as they settle, until cancelled."""
+        """Call `on_file` for each file that has settled, until cancelled.
+
+        An unreachable folder is waited for, not raised.
+        """
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch)
             group.start_soon(self._rescan)
@@ -74,9 +77,10 @@ class WatchedFolder:
                 self._stop_watching.set()
 
     def scan(self) -> bool:
-        """Look through the whole folder; what has changed since it was given becomes a candidate.
+        """Scan the whole folder; each file that has changed since it was reported becomes a candidate.
 
-        Returns whether it is another folder than at the last look, such as a mount that came back.
+        Returns whether this is another folder than at the last scan, such as a mount that came back. Raises OSError if
+        it can't be read.
         """
         status = self._config.path.stat()
         listing = list(self._walk(self._config.path))
@@ -90,7 +94,7 @@ class WatchedFolder:
         return is_another
 
     def consider(self, path: Path) -> None:
-        """A file may be new or have changed."""
+        """Make a file a candidate if the patterns choose it and it is new or has changed. Never raises OSError."""
         if path in self._candidates or not self.wants(path):
             return
         seen = _look(path)
@@ -99,9 +103,9 @@ class WatchedFolder:
                 self._candidates[path] = _Candidate(*seen, since=self._now())
 
     def settled(self) -> list[FoundFile]:
-        """Candidates that have not changed for long enough, in the order of their names; they are given only once.
+        """Return the candidates that have not changed for `settle_seconds`, sorted by path; each is returned once.
 
-        Empty files are not: whoever made them has not begun.
+        Empty files are left out: their writer has not begun.
         """
         with self._lock:
             candidates = sorted(self._candidates.items())
@@ -121,12 +125,15 @@ class WatchedFolder:
         return ready
 
     def forget(self, path: Path) -> None:
-        """Give it again at the next look: it could not be taken."""
+        """Report a file again after the next scan, because it could not be taken."""
         with self._lock:
             self._given.pop(path, None)
 
     def wants(self, path: Path) -> bool:
-        """Whether the patterns choose this file. Never hidden or deleted ones, those still written, and results."""
+        """Return whether the patterns choose this file.
+
+        Never chosen are hidden and deleted files, those still being written and results.
+        """
         try:
             below = path.relative_to(self._config.path)
         except ValueError:
@@ -230,7 +237,7 @@ class WatchedFolder:
 
 
 class FolderState(Enum):
-    """What a watched folder does."""
+    """Whether a folder can be watched."""
 
     WATCHING = "watching"
     UNREACHABLE = "unreachable"
@@ -238,7 +245,7 @@ class FolderState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file that has stopped growing."""
+    """A file that has stopped growing: its size in bytes and its modification time in nanoseconds since the epoch."""
 
     path: Path
     size: int

@@ -1,4 +1,4 @@
-"""Whether frames go through: asked by readiness probes and by the watchdog."""
+"""Whether frames get through the pipeline, for readiness probes and the watchdog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STUCK_SECONDS = 60.0
 
 
 class Health:
-    """Watches a pipeline's progress. `problem` is to be asked now and then, from any thread."""
+    """Watches a pipeline's progress. `problem` is to be called now and then, from any thread."""
 
     def __init__(self, pipeline: Pipeline, *, now: Callable[[], float] = time.monotonic) -> None:
         self._pipeline = pipeline
@@ -21,7 +21,10 @@ class Health:
         self._progress = (0, now())
 
     def problem(self) -> str:
-        """Why frames do not go through; empty if they do."""
+        """Return why frames do not get through; empty if they do.
+
+        Frames that wait for more than STUCK_SECONDS without any coming through are a problem.
+        """
         if self._pipeline.failure is not None:
             return str(self._pipeline.failure)
         if self._pipeline.state is not PipelineState.RUNNING:

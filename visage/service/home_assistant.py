@@ -26,9 +26,9 @@ class Discovery:
     """Makes the payloads of one installation.
 
     Attributes:
-        prefix: Home Assistant's discovery prefix.
-        installation: the installation's id.
-        base: the topics of this installation begin with it.
+        prefix: Home Assistant's discovery prefix, by default `homeassistant`.
+        installation: the installation's id, part of every unique id.
+        base: the prefix of this installation's topics.
         pictures: whether pictures of recognised faces are published.
     """
 
@@ -38,7 +38,12 @@ class Discovery:
     pictures: bool = False
 
     def camera(self, level: str, name: str) -> dict[str, str]:
-        """Return topics and payloads of a camera; `level` is its part of topics."""
+        """Return the discovery topics of a camera with their payloads, JSON to be retained.
+
+        Args:
+            level: the camera's level in topics, of `MqttConfig.topic_level`.
+            name: shown in Home Assistant.
+        """
         topics = f"{self.base}/{level}"
         device: dict[str, object] = {
             "identifiers": [f"visage_{self.installation}_{level}"],
@@ -82,7 +87,7 @@ class Discovery:
         return payloads
 
     def person(self, person_id: str, name: str) -> dict[str, str]:
-        """Return the topic and payload of a person's presence in front of any camera."""
+        """Return the discovery topics, with their payloads, of a person's presence in front of any camera."""
         topic = f"{self.base}/people/{person_id}"
         device: dict[str, object] = {
             "identifiers": [f"visage_{self.installation}_person_{person_id}"],

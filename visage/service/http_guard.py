@@ -1,9 +1,9 @@
-"""A proxy inside the daemon through which FFmpeg reads HTTP sources that callers added; it connects only where allowed.
+"""A proxy in the daemon through which FFmpeg reads HTTP sources added by callers; it connects where allowed only.
 
 FFmpeg follows redirects, playlists, keys and manifests by itself. Through the proxy each of these is a request that is
-compared with `web.add_source` before anything is connected to; one that is refused is answered with 403, which FFmpeg
-reports as any other. One request a connection: no later one passes unseen. It listens on 127.0.0.1 while it is open,
-and gives no one on this machine more than the rule gives a caller.
+checked against `web.add_source` before any connection is made; a refused one is answered with 403, which FFmpeg
+reports like any other. Each connection carries one request, so that no later one passes unchecked. The proxy listens
+on 127.0.0.1 while it is open, and gives no one on this machine more than the rule gives a caller.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ logger = logging.getLogger(__name__)
 
 
 class HttpGuard:
-    """Listens from its construction on, until `close`."""
+    """Listens on a free port of 127.0.0.1 from construction until `close`, with one thread for each connection.
+
+    Raises OSError if no port can be bound. The creator closes it.
+    """
 
     def __init__(self, check: Callable[[str], str]) -> None:
         """
@@ -55,13 +58,16 @@ class HttpGuard:
 
     @property
     def options(self) -> dict[str, str]:
-        """FFmpeg's options for what is to be read through it. Raises SourceUnreadable where FFmpeg would go past it."""
+        """FFmpeg's options for sources read through the proxy.
+
+        Raises SourceUnreadable if FFmpeg would bypass the proxy.
+        """
         if os.environ.get("no_proxy"):
             raise SourceUnreadable("no_proxy is set in the daemon's environment: FFmpeg would pass web.add_source by")
         return {"http_proxy": f"http://127.0.0.1:{self._server.getsockname()[1]}", "protocol_whitelist": PROTOCOLS}
 
     def close(self) -> None:
-        """End every connection. Safe to call twice."""
+        """End every connection and wait for its thread. Safe to call more than once, from any thread."""
         with self._lock:
             self._is_closed = True
             connections = dict(self._open)

@@ -1,4 +1,4 @@
-"""A file to be worked on, as the ledger knows it."""
+"""A file to be analysed, as the ledger knows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIELDS = (
 
 
 class JobState(Enum):
-    """A job's life."""
+    """The states of a job; DONE, FAILED, MISSING and SET_ASIDE are final until its file changes or is found again."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -27,14 +27,16 @@ class JobState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A file to be worked on.
+    """A file to be analysed.
 
     Attributes:
         content: see `content_key`.
         folder: name of the watched folder it was found in.
-        attempts: how often it was begun, this time included.
-        is_suspect: the process died while it was running.
-        completions: how often it was completed: never more than once.
+        attempts: how often it was started, this attempt included.
+        deaths, faults: how often the process died while it was running, and how often by a crash of its own.
+        is_suspect: the process died while it was running, and no trial has acquitted it.
+        error: the last failure; None if there was none.
+        completions: how often it was completed: at most 1.
     """
 
     number: int
@@ -53,7 +55,7 @@ class Job:
 
     @classmethod
     def of(cls, row: tuple[object, ...]) -> Job:
-        """From a row of `FIELDS`."""
+        """Return the job in a row of the columns `FIELDS`. Raises ValueError for an unknown state."""
         (
             number,
             content,

@@ -1,4 +1,4 @@
-"""Files from the ledger into the pipeline, as many at once as the device has decoders for.
+"""Moves files from the ledger into the pipeline, as many at once as the device has decoders for.
 
 A file's job is claimed, its outputs are staged beside their places, and when the pipeline says that they are durable
 `visage.service.job_outcomes` decides what becomes of the job. A crash between those two repeats the work, and equal
@@ -104,7 +104,10 @@ class JobDispatcher:
         self._threads = anyio.CapacityLimiter(2)
 
     def hold(self, folder: str, *, held: bool) -> None:
-        """Take no new files of a folder, or take them again."""
+        """Start no more files of a folder (`held`), or start them again. Files that are running go on.
+
+        Safe from any thread.
+        """
         with self._lock:
             (self._held.add if held else self._held.discard)(folder)
         self._wake.set()
@@ -161,11 +164,17 @@ class JobDispatcher:
             return self._running.get(source_id)
 
     def sink_for(self, job: Job) -> Sink:
-        """Where a job's results go; not yet opened."""
+        """Return the sink that writes a job's results to its folder.
+
+        Not yet opened: the pipeline opens and closes it.
+        """
         return WholeOnly(FolderSink(self._place(job), self._run, force=True))
 
     def ended(self, outcome: Outcome) -> bool:
-        """The pipeline has settled a source; says whether it is one of these. Called on the pipeline's threads."""
+        """Take in that the pipeline has settled a source; returns False if it is none of these files.
+
+        Called on the pipeline's threads; the ledger is written later, by `dispatch`.
+        """
         job = self._leave(outcome.source_id)
         if job is None:
             return False
@@ -175,7 +184,10 @@ class JobDispatcher:
         return True
 
     def close(self) -> None:
-        """Settle what ended since `dispatch` did. What the ledger does not take is a suspect at the next start."""
+        """Write the outcomes of files that have ended since the last `dispatch`. Never raises sqlite3.Error.
+
+        A file whose outcome can't be written is a suspect at the next start.
+        """
         while self._ended:
             job, outcome = self._ended.popleft()
             self._outcomes.end(job, outcome)
@@ -185,7 +197,7 @@ class JobDispatcher:
             logger.error("files that have ended can't be noted: %s", error, extra=about("file.unrecorded"))
 
     def readings(self) -> list[JobStatus]:
-        """The files in work."""
+        """Return the state and counters of the files that are being analysed. Safe from any thread."""
         statistics = {source.source_id: source for source in self._pipeline.statistics().sources}
         with self._lock:
             running = list(self._running.items())

@@ -1,4 +1,4 @@
-"""What becomes of jobs that have ended: done, tried again after a wait, given up, or queued as if nothing had been.
+"""Outcomes of jobs that have ended: done, tried again after a wait, failed, or queued as if never started.
 
 A job is done when its outputs are durable, what was seen in it is stored, and its file still holds what was read. What
 the ledger's disk can't take now is owed: it is written, in order, when the disk takes it again.
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class NotStored(Exception):
-    """What was seen in a file still waits to be stored."""
+    """Raised when what was seen in a file has not been stored in the gallery yet; the outcome is tried again."""
 
 
 Stored = Callable[[str], Exception | None]
@@ -41,20 +41,20 @@ class JobOutcomes:
         self._owed: deque[Callable[[], None]] = deque()
 
     def end(self, job: Job, outcome: Outcome) -> None:
-        """The pipeline has settled it."""
+        """Note how the pipeline settled a job. Nothing is written before `write`."""
         self._owed.append(partial(self._end, job, outcome))
 
     def release(self, job: Job) -> None:
-        """It was not begun, or interrupted: its turn comes again, and nothing is counted."""
+        """Note that a job was not started, or was interrupted: it is queued again, and the attempt is not counted."""
         self._owed.append(partial(self._ledger.release, job.number))
 
     def drop(self, job: Job) -> None:
-        """Its file holds something else now, which is found and queued for itself."""
+        """Note that a job's file has other content now, which is found and queued as a job of its own."""
         self._owed.append(partial(self._ledger.drop, job.number))
         logger.info("%s has changed since it was found", job.path, extra=about("file.changed", job.folder))
 
     def acquit(self, job: Job) -> None:
-        """A suspect has passed its trial; it waits for its turn."""
+        """Note that a suspect has passed its trial; it is queued again as any other job."""
         self._owed.append(partial(self._ledger.acquit, job.number))
         self.release(job)
 
@@ -124,9 +124,9 @@ class JobOutcomes:
 
 
 def has_changed(job: Job, ledger: Ledger) -> bool:
-    """Whether the job's file holds something else than when it was queued. Reads it where it looks changed.
+    """Return whether the job's file has other content than when it was queued.
 
-    False where it can't be read: opening it will tell.
+    The file is read only if its size or time differ. False if it can't be read: opening it will raise the error.
     """
     try:
         status = job.path.stat()

@@ -1,4 +1,4 @@
-"""What a file in work is called, and what it is doing."""
+"""The name of a file as a source, and its state while it is analysed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ __all__ = ["JobStatus", "source_name"]
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A file that is being worked on."""
+    """A file that is being analysed.
+
+    Attributes:
+        fps: frames per second of late.
+        frames, faces: counted so far.
+    """
 
     source_id: str
     path: Path
@@ -24,6 +29,9 @@ class JobStatus:
 
 
 def source_name(job: Job) -> str:
-    """What a file is called as a source: in events, metrics and logs."""
+    """Return the name of a job's file as a source, in events, metrics and logs.
+
+    It is the file's stem, a hyphen and 8 digits of the content's key: at most 89 characters, without spaces or slashes.
+    """
     stem = re.sub(r"[^\w.+-]+", "_", job.path.stem).strip("._-")[:80] or "file"
     return f"{stem}-{job.content[:8]}"

@@ -1,4 +1,4 @@
-"""A file that gets one line an event. Full, it becomes `NAME.1`, and the one of that name before it goes.
+"""A file with one line for each event. When full, it is renamed to `NAME.1`, which replaces the previous one.
 
 People who were forgotten are unnamed in both files, which are replaced whole: whoever follows one opens it again, as
 after it has turned over. A line is written whole and at once, so that whoever follows the file never reads half of
@@ -72,7 +72,7 @@ class Journal:
         return changed + self._erase_in(self._path, known)
 
     def close(self) -> None:
-        """Bring it to disk and close it."""
+        """Write the file to disk and close it. A failed write is logged, not raised."""
         with self._lock:
             try:
                 if stat.S_ISREG(os.fstat(self._descriptor).st_mode):  # a pipe or a terminal is on no disk

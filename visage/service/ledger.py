@@ -1,4 +1,4 @@
-"""The ledger of files: each is worked on once for its content and the settings, whatever happens to the process.
+"""The ledger of files: each is analysed once for its content and the settings, whatever happens to the process.
 
     queued ──claim──> running ──complete──> done
        ^ ^               │ ├────fail────> queued again after a wait, in the end failed
@@ -53,7 +53,10 @@ CREATE INDEX IF NOT EXISTS jobs_by_turn ON jobs (state, priority DESC, queued_at
 
 
 class Ledger:
-    """Owns the database file."""
+    """Keeps the jobs in SQLite and owns the database file.
+
+    Safe from any thread; methods raise sqlite3.Error (a full disk).
+    """
 
     def __init__(
         self,
@@ -74,13 +77,16 @@ class Ledger:
         )
 
     def recover(self, *, by_own_fault: bool) -> list[Job]:
-        """At start, before any `claim`: queue what was running when the last process died, as suspects.
+        """At start, before any `claim`: queue the jobs that were running when the last process died, as suspects.
 
         Args:
-            by_own_fault: the process crashed; otherwise it was killed, or the power went.
+            by_own_fault: the process crashed; otherwise it was killed, or the power failed.
 
         Returns:
-            The jobs that were running, in the state they are in now: QUEUED or SET_ASIDE.
+            The jobs that were running, in their new state: QUEUED or SET_ASIDE.
+
+        Raises:
+            sqlite3.Error: the database can't be written.
         """
         with self._transaction() as database:
             numbers = [row[0] for row in database.execute("SELECT number FROM jobs WHERE state = 'running'")]
@@ -119,9 +125,17 @@ class Ledger:
     def enqueue(
         self, path: Path, *, size: int, modified_ns: int, content: str, settings: str, folder: str, priority: int
     ) -> Job:
-        """Note a file; queue it unless this content is known with these settings. Returns its job, new or not.
+        """Record a file and queue it unless its content is known with these settings. Returns its job, new or not.
 
-        A job that waits follows its file: the newest path and priority count. One that was missing waits again.
+        A waiting job follows its file: the newest path and priority count. A missing one is queued again.
+
+        Args:
+            size: in bytes.
+            modified_ns: nanoseconds since the epoch.
+            priority: higher numbers are claimed first.
+
+        Raises:
+            sqlite3.Error: the database can't be written.
         """
         with self._transaction() as database:
             database.execute(
@@ -164,11 +178,14 @@ class Ledger:
         return None if row is None else Job.of(row)
 
     def complete(self, number: int, *, frames: int, faces: int) -> None:
-        """Its outputs are whole and durable."""
+        """Mark a running job as done. To be called only when its outputs are complete and on disk.
+
+        Raises sqlite3.Error.
+        """
         self._end(number, JobState.DONE, None, "completions = completions + 1, frames = ?, faces = ?", (frames, faces))
 
     def release(self, number: int) -> None:
-        """Interrupted through no fault of its own: queue it again, without counting the attempt."""
+        """Queue an interrupted job again without counting the attempt; without effect unless it is running."""
         with self._transaction() as database:
             database.execute(
                 "UPDATE jobs SET state = 'queued', attempts = attempts - 1 WHERE number = ? AND state = 'running'",
@@ -176,17 +193,17 @@ class Ledger:
             )
 
     def drop(self, number: int) -> None:
-        """Forget it: its file holds something else now, and has a job for that or will get one."""
+        """Delete a running job: its file has other content now, which has a job of its own or will get one."""
         with self._transaction() as database:
             database.execute("DELETE FROM jobs WHERE number = ? AND state = 'running'", (number,))
 
     def acquit(self, number: int) -> None:
-        """A suspect has passed its trial."""
+        """Clear the suspicion of a job that has passed its trial. It stays in its state."""
         with self._transaction() as database:
             database.execute("UPDATE jobs SET is_suspect = 0 WHERE number = ?", (number,))
 
     def retry(self, number: int, error: str, *, wait_seconds: float) -> None:
-        """It failed; queue it again after a wait."""
+        """Queue a failed job again; it can be claimed after `wait_seconds`. Raises sqlite3.Error."""
         with self._transaction() as database:
             database.execute(
                 "UPDATE jobs SET state = 'queued', not_before = ?, error = ? WHERE number = ? AND state = 'running'",
@@ -194,15 +211,18 @@ class Ledger:
             )
 
     def fail(self, number: int, error: str) -> None:
-        """It failed for good."""
+        """Mark a running job as failed for good, with its error.
+
+        It is not tried again until its content or settings change.
+        """
         self._end(number, JobState.FAILED, error)
 
     def miss(self, number: int, error: str) -> None:
-        """It is not there any more: it is queued again when it is found again."""
+        """Mark a running job as missing; `enqueue` queues it again when its file is found again."""
         self._end(number, JobState.MISSING, error)
 
     def set_aside(self, number: int, error: str) -> None:
-        """It brings processes down: it is not begun again."""
+        """Set a running job aside because it brings processes down; it is not started again."""
         self._end(number, JobState.SET_ASIDE, error)
 
     def seconds_until_due(self, settings: str) -> float | None:
@@ -214,13 +234,13 @@ class Ledger:
         return None if row[0] is None else max(0.0, float(row[0]) - self._steady_now())
 
     def counts(self) -> dict[JobState, int]:
-        """Jobs by state."""
+        """Return the number of jobs in each state, 0 for states without any. Raises sqlite3.Error."""
         with self._transaction() as database:
             found = dict(database.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall())
         return {state: int(found.get(state.value, 0)) for state in JobState}
 
     def jobs(self, state: JobState | None = None) -> list[Job]:
-        """All jobs, or those in a state, in the order they were queued."""
+        """Return the jobs in a state, or all (None), in the order they were queued."""
         where = "" if state is None else "WHERE state = ?"
         with self._transaction() as database:
             rows = database.execute(
@@ -230,7 +250,7 @@ class Ledger:
         return [Job.of(row) for row in rows]
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database. Any later call raises sqlite3.ProgrammingError."""
         with self._lock:
             self._database.close()
 

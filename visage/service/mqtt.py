@@ -1,4 +1,4 @@
-"""Publishes what happens to an MQTT broker, so that Home Assistant finds every camera by itself.
+"""Publishes events to an MQTT broker, with Home Assistant's discovery of every camera and person.
 
     PREFIX/ID/status         retained: online, offline (the broker's last will); ID is the installation's
     PREFIX/ID/SOURCE/picture JPEG of the face that was identified last, if `pictures` is on; likewise people/PERSON
@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 
 class MqttPublisher:
-    """Keeps a connection and empties its part of the outbox."""
+    """Keeps a connection to the broker and empties its part of the outbox. Runs in one task."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class MqttPublisher:
 
     @property
     def wants_pictures(self) -> bool:
-        """Whether `offer_picture` does anything."""
+        """Whether `offer_picture` has any effect: True if `events.mqtt.pictures` is set."""
         return self._config.pictures
 
     def offer_picture(self, source_id: str, person_id: str | None, jpeg: bytes) -> None:
@@ -133,7 +133,10 @@ class MqttPublisher:
         self._wake.set()
 
     async def run(self) -> None:
-        """Publish until cancelled; then say that the daemon is offline."""
+        """Publish until cancelled, then publish that the daemon is offline, waiting at most one second.
+
+        A lost connection is logged and made again with growing waits, never raised.
+        """
         while True:
             try:
                 # A connection has one last will; the alias of the status needs another.

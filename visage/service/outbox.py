@@ -1,4 +1,4 @@
-"""Events that wait for receivers, on disk: a receiver that was away for a night misses none.
+"""Events waiting for receivers, on disk: a receiver that was away for a night misses none.
 
 At least once: an event goes from here only when its receiver has said that it has it, or when there are more than
 `limit` for one receiver, and then the oldest goes and is counted. SQLite in WAL mode behind one lock; safe from any
@@ -29,7 +29,7 @@ CREATE INDEX IF NOT EXISTS letters_by_receiver ON letters (receiver, number);
 
 
 class Outbox:
-    """Owns the database file."""
+    """Keeps the waiting events in SQLite and owns the database file. Safe from any thread."""
 
     def __init__(self, path: Path, *, limit: int) -> None:
         """`limit`: most events kept for a receiver."""
@@ -45,11 +45,17 @@ class Outbox:
         self._on_put: list[Callable[[], None]] = []
 
     def on_put(self, callback: Callable[[], None]) -> None:
-        """Have it called, on whatever thread puts, after each `put`. To be said before the first."""
+        """Call `callback` after each `put`, on the thread that puts; it must not block.
+
+        To be registered before the first `put`.
+        """
         self._on_put.append(callback)
 
     def put(self, receivers: Collection[str], event_id: str, body: str) -> None:
-        """Keep an event for these receivers."""
+        """Store an event for these receivers; beyond the limit a receiver's oldest events are dropped.
+
+        Raises sqlite3.Error, and nothing is stored for any of them.
+        """
         with self._lock:
             # More than one where the limit was lowered since these were put.
             excess = {name: most for name in receivers if (most := self._depths[name] + 1 - self._limit) > 0}
@@ -71,7 +77,7 @@ class Outbox:
             callback()
 
     def oldest(self, receiver: str, count: int = 32) -> list[Letter]:
-        """What a receiver is to get next, in order."""
+        """Return the next `count` events for a receiver at most, oldest first. They stay until `delivered`."""
         with self._lock:
             rows = self._database.execute(
                 "SELECT number, event_id, body FROM letters WHERE receiver = ? ORDER BY number LIMIT ?",
@@ -80,13 +86,16 @@ class Outbox:
         return [Letter(*row) for row in rows]
 
     def delivered(self, receiver: str, number: int) -> None:
-        """The receiver has it, or will never take it."""
+        """Remove an event that a receiver has taken or will never take. Without effect if it is gone.
+
+        Raises sqlite3.Error.
+        """
         with self._lock:
             gone = self._database.execute("DELETE FROM letters WHERE number = ?", (number,)).rowcount
             self._depths[receiver] -= gone
 
     def forget(self, known: Collection[str]) -> None:
-        """Drop what waits for receivers that are configured no more."""
+        """Drop the events of receivers that are no longer configured, those not in `known`."""
         with self._lock:
             for receiver in [name for name in self._depths if name not in known]:
                 self._database.execute("DELETE FROM letters WHERE receiver = ?", (receiver,))
@@ -107,24 +116,24 @@ class Outbox:
         return len(changed)
 
     def depths(self) -> dict[str, int]:
-        """Events that wait, by receiver."""
+        """Return the number of waiting events by receiver."""
         with self._lock:
             return dict(self._depths)
 
     def dropped(self) -> dict[str, int]:
-        """Events dropped for want of room since the start, by receiver."""
+        """Return the number of events dropped beyond the limit since the start, by receiver."""
         with self._lock:
             return dict(self._dropped)
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database. Any later write raises sqlite3.ProgrammingError."""
         with self._lock:
             self._database.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """An event on its way to a receiver."""
+    """An event that waits for a receiver; `number` identifies it to `Outbox.delivered`, `body` is JSON."""
 
     number: int
     event_id: str

@@ -1,7 +1,7 @@
-"""Whether the paths of a configuration can be what they are for: folders, files, and writable where they are written.
+"""Whether the paths of a configuration are usable: folders, files, and writable where they are written.
 
-`unusable` is what a daemon refuses to start with: what it would find out hours later, or never report. What may still
-come, such as a watched folder on a network mount, is `waited_for`. Nothing is created or written here.
+`unusable` lists what a daemon refuses to start with: problems it would meet hours later or never report. `waited_for`
+lists what may still appear, such as a watched folder on a network mount. Nothing is created or written here.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ __all__ = ["unusable", "waited_for"]
 
 
 def unusable(config: ServiceConfig) -> list[str]:
-    """One line for each path that can't serve, with its key."""
+    """Return one line, with its key, for each path that can't be used; empty if all can. Never raises OSError."""
     return [f"{key}: {problem}" for key, problem in _unusable(config) if problem]
 
 
 def waited_for(config: ServiceConfig) -> list[str]:
-    """One line for each path that is not there, or not usable yet, with its key."""
+    """Return one line, with its key, for each path that is not there or not usable yet."""
     lines = []
     gallery = config.analysis.gallery
     if gallery is not None and not (gallery / "gallery.sqlite").exists() and not _folder(gallery):

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 class DaemonPort:
-    """Implements `ServicePort`."""
+    """Implements `visage.web.ports.ServicePort`. The daemon owns it and closes it."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
@@ -54,7 +54,11 @@ class DaemonPort:
         self._guarding = threading.Lock()
 
     def restore(self) -> None:
-        """Begin again with the cameras that were added before."""
+        """Add the cameras again that callers had added before the restart.
+
+        One that the rules no longer allow, or whose name is taken, is logged and left out. Raises OSError if the file
+        can't be read.
+        """
         for name, address in self._added().items():
             try:
                 # The rules may have become stricter since.
@@ -69,6 +73,7 @@ class DaemonPort:
                 )
 
     def readiness(self) -> Readiness:
+        """See `ServicePort`."""
         problem = self._daemon.problem()
         return Readiness(not problem, problem)
 
@@ -117,7 +122,7 @@ class DaemonPort:
         return self._status(source.source_id)
 
     def close(self) -> None:
-        """Let no HTTP source that a caller added be read any more."""
+        """Stop the proxy, which ends every HTTP source that a caller added. Safe to call more than once."""
         with self._guarding:
             guard, self._guard = self._guard, None
         if guard is not None:

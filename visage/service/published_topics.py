@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class PublishedTopics:
-    """The topics at one broker. Used by one task."""
+    """The topics published at one broker. For one task; a file that can't be read or written is logged, not raised."""
 
     def __init__(self, state_dir: Path, broker: str) -> None:
         """`broker`: host:port."""
@@ -34,11 +34,11 @@ class PublishedTopics:
         self.topics: frozenset[str] = frozenset(self._brokers.get(broker, ()))
 
     def add(self, topics: Collection[str]) -> None:
-        """Remember topics that are about to be published."""
+        """Write down topics that are about to be published; blocks until they are on disk."""
         self._write(self.topics.union(topics))
 
     def discard(self, topics: Collection[str]) -> None:
-        """Forget topics that were cleared."""
+        """Forget topics that were cleared; blocks until the file is on disk."""
         self._write(self.topics.difference(topics))
 
     def _write(self, topics: frozenset[str]) -> None:

@@ -18,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 class Quarantine:
-    """Tries them.
+    """Tries suspects, one at a time, each in a process of its own.
 
     Attributes:
-        is_trying: one is being tried; set by whoever begins it, so that no second one is claimed meanwhile.
+        is_trying: a trial is running; set by its caller, so that no second suspect is claimed meanwhile.
     """
 
     def __init__(self, trial: Trial, outcomes: JobOutcomes, wake: Wake) -> None:
@@ -32,7 +32,10 @@ class Quarantine:
         self._wake = wake
 
     async def try_one(self, job: Job, source_id: str) -> None:
-        """Queue it as any other file, or set it aside. Everything else goes on meanwhile."""
+        """Run a suspect's trial: queue it if its process lives, set it aside if it dies.
+
+        Cancelled, it releases the job.
+        """
         verdict: Callable[[Job], None] = self._outcomes.release
         try:
             logger.warning(

@@ -12,7 +12,7 @@ __all__ = ["read_service"]
 
 
 def read_service(cameras: CameraManager, ledger: Ledger, events: EventDispatcher, platform: Platform) -> ServiceStatus:
-    """From any thread."""
+    """Return the service's state for its metrics. Safe from any thread. Raises sqlite3.Error."""
     return ServiceStatus(
         cameras=cameras.readings(),
         files={state.value: count for state, count in ledger.counts().items()},

@@ -1,4 +1,4 @@
-"""What the last process left behind, told and put right before anything is begun: its crash, and files in work."""
+"""Recovers from the last process's end before anything is started: its crash, and files that were being analysed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 def recover(state_dir: StateDir, ledger: Ledger) -> None:
-    """Queue the files again that were in work, or set them aside; see `Ledger.recover`."""
+    """Queue the files that were being analysed, or set them aside, and log each; see `Ledger.recover`.
+
+    Raises sqlite3.Error.
+    """
     if state_dir.crash is not None:
         first_line = state_dir.crash.partition("\n")[0]
         logger.error("the last process crashed: %s", first_line, extra=about("crash"))

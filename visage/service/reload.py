@@ -1,7 +1,7 @@
-"""Brings cameras and folders to what a configuration says, without touching those that did not change.
+"""Applies a new configuration to cameras and folders without touching those that did not change.
 
-Callers of the API may have added and removed sources meanwhile. The configuration wins: what it names anew takes the
-place of a camera of that name, and one that is gone already is none to remove.
+Callers of the API may have added and removed sources meanwhile. The configuration wins: a camera it adds replaces one
+of the same name, and one that is already gone is not an error.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ RESTART_SECTIONS = ("state_dir", "analysis", "files", "events", "web", "drain_se
 
 
 def apply_config(old: ServiceConfig, new: ServiceConfig, cameras: CameraManager, folders: FolderManager) -> list[str]:
-    """Do what changed; returns it, one line each. From any thread.
+    """Apply the changes between two configurations; returns them, one line each. Safe from any thread.
 
-    Raises ConfigError, and nothing has changed: a folder has the name of a camera that a caller added.
+    Raises ConfigError, before anything has changed, if a new folder has the name of a camera that a caller added.
     """
     for name in new.folders:
         if name in cameras and name not in old.cameras:
@@ -32,7 +32,7 @@ def apply_config(old: ServiceConfig, new: ServiceConfig, cameras: CameraManager,
 
 
 def adopt(old: ServiceConfig, new: ServiceConfig) -> tuple[ServiceConfig, list[str]]:
-    """The configuration to go on with after `apply_config`, and the sections of the new one that need a restart."""
+    """Return the configuration in force after `apply_config`, and the changed sections that need a restart."""
     needing = [name for name in RESTART_SECTIONS if getattr(new, name) != getattr(old, name)]
     return new.model_copy(update={name: getattr(old, name) for name in RESTART_SECTIONS}), needing
 

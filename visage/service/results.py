@@ -19,7 +19,10 @@ MAX_NAME_BYTES = 255
 
 
 def results_folder(job: Job, folders: Mapping[str, FolderConfig], state_dir: Path) -> Path:
-    """Beside the file, or in its folder's mirror tree; for files without a folder, in the state folder."""
+    """Return the folder for a job's results: beside the file, or in its watched folder's `output` tree.
+
+    Files without a watched folder have theirs in the state folder. The name is at most 255 bytes.
+    """
     folder = folders.get(job.folder)
     # A folder that was moved in the configuration still has files of its old place in the ledger.
     if folder is None or not job.path.is_relative_to(folder.path):

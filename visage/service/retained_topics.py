@@ -1,10 +1,10 @@
-"""What the retained topics of a broker have to say, made from the events of cameras.
+"""The content of the broker's retained topics, made from the events of cameras.
 
     PREFIX/ID/SOURCE/{state,faces,person,availability}   `person` is JSON: who is in view, and how many strangers
     PREFIX/ID/people/PERSON                              JSON: whether and where a person is in view, the last event
     PREFIX/SOURCE/{state,faces,person}                   aliases without the installation's id; `person` is plain text
 
-A name stands in a topic only while its person is known to the gallery. An empty payload removes a retained topic.
+A name is in a topic only while its person is in the gallery. An empty payload removes a retained topic.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Seen:
 
 
 class RetainedTopics:
-    """Safe from any thread."""
+    """The retained topics and payloads of all cameras and people. Safe from any thread."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class RetainedTopics:
         self._seen: dict[str, _Seen] = {}
 
     def note(self, event: ServiceEvent) -> None:
-        """Take in an event of a camera; files have no retained topics."""
+        """Take in an event of a camera; others are ignored, as files have no retained topics. Safe from any thread."""
         if event.kind != "camera":
             return
         with self._lock:
@@ -107,13 +107,16 @@ class RetainedTopics:
                 self._note_track(camera, event)
 
     def restore(self, person_id: str, name: str) -> None:
-        """Take in a person who was seen before the daemon started, so that Home Assistant keeps the entity."""
+        """Add a person who was seen before the daemon started, so that Home Assistant keeps the entity.
+
+        Without effect if the person has been seen since.
+        """
         found = {} if self._discovery is None else self._discovery.person(person_id, name)
         with self._lock:
             self._seen.setdefault(person_id, _Seen(name, found, {"last_source": None, "last_seen": None}))
 
     def keep_only(self, known: Set[str]) -> None:
-        """Remove everyone whose id is not among these."""
+        """Remove everyone whose id is not in `known`, from the cameras' topics as well."""
         with self._lock:
             for gone in self._seen.keys() - known:
                 del self._seen[gone]
@@ -128,7 +131,7 @@ class RetainedTopics:
             return [camera.level for camera in self._cameras.values()]
 
     def payloads(self) -> dict[str, str]:
-        """Return every retained topic with its payload."""
+        """Return the payload of every retained topic by its name."""
         payloads: dict[str, str] = {}
         with self._lock:
             for camera in self._cameras.values():

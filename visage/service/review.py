@@ -1,4 +1,4 @@
-"""What a valid configuration still lacks on this machine: secrets, models and tokens that are not there, paths.
+"""What a valid configuration lacks on this machine: secrets, models and tokens, and paths that can be used.
 
 Reported by `visage serve --check`; not errors, because a file may be checked on one machine and used on another. A
 daemon does not start without what `refuse_unusable` asks for.
@@ -27,7 +27,7 @@ Find = Callable[[str, Path], ModelSpec]
 
 
 def review(config: ServiceConfig) -> list[str]:
-    """One line each, with its key."""
+    """Return one line, with its key, for each thing that is missing; empty if the daemon can start. Changes nothing."""
     lines = [*_secrets(config, ""), *_models(config.analysis), *_certificates(config)]
     if config.web.enabled:
         try:

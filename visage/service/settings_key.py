@@ -12,7 +12,7 @@ __all__ = ["settings_key"]
 
 
 def settings_key(settings: Settings) -> str:
-    """16 hexadecimal digits."""
+    """Return 16 hexadecimal digits that change when any setting does which results depend on."""
     values = dict(result_settings(settings))
     # Its former name, so that an upgrade does not analyse every file again.
     values["min_face"] = values.pop("min_face_pixels")

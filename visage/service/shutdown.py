@@ -18,7 +18,11 @@ logger = logging.getLogger(__name__)
 
 
 async def stop_pipeline(pipeline: Pipeline, drain_seconds: float, *, is_aborting: bool) -> None:
-    """Finish what is in flight within `drain_seconds`, then drop it; `is_aborting`: it was dropped already."""
+    """Finish the frames in flight within `drain_seconds`, then drop the rest. Not interrupted by cancellation.
+
+    Args:
+        is_aborting: the frames were dropped already; only wait for the end, at most `drain_seconds` + CLOSE_SECONDS.
+    """
     if not is_aborting:
         pipeline.drain()
     with anyio.CancelScope(shield=True):
@@ -28,7 +32,10 @@ async def stop_pipeline(pipeline: Pipeline, drain_seconds: float, *, is_aborting
 
 
 def close_pipeline(pipeline: Pipeline) -> None:
-    """Free the pipeline; a thread that hangs on its device is left to the end of the process."""
+    """Close the pipeline.
+
+    A thread that hangs on its device is logged and left to the end of the process, never raised.
+    """
     try:
         pipeline.close(join_seconds=CLOSE_SECONDS)
     except RuntimeError as error:  # see `visage.cli.main`, which ends the process then

@@ -21,9 +21,11 @@ logger = logging.getLogger(__name__)
 async def obey_signals(
     stop: Callable[[], None], reload: Callable[[], object], *, requests: StopRequests | None = None
 ) -> None:
-    """Until cancelled. `stop` is called in the event loop for each signal but repeats; `reload` on a worker thread.
+    """Handle signals until cancelled.
 
-    A reload that is refused is logged and changes nothing else; whatever goes wrong in one, the daemon goes on.
+    Args:
+        stop: called in the event loop for each SIGINT and SIGTERM that is not a repeat of one just sent.
+        reload: called on a worker thread for each SIGHUP. Whatever it raises is logged, and the daemon goes on.
     """
     requests = requests or StopRequests()
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:

@@ -1,4 +1,4 @@
-"""The folder of one daemon: a lock, so that no second one uses it, and the mark of a crash.
+"""A daemon's state folder: a lock, so that only one daemon uses it, and the mark of a crash.
 
 `crash.txt` is written by Python's faulthandler when the process dies of its own fault (SIGSEGV, SIGABRT, SIGBUS,
 SIGILL, SIGFPE). A process that was killed from outside, or lost its power, leaves it empty. The next start looks.
@@ -37,11 +37,11 @@ class StateDir:
         self._mark: TextIO = (path / CRASH).open("w", encoding="utf-8")
 
     def watch_for_crash(self) -> None:
-        """From now on a crash of this process leaves its mark."""
+        """Write the traceback of a crash of this process (a fatal signal) into the folder from now on."""
         faulthandler.enable(self._mark)
 
     def close(self) -> None:
-        """Give the folder back: this process has not crashed."""
+        """Release the lock and remove the mark, as this process has not crashed. To be called once."""
         faulthandler.disable()
         self._mark.close()
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Keeps a task going through failures that pass, such as a full disk: told once, tried again after growing waits."""
+"""Keeps a task running through passing failures, such as a full disk: logged once, tried again after growing waits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def keep_running(
     after: tuple[type[Exception], ...],
     backoff: Backoff | None = None,
 ) -> Callable[[], Coroutine[object, object, None]]:
-    """The same task, begun again whenever it ends by these errors alone. Every other error is a bug and passes."""
+    """Return a task that runs `task` again whenever it ends with errors of the types `after` alone.
+
+    Any other error is a bug and is raised.
+    """
     waits = backoff or Backoff(FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
 
     async def run() -> None:

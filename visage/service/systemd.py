@@ -1,4 +1,4 @@
-"""Tells systemd that the daemon is ready, well, or stopping: the protocol of sd_notify(3).
+"""Notifies systemd that the daemon is ready, alive or stopping: the protocol of sd_notify(3).
 
 Elsewhere it does nothing.
 """
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Sends states to the socket that systemd named."""
+    """Sends states to the socket in NOTIFY_SOCKET; does nothing without one. Never raises."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         environment = os.environ if environment is None else environment
@@ -31,7 +31,7 @@ class Notifier:
         self._fed_at = -math.inf
 
     def ready(self) -> None:
-        """Everything runs."""
+        """Notify systemd that the daemon has started (READY=1)."""
         self._send("READY=1")
 
     def tick(self, problem: Callable[[], str], status: str) -> None:
@@ -46,7 +46,7 @@ class Notifier:
             self._fed_at = time.monotonic()
 
     def stopping(self) -> None:
-        """The daemon is on its way out."""
+        """Notify systemd that the daemon is stopping (STOPPING=1)."""
         self._send("STOPPING=1")
 
     def _send(self, state: str) -> None:

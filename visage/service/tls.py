@@ -1,4 +1,4 @@
-"""How the daemon checks the servers that it connects to, and what it says where a check or a connection fails."""
+"""TLS for the daemon's outgoing connections, and the reason reported when one fails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def client_context(ca_file: Path | None, *, key: str) -> ssl.SSLContext:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what went wrong, from the error that began it; never the address, which may hold a password."""
+    """Return the reason at the root of an error's chain, without the address, which may hold a password.
+
+    Empty if the chain has no OSError with a text.
+    """
     cause: BaseException | None = error
     reason = ""
     while cause is not None:

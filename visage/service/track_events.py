@@ -1,7 +1,7 @@
-"""A sink that reports what happens to the tracks of one source: begun, identified, ended.
+"""A sink that publishes what happens to the tracks of one source: started, identified, ended.
 
-Writes nothing itself; `publish` is quick and never raises. Frames without track numbers give no events. No ends are
-reported of an abandoned source: it will be worked on again, and the repeats have the same ids.
+It writes nothing itself; `publish` is quick and never raises. Frames without track numbers give no events. An
+abandoned source gets no track_ended events: it will be analysed again, and the repeats have the same ids.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["TrackEventSink"]
 
 
 class TrackEventSink(Sink):
-    """Remembers which tracks of the source it has reported as begun, and under which name."""
+    """Publishes the events of one source and remembers which tracks it has reported, and under which name."""
 
     def __init__(
         self,
@@ -50,15 +50,15 @@ class TrackEventSink(Sink):
         self._names: dict[int, tuple[tuple[str | None, str] | None, int]] = {}
 
     def attach(self, tracks: TrackLog) -> None:
-        """Remember the log, which knows the tracks in view when the camera is lost."""
+        """Keep the log, which knows the tracks in view when the camera is lost. The caller owns it."""
         self._log = tracks
 
     def end_tracks(self, tracks: Sequence[TrackSummary]) -> None:
-        """Keep them for the frame that they ended before, which has the time, or for the end."""
+        """Keep ended tracks until the next frame, which has the time, or the end of the source."""
         self._ended.extend(tracks)
 
     def write(self, observation: Observation) -> None:
-        """Report what is new in this frame: ends first, as they came before it."""
+        """Publish what is new in this frame, ended tracks first. Does not keep the frame."""
         with self._lock:
             self._report_ends(observation.frame.captured_at or self._now())
             if observation.frame.connection > self._lost_connection:
@@ -67,7 +67,7 @@ class TrackEventSink(Sink):
             self._on_latency(max(0.0, self._now() - observation.frame.captured_at))
 
     def close(self, ended: SourceEnded) -> None:
-        """Report the ends of the tracks that were still in view."""
+        """Publish the ends of the tracks that were still in view, at the present time."""
         with self._lock:
             self._report_ends(self._now())
 

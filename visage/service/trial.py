@@ -1,10 +1,10 @@
-"""Tries a suspect file in a process of its own: one that brings processes down brings down this one.
+"""Tries a suspect file in a process of its own: if it brings a process down, it brings down that one.
 
     python -m visage.service.trial PATH        settings as JSON on standard input
 
-The child analyses the file as the daemon would, to nowhere. What it says is only whether it lived: an ordinary failure,
-such as a broken file, is found again by the daemon and told there. The child dies with its parent, and where memory
-runs out the kernel takes it first.
+The child analyses the file as the daemon would, and discards the results. Only whether it lives counts: an ordinary
+failure, such as a broken file, happens again in the daemon and is reported there. The child dies with its parent, and
+when memory runs out the kernel kills it first.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LONGEST_SECONDS = 6 * 3600.0
 
 
 class Trial:
-    """Runs trials."""
+    """Runs trials of suspect files with the daemon's settings, without the gallery."""
 
     def __init__(self, settings: Settings, *, command: tuple[str, ...] = ()) -> None:
         """`command`: what is run, followed by the path; by default this module."""
@@ -41,7 +41,13 @@ class Trial:
         self._command = command or (sys.executable, "-m", "visage.service.trial")
 
     async def death_of(self, path: Path) -> str | None:
-        """Analyse the file; how the child died, or None if it lived. Cancelled, it kills the child."""
+        """Analyse the file in a child process; return how the child died, or None if it lived.
+
+        Cancellation kills the child.
+
+        A child that takes longer than LONGEST_SECONDS is killed and counts as dead. Raises OSError if it can't be
+        started.
+        """
         with anyio.move_on_after(LONGEST_SECONDS):
             process = await anyio.run_process(
                 [*self._command, str(path)],
@@ -64,7 +70,7 @@ def _death(code: int) -> str | None:
 
 
 def main() -> int:
-    """Analyse one file and forget the result; 1 where that fails in an ordinary way."""
+    """Analyse one file and discard the results. Returns the exit status: 1 if the analysis raised an error."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

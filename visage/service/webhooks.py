@@ -1,12 +1,12 @@
-"""Posts events to a receiver, in order, each until it is taken.
+"""Posts events to a receiver, in order, each until it is accepted.
 
-The body is the event's JSON. `X-Visage-Event` is its id and `X-Visage-Timestamp` the seconds since the epoch at which
-it is sent; `X-Visage-Signature` is `sha256=` and the hex HMAC-SHA256, with the receiver's secret, of the timestamp, a
-dot and the body, so that neither can be changed or sent again later.
+The body is the event's JSON. `X-Visage-Event` is its id and `X-Visage-Timestamp` the time of sending in seconds since
+the epoch; `X-Visage-Signature` is `sha256=` and the hex HMAC-SHA256, with the receiver's secret, of the timestamp, a
+dot and the body, so that neither can be changed or replayed later.
 
-2xx takes an event; 408, 429, 5xx and silence are tried again with growing waits, keeping those behind it waiting; any
-other answer means that the receiver will never take it, so it is dropped and counted. Redirects are not followed. HTTPS
-trusts the system's store and `ca_file`. A person who was forgotten while an event waited is no longer named in it.
+2xx accepts an event; 408, 429, 5xx and timeouts are tried again with growing waits, and later events wait meanwhile.
+After any other answer the event is dropped and counted. Redirects are not followed. HTTPS trusts the system's store
+and `ca_file`. A person who was forgotten while an event waited is no longer named in it.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ logger = logging.getLogger(__name__)
 
 
 class WebhookSender:
-    """Empties one receiver's part of the outbox.
+    """Empties one receiver's part of the outbox. Runs in one task.
 
     Attributes:
-        delivered, rejected: events taken and dropped so far.
+        delivered, rejected: events accepted and dropped so far.
     """
 
     def __init__(
@@ -84,7 +84,10 @@ class WebhookSender:
         outbox.on_put(self._wake.set)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Post events until cancelled.
+
+        Network errors are logged and tried again; raises sqlite3.Error of the outbox.
+        """
         async with httpx.AsyncClient(
             transport=self._transport,
             verify=self._tls,
@@ -160,5 +163,9 @@ async def _finish(answer: httpx.Response) -> None:
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """What a receiver compares `X-Visage-Signature` with."""
+    """Return the value of `X-Visage-Signature` for a body: `sha256=` and an HMAC (RFC 2104) in hexadecimal digits.
+
+    Args:
+        timestamp: the value of `X-Visage-Timestamp`.
+    """
     return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

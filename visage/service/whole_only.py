@@ -1,4 +1,4 @@
-"""Results of files that are worked on again from their start when they were interrupted."""
+"""Discards the results of files that were interrupted, because they will be analysed again from the start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["WholeOnly"]
 
 
 class WholeOnly(Sink):
-    """A sink that leaves nothing of a source that was interrupted: it will be worked on again from its start."""
+    """A sink that leaves nothing of an interrupted source. Opens, closes and abandons the sink it is given."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -20,7 +20,7 @@ class WholeOnly(Sink):
         self.abandon = sink.abandon  # type: ignore[method-assign]
 
     def close(self, ended: SourceEnded) -> None:
-        """Make it durable, unless it was interrupted."""
+        """Close the sink, which makes its results durable, or abandon it if the source was interrupted."""
         if ended.interrupted:
             self._sink.abandon()
         else:

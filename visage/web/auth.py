@@ -1,4 +1,4 @@
-"""Who a caller is and what it may do.
+"""Authentication and authorization: who a caller is, and what it may do.
 
 A caller presents a token (`Authorization: Bearer ...`) or a session's cookie. An address admits no caller: a request
 from 127.0.0.1 may have come through a reverse proxy or from another user of the machine. The person who runs the daemon
@@ -30,7 +30,7 @@ WRONG_TOKENS_AT_ONCE = 10
 
 
 class Authenticator:
-    """Finds out who a caller is."""
+    """Identifies callers by token or session. Safe from any thread."""
 
     def __init__(self, tokens: TokenStore, sessions: Sessions, local: LocalAccess) -> None:
         self.tokens = tokens
@@ -85,7 +85,7 @@ class Authenticator:
         return token.token_id if token else None
 
     def knows(self, principal: Principal) -> bool:
-        """Whether a caller whose answer goes on would still be let in."""
+        """Return whether a caller whose response is still being streamed would still be let in. Never raises."""
         try:
             return self._by_id(principal.token_id) is not None
         except TokenStoreError:  # a new request would not be let in either
@@ -103,25 +103,26 @@ class Authenticator:
 
 
 class Unauthenticated(Refused):
-    """No token, or a wrong one."""
+    """Raised when a request has no token or an invalid one (HTTP 401)."""
 
     status = 401
 
 
 class Forbidden(Refused):
-    """The token's role does not allow this."""
+    """Raised when the token's role does not allow the request (HTTP 403)."""
 
     status = 403
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller who is known.
+    """An authenticated caller.
 
     Attributes:
         name: of the token; "local" for the local token.
         client: the address the request came from.
-        concerns: whom or what the request is about, besides what its path says; a route adds it for the audit log.
+        concerns: the ids of people or sources that the request is about, besides those in its path; routes add them for
+            the audit log.
     """
 
     name: str
@@ -132,20 +133,23 @@ class Principal:
 
 
 def pictures_of(source_id: str) -> tuple[str, ...]:
-    """The paths that a token of one camera opens."""
+    """Return the two paths that a token limited to one camera may request."""
     return tuple(f"/api/v1/sources/{source_id}/{name}" for name in ("snapshot.jpg", "live.mjpg"))
 
 
 def client_of(request: Request) -> str:
-    """The address a request came from, for limits and the audit log."""
+    """Return the address a request came from, for limits and the audit log; "unknown" without one."""
     return request.client.host if request.client else "unknown"
 
 
 def allow(role: Role, *, audit: str | None = None) -> Callable[[Request], Iterator[Principal]]:
-    """A route's dependency: the caller, if its role is at least this one.
+    """Return a route's dependency that yields the caller if its role is at least `role`.
+
+    The dependency raises Unauthenticated, Forbidden or TooMany.
 
     Args:
-        audit: what the route does, for the audit log, with its path parameters as the subject; refused attempts too.
+        audit: the action for the audit log, with the path's parameters as its subject, refused attempts included. None
+            writes no entry.
     """
 
     def check(request: Request) -> Iterator[Principal]:

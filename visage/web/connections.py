@@ -1,4 +1,4 @@
-"""Connections that wait for their caller to send something: bounded in time and number, and never in the way of others.
+"""Connections waiting for their client to send something: bounded in time and number, so that they block no others.
 
 A connection waits while its request's head or body is not there yet. A head has `idle_seconds` in all, a body may pause
 for as long. Where too many wait, of one client or together, the one that has waited longest is closed for the new one:
@@ -40,7 +40,10 @@ class WaitingConnections:
         return len(self._waiting)
 
     def add(self, connection: Connection, client: str) -> None:
-        """Count a connection; one that has waited longer may be closed for it."""
+        """Count a waiting connection; beyond a limit the one that has waited longest is closed.
+
+        The limit of one client spares connections younger than YOUNG_SECONDS. In the event loop only.
+        """
         if connection in self._waiting:
             return
         now = connection.loop.time()
@@ -55,7 +58,7 @@ class WaitingConnections:
             self._close(self._oldest(self._clients.most_common(1)[0][0]))
 
     def discard(self, connection: Connection) -> None:
-        """No longer count a connection, if it is counted."""
+        """Stop counting a connection; without effect if it is not counted. In the event loop only."""
         entry = self._waiting.pop(connection, None)
         if entry is not None:
             client = entry[0]
@@ -78,7 +81,7 @@ class _Phase(Enum):
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, which says when it waits."""
+    """uvicorn's HTTP connection, which also reports when it starts and stops waiting. In the event loop only."""
 
     def __init__(
         self,
@@ -95,22 +98,22 @@ class Connection(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Begin to wait for a request."""
+        """Start waiting for a request, at most the limit in seconds."""
         super().connection_made(transport)
         self._settle(has_data=False)
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request."""
+        """Receive part of a request, `data` bytes, of any length."""
         super().data_received(data)
         self._settle(has_data=True)
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
+        """Start waiting for the next request on this connection."""
         super().on_response_complete()
         self._settle(has_data=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Stop counting the connection; `exc` is None if it was closed in order."""
         self._waiting.discard(self)
         self._stop_timer()
         super().connection_lost(exc)

@@ -1,4 +1,4 @@
-"""What the routes share: the ports, and the web's own parts, made once for an app."""
+"""What the routes share: the ports and the web's own parts, created once for each app."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Context", "WebParts", "context_of"]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """An app's parts."""
+    """The parts of an app. The server closes them."""
 
     settings: WebSettings
     parts: WebParts
@@ -45,7 +45,7 @@ class Context:
 
     @property
     def has_gallery(self) -> bool:
-        """Whether `people` is there to be asked."""
+        """Whether there is a gallery; without one `people` raises Unavailable."""
         return self.parts.people is not None
 
     @property
@@ -56,7 +56,10 @@ class Context:
         return self.parts.people
 
     def remembered(self) -> EventFeed:
-        """The feed, for who asks of the past; whoever was forgotten meanwhile, by any program, is no part of it."""
+        """Return the feed for a query of past events, without the people whom any program has forgotten meanwhile.
+
+        Safe from any thread.
+        """
         if self.has_gallery:
             self.feed.forget_others(self.people.person_ids())
         return self.feed
@@ -80,6 +83,6 @@ class WebParts:
 
 
 def context_of(request: Request) -> Context:
-    """The parts of the app that a request came to."""
+    """Return the parts of the app that received the request."""
     context: Context = request.app.state.context
     return context

@@ -1,4 +1,4 @@
-"""What can go wrong at the web's border.
+"""The web's errors. `status` is the HTTP status of the response.
 
     WebError
     ├── BindRefused (ValueError)    a listening address that would be open to anybody
@@ -36,57 +36,57 @@ __all__ = [
 
 
 class WebError(Exception):
-    """Base of all."""
+    """Root of the web's errors: catching it catches every one below."""
 
 
 class BindRefused(WebError, ValueError):
-    """Listening there would leave the daemon open to anybody."""
+    """Raised at start when listening on the address would leave the daemon open to anyone."""
 
 
 class LocalAccessError(WebError):
-    """The file of the local token can't be read or written."""
+    """Raised when the file of the local token can't be read or written."""
 
 
 class TokenStoreError(WebError):
-    """The token file can't be read or written."""
+    """Raised when the token file can't be read or written."""
 
 
 class TokenNameTaken(TokenStoreError):
-    """A token of this name exists."""
+    """Raised when a token of this name exists already."""
 
 
 class Refused(WebError):
-    """A caller may not have this."""
+    """Root of the errors that are answered with their `status`: HTTP 400 unless a subclass says otherwise."""
 
     status = 400
 
 
 class NotFound(Refused, LookupError):
-    """Raised when the requested resource does not exist."""
+    """Raised when the requested resource does not exist (HTTP 404)."""
 
     status = 404
 
 
 class Conflict(Refused):
-    """It exists already, or its state does not allow this."""
+    """Raised when a resource exists already, or its state does not allow the request (HTTP 409)."""
 
     status = 409
 
 
 class AddressRefused(Refused):
-    """No rule allows this path or address."""
+    """Raised when no rule of `web.add_source` allows a path or address (HTTP 403)."""
 
     status = 403
 
 
 class UnusablePicture(Refused, ValueError):
-    """A picture that can't be used: not a picture, no face, several faces, a face too poor."""
+    """Raised for a file that is not a picture, shows no face or several, or a face too poor to use (HTTP 422)."""
 
     status = 422
 
 
 class TooMany(Refused):
-    """Too many requests, or too many viewers at once."""
+    """Raised when there are too many requests, or too many viewers at once (HTTP 429)."""
 
     status = 429
 
@@ -96,6 +96,6 @@ class TooMany(Refused):
 
 
 class Unavailable(WebError):
-    """A part of the daemon that this needs is not there, or not yet."""
+    """Raised when a part of the daemon that the request needs is missing or not ready (HTTP 503)."""
 
     status = 503

@@ -1,4 +1,4 @@
-"""Events on their way to whoever listens: a bounded queue a listener, and a short memory for those who come back.
+"""Delivers events to subscribers: a bounded queue for each, and a short memory for those who reconnect.
 
 `publish` never blocks. A listener who reads too slowly loses its oldest events and is told how many, so that it can
 read the state again. The last events are kept: `Last-FeedEvent-ID` goes on where a connection broke.
@@ -37,7 +37,7 @@ class EventFeed:
         self._is_closed = False
 
     def publish(self, event: FeedEvent) -> None:
-        """Send the event to every subscriber and remember it."""
+        """Send an event to every subscriber and remember it. Safe from any thread; never waits for a subscriber."""
         with self._lock:
             self._recent.append(event)
             listeners = list(self._listeners)
@@ -45,21 +45,21 @@ class EventFeed:
             listener.put(event.event_id, event.type, event.record)
 
     def tell(self, event_type: str, data: JsonValue) -> None:
-        """Tell those who listen now; nothing to remember."""
+        """Send data to the present subscribers without remembering it. Safe from any thread."""
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:
             listener.put(None, event_type, data)
 
     def forget_others(self, known: Collection[str]) -> None:
-        """Take the people who are not among these ids, any more, out of what is remembered."""
+        """Remove the names of people whose ids are not in `known` from the remembered events."""
         with self._lock:
             events = [_without_others(event, known) for event in self._recent]
             self._recent.clear()
             self._recent.extend(events)
 
     def recent(self, limit: int) -> list[FeedEvent]:
-        """The newest events, newest first."""
+        """Return the newest events, newest first, at most `limit`."""
         with self._lock:
             return list(self._recent)[: -limit - 1 : -1]
 
@@ -85,7 +85,7 @@ class EventFeed:
                 self._listeners.discard(listener)
 
     def close(self) -> None:
-        """End every stream, and those to come."""
+        """End every stream, including those that start later. Safe to call more than once, from any thread."""
         with self._lock:
             self._is_closed = True
             listeners = list(self._listeners)
@@ -94,7 +94,7 @@ class EventFeed:
 
 
 class Listener:
-    """One stream of server-sent events. `messages` belongs to the event loop that made it."""
+    """One stream of server-sent events. `messages` is for the event loop that created it; the rest for any thread."""
 
     def __init__(self) -> None:
         self._wake = Wake()
@@ -120,7 +120,10 @@ class Listener:
         self._wake.set()
 
     async def messages(self) -> AsyncIterator[str]:
-        """Server-sent events as text, with a comment now and then that keeps the connection alive."""
+        """Yield server-sent events as text until the feed closes, with comments every few seconds as a keep-alive.
+
+        Events dropped because the client was slow are reported as one `lost` event with their number.
+        """
         yield "retry: 2000\n\n"
         while True:
             with self._lock:

@@ -1,4 +1,4 @@
-"""A gallery as the web sees it: implements `visage.web.ports.PeoplePort` over `visage.people.Gallery`.
+"""The gallery for the web: implements `visage.web.ports.PeoplePort` over `visage.people.Gallery`.
 
 The networks that read pictures are loaded when the first picture comes, since most daemons never get one, and stay. The
 gallery stays the caller's; errors of people become answers here.
@@ -24,7 +24,7 @@ __all__ = ["GalleryPeople"]
 
 
 class GalleryPeople:
-    """Implements `PeoplePort`. Close it before the gallery."""
+    """Implements `PeoplePort`. Owns the networks that read pictures, not the gallery: close it first."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class GalleryPeople:
         return [MatchRecord(_sighting(match.sighting), match.similarity) for match in found]
 
     def close(self) -> None:
-        """Free the networks. Safe to call twice."""
+        """Close the networks. Safe to call more than once, from any thread."""
         with self._lock:
             reader, self._reader = self._reader, None
         if reader is not None:

@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it, and every answer on its way out.
+"""Checks that every request passes before a route sees it, and headers for every response.
 
 In this order: the host name is one of ours (a page of another site that has its name point here is refused), the
 request does not come from another site's page, the body is within its size, the caller within its rate: a valid token
@@ -51,7 +51,7 @@ HARMLESS = ("GET", "HEAD", "OPTIONS")
 
 
 class Guard:
-    """ASGI middleware."""
+    """ASGI middleware: refuses foreign hosts and origins, and bodies over the limit in bytes."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""How much went through in the last minutes, for the page's sparklines: a ring of samples a source, bounded.
+"""The throughput of the last minutes for the page's sparklines: a bounded ring of samples for each source.
 
 A source that is no longer there takes its samples with it.
 """
@@ -25,7 +25,7 @@ class Throughput:
         self._samples: dict[str, deque[float]] = {}
 
     def add(self, sources: Sequence[SourceRecord]) -> None:
-        """Take a sample of every source."""
+        """Take a sample of every source, and forget sources that are gone. Safe from any thread."""
         with self._lock:
             self._samples = {
                 source.source_id: self._samples.get(source.source_id, deque(maxlen=SAMPLES)) for source in sources
@@ -34,6 +34,6 @@ class Throughput:
                 self._samples[source.source_id].append(round(source.fps, 2))
 
     def series(self) -> dict[str, list[float]]:
-        """Oldest sample first."""
+        """Return each source's samples in frames per second, oldest first."""
         with self._lock:
             return {source_id: list(samples) for source_id, samples in self._samples.items()}

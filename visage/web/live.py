@@ -1,4 +1,4 @@
-"""Live pictures for whoever watches: one encoder, many viewers, none of whom the pipeline waits for.
+"""Live pictures: one encoder for many viewers, none of whom the pipeline waits for.
 
 The sink thread asks `wants`, which is true for a watched source whose next picture is due, and leaves a small copy in
 the source's one place (`offer`); a newer one replaces it. One thread encodes each picture once, however many watch it.
@@ -55,21 +55,31 @@ class LiveHub:
         return f"<LiveHub {self.viewers} viewers, {dict(self._counts)}>"
 
     def sink(self, to_bgr: Callable[[Picture, int], NDArray[np.uint8]]) -> PreviewSink:
-        """One more sink for a source, which lets it be watched."""
+        """Return a new sink that lets a source be watched; the pipeline opens and closes it.
+
+        Args:
+            to_bgr: called with a picture and the greatest width in pixels; returns uint8 (H, W, 3), BGR.
+        """
         return PreviewSink(self, to_bgr=to_bgr, width=self._width)
 
     @property
     def viewers(self) -> int:
-        """How many watch now."""
+        """The number of viewers at present."""
         return len(self._viewers)
 
     def statistics(self) -> dict[str, int]:
-        """`wanted`, `encoded`, `failed`, and `replaced`: dropped because a newer one came before the encoder did."""
+        """Return counters since the start: previews `wanted`, `encoded`, `failed` and `replaced`.
+
+        `replaced` were dropped because a newer one came before they were encoded.
+        """
         with self._condition:
             return {name: self._counts[name] for name in ("wanted", "encoded", "failed", "replaced")}
 
     def wants(self, source_id: str) -> bool:
-        """Called on the sink thread for every frame."""
+        """Return whether a preview of the source is due.
+
+        Called on the sink thread for every frame; never blocks for long.
+        """
         if not self._viewers:
             return False
         now = time.monotonic()
@@ -83,7 +93,7 @@ class LiveHub:
             return not self._is_closed
 
     def offer(self, preview: Preview) -> None:
-        """Called on the sink thread with what `wants` asked for."""
+        """Hand in a preview that `wants` asked for. Called on the sink thread; replaces one that still waits."""
         with self._condition:
             self._counts["replaced"] += preview.source_id in self._offered
             self._offered[preview.source_id] = preview
@@ -109,7 +119,7 @@ class LiveHub:
                 self._viewers.discard(viewer)
 
     def close(self) -> None:
-        """End every view and the encoder. Safe to call twice."""
+        """End every view and wait for the encoder to stop, at most IDLE_SECONDS. Safe to call more than once."""
         with self._condition:
             self._is_closed = True
             viewers, thread = list(self._viewers), self._thread
@@ -151,14 +161,14 @@ class LiveHub:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LivePicture:
-    """A preview as JPEG: as it is, or with its faces drawn."""
+    """A preview and its JPEG, with or without its faces drawn."""
 
     preview: Preview
     jpeg: bytes
 
 
 class Viewer:
-    """A viewer of the live stream. `pictures` belongs to the event loop that made it."""
+    """A viewer of live pictures. `pictures` is for the event loop that created it; the rest for any thread."""
 
     def __init__(self, source_ids: Collection[str] | None, *, annotated: bool) -> None:
         self.annotated = annotated
@@ -169,7 +179,7 @@ class Viewer:
         self._is_closed = False
 
     def sees(self, source_id: str) -> bool:
-        """Whether this source is among those it watches."""
+        """Return whether it watches this source."""
         return self._source_ids is None or source_id in self._source_ids
 
     def put(self, picture: LivePicture) -> None:

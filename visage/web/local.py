@@ -55,7 +55,7 @@ class LocalAccess:
         return local
 
     def find(self, presented: str) -> Token | None:
-        """The local token, if this is what a caller presents."""
+        """Return the local token if `presented` is its secret, otherwise None. Compared in constant time."""
         digest = hashlib.sha256(presented.encode(errors="surrogatepass")).hexdigest()
         return self.token if hmac.compare_digest(digest, self.token.secret_sha256) else None
 
@@ -80,7 +80,7 @@ class LocalAccess:
 
 @dataclass(frozen=True, slots=True)
 class LocalToken:
-    """What the file says: the daemon's address and the token."""
+    """The content of the local token's file: the daemon's address and the token."""
 
     url: str
     token: str

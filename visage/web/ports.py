@@ -1,4 +1,4 @@
-"""What the web needs of the rest of the daemon: two protocols, whose records the API answers as they are.
+"""What the web needs of the rest of the daemon: two protocols, whose records the API returns unchanged.
 
 Methods are plain calls, safe from any thread; the web makes them on worker threads, so they may read a database but
 should answer within a second. They raise `visage.web.errors`: NotFound, Conflict, PictureRefused, Unavailable.
@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether frames go through; `reason` says why not, in one line."""
+    """Whether frames get through; `reason` is one line if they do not, otherwise empty."""
 
     ready: bool
     reason: str = ""
@@ -53,12 +53,12 @@ class NewSource:
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """Something that happened.
+    """An event of the daemon.
 
     Attributes:
-        event_id: unique; the same event never has two.
+        event_id: unique; repeats of an event have the same id.
         type: "track_started", "track_identified", "track_ended" or "source_state".
-        record: all of it, as all of the daemon's outputs tell it.
+        record: the whole event, as in all outputs of the daemon.
     """
 
     event_id: str
@@ -71,13 +71,13 @@ Unsubscribe: TypeAlias = Callable[[], None]
 
 
 class ServicePort(Protocol):
-    """The daemon as the web sees it."""
+    """The daemon for the web. Called on worker threads, several at once."""
 
     def readiness(self) -> Readiness:
-        """Whether frames go through."""
+        """Return whether frames get through. Quick; never raises."""
 
     def sources(self) -> Sequence[SourceRecord]:
-        """Cameras, folders, and the files in work."""
+        """Return all cameras and folders, and the files that are being analysed."""
 
     def add_source(self, source: NewSource) -> SourceRecord:
         """Begin with a source. Raises Conflict where the name is taken."""
@@ -86,7 +86,7 @@ class ServicePort(Protocol):
         """Read no more of it until `resume_source`. Raises NotFound."""
 
     def resume_source(self, source_id: str) -> SourceRecord:
-        """Raises NotFound."""
+        """Resume a paused source; returns its new state. Raises NotFound."""
 
     def remove_source(self, source_id: str) -> None:
         """Stop it and forget it. Raises NotFound."""
@@ -100,7 +100,13 @@ class ServicePort(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PeopleFilter:
-    """Which people: those whose names contain `search`, at most `limit` of them, after the person `after`."""
+    """Filter and page of people.
+
+    Attributes:
+        search: part of the name; empty for everyone.
+        limit: at most this many people.
+        after: the id of the last person on the previous page; None for the first page.
+    """
 
     search: str = ""
     limit: int = 100
@@ -126,9 +132,12 @@ class SightingsView:
 
 @dataclass(frozen=True, slots=True)
 class SightingFilter:
-    """Which sightings: all conditions together. `source` may be a pattern such as `cam-*`.
+    """Filter and page of sightings; every condition must hold, and None is no condition.
 
-    `after`: from the page before; a search has no pages.
+    Attributes:
+        source: a name or a pattern such as `cam-*`.
+        since, until: local time of the daemon where they have no time zone.
+        after: the cursor of the previous page; a search has no pages.
     """
 
     person_id: str | None = None
@@ -140,16 +149,16 @@ class SightingFilter:
 
 
 class PeoplePort(Protocol):
-    """The gallery, the unknowns and the sightings as the web sees them. Pictures are encoded, as files."""
+    """The gallery with its unknowns and sightings for the web. Pictures are encoded files, as bytes."""
 
     def people(self, query: PeopleFilter) -> PeopleView:
         """A page of those who have a name. Raises NotFound where the person to go on after is gone."""
 
     def person_ids(self) -> Set[str]:
-        """Return the ids of all people with a name. Quick: it is called for every search of the past."""
+        """Return the ids of all people with a name. Quick: called for every query of past events."""
 
     def person(self, person_id: str) -> PersonRecord:
-        """Raises NotFound."""
+        """Return the person with this id. Raises NotFound."""
 
     def add_person(self, name: str, pictures: Sequence[bytes]) -> PersonRecord:
         """Enrol from pictures with one face each. Raises PictureRefused, Conflict."""
@@ -167,13 +176,13 @@ class PeoplePort(Protocol):
         """A JPEG of a person's or an unknown's face, where crops are kept. Raises NotFound."""
 
     def unknowns(self) -> Sequence[UnknownRecord]:
-        """Those worth a name, longest seen first."""
+        """Return the unknowns worth a name, those seen longest first."""
 
     def name_unknown(self, unknown_id: str, name: str) -> PersonRecord:
         """Give an unknown a name, or add it to the person who has that name. Raises NotFound, Conflict."""
 
     def sightings(self, query: SightingFilter) -> SightingsView:
-        """Newest first."""
+        """Return a page of sightings, newest first; its `after` is None on the last page."""
 
     def search(self, picture: bytes, query: SightingFilter) -> Sequence[MatchRecord]:
         """The sightings most like the face in the picture, best first. Raises NotFound, PictureRefused, Unavailable."""

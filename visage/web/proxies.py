@@ -1,4 +1,4 @@
-"""What a reverse proxy says of a request, believed only where the proxy is one of `web.trusted_proxies`.
+"""Reverse proxies: their headers are trusted only if the proxy's address is in `web.trusted_proxies`.
 
 A trusted proxy names the client (`X-Forwarded-For`, read from the right up to the first address that is not a trusted
 proxy), the scheme, the host and the path prefix. From everyone else these headers mean nothing. None of this gives
@@ -26,7 +26,7 @@ HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 
 
 class ProxyHeaders:
-    """ASGI middleware, outside every other: what follows sees the client's own address and the whole path."""
+    """Outermost ASGI middleware: everything inside sees the client's own address and the full path."""
 
     def __init__(self, app: ASGIApp, *, trusted_proxies: Iterable[str], root_path: str) -> None:
         self._app = app
@@ -80,7 +80,7 @@ class ProxyHeaders:
 
 
 def path_within(scope: Scope) -> str:
-    """A request's path, without the prefix it is served under."""
+    """Return a request's path without the prefix under which the daemon is served."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 

@@ -1,4 +1,4 @@
-"""What the API answers, as JSON: one record a resource, with examples for its documentation."""
+"""The API's JSON: one record for each kind of resource, with examples for its documentation."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = [
 
 
 class ErrorRecord(BaseModel):
-    """Every answer that is no success."""
+    """The body of every response that is not a success: one line for a person."""
 
     error: str = Field(examples=["there is no source 'dor'"])
 
 
 class SessionRecord(BaseModel):
-    """Who the caller is."""
+    """The caller's name and role."""
 
     name: str = Field(examples=["kitchen-tablet"])
     role: str = Field(examples=["viewer"])
@@ -73,7 +73,7 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class PersonRecord:
-    """A person with a name."""
+    """A person with a name. Times are in UTC; `last_seen` is null if the person was never seen."""
 
     __pydantic_config__ = ConfigDict(
         json_schema_serialization_defaults_required=True,
@@ -95,7 +95,7 @@ class PersonRecord:
 
 @dataclass(frozen=True, slots=True)
 class UnknownRecord:
-    """An unknown person, seen often enough to be worth a name."""
+    """A person without a name, seen often enough to be worth one. Times are in UTC."""
 
     __pydantic_config__ = ConfigDict(
         json_schema_serialization_defaults_required=True,
@@ -118,7 +118,7 @@ class UnknownRecord:
 
 @dataclass(frozen=True, slots=True)
 class SightingRecord:
-    """One track of a person or an unknown."""
+    """One track of a person or an unknown. Times are in UTC, positions in seconds of the source."""
 
     __pydantic_config__ = ConfigDict(
         json_schema_serialization_defaults_required=True,
@@ -146,7 +146,7 @@ class SightingRecord:
 
 @dataclass(frozen=True, slots=True)
 class MatchRecord:
-    """A sighting found by a picture."""
+    """A sighting found by a picture, with the cosine similarity of the two faces, -1 to 1."""
 
     sighting: SightingRecord
     similarity: Annotated[float, Field(description="Cosine similarity, in [-1, 1].", examples=[0.71])]

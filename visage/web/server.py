@@ -39,7 +39,10 @@ logger = logging.getLogger(__name__)
 
 
 class WebServer:
-    """Listens from its construction on, so that a taken port or an open address is known at once."""
+    """Listens from construction, so that a port in use or an open address is reported at once.
+
+    Raises BindRefused, LocalAccessError or TokenStoreError; `run` closes the socket.
+    """
 
     def __init__(self, settings: WebSettings, parts: WebParts) -> None:
         """Raises BindRefused, LocalAccessError, TokenStoreError."""
@@ -75,12 +78,12 @@ class WebServer:
 
     @property
     def context(self) -> Context:
-        """The app's parts."""
+        """The parts of the app that this server runs."""
         context: Context = self._app.state.context
         return context
 
     async def run(self) -> None:
-        """Serve until `stop`. A task that is cancelled stops as well."""
+        """Serve until `stop` or cancellation, then close the socket. To be run once, in the daemon's event loop."""
         self._say_where()
         unsubscribe = self._parts.service.subscribe(self.context.feed.publish)
         try:
@@ -94,7 +97,7 @@ class WebServer:
             self._socket.close()
 
     def stop(self) -> None:
-        """From any thread: end streams, answer no more. Safe to call twice."""
+        """End open streams and accept no more requests. Safe from any thread, and to call more than once."""
         self.context.feed.close()
         self._parts.live.close()
         self._server.should_exit = True

@@ -1,4 +1,4 @@
-"""Sessions of browsers that have shown a token: a random cookie in place of the token.
+"""Sessions of browsers that have presented a token: a random cookie stands for the token.
 
 A session also begins by an invitation: a code that works once, for an hour, and stands for the token of the caller who
 asked for it. It is what a sign-in link carries, so that no link has a token in it.
@@ -34,14 +34,14 @@ class Sessions:
         self._invitations: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def begin(self, token_id: str) -> str:
-        """Start a session; returns the cookie's value."""
+        """Start a session of SESSION_SECONDS and return the cookie's value. Beyond a limit the oldest session ends."""
         value = secrets.token_urlsafe(32)
         with self._lock:
             _keep(self._sessions, value, (token_id, self._clock() + SESSION_SECONDS), MAX_SESSIONS)
         return value
 
     def invite(self, token_id: str) -> str:
-        """Make a code that begins one session."""
+        """Return a code that starts one session within INVITATION_SECONDS."""
         code = secrets.token_urlsafe(24)
         with self._lock:
             _keep(self._invitations, code, (token_id, self._clock() + INVITATION_SECONDS), MAX_INVITATIONS)
@@ -60,13 +60,13 @@ class Sessions:
             return token_id if self._clock() < until else None
 
     def end(self, value: str) -> None:
-        """Forget a session, if there is one."""
+        """End a session; without effect if there is none."""
         with self._lock:
             self._sessions.pop(_key(value), None)
 
 
 def sign_in_link(url: str, code: str) -> str:
-    """The address that signs a browser in. What follows `#` is not sent to servers and proxies, or written to logs."""
+    """Return the address that signs a browser in. The part after `#` never reaches servers, proxies or their logs."""
     return f"{url}#sign-in={code}"
 
 

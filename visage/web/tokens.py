@@ -1,4 +1,4 @@
-"""Tokens of callers: made once, shown once, kept as hashes in a file that only its owner may read.
+"""Tokens of callers: created and shown once, kept as hashes in a file that only its owner may read.
 
 A token is `visage_<id>_<secret>`; the secret has 256 random bits, so one SHA-256 is as good as a slow hash. The file is
 replaced whole, and read again when it has changed: `visage token revoke` works on a running daemon from the next
@@ -77,7 +77,7 @@ class TokenStore:
         return True
 
     def find(self, presented: str) -> Token | None:
-        """The token that a caller presents, if it is one."""
+        """Return the token that a caller presents, or None. Compared in constant time. Raises TokenStoreError."""
         prefix, _, rest = presented.partition("_")
         token_id, _, secret = rest.partition("_")
         token = self.by_id(token_id) if prefix == PREFIX else None
@@ -127,7 +127,7 @@ class TokenStore:
 
 
 class Role(IntEnum):
-    """What a caller may do; each one may do what the ones before it may."""
+    """What a caller may do; each role includes those before it."""
 
     VIEWER = 1  # look
     OPERATOR = 2  # add, pause and remove sources; name, merge and enrol people
@@ -135,16 +135,18 @@ class Role(IntEnum):
 
     @property
     def label(self) -> str:
-        """As people and commands write it: viewer, operator, admin."""
+        """The role's name in commands and files: viewer, operator or admin."""
         return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as it is kept.
+    """A token as it is stored.
 
     Attributes:
-        source_id: the one camera whose pictures it shows, in an address as well; empty for no such limit.
+        secret_sha256: hexadecimal SHA-256 of the secret, which is not kept.
+        created_at: in UTC.
+        source_id: the only camera whose pictures it may see, in addresses as well; empty for no such limit.
     """
 
     token_id: str

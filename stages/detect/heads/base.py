@@ -1,4 +1,4 @@
-"""What turns a detector's raw outputs into faces, and how a family of detectors is added.
+"""Decodes a detector's raw outputs into faces; how a family of detectors is added.
 
 A family is one module of this folder, called as the catalogue's `head` says, with a `FAMILY`. Nothing else names it:
 `families.py` finds it, the catalogue's entry chooses it, `visage models add` recognises its networks by it.
@@ -24,7 +24,7 @@ OutputShapes = Mapping[str, tuple[int, ...]]
 
 
 class Head(Protocol[TensorT_contra]):
-    """Decodes, thresholds and suppresses. The thresholds are the instance's."""
+    """Decodes, thresholds and suppresses. The thresholds, in [0, 1], are fixed for the instance."""
 
     def decode(
         self,
@@ -53,7 +53,7 @@ class Head(Protocol[TensorT_contra]):
 
 
 class HostHeadFactory(Protocol):
-    """Makes a head of host arrays."""
+    """Makes a head for host arrays; thresholds lie in [0, 1]."""
 
     def __call__(self, *, score_threshold: float, nms_iou: float, strong_threshold: float = 0.0) -> Head[HostTensor]:
         """Make a head.

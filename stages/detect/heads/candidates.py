@@ -1,4 +1,4 @@
-"""What every host head ends with: anchors above the threshold become the faces of their frames."""
+"""The last step of every host head: anchors above the threshold become the faces of their frames."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Candidates(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence[Candidates]) -> Candidates:
-        """The levels of a network in one; earlier ones win ties."""
+        """Join the candidates of a network's levels; the order is kept, so that earlier ones win ties."""
         return cls(
             np.concatenate([part.frames for part in parts]),
             np.concatenate([part.scores for part in parts]),

@@ -26,7 +26,7 @@ def head_family(name: str) -> HeadFamily:
 
 @cache
 def families() -> dict[str, HeadFamily]:
-    """All families by name, in alphabetical order."""
+    """Return all families by name, sorted."""
     return dict(_find())
 
 

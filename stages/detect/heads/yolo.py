@@ -25,7 +25,7 @@ LANDMARK_CHANNELS = BOX_CHANNELS + 3 * LANDMARK_COUNT
 
 
 class YoloHead(HostHead):
-    """Implements `Head` for networks with landmarks and without."""
+    """Implements `Head` for networks with and without landmarks."""
 
     def _candidates(self, outputs: Mapping[str, FloatArray], count: int, shape: tuple[int, int]) -> Candidates:
         found = {name: output.shape for name, output in outputs.items()}
@@ -45,7 +45,7 @@ class YoloHead(HostHead):
 
 
 def anchor_count(size: tuple[int, int]) -> int:
-    """Anchors of all strides together, for an input of (height, width)."""
+    """Return the number of anchors of all strides for an input of (height, width) pixels."""
     return sum((size[0] // stride) * (size[1] // stride) for stride in STRIDES)
 
 

@@ -36,3 +36,14 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "face.jpg").touch()
     assert SampleMedia(tmp_path, (present,)).path("face.jpg") == folder / "face.jpg"
+
+
+def test_a_pip_that_breaks_says_of_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/bin/sh\nprintf 'ERROR: Exception:\\nAttributeError: no ImpImporter\\n' >&2; exit 2\n"
+    )
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    with pytest.raises(SourceUnreadable, match="could not be fetched: AttributeError: no ImpImporter; check"):
+        SampleMedia(tmp_path / "samples").fetch(FACE_RECOGNITION)

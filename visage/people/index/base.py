@@ -20,11 +20,11 @@ IndexValue: TypeAlias = int | float | str
 
 
 class FaceIndex(Protocol):
-    """Embeddings of one length."""
+    """Embeddings of one length, searchable by cosine similarity."""
 
     @property
     def dimension(self) -> int:
-        """Length of its vectors."""
+        """Length of the vectors that it holds."""
 
     def upsert(self, points: Sequence[IndexPoint]) -> None:
         """Add points, or replace those of the same id. Durable when it returns, where the index is durable.
@@ -51,10 +51,13 @@ class FaceIndex(Protocol):
         """How many points it holds. Raises IndexUnavailable."""
 
     def optimize(self) -> bool:
-        """Bring what was added into its fast form; whether there was anything to do. May take minutes."""
+        """Build the fast form of what was added; returns whether there was anything to do. May take minutes.
+
+        Raises IndexUnavailable.
+        """
 
     def close(self) -> None:
-        """Free it. Safe to call twice."""
+        """Close the index. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

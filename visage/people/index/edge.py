@@ -41,7 +41,7 @@ SPARE_MIB = 64
 
 
 class EdgeIndex:
-    """Implements `FaceIndex` on a folder."""
+    """Implements `FaceIndex` on a folder, which it owns until `close`."""
 
     def __init__(self, folder: Path, dimension: int, *, keys: Mapping[str, type]) -> None:
         """Open the folder, or make it. One that still has Edge's log, of an earlier version, is emptied.

@@ -1,4 +1,4 @@
-"""What can go wrong between faces and names; leaves of `stages.errors.StageError`.
+"""Errors of the index; leaves of `stages.errors.StageError`.
 
 FaceIndexError
 ├── IndexUnavailable   also ConnectionError: a server does not answer; what is waiting is caught up later
@@ -15,11 +15,11 @@ __all__ = ["FaceIndexError", "IndexFull", "IndexInUse", "IndexMismatch", "IndexU
 
 
 class FaceIndexError(StageError):
-    """An index of faces could not do what it was asked."""
+    """Root of the index's errors: catching it catches every one below."""
 
 
 class IndexUnavailable(FaceIndexError, ConnectionError):
-    """The server can't be reached, or refuses."""
+    """Raised when the server can't be reached, or refuses."""
 
 
 class IndexInUse(FaceIndexError, BlockingIOError):
@@ -27,8 +27,8 @@ class IndexInUse(FaceIndexError, BlockingIOError):
 
 
 class IndexFull(FaceIndexError, OSError):
-    """Nothing may be written any more."""
+    """Raised when the disk or the server accepts no more."""
 
 
 class IndexMismatch(FaceIndexError, ValueError):
-    """Its vectors are not of the kind it was asked for."""
+    """Raised for vectors of another length than the index holds."""

@@ -20,7 +20,7 @@ FIRST_ROWS = 64
 
 
 class MemoryIndex:
-    """Implements `FaceIndex`."""
+    """Implements `FaceIndex` in memory, by one matrix product."""
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
@@ -74,7 +74,7 @@ class MemoryIndex:
         return len(self._ids)
 
     def optimize(self) -> bool:
-        """Nothing to do."""
+        """Do nothing: a matrix needs no maintenance."""
         return False
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class ServerIndex:
-    """Implements `FaceIndex` on one collection."""
+    """Implements `FaceIndex` on one collection of a server. Safe from any thread."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class ServerIndex:
         return int(self._ask(lambda: self._client.count(self._collection, exact=True)).count)
 
     def optimize(self) -> bool:
-        """The server does so by itself."""
+        """Do nothing: the server optimizes by itself."""
         return False
 
     def close(self) -> None:

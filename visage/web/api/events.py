@@ -1,4 +1,4 @@
-"""Events: tracks that begin, are identified and end, and sources that change, as they happen."""
+"""Events: tracks that start, are identified and end, and sources that change their state, as they happen."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ async def follow_events(
 def recent_events(
     parts: Parts, _caller: ViewerCaller, limit: Annotated[int, Query(ge=1, le=500)] = 50
 ) -> list[JsonValue]:
-    """The last events, newest first; gone after a restart. Who was forgotten is not named in them."""
+    """Return the last events, newest first. They are lost on a restart; forgotten people are not named in them."""
     return [event.record for event in parts.remembered().recent(limit)]

@@ -15,18 +15,18 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz", response_class=PlainTextResponse)
 async def health() -> str:
-    """The process answers. Needs no token."""
+    """Answer 200 as long as the process responds. Needs no token."""
     return "ok\n"
 
 
 @router.get("/readyz", responses={503: {"description": "Frames do not go through."}})
 def readiness(parts: Parts) -> JSONResponse:
-    """Whether frames go through. Needs no token, and so does not say why not: `GET /api/v1/status` does."""
+    """Answer 200 if frames get through, otherwise 503. Needs no token; `GET /api/v1/status` tells the reason."""
     ready = parts.service.readiness().ready
     return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=ERRORS)
 def metrics(parts: Parts, _caller: ViewerCaller) -> Response:
-    """Prometheus metrics."""
+    """Return the metrics in Prometheus' text format; empty if the daemon has no registry."""
     return Response(generate_latest(parts.registry) if parts.registry else b"", media_type=CONTENT_TYPE_LATEST)

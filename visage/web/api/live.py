@@ -40,7 +40,10 @@ router = APIRouter(tags=["live"], responses=ERRORS)
     },
 )
 async def snapshot(source_id: str, parts: Parts, _caller: ViewerCaller, annotated: bool = True) -> Response:
-    """The source's next picture, with its faces marked unless `annotated=false`."""
+    """Return the source's next picture as JPEG, with its faces marked unless `annotated=false`.
+
+    404 if the source is unknown or delivers no picture within a few seconds.
+    """
     await _check_source(source_id, parts)
     with parts.live.watch({source_id}, annotated=annotated) as viewer, anyio.move_on_after(SNAPSHOT_SECONDS):
         async for picture in viewer.pictures():
@@ -57,7 +60,7 @@ async def snapshot(source_id: str, parts: Parts, _caller: ViewerCaller, annotate
     },
 )
 async def live_mjpeg(source_id: str, parts: Parts, caller: ViewerCaller) -> StreamingResponse:
-    """The source as MJPEG with its faces marked, for a player or a dashboard."""
+    """Stream the source as MJPEG with its faces marked, for a player or a dashboard. 429 if too many are watching."""
     await _check_source(source_id, parts)
 
     async def pieces() -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""People: those who have a name."""
+"""People: everyone with a name."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ register_url_convertor("person", _PersonId())
 
 
 class Naming(BaseModel):
-    """A name."""
+    """The new name of a person or unknown: 1 to 120 characters."""
 
     name: str = Field(min_length=1, max_length=120, pattern=NAME_PATTERN, examples=["Ada"])
 
 
 class Merging(BaseModel):
-    """Who is the same person."""
+    """The person to be merged into the one in the path."""
 
     merged_id: str = Field(
         pattern=r"^p(0|[1-9][0-9]*)$",
@@ -68,7 +68,7 @@ def list_people(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Annotated[str | None, Query(pattern=r"^p(0|[1-9][0-9]*)$", max_length=20, description=CURSOR)] = None,
 ) -> list[PersonRecord]:
-    """Those who have a name, by name, a page at a time. `X-Total-Count` says how many there are on all pages."""
+    """Return the people with a name, sorted by name, a page at a time. `X-Total-Count` is their number on all pages."""
     page = parts.people.people(PeopleFilter(search, limit, cursor))
     link_next(request, answer, page.after)
     answer.headers["x-total-count"] = str(page.total)
@@ -81,7 +81,7 @@ def show_person(
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.VIEWER, audit="person.look"), scope="function")],
 ) -> PersonRecord:
-    """One person."""
+    """Return one person. 404 if no one has this id."""
     return parts.people.person(person_id)
 
 
@@ -93,7 +93,7 @@ def person_portrait(
     parts: Parts,
     _caller: ViewerCaller,
 ) -> Response:
-    """A person's face as JPEG, where crops are kept."""
+    """Return a person's face as JPEG. 404 unless crops are kept."""
     return Response(parts.people.portrait(person_id), media_type="image/jpeg")
 
 
@@ -104,7 +104,10 @@ def add_person(
     pictures: Annotated[list[UploadFile], File(description=f"{PICTURE_FORMATS}, one face each.")],
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.add"), scope="function")],
 ) -> PersonRecord:
-    """Enrol a person from pictures, or add pictures to the person of that name."""
+    """Enrol a person from pictures, or add pictures to the person of that name.
+
+    If any picture can't be used (422) nothing is added.
+    """
     with reading:
         data = [check_picture(picture.file.read(), f"picture {number}") for number, picture in enumerate(pictures, 1)]
         person = parts.people.add_person(name, data)
@@ -119,7 +122,7 @@ def rename_person(
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.rename"), scope="function")],
 ) -> PersonRecord:
-    """Give a person another name."""
+    """Rename a person. 409 if another person has that name."""
     return parts.people.rename_person(person_id, naming.name)
 
 
@@ -130,7 +133,7 @@ def merge_people(
     parts: Parts,
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="person.merge"), scope="function")],
 ) -> PersonRecord:
-    """Make another person part of this one, who keeps the name."""
+    """Merge another person into this one, who keeps the name. 409 if both ids are the same."""
     caller.concerns.append(merging.merged_id)
     return parts.people.merge_people(person_id, merging.merged_id)
 
@@ -141,9 +144,9 @@ def forget_person(
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.ADMIN, audit="person.forget"), scope="function")],
 ) -> dict[str, int]:
-    """Remove everything that is kept of a person; says how many of what.
+    """Delete everything that is kept of a person; returns how many pictures, sightings, vectors and crops were deleted.
 
-    `waiting_vectors` is there when the index could not be reached: it still holds that many copies, which no search
-    returns, and deletes them when it is back.
+    `waiting_vectors` is present when the index could not be reached: it still holds that many copies, which no search
+    returns, and deletes them once it is back. 503 if the deletion could not be completed: repeat it.
     """
     return parts.people.forget_person(person_id)

@@ -25,7 +25,10 @@ def search_faces(
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.VIEWER, audit="search"), scope="function")],
 ) -> list[MatchRecord]:
-    """The sightings most like the face, best first. The picture is not kept."""
+    """Return the sightings most similar to the face in a picture, best first. The picture is not kept.
+
+    422 if the picture can't be read or shows no face or several.
+    """
     with reading:
         found = parts.people.search(check_picture(picture.file.read()), wanted)
     return list(found)

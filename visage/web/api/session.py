@@ -1,4 +1,4 @@
-"""Sessions of the page: a token in exchange for a cookie that no script can read."""
+"""Sessions of the page: a token is exchanged for a cookie that scripts can't read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Invitation(BaseModel):
 
 @router.get("")
 def who_am_i(caller: ViewerCaller) -> SessionRecord:
-    """Who the caller is, and what it may do."""
+    """Return the caller's name and role. 401 without a valid token or session."""
     return SessionRecord(name=caller.name, role=caller.role.label)
 
 
@@ -58,12 +58,12 @@ def log_in(login: Login, parts: Parts, request: Request, response: Response) -> 
 
 @router.post("/invitation", status_code=201)
 def invite(parts: Parts, caller: InvitingCaller) -> Invitation:
-    """Make a code for a link that signs in once, as the caller."""
+    """Create a code for a link that signs in once, with the caller's role, within a few minutes."""
     return Invitation(code=parts.authenticator.sessions.invite(caller.token_id), seconds=INVITATION_SECONDS)
 
 
 @router.delete("", status_code=204)
 def log_out(parts: Parts, request: Request, response: Response) -> None:
-    """End the session, if there is one."""
+    """End the caller's session; without effect if there is none."""
     parts.authenticator.sessions.end(request.cookies.get(COOKIE, ""))
     response.delete_cookie(COOKIE, path=f"{request.scope.get('root_path', '')}/")

@@ -43,7 +43,7 @@ def wanted_sightings(
     until: Moment = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> SightingFilter:
-    """The query's parameters."""
+    """Return the filter in the query's parameters; None is no condition."""
     return SightingFilter(person_id=person_id, source=source, since=since, until=until, limit=limit)
 
 
@@ -62,7 +62,7 @@ def list_sightings(
     caller: Annotated[Principal, Depends(allow(Role.VIEWER, audit="sightings.look"), scope="function")],
     cursor: Annotated[str | None, Query(pattern=CURSOR_PATTERN, description=CURSOR)] = None,
 ) -> list[SightingRecord]:
-    """Sightings, newest first, a page at a time."""
+    """Return the sightings that match, newest first, a page at a time; `Link` has the next page's address."""
     caller.concerns.append(wanted.person_id or "everybody")
     page = parts.people.sightings(replace(wanted, after=cursor))
     link_next(request, answer, page.after)

@@ -1,4 +1,4 @@
-"""Sources: what is being watched, in what state, how fast."""
+"""Sources: what is being watched, in what state, and at which rate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/sources", tags=["sources"], responses=ERRORS)
 
 
 class SourceRequest(BaseModel):
-    """A source to add. Its address must be allowed by `web.add_source`."""
+    """A source to add. Its address must be allowed by `web.add_source`, otherwise the answer is 403."""
 
     uri: SecretStr = Field(min_length=1, max_length=2000, examples=["rtsp://user:password@192.168.1.20/main"])
     source_id: str | None = Field(
@@ -37,13 +37,13 @@ class SourceRequest(BaseModel):
 
 @router.get("")
 def list_sources(parts: Parts, _caller: ViewerCaller) -> list[SourceRecord]:
-    """All sources."""
+    """Return all cameras and folders, and the files that are being analysed."""
     return list(parts.service.sources())
 
 
 @router.get("/{source_id}", responses=MISSING)
 def show_source(source_id: str, parts: Parts, _caller: ViewerCaller) -> SourceRecord:
-    """One source."""
+    """Return one source. 404 if none has this id."""
     for source in parts.service.sources():
         if source.source_id == source_id:
             return source
@@ -56,7 +56,10 @@ def add_source(
     parts: Parts,
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="source.add"), scope="function")],
 ) -> SourceRecord:
-    """Begin with a source. A camera is there again after a restart; a file is worked on once, and named by its path."""
+    """Add a source. Cameras are kept across restarts; a file is analysed once and named after its path.
+
+    403 if no rule allows the address, 409 if the name is taken, 404 if a file can't be read.
+    """
     uri = check_address(wanted.uri.get_secret_value(), parts.settings.add_source)
     is_live = not uri.startswith("/")
     source_id = (wanted.source_id if is_live else None) or _name(uri)
@@ -72,7 +75,7 @@ def pause_source(
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="source.pause"), scope="function")],
 ) -> SourceRecord:
-    """Read no more of a source until it is resumed."""
+    """Stop reading a source until it is resumed. 404 if it is unknown."""
     return parts.service.pause_source(source_id)
 
 
@@ -82,7 +85,7 @@ def resume_source(
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="source.resume"), scope="function")],
 ) -> SourceRecord:
-    """Go on with a paused source."""
+    """Resume a paused source. 404 if it is unknown."""
     return parts.service.resume_source(source_id)
 
 
@@ -92,7 +95,7 @@ def remove_source(
     parts: Parts,
     _caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="source.remove"), scope="function")],
 ) -> None:
-    """Stop a source and forget it; one of the configuration is there again after a restart."""
+    """Stop a source and forget it. One from the configuration is back after a restart. 404 if it is unknown."""
     parts.service.remove_source(source_id)
 
 

@@ -20,7 +20,7 @@ router = APIRouter(tags=["system"], responses=ERRORS)
 
 
 class StatusRecord(BaseModel):
-    """The daemon at one moment."""
+    """The daemon's state; `reason` is empty if it is ready."""
 
     version: str = Field(examples=["0.1.0"])
     ready: bool
@@ -37,7 +37,7 @@ class ThroughputRecord(BaseModel):
 
 @router.get("/status")
 def status(parts: Parts, _caller: ViewerCaller) -> StatusRecord:
-    """Whether frames go through, and why not."""
+    """Return whether frames get through, and if not, the reason. Always 200."""
     readiness = parts.service.readiness()
     return StatusRecord(
         version=__version__, ready=readiness.ready, reason=readiness.reason, has_gallery=parts.has_gallery
@@ -46,7 +46,10 @@ def status(parts: Parts, _caller: ViewerCaller) -> StatusRecord:
 
 @router.get("/throughput")
 def throughput(parts: Parts, _caller: ViewerCaller) -> ThroughputRecord:
-    """What went through in the last minutes."""
+    """Return the frames per second of every source over the last minutes, oldest first.
+
+    There is one value for each `interval_seconds`.
+    """
     return ThroughputRecord(interval_seconds=SAMPLE_SECONDS, fps=parts.throughput.series())
 
 
@@ -54,7 +57,10 @@ def throughput(parts: Parts, _caller: ViewerCaller) -> ThroughputRecord:
 def reload_configuration(
     parts: Parts, _caller: Annotated[Principal, Depends(allow(Role.ADMIN, audit="reload"), scope="function")]
 ) -> None:
-    """Read the configuration again, without dropping sources that did not change."""
+    """Read the configuration again and apply it without interrupting sources that did not change.
+
+    409 if it is invalid or changes a section that needs a restart; then nothing changes.
+    """
     parts.service.reload()
 
 
@@ -64,5 +70,5 @@ def audit_log(
     _caller: Annotated[Principal, Depends(allow(Role.ADMIN, audit="audit.read"), scope="function")],
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[dict[str, str]]:
-    """The last entries of the audit log, newest first."""
+    """Return the last entries of the audit log, newest first; `limit` is 1 to 1000."""
     return parts.audit.latest(limit)

@@ -1,4 +1,4 @@
-"""Unknowns: those seen often enough to be worth a name."""
+"""Unknowns: people without a name who were seen often enough to be worth one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def list_unknowns(parts: Parts, _caller: ViewerCaller) -> list[UnknownRecord]:
     "/{unknown_id}/portrait", response_class=Response, responses={**MISSING, 200: {"content": {"image/jpeg": {}}}}
 )
 def unknown_portrait(unknown_id: str, parts: Parts, _caller: ViewerCaller) -> Response:
-    """An unknown's face as JPEG, where crops are kept."""
+    """Return an unknown's face as JPEG. 404 unless crops are kept."""
     return Response(parts.people.portrait(unknown_id), media_type="image/jpeg")
 
 
@@ -41,7 +41,7 @@ def name_unknown(
     parts: Parts,
     caller: Annotated[Principal, Depends(allow(Role.OPERATOR, audit="unknown.name"), scope="function")],
 ) -> PersonRecord:
-    """Give an unknown a name, for past and future sightings; a name that exists makes them one person."""
+    """Give an unknown a name, for past and future sightings. An existing name merges the unknown into that person."""
     person = parts.people.name_unknown(unknown_id, naming.name)
     caller.concerns.append(person.person_id)
     return person

@@ -34,7 +34,10 @@ _KEY_BYTES, _BOX_BYTES, _COUNT_BYTES, _PLACEMENT_BYTES = 8, 16, 4, 16
 
 
 class DeviceRecords:
-    """Device memory of one head, for batches of up to `max_batch` frames of up to `max_anchors` anchors."""
+    """Device memory of one head, for batches of at most `max_batch` frames with at most `max_anchors` anchors.
+
+    Owns it.
+    """
 
     def __init__(self, device: CudaDevice, *, max_batch: int, max_anchors: int, max_faces: int) -> None:
         """Raises ValueError unless there is room for more faces a frame than `FIRST_RECORDS`."""
@@ -110,7 +113,7 @@ class DeviceRecords:
         ]
 
     def close(self) -> None:
-        """Give the card's memory back. Safe to call twice."""
+        """Release the device memory. Idempotent."""
         self._owned.close()
 
     def _read_crowds(self, crowds: dict[int, int], stream: CudaStream) -> dict[int, NDArray[np.void]]:

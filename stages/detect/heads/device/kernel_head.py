@@ -89,7 +89,7 @@ class KernelHead(ABC):
         return self._records.read(count, has_landmarks=has_landmarks, stream=stream)
 
     def close(self) -> None:
-        """Give the card's memory back. Safe to call twice."""
+        """Release the device memory. Idempotent."""
         self._records.close()
 
     @staticmethod

@@ -22,7 +22,7 @@ __all__ = ["ReadbackHead"]
 
 
 class ReadbackHead:
-    """Implements `Head` for device arrays with a head for host arrays."""
+    """Implements `Head` for device arrays with a head for host arrays. Owns its page-locked memory."""
 
     def __init__(self, device: CudaDevice, head: Head[HostTensor]) -> None:
         self._device = device
@@ -43,7 +43,7 @@ class ReadbackHead:
         return self._head.decode(dict(zip(outputs, arrays, strict=True)), letterboxes, shape, stream=stream)
 
     def close(self) -> None:
-        """Give the page-locked memory back. Safe to call twice."""
+        """Release the page-locked memory. Idempotent."""
         readback, self._readback = self._readback, None
         self._room = 0
         if readback is not None:

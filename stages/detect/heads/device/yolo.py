@@ -19,7 +19,7 @@ __all__ = ["DeviceYoloHead"]
 
 
 class DeviceYoloHead(KernelHead):
-    """The family's `KernelHead`."""
+    """The `KernelHead` of YOLO face detectors."""
 
     KERNEL = "yolo_head"
 

@@ -18,7 +18,7 @@ __all__ = ["DeviceYuNetHead"]
 
 
 class DeviceYuNetHead(KernelHead):
-    """The family's `KernelHead`."""
+    """The `KernelHead` of YuNet detectors."""
 
     KERNEL = "yunet_head"
 

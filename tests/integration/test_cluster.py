@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -110,6 +111,41 @@ def test_a_cluster_that_is_not_there_is_told_in_one_line(
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.timeout(400)
+def test_machines_differ_in_folders_and_networks(media: Media, models: ModelStore, tmp_path: Path) -> None:
+    """One node has the films elsewhere and lacks the networks; one lacks the films' root, and gets none of them."""
+    here, there = tmp_path / "films", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+        for number in range(4):
+            shutil.copy(media.path("single_face.mp4"), folder / f"film-{number}.mp4")
+    own = {
+        "elsewhere": {"VISAGE_ROOTS": f"archive={there}", "VISAGE_MODEL_DIR": str(tmp_path / "networks")},
+        "without": {"VISAGE_ROOTS": f"archive={tmp_path / 'not-mounted'}"},
+    }
+    roots = {"VISAGE_ROOTS": f"archive={here}"}
+    alone = visage(["run", here, *OPTIONS, "--dst", tmp_path / "alone"], models.model_dir, tmp_path / "state")
+    assert alone.returncode == 0, alone.stderr
+    with RayCluster(tuple(own), own=own) as cluster:
+        environment = {**cluster.environment, **roots}
+        arguments = ["run", here, *OPTIONS, "--dst", tmp_path / "out", "--cluster", cluster.address]
+        done = visage([*arguments, "--log-level", "info"], models.model_dir, tmp_path / "state", environment)
+        assert done.returncode == 0, done.stderr
+        status = subprocess.run(
+            [sys.executable, "-c", "from visage.cli.main import main; main()", "cluster", "status"],
+            capture_output=True,
+            text=True,
+            timeout=BOUND_SECONDS,
+            check=True,
+            env={**environment, "RAY_ADDRESS": cluster.address},
+        )
+    assert status.stdout == f"no run of Visage is at work on {cluster.address}\n"
+    assert_same_tables(tmp_path / "alone", tmp_path / "out", [f"film-{number}" for number in range(4)])
+    filepath = json.loads((tmp_path / "out" / "film-0" / "metadata.json").read_text())["filepath"]
+    assert filepath == str(here / "film-0.mp4"), "films are named as this machine does"
+    assert (tmp_path / "networks").is_dir()
 
 
 @pytest.mark.timeout(600)

@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from stages.addresses import is_address
 from stages.identify.roster import KnownPeople, Roster
 from stages.sources import SourceEnded, SourceStarted
+from visage.cluster.board import BoardCommand, Wish
 from visage.cluster.coordinator import Coordinator
 from visage.cluster.errors import NodeRefused
 from visage.cluster.lease import JobState, Lease, LeasedJob, NewJob
@@ -248,6 +249,7 @@ class ClusterRun:
         self._give_up()
         self._share_people()
         self._status = self._describe()
+        self._nodes.show(self._status)
 
     def _give_up(self) -> None:
         """What no node can do, where there are no others to come."""
@@ -342,6 +344,24 @@ class ClusterRun:
     def refused(self, node: str, reason: str) -> None:
         """See `NodeListener`."""
         logger.warning("%s", reason)
+
+    def asked(self, command: BoardCommand) -> None:
+        """See `NodeListener`."""
+        logger.warning("asked to %s %s", command.wish.value, command.node or "")
+        node = command.node or ""
+        if command.wish is Wish.PAUSE:
+            self._ledger.pause()
+        elif command.wish is Wish.RESUME:
+            self._ledger.resume()
+        elif command.wish is Wish.DRAIN:
+            self._coordinator.drain(node)
+        elif command.wish is Wish.RETURN:
+            self._coordinator.give_back(node)
+            self._nodes.restore(node)
+        else:
+            for worker in self._coordinator.take_away(node):
+                self._workers.pop(worker, None)
+            self._nodes.remove(node)
 
     # -- how a job ends ----------------------------------------------------------------------------------------------
 
@@ -476,8 +496,7 @@ class ClusterRun:
             )
         troubled = [
             {"source": job.job_id, "state": job.state.value, "node": job.node, "reason": job.reason}
-            for job in self._ledger.jobs([JobState.WAITING, JobState.FAILED, JobState.QUARANTINED])
-            if job.reason is not None
+            for job in self._ledger.troubled()
         ]
         machines = []
         for machine in self._nodes.describe():

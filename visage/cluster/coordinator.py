@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from visage.cluster.lease import JobState, Lease, LeasedJob
+from visage.cluster.lease import Lease, LeasedJob
 from visage.cluster.ledger import LeaseLedger, steady_clock
 
 __all__ = ["Coordinator", "NodeStatus", "WorkerStatus"]
@@ -105,9 +105,7 @@ class Coordinator:
         nodes = {member.node for member in self._members.values()}
         if not nodes:
             return {}
-        waiting = (job for job in self._ledger.jobs([JobState.WAITING]) if job.reason is not None)
-        refusals = {job.job_id: self._ledger.refused_by(job.job_id) for job in waiting}
-        return {job_id: reasons for job_id, reasons in refusals.items() if reasons and nodes <= reasons.keys()}
+        return {job_id: reasons for job_id, reasons in self._ledger.refused().items() if nodes <= reasons.keys()}
 
     def drain(self, node: str) -> None:
         """Let a node finish what it has, and give it nothing more."""

@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS jobs_by_turn ON jobs (state, (deaths > 0), priority DESC, number);
 CREATE INDEX IF NOT EXISTS jobs_by_worker ON jobs (worker) WHERE state = 'leased';
+CREATE INDEX IF NOT EXISTS troubled_jobs ON jobs (number) WHERE reason IS NOT NULL;
 CREATE TABLE IF NOT EXISTS refusals (
     job_id TEXT NOT NULL, node TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (job_id, node)
 ) STRICT;
@@ -267,11 +268,6 @@ class LeaseLedger:
             ).rowcount
         return changed > 0
 
-    def refused_by(self, job_id: str) -> dict[str, str]:
-        """The nodes that can't do a job, with the reason of each."""
-        with self._transaction() as database:
-            return dict(database.execute("SELECT node, reason FROM refusals WHERE job_id = ? ORDER BY node", (job_id,)))
-
     def forgive(self, node: str) -> None:
         """Forget what a node refused: it has been started again, perhaps with what it lacked."""
         with self._transaction() as database:
@@ -327,6 +323,27 @@ class LeaseLedger:
                 f"SELECT {FIELDS} FROM jobs {where} ORDER BY number", [state.value for state in states]
             ).fetchall()
         return [_job(row) for row in rows]
+
+    def troubled(self, limit: int = 100) -> list[LeasedJob]:
+        """The first of the jobs that have a reason why they wait, failed or were quarantined."""
+        with self._transaction() as database:
+            rows = database.execute(
+                f"SELECT {FIELDS} FROM jobs WHERE reason IS NOT NULL AND state != 'leased' ORDER BY number LIMIT ?",
+                (limit,),
+            ).fetchall()
+        return [_job(row) for row in rows]
+
+    def refused(self) -> dict[str, dict[str, str]]:
+        """The waiting jobs that nodes refused: the reasons of each, by node."""
+        with self._transaction() as database:
+            rows = database.execute(
+                "SELECT job_id, refusals.node, refusals.reason FROM refusals JOIN jobs USING (job_id)"
+                " WHERE state = 'waiting' ORDER BY jobs.number, refusals.node"
+            ).fetchall()
+        found: dict[str, dict[str, str]] = {}
+        for job_id, node, reason in rows:
+            found.setdefault(job_id, {})[node] = reason
+        return found
 
     def job(self, job_id: str) -> LeasedJob | None:
         """The job of this name; None if there is none."""

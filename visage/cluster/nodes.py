@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from visage.cluster.board import BoardCommand
 from visage.cluster.orders import Pulse
 
 __all__ = ["Answer", "NodeListener", "Nodes"]
@@ -39,6 +40,9 @@ class NodeListener(Protocol):
     def refused(self, node: str, reason: str) -> None:
         """A node can't work; one line that names it and the remedy."""
 
+    def asked(self, command: BoardCommand) -> None:
+        """Somebody wants something of the run."""
+
 
 class Nodes(Protocol):
     """Workers on machines. Used by one thread."""
@@ -58,8 +62,14 @@ class Nodes(Protocol):
     def describe(self) -> list[dict[str, Any]]:
         """Each machine for people: `node`, `host`, `cpus`, `gpus`, `state`, `problem`."""
 
-    def end(self, worker: str) -> None:
-        """End a worker and its process at once."""
+    def show(self, status: dict[str, Any]) -> None:
+        """Show people what the run does; commands that they left reach the listener."""
+
+    def remove(self, node: str) -> None:
+        """End a machine's workers at once, and start none there until `restore`."""
+
+    def restore(self, node: str) -> None:
+        """Let a machine that was removed have workers again."""
 
     def close(self, *, keep_workers: bool = False) -> None:
         """End all workers of this run, unless the next coordinator is to find them, and leave."""

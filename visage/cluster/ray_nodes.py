@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from visage.cluster import door
+from visage.cluster.board import open_board
 from visage.cluster.door import Expected, Finding
 from visage.cluster.nodes import Answer, NodeListener
 from visage.cluster.plan import NodePlan
@@ -80,7 +81,11 @@ class RayNodes:
         """
         self._session = session
         self._ray = session.ray
+        self._run_id = run_id
         self._prefix = f"visage:{run_id}:"
+        self._board: Any = None
+        self._is_showing = False
+        self._removed: set[str] = set()
         self._expected = expected
         self._model_content = model_content
         self._plan = plan
@@ -100,6 +105,7 @@ class RayNodes:
         from ray.util import list_named_actors  # noqa: PLC0415 - loads Ray, which is an extra
 
         self._ray.cloudpickle.register_pickle_by_value(door)  # it may meet another Visage, or none
+        self._board = open_board(self._session, self._run_id)
         for name in list_named_actors():
             if name.startswith(self._prefix):
                 node_id, slot, number = name.removeprefix(self._prefix).split(":")
@@ -153,10 +159,29 @@ class RayNodes:
             for node in self._nodes.values()
         ]
 
-    def end(self, worker: str) -> None:
-        known = self._workers.pop(worker, None)
-        if known is not None:
-            self._ray.kill(known.handle, no_restart=True)
+    def show(self, status: dict[str, Any]) -> None:
+        if self._board is None or self._is_showing:
+            return
+        self._is_showing = True
+        self._calls[self._board.exchange.remote(status)] = self._shown
+
+    def _shown(self, answer: Answer) -> None:
+        self._is_showing = False
+        if answer.is_lost or answer.error is not None:
+            self._board = None  # the head has gone, and the run with it
+            return
+        for command in answer.value:
+            if self._listener is not None:
+                self._listener.asked(command)
+
+    def remove(self, node: str) -> None:
+        self._removed.add(node)
+        ids = {node_id for node_id, one in self._nodes.items() if one.name == node}
+        for name in [name for name, worker in self._workers.items() if worker.node_id in ids]:
+            self._ray.kill(self._workers.pop(name).handle, no_restart=True)
+
+    def restore(self, node: str) -> None:
+        self._removed.discard(node)
 
     def close(self, *, keep_workers: bool = False) -> None:
         if keep_workers:
@@ -265,7 +290,8 @@ class RayNodes:
     def _fill(self, node: _Node) -> None:
         """Start the workers that an admitted node should have and has not."""
         plan = self._plan(node.cpus, node.gpus)
-        if plan is None or node.state is not _State.ADMITTED or time.monotonic() < node.start_at:
+        is_usable = node.state is _State.ADMITTED and node.name not in self._removed
+        if plan is None or not is_usable or time.monotonic() < node.start_at:
             return
         taken = {worker.slot for worker in self._workers.values() if worker.node_id == node.node_id}
         for slot in range(plan.workers):

@@ -8,6 +8,7 @@ import secrets
 import socket
 from types import ModuleType
 
+from stages.installing import install_command
 from visage.cluster.errors import ClusterMismatch, ClusterUnreachable, RayMissing
 
 __all__ = ["LOCAL", "NAMESPACE", "RaySession", "load_ray"]
@@ -29,7 +30,7 @@ def load_ray() -> ModuleType:
     try:
         import ray  # noqa: PLC0415 - it is an extra, and loads for seconds
     except ImportError as error:
-        raise RayMissing("--cluster needs Ray, which is not installed: pip install 'visage-video[cluster]'") from error
+        raise RayMissing(f"--cluster needs Ray, which is not installed: {install_command('cluster')}") from error
     module: ModuleType = ray
     return module
 

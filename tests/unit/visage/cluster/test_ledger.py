@@ -107,7 +107,8 @@ def test_what_a_node_refuses_goes_to_another(ledger: LeaseLedger) -> None:
     ledger.add([NewJob("film")])
     assert ledger.refuse(claimed(ledger, "w1", "n1").token, "n1 has no root archive")
     assert ledger.claim("w1", "n1") is None
-    assert ledger.refused_by("film") == {"n1": "n1 has no root archive"}
+    assert ledger.refused() == {"film": {"n1": "n1 has no root archive"}}
+    assert [(job.job_id, job.reason) for job in ledger.troubled()] == [("film", "n1 has no root archive")]
     lease = claimed(ledger, "w2", "n2")
     assert lease.attempt == 1, "a refusal is no attempt"
     ledger.release(lease.token)

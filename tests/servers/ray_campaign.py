@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.servers.namespaces import Namespaces
 from tests.servers.ray_cluster import RayCluster
 
 __all__ = ["EVENTS", "Campaign", "Row"]
@@ -31,7 +32,9 @@ WORKER = "visage.assembly.worker_main"
 ACTOR = "ray::NodeActor"
 RAYLET = "raylet/raylet"
 
-EVENTS = ("worker", "actor", "raylet", "coordinator", "freeze")
+CUT_SECONDS = (5.0, 60.0)
+
+EVENTS = ("worker", "actor", "raylet", "coordinator", "freeze", "cut")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Campaign:
         out: its `--dst`.
         rows: what was done so far.
         restarts: of the coordinator.
+        namespaces: of the nodes, where cables are to be cut.
     """
 
     cluster: RayCluster
@@ -62,6 +66,7 @@ class Campaign:
     state: Path
     command: Sequence[str] = ()
     seed: int = 1
+    namespaces: Namespaces | None = None
     rows: list[Row] = field(default_factory=list)
     restarts: int = 0
     _coordinator: subprocess.Popen[bytes] | None = None
@@ -75,6 +80,7 @@ class Campaign:
             "actor": lambda node: self._kill(node, ACTOR),
             "raylet": self._kill_raylet,
             "freeze": self._freeze,
+            "cut": lambda node: self._cut(node, chance.uniform(*CUT_SECONDS)),
             "coordinator": lambda _: self._kill_coordinator(),
         }
         self._began = time.monotonic()
@@ -136,6 +142,12 @@ class Campaign:
         frozen = self.cluster.freeze(node)
         time.sleep(FREEZE_SECONDS)  # the event itself
         self.cluster.thaw(frozen)
+
+    def _cut(self, node: str, seconds: float) -> None:
+        assert self.namespaces is not None
+        self.namespaces.cut(node)
+        time.sleep(seconds)  # the event itself
+        self.namespaces.mend(node)
 
     def _kill_coordinator(self) -> None:
         assert self._coordinator is not None

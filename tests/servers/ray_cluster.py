@@ -21,6 +21,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.servers.namespaces import Namespaces
+
 __all__ = ["RayCluster"]
 
 START_SECONDS = 120.0
@@ -47,13 +49,24 @@ class RayCluster:
     """
 
     def __init__(
-        self, nodes: Sequence[str], *, cpus: int = 1, own: Mapping[str, Mapping[str, str]] | None = None
+        self,
+        nodes: Sequence[str],
+        *,
+        cpus: int = 1,
+        own: Mapping[str, Mapping[str, str]] | None = None,
+        namespaces: Namespaces | None = None,
     ) -> None:
-        """`own`: variables of single nodes, by their names."""
+        """
+        Args:
+            own: variables of single nodes, by their names.
+            namespaces: of the nodes, where each is to have a network of its own.
+        """
+        self._namespaces = namespaces
+        host = "127.0.0.1" if namespaces is None else namespaces.host
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((host, 0))
             self._port = free.getsockname()[1]
-        self.address = f"127.0.0.1:{self._port}"
+        self.address = f"{host}:{self._port}"
         self.environment = {
             **os.environ,
             **QUICK_TO_NOTICE,
@@ -94,8 +107,10 @@ class RayCluster:
         node = [f"--address={self.address}", f"--num-cpus={self._cpus}"]
         options = head if name == "head" else node
         command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block", *options]
-        command += [f"--node-name={name}", "--node-ip-address=127.0.0.1", "--disable-usage-stats"]
+        command += [f"--node-name={name}", f"--node-ip-address={self._host(name)}", "--disable-usage-stats"]
         command += ["--object-store-memory=80000000", "--include-log-monitor=false"]
+        if self._namespaces is not None and name != "head":
+            command = [*self._namespaces.inside(name), *command]
         with (self._folder / f"{name}.err").open("wb") as said:
             self._nodes[name] = subprocess.Popen(
                 command,
@@ -105,6 +120,11 @@ class RayCluster:
                 stderr=said,
                 start_new_session=True,
             )
+
+    def _host(self, name: str) -> str:
+        if self._namespaces is None:
+            return "127.0.0.1"
+        return self._namespaces.host if name == "head" else self._namespaces.address(name)
 
     def processes(self, name: str, words: str = "") -> list[psutil.Process]:
         """The processes of a node, or those whose command line holds these words."""

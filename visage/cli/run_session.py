@@ -77,6 +77,10 @@ class Session:
         """Analyse what the arguments name; returns the exit code."""
         problems: list[BaseException] = []
         try:
+            if self.cluster is not None:
+                from visage.cluster.stores import expand_stores  # noqa: PLC0415 - few need it
+
+                arguments = expand_stores(arguments)
             specs = expand_sources(
                 arguments, exclude=self.exclude, on_error=problems.append, on_left_out=None if self.quiet else _note
             )

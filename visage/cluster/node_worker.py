@@ -19,14 +19,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from stages.errors import OutputFailed, SourceNotFound, SourceUnreadable
+from stages.errors import OutputFailed, SourceError, SourceNotFound, SourceUnreadable
 from stages.frames import Observation
 from stages.identify.roster import Roster
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
-from visage.cluster.errors import NodeRefused
+from visage.cluster.errors import ClusterError, NodeRefused
 from visage.cluster.orders import Finished, JobOrder, JobResults, Pulse
 from visage.cluster.roots import RootMap
 from visage.cluster.staging import MovableOutputs, Readdressed, Staging
+from visage.cluster.stores import is_in_store, signed
 from visage.fleet.messages import Add, Interrupt, Ready, Report, Stop, StopMode, Task
 from visage.fleet.process import EXIT_SECONDS, WorkerProcess
 from visage.fleet.recording import TrackReport
@@ -131,8 +132,8 @@ class NodeWorker:
                 return
             try:
                 add = self._prepare(attempt)
-            except NodeRefused as refusal:
-                self._finish(attempt, refusal=str(refusal))
+            except (ClusterError, SourceError) as refusal:
+                self._finish(attempt, refusal=_told(self.name, refusal))
                 return
             process = self._process
         process.tell(add)
@@ -208,10 +209,12 @@ class NodeWorker:
                 self._snapshot = None
 
     def _prepare(self, attempt: _Attempt) -> Add:
-        """The order in this machine's terms. Raises NodeRefused."""
+        """The order in this machine's terms. Raises ClusterError, SourceError."""
         order = attempt.order
         spec = order.spec
         uri = self._roots.local_uri(order.address)
+        if is_in_store(uri):
+            uri = signed(uri)
         attempt.staging = Staging(spec.source_id, order.attempt, local=self._roots.local)
         outputs: list[JobOutputs] = []
         for each in order.outputs:
@@ -351,3 +354,7 @@ class _Attempt:
 
 def _source_of(report: TrackReport) -> str:
     return report.track.source_id if hasattr(report, "track") else report.source
+
+
+def _told(name: str, refusal: Exception) -> str:
+    return str(refusal) if isinstance(refusal, NodeRefused) else f"{name}: {refusal}"

@@ -131,7 +131,7 @@ def nvidia_status(ordinal: int = 0) -> Availability:
     cuda = f"{version // 1000}.{version % 1000 // 10}"
     if version < _CUDA_12:
         return Availability(
-            False, f"{gpus[ordinal]}, but its driver stops at CUDA {cuda}", "install a driver from 525 on"
+            False, f"{gpus[ordinal]}, but its driver supports CUDA {cuda} at most", "install a driver from 525 on"
         )
     return Availability(True, f"{gpus[ordinal]}, driver for CUDA {cuda}")
 

@@ -48,10 +48,10 @@ def translated(error: av.error.FFmpegError, label: str) -> SourceError:
         return SourceUnreadable(f"{label} can't be read: no permission; change its mode or owner")
     if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
         if is_address(label):
-            return SourceUnreadable(f"{label} can't be opened: nothing came, or no video; check address and server")
+            return SourceUnreadable(f"{label} can't be opened: it sent nothing, or no video; check address and server")
         return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
     if isinstance(error, av.error.ExitError):
-        return SourceUnreadable(f"{label} answers, but no video came in {STALL_SECONDS:.0f} s; restart the camera")
+        return SourceUnreadable(f"{label} answers, but sent no video for {STALL_SECONDS:.0f} s; restart the camera")
     advice = ""
     if is_address(label):
         advice = "; check address, network and server"

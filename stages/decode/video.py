@@ -169,7 +169,7 @@ class VideoSource(DecodingSource):
             index, seconds = decoder.first_loss or (0, 0.0)
             pictures = "1 picture is" if lost == 1 else f"{lost} pictures are"
             raise SourceBroken(
-                f"{decoder.demuxer.label} is damaged: {pictures} missing or torn, the first at frame {index}, "
+                f"{decoder.demuxer.label} is damaged: {pictures} missing or corrupt, the first at frame {index}, "
                 f"{seconds:.1f} s; the rest is kept",
                 frame_index=index,
                 pts_seconds=seconds,

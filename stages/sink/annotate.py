@@ -77,7 +77,7 @@ class AnnotatedVideoSink(Sink):
             OutputFailed: the ending names no container known here.
         """
         if path.suffix.lower() not in CONTAINERS:
-            raise OutputFailed(f"{path}: can't be a video by its name; end it in {', '.join(CONTAINERS)}")
+            raise OutputFailed(f"{path}: is not a video file name; end it in {', '.join(CONTAINERS)}")
         self._path = path
         self._to_bgr = to_bgr
         self._audio_uri = audio_uri

@@ -136,7 +136,7 @@ def test_a_destination_that_cannot_be_written_is_one_line(visage: Visage) -> Non
 def test_a_span_without_a_frame_is_told_though_quiet(visage: Visage) -> None:
     result = visage("film.mp4", "--start", "900", "--quiet", "--dst", "out")
     assert result.returncode == 0
-    assert result.stderr == "visage: film: no frame of it lies between --start and --end\n"
+    assert result.stderr == "visage: film: it has no frames between --start and --end\n"
 
 
 def test_a_destination_under_a_file_is_one_line(visage: Visage) -> None:
@@ -158,7 +158,7 @@ def test_a_signal_leaves_whole_outputs(visage: Visage, media: Media, number: sig
         process.send_signal(number)
         _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == code, errors
-    assert "visage: finishing what is in flight" in errors
+    assert "visage: finishing the frames in flight" in errors
     ends = [json.loads(path.read_text()) for path in (visage.folder / "out").glob("*/metadata.json")]
     assert any(end["interrupted"] for end in ends)
     assert all(end["complete"] != end["interrupted"] for end in ends)

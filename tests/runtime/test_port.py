@@ -265,7 +265,7 @@ def test_whatever_is_wrong_with_a_reload_is_one_line(
             raise failure
 
         monkeypatch.setattr(served.daemon, "_load", load)
-        with pytest.raises(Conflict, match=r"can't be taken over: \S") as refused:
+        with pytest.raises(Conflict, match=r"can't be applied: \S") as refused:
             served.port.reload()
         assert "\n" not in str(refused.value)
         assert "hunter2" not in str(refused.value)

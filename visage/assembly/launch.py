@@ -55,7 +55,7 @@ def build_run(
         head_start: worker processes that were started already; stays the caller's.
     """
     if alone and (settings.workers or 1) > 1:
-        raise ValueError("what reads pictures here has to be in the process that decodes them: leave workers at 1")
+        raise ValueError("outputs that read pictures must be in the process that decodes them: leave workers at 1")
     tasks = tasks_for(
         settings,
         sources,

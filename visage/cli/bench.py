@@ -18,7 +18,7 @@ def bench(
     clip: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[CLIP]", help="Video to measure on.", show_default="made once, from sample photographs"
+            metavar="[CLIP]", help="Video to measure on.", show_default="generated once, from sample photographs"
         ),
     ] = None,
     json_file: Annotated[

@@ -86,8 +86,8 @@ def _name_newcomer(settings: Settings, dst: Path) -> str:
         for unknown in opened.unknowns()[:1]:
             named = opened.name_unknown(unknown.unknown_id, NEWCOMER)
             newcomer = (
-                f"{unknown.name} is called {named.name!r} from now on: for {named.seen_seconds:.0f} s so far, and\n"
-                "wherever they are seen next."
+                f"{unknown.name} is now named {named.name!r}, for the {named.seen_seconds:.0f} s seen so far and\n"
+                "for all later sightings."
             )
         report = write_report(opened, dst)
     return f"""
@@ -116,11 +116,12 @@ def _describe(dst: Path, settings: Settings) -> str:
     limit = embedder_spec(settings.embedder, settings.model_dir).similarity_threshold
     one, same, other = (read(name, "embeddings")[0] for name in PHOTOGRAPHS)
     return f"""
-The clip shows a face in {frames_with_faces} frames. The two photographs of one person are alike to {one @ same:.2f},
-those of two people to {one @ other:.2f}; {settings.embedder} takes faces for one person's from {limit} up.
+The clip shows a face in {frames_with_faces} frames. The two photographs of one person have a similarity of
+{one @ same:.2f}, those of two people {one @ other:.2f}; {settings.embedder} takes two faces for the same person's from
+{limit} on.
 
-  {dst / CLIP / "detections.csv"}: a line a face with frame, box, confidence, landmarks
-  {dst / CLIP / "embeddings.hdf5"}: an embedding a face
+  {dst / CLIP / "detections.csv"}: one line per face with frame, box, confidence and landmarks
+  {dst / CLIP / "embeddings.hdf5"}: one embedding per face
   {dst / f"{CLIP}.mp4"}: the clip with the faces marked
 
 Next: visage YOUR-FILM.mkv --dst out/"""

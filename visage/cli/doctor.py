@@ -120,11 +120,11 @@ def _trial(settings: Settings, *, has_models: bool, has_gpu: bool) -> Finding:
         return Finding(Verdict.MISSING, "trial", f"a short clip could not be analysed: {failure}", remedy)
     if has_models:
         return Finding(Verdict.OK, "trial", f"decoded {FRAMES} frames, found and embedded the face in each")
-    return Finding(Verdict.OK, "trial", f"decoded {FRAMES} frames; finding faces was not tried without models")
+    return Finding(Verdict.OK, "trial", f"decoded {FRAMES} frames; face detection was not tried, for want of models")
 
 
 def _processor(machine: Machine) -> Finding:
-    features = ", ".join(machine.cpu_features) or "no vector instructions that networks profit from"
+    features = ", ".join(machine.cpu_features) or "no vector instructions that speed up networks"
     return Finding(
         Verdict.OK, "processor", f"{machine.cpu}: {machine.usable_cores:g} of {machine.cores} cores; {features}"
     )
@@ -134,7 +134,7 @@ def _memory(machine: Machine) -> Finding:
     text = f"{machine.memory_bytes / 2**30:.1f} GiB"
     if machine.memory_bytes >= MIN_MEMORY_BYTES:
         return Finding(Verdict.OK, "memory", text)
-    return Finding(Verdict.NOTE, "memory", f"{text} is little", "visage run --detect-batch 1 --embed-batch 1 ...")
+    return Finding(Verdict.NOTE, "memory", f"only {text}", "visage run --detect-batch 1 --embed-batch 1 ...")
 
 
 def _graphics(machine: Machine) -> Iterator[Finding]:
@@ -195,14 +195,14 @@ def _codecs() -> Iterator[Finding]:
         remedy = "pip install --force-reinstall av  (its own wheels have them)"
         yield Finding(Verdict.NOTE, "codecs", f"decodes {present}; not {', '.join(missing)}", remedy)
     else:
-        yield Finding(Verdict.OK, "codecs", f"decodes {present} and what else FFmpeg knows")
+        yield Finding(Verdict.OK, "codecs", f"decodes {present} and whatever else FFmpeg supports")
 
 
 def _display(machine: Machine) -> Finding:
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return Finding(Verdict.NOTE, "display", "none, so no --show", "visage run --annotate out.mp4 ...")
+        return Finding(Verdict.NOTE, "display", "none: --show is not available", "visage run --annotate out.mp4 ...")
     if "pygame-ce" not in machine.libraries:
         from stages.installing import install_command  # noqa: PLC0415
 
-        return Finding(Verdict.NOTE, "display", "there, but --show needs SDL", install_command("show"))
-    return Finding(Verdict.OK, "display", "there: --show works")
+        return Finding(Verdict.NOTE, "display", "present, but --show needs SDL", install_command("show"))
+    return Finding(Verdict.OK, "display", "present: --show works")

@@ -100,7 +100,7 @@ def add(
     print(to_toml(spec))
     print("".join(f"# {reason}\n" for reason in proposal.reasons), end="")
     option = "--detector" if spec.task == "detect" else "--embedder"
-    print(f"# Kept. Use it with {option} {spec.name}; its entry stands in {folder / USER_CATALOG}.")
+    print(f"# Kept. Use it with {option} {spec.name}; its entry is in {folder / USER_CATALOG}.")
     if picture is not None and not _try(spec, picture, folder):
         print("# No face was found: are the entry's colour, mean, scale and score_threshold right?")
         raise typer.Exit(1)
@@ -118,7 +118,7 @@ def _try(spec: ModelSpec, picture: Path, model_dir: Path) -> int:
         box = ", ".join(f"{side:.0f}" for side in face.box_xyxy)
         print(f"# {picture.name}: a face at {box}, score {face.score:.2f}")
     for first, second in itertools.combinations([face.embedding for face in faces if face.embedding is not None], 2):
-        print(f"# two of its faces are alike to {float(first @ second):.2f}")
+        print(f"# two of its faces have a similarity of {float(first @ second):.2f}")
     return len(faces)
 
 
@@ -132,7 +132,7 @@ def verify(names: Names = None, model_dir: ModelDirOption = None) -> None:
             print(f"{verification.name}: {file.state.value}: {file.path}")
     wanting = [verification.name for verification in verifications if not verification.is_ok]
     if wanting:
-        print(f"`visage models fetch {' '.join(wanting)}` gets what is damaged or missing.")
+        print(f"`visage models fetch {' '.join(wanting)}` fetches what is damaged or missing.")
         raise typer.Exit(1)
 
 

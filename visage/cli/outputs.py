@@ -139,7 +139,7 @@ class Outputs:
         for spec in self._sources.values() if existing else ():
             for path in existing:
                 if os.path.exists(spec.uri) and path.samefile(spec.uri):
-                    raise OutputFailed(f"{path}: is the video to be read, and would be lost; write elsewhere")
+                    raise OutputFailed(f"{path}: is the input video and would be overwritten; choose another output")
 
     def _annotated(self, source_id: str) -> Path | None:
         """The annotated video of a source."""

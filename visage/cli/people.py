@@ -158,7 +158,7 @@ def forget(who: Who, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOptio
         f"{count(done.vectors, 'embedding')}, {count(done.crops, 'crop')}; "
         + ("a search finds none of them" if done.verified else "A SEARCH STILL FINDS SOME")
         + (
-            "; the index is in use, away or on a full disk, and drops its copies when it can"
+            "; the index is in use, unreachable or on a full disk, and will delete its copies later"
             if done.index_waits
             else ""
         )

@@ -245,7 +245,7 @@ async def supervise(
                 if len(received) > 1:
                     run.abort()
                 else:
-                    print("visage: finishing what is in flight; once more to stop at once", file=sys.stderr)
+                    print("visage: finishing the frames in flight; interrupt again to stop at once", file=sys.stderr)
                     run.drain()
                     group.start_soon(abort_late)
 
@@ -303,7 +303,7 @@ def _note(line: str) -> None:
 def _tell_of_empty_spans(outcomes: Mapping[str, Outcome]) -> None:
     for outcome in outcomes.values():
         if outcome.state is SourceState.DONE and not outcome.frames_decoded:
-            print(f"visage: {outcome.source_id}: no frame of it lies between --start and --end", file=sys.stderr)
+            print(f"visage: {outcome.source_id}: it has no frames between --start and --end", file=sys.stderr)
 
 
 def _summarise(run: Run, seconds: float) -> None:

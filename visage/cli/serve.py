@@ -81,5 +81,5 @@ def serve(
 def _print_review(path: Path, config: ServiceConfig, warnings: Sequence[str]) -> None:
     for line in warnings:
         print(f"visage: warning: {printable(line)}", file=sys.stderr)
-    verdict = "see the warnings" if warnings else "nothing is wrong"
+    verdict = "see the warnings" if warnings else "no problems found"
     print(f"{path}: cameras: {len(config.cameras)}, folders: {len(config.folders)}; {verdict}")

@@ -61,7 +61,7 @@ def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
     file = expand_home(tokens)
     found = TokenStore(file).tokens()
     if not found and not file.exists():
-        raise TokenStoreError(f"{file}: no tokens are there; `visage token create NAME` makes one")
+        raise TokenStoreError(f"{file}: there are no tokens; `visage token create NAME` creates one")
     for token in found:
         scope = f"  pictures of {token.source_id} only" if token.source_id else ""
         print(f"{token.name}  {token.role.label}  since {token.created_at}{scope}")

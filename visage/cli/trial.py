@@ -46,10 +46,10 @@ def try_clip(settings: Settings, *, has_models: bool, has_gpu: bool, clip: Path 
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise TrialFailed(f"a clip of {FRAMES} frames was not done within {limit} s") from None
+        raise TrialFailed(f"a clip of {FRAMES} frames was not analysed within {limit} s") from None
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        raise TrialFailed(f"the process that analysed a clip of {FRAMES} frames was ended by {name}")
+        raise TrialFailed(f"the process that analysed a clip of {FRAMES} frames was killed by {name}")
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"]
         raise TrialFailed(lines[-1].removeprefix("visage: error: "))

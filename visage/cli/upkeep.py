@@ -50,7 +50,7 @@ def apply(
             applied = apply_names(opened, path)
             opened.database.audit("apply", "everybody", f"{applied.rows} rows")
             unmatched = f", {count(applied.unmatched, 'row')} not in this gallery" if applied.unmatched else ""
-            print(f"{path}: {count(applied.rows, 'row')} named anew in {count(applied.tables, 'table')}{unmatched}")
+            print(f"{path}: {count(applied.rows, 'row')} updated in {count(applied.tables, 'table')}{unmatched}")
 
 
 def audit(
@@ -91,7 +91,7 @@ def import_people(
     is_new = not (gallery / "gallery.sqlite").exists()  # otherwise the embeddings' digest may say more than the name
     with open_with(gallery, gallery_key, None, model=model if is_new else None) as (opened, _):
         added, known = import_gallery(opened, archive)
-        print(f"{count(added, 'picture')} added, {known} known already")
+        print(f"{count(added, 'picture')} added, {known} already present")
 
 
 def reindex(

@@ -185,7 +185,7 @@ def _videos(folder: Path, choice: _Choice) -> list[str]:
     if choice.on_left_out is not None and (missed := _videos_by_content(sorted(others))):
         shown = ", ".join(os.path.relpath(path, folder) for path in missed[:MAX_SHOWN])
         more = f" and {len(missed) - MAX_SHOWN} more" if len(missed) > MAX_SHOWN else ""
-        choice.on_left_out(f"{folder}: left out {shown}{more}: not called like videos; name them to analyse them")
+        choice.on_left_out(f"{folder}: left out {shown}{more}: no video suffix; name them explicitly to analyse them")
     return sorted(videos)
 
 

@@ -65,7 +65,7 @@ class YamlFile:
         try:
             value = self._plain(root, (), problems)
         except RecursionError as error:
-            raise ConfigError([f"{path}: holds itself, or is nested too deeply"]) from error
+            raise ConfigError([f"{path}: contains itself, or is nested too deeply"]) from error
         if problems:
             raise ConfigError(problems)
         assert isinstance(value, dict)

@@ -36,7 +36,7 @@ class AcceptedLicences:
         note = f": {spec.licence_note}" if spec.licence_note else "."
         raise LicenceNotAccepted(
             f"the weights of {spec.name!r} are under {spec.licence}{note} "
-            f"If you may use them so: visage models fetch {spec.name} --accept-license"
+            f"If your use is permitted: visage models fetch {spec.name} --accept-license"
         )
 
     def _has(self, spec: ModelSpec) -> bool:

@@ -88,7 +88,7 @@ def _check_key(database: Database, folder: Path, cipher: Cipher) -> None:
     token = database.meta("sealed")
     if token is None and cipher.is_encrypted:
         if database.row("SELECT 1 FROM pictures UNION SELECT 1 FROM sightings") is not None:
-            raise GalleryLocked(f"{folder}: was begun without encryption; export it and import into a new one")
+            raise GalleryLocked(f"{folder}: was created without encryption; export it and import it into a new one")
         database.set_meta("sealed", cipher.encrypt(b"visage"))
     elif isinstance(token, bytes):
         if not cipher.is_encrypted:

@@ -19,7 +19,7 @@ COLUMNS = 6
 def contact_sheet(crops: Sequence[bytes]) -> bytes:
     """JPEG with the crops, JPEGs as well, in rows of six. Raises PictureRefused where there is none."""
     if not crops:
-        raise PictureRefused("no crop is kept; enrol with --keep-crops to have contact sheets")
+        raise PictureRefused("no crops are stored; enrol with --keep-crops to have contact sheets")
     columns = min(COLUMNS, len(crops))
     rows = -(-len(crops) // columns)
     sheet: NDArray[np.uint8] = np.full((rows * TILE, columns * TILE, 3), 255, np.uint8)

@@ -155,11 +155,11 @@ def _opened(source: Path) -> Iterator[zipfile.ZipFile]:
     except PeopleError:
         raise
     except DAMAGE as exc:
-        raise GalleryBroken(f"{source}: no export of people, or a damaged one") from exc
+        raise GalleryBroken(f"{source}: not an export of people, or damaged") from exc
 
 
 def _document(archive: zipfile.ZipFile) -> dict[str, Any]:
     document = json.loads(_member(archive, MEMBER, MAX_DOCUMENT_BYTES))
     if not isinstance(document, dict) or document.get("format") != "visage.people/1":
-        raise GalleryBroken(f"{archive.filename}: no export of people, or one of a newer Visage")
+        raise GalleryBroken(f"{archive.filename}: not an export of people, or made by a newer Visage")
     return document

@@ -51,7 +51,7 @@ def _make(path: Path, bind: Callable[[Database], object]) -> None:
             with contextlib.suppress(OSError):  # others may have put something there by now
                 parent.rmdir()
         if isinstance(exc, sqlite3.Error):
-            raise GalleryBroken(f"{folder}: can't be made a gallery ({exc})") from exc
+            raise GalleryBroken(f"{folder}: can't be used as a gallery ({exc})") from exc
         raise
     _remove(draft)
 
@@ -67,7 +67,7 @@ def _put(draft: Path, path: Path) -> None:
             if not path.exists():
                 draft.replace(path)
         except OSError as exc:
-            raise GalleryBroken(f"{path.parent}: can't be made a gallery ({exc.strerror})") from exc
+            raise GalleryBroken(f"{path.parent}: can't be used as a gallery ({exc.strerror})") from exc
 
 
 def _remove(draft: Path) -> None:

@@ -359,7 +359,7 @@ def open_gallery(
     """
     folder = expand_home(path)
     if not create and not (folder / "gallery.sqlite").is_file():
-        raise GalleryBroken(f"{folder}: no gallery is there; `visage people add NAME PICTURE` makes one")
+        raise GalleryBroken(f"{folder}: there is no gallery; `visage people add NAME PICTURE` creates one")
 
     def bind(database: Database) -> tuple[GalleryBinding, IndexHome]:
         own = GalleryBinding.of(database, folder, model=model, model_dir=model_dir, key_file=key_file)

@@ -220,7 +220,7 @@ def choose_face(faces: list[PortraitFace], *, number: int | None = None, largest
         face = sorted(faces, key=lambda face: float(face.box_xyxy[0]))[number - 1]
     elif len(faces) > 1 and not largest:
         raise PictureRefused(
-            f"{len(faces)} faces found; say which one, counted from left to right (--face 2), or take --largest"
+            f"{len(faces)} faces found; choose one, counted from left to right (--face 2), or use --largest"
         )
     else:
         face = faces[0]
@@ -230,7 +230,7 @@ def choose_face(faces: list[PortraitFace], *, number: int | None = None, largest
         raise PictureRefused(f"the face is not recognisable: {_what_ails(face)}")
     if face.quality < MIN_QUALITY:
         raise PictureRefused(
-            f"the face is too poor to recognise anybody by (quality {face.quality:.2f}, at least {MIN_QUALITY}): "
+            f"the face is too poor for recognition (quality {face.quality:.2f}, at least {MIN_QUALITY}): "
             f"{_what_ails(face)}"
         )
     return face

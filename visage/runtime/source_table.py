@@ -70,7 +70,7 @@ class SourceTable:
         """
         with self._lock:
             if not self._is_open:
-                raise QueueClosed("the pipeline takes no more sources")
+                raise QueueClosed("the pipeline accepts no more sources")
             if source_id in self._sources:
                 raise ValueError(f"there is a source {source_id!r} already")
             source = self._sources[source_id] = make()
@@ -114,7 +114,7 @@ class SourceTable:
         """
         if self[source_id].end(timeout_seconds):
             return None
-        return RuntimeError(f"the decode thread of {source_id} did not end")
+        return RuntimeError(f"the decode thread of {source_id} did not stop")
 
     def settle(self, ended: SourceEnded, state: SourceState, error: BaseException | None) -> Outcome | None:
         """Record how a source ended, and return that; None where it has an outcome."""

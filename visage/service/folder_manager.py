@@ -111,12 +111,17 @@ class FolderManager:
                 )
             except UnicodeEncodeError:
                 logger.warning(
-                    "%r is left out: its name is not UTF-8; rename it",
+                    "%r is skipped: its name is not UTF-8; rename it",
                     str(file.path),
                     extra=about("file.refused", name),
                 )
             except sqlite3.Error as error:  # a full disk
-                logger.error("%s can't be noted: %s", file.path, error, extra=about("file.refused", name, error=error))
+                logger.error(
+                    "%s can't be recorded in the ledger: %s",
+                    file.path,
+                    error,
+                    extra=about("file.refused", name, error=error),
+                )
                 folder.watched.forget(file.path)
             except OSError as error:  # gone, or not to be read: a later scan finds it again
                 logger.warning("%s: %s", file.path, error.strerror, extra=about("file.refused", name, error=error))

@@ -63,7 +63,7 @@ class HttpGuard:
         Raises SourceUnreadable if FFmpeg would bypass the proxy.
         """
         if os.environ.get("no_proxy"):
-            raise SourceUnreadable("no_proxy is set in the daemon's environment: FFmpeg would pass web.add_source by")
+            raise SourceUnreadable("no_proxy is set in the daemon's environment: FFmpeg would bypass web.add_source")
         return {"http_proxy": f"http://127.0.0.1:{self._server.getsockname()[1]}", "protocol_whitelist": PROTOCOLS}
 
     def close(self) -> None:
@@ -114,7 +114,7 @@ class HttpGuard:
             parts = urlsplit(self._check(address))
         except AddressRefused as error:
             host = urlsplit(address).hostname
-            logger.warning("a source leads to %s: %s", host, error, extra=about("source.refused", error=error))
+            logger.warning("a source connects to %s: %s", host, error, extra=about("source.refused", error=error))
             caller.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close" + END)
             return
         port = parts.port or (443 if parts.scheme == "https" else 80)

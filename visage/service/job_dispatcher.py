@@ -129,7 +129,7 @@ class JobDispatcher:
             self._wake.set()
         elif job.path != file.path:
             logger.info(
-                "%s holds the same as %s, which is %s",
+                "%s has the same content as %s, which is %s",
                 file.path,
                 job.path,
                 job.state.value,
@@ -194,7 +194,7 @@ class JobDispatcher:
         try:
             self._outcomes.write()
         except (sqlite3.Error, NotStored) as error:
-            logger.error("files that have ended can't be noted: %s", error, extra=about("file.unrecorded"))
+            logger.error("finished files can't be recorded in the ledger:  %s", error, extra=about("file.unrecorded"))
 
     def readings(self) -> list[JobStatus]:
         """Return the state and counters of the files that are being analysed. Safe from any thread."""

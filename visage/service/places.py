@@ -35,10 +35,10 @@ def waited_for(config: ServiceConfig) -> list[str]:
         elif not path.is_dir():
             lines.append(f"folders.{name}.path: {path} is not a folder")
         elif not os.access(path, os.R_OK | os.X_OK):
-            lines.append(f"folders.{name}.path: {path} may not be read by this user")
+            lines.append(f"folders.{name}.path: {path} is not readable by this user")
         elif folder.output is None and not os.access(path, os.W_OK):
             lines.append(
-                f"folders.{name}.path: {path} may not be written by this user, so results can't be beside the files; "
+                f"folders.{name}.path: {path} is not writable by this user, so no results can be stored there; "
                 "set output"
             )
     return lines
@@ -84,7 +84,7 @@ def _writable(path: Path, mode: int) -> str:
     while not os.path.lexists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent
     if nearest != path and not nearest.is_dir():
-        return f"{path} can't be made: {nearest} is not a folder"
+        return f"{path} can't be created: {nearest} is not a folder"
     needed = mode if nearest == path else os.W_OK | os.X_OK
     if not os.access(nearest, needed, effective_ids=os.access in os.supports_effective_ids):
         return f"{path} can't be written: check the permissions of {nearest}, and that its disk is not read-only"

@@ -39,7 +39,7 @@ class Quarantine:
         verdict: Callable[[Job], None] = self._outcomes.release
         try:
             logger.warning(
-                "%s was in work when the process died; trying it in a process of its own",
+                "%s was being analysed when the process died; trying it in a process of its own",
                 job.path,
                 extra=about("file.suspect", source_id),
             )
@@ -49,7 +49,7 @@ class Quarantine:
             else:
                 verdict = partial(self._outcomes.set_aside, death=death)
                 logger.error(
-                    "%s brought a process down again (%s); it is set aside",
+                    "%s ended a process again (%s); it is set aside",
                     job.path,
                     death,
                     extra=about("file.set_aside", source_id),

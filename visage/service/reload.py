@@ -56,7 +56,7 @@ def _apply_cameras(old: ServiceConfig, new: ServiceConfig, cameras: CameraManage
                 cameras.add(name, config)
                 done.append(f"camera {name} added")
         except (SourceTaken, SourceUnknown) as error:  # a caller was quicker
-            done.append(f"camera {name} is left as it is: {error}")
+            done.append(f"camera {name} is unchanged: {error}")
     return done
 
 

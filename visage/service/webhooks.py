@@ -107,7 +107,7 @@ class WebhookSender:
             problem = await self._post(client, letter)
             if problem is None:
                 if self._backoff.failures:
-                    logger.info("webhook %s: answers again", self._name, extra=about("webhook.back"))
+                    logger.info("webhook %s: available again", self._name, extra=about("webhook.back"))
                 self._backoff.reset()
                 await anyio.to_thread.run_sync(self._outbox.delivered, self._receiver, letter.number)
                 return

@@ -129,4 +129,4 @@ async def _answer_http(_request: Request, error: Exception) -> JSONResponse:
 
 async def _answer_bug(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s %s failed: %s", request.method, request.url.path, error, exc_info=error)
-    return JSONResponse({"error": "something went wrong here; the daemon's log says what"}, status_code=500)
+    return JSONResponse({"error": "internal error; see the daemon's log"}, status_code=500)

@@ -71,7 +71,7 @@ class GalleryPeople:
 
     def merge_people(self, kept_id: str, merged_id: str) -> PersonRecord:
         if kept_id == merged_id:
-            raise Conflict("a person can't be merged with himself or herself")
+            raise Conflict("a person can't be merged with themselves")
         with _answered():
             self._gallery.merge(kept_id, merged_id)
             return self._person(self._gallery.person(kept_id))
@@ -82,7 +82,7 @@ class GalleryPeople:
         try:
             self._on_forgotten()
         except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"the person is forgotten, but the name still stands in an event: {error}") from error
+            raise Unavailable(f"the person is forgotten, but the name is still in an event:  {error}") from error
         if not forgotten.verified:
             raise Unavailable("a search still finds this person: see the daemon's log and forget again")
         counts = {"pictures": forgotten.pictures, "sightings": forgotten.sightings}
@@ -170,7 +170,7 @@ class GalleryPeople:
         except SourceError as error:
             raise UnusablePicture(str(error)) from error
         if len(faces) > 1:
-            raise UnusablePicture(f"{len(faces)} faces found; cut the picture to the one that you mean")
+            raise UnusablePicture(f"{len(faces)} faces found; crop the picture to the one you mean")
         return choose_face(faces)
 
     def _person(self, record: records.StoredPerson) -> PersonRecord:

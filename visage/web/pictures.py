@@ -37,7 +37,7 @@ def check_picture(data: bytes, name: str = "the picture") -> bytes:
         raise UnusablePicture(f"{name} is not a {PICTURE_FORMATS} file")
     width, height = size
     if not 0 < width * height <= MAX_PIXELS:
-        raise UnusablePicture(f"{name} is {width}x{height}; at most {MAX_PIXELS // 1_000_000} megapixels are taken")
+        raise UnusablePicture(f"{name} is {width}x{height}; at most {MAX_PIXELS // 1_000_000} megapixels are accepted")
     return data
 
 

@@ -88,7 +88,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 def _check_file(path: str, rules: AddRules) -> Path:
     if "\x00" in path or not path.startswith("/"):
-        raise AddressRefused("a file is named by its whole path, beginning with /")
+        raise AddressRefused("give a file by its absolute path")
     try:
         real = Path(path).resolve(strict=True)
     except (OSError, RuntimeError, ValueError):  # the last for text that no file name can hold

@@ -219,7 +219,7 @@ def _owning(folder: Path) -> Iterator[None]:
             held.enter_context(file_lock(folder.with_name(folder.name + ".lock"), timeout_seconds=0))
         except TimeoutError as exc:
             raise IndexInUse(
-                f"{folder}: open in another process; ask that one (the daemon's page or API), or stop it"
+                f"{folder}: open in another process; use that one (the daemon's page or API), or stop it"
             ) from exc
         except OSError as exc:
             raise FaceIndexError(f"{folder}: can't be opened ({exc})") from exc

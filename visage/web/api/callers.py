@@ -44,7 +44,7 @@ PAGED: Responses = {
 }
 
 ERRORS: Responses = {
-    401: {"model": ErrorRecord, "description": "No token, or a wrong one."},
+    401: {"model": ErrorRecord, "description": "Missing or invalid token."},
     403: {"model": ErrorRecord, "description": "The role, or a rule, does not allow this."},
     422: {"model": ErrorRecord, "description": "A parameter or the body is not as described here."},
     429: {"model": ErrorRecord, "description": "Too many requests; `Retry-After` says when to come back."},

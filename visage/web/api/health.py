@@ -19,7 +19,7 @@ async def health() -> str:
     return "ok\n"
 
 
-@router.get("/readyz", responses={503: {"description": "Frames do not go through."}})
+@router.get("/readyz", responses={503: {"description": "Frames are not getting through."}})
 def readiness(parts: Parts) -> JSONResponse:
     """Answer 200 if frames get through, otherwise 503. Needs no token; `GET /api/v1/status` tells the reason."""
     ready = parts.service.readiness().ready

@@ -83,7 +83,7 @@ async def live_mjpeg(source_id: str, parts: Parts, caller: ViewerCaller) -> Stre
 async def live_pictures(
     parts: Parts,
     caller: ViewerCaller,
-    source: Annotated[list[str] | None, Query(max_length=64, description="Which; all by default.")] = None,
+    source: Annotated[list[str] | None, Query(max_length=64, description="Ids of the sources; all by default.")] = None,
 ) -> StreamingResponse:
     """Many sources in one stream: a line of JSON, which says in `bytes` how long the JPEG after it is, and so on.
 

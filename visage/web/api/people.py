@@ -52,11 +52,13 @@ class Merging(BaseModel):
         pattern=r"^p(0|[1-9][0-9]*)$",
         max_length=120,
         examples=["p9"],
-        description="Becomes part of the person in the path.",
+        description="Id of the person to merge into the one in the path.",
     )
 
 
-@router.get("", responses={**PAGED, 404: {"model": ErrorRecord, "description": "The cursor's person is gone."}})
+@router.get(
+    "", responses={**PAGED, 404: {"model": ErrorRecord, "description": "The cursor's person no longer exists."}}
+)
 def list_people(
     request: Request,
     answer: Response,

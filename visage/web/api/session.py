@@ -31,7 +31,7 @@ class Invitation(BaseModel):
     """What a sign-in link carries: `<address of the page>#sign-in=<code>`."""
 
     code: str = Field(examples=["q1Yw..."])
-    seconds: int = Field(description="How long it works; it works once.", examples=[INVITATION_SECONDS])
+    seconds: int = Field(description="Seconds for which the code is valid, once.", examples=[INVITATION_SECONDS])
 
 
 @router.get("")

@@ -106,7 +106,7 @@ def test_damage_in_the_middle_is_lived_through_and_later_frames_keep_their_numbe
     opened = source(path, frameskip=frameskip)
     opened.open()
     found: list[tuple[int, int, float]] = []
-    with pytest.raises(SourceBroken, match=r"\d+ pictures are missing or torn") as caught:
+    with pytest.raises(SourceBroken, match=r"\d+ pictures are missing or corrupt") as caught:
         see_all(opened, found)
     opened.close()
     assert 80 < opened.frames_decoded < 100

@@ -75,7 +75,7 @@ def test_an_attached_picture_is_not_the_film(tmp_path: Path, container: str) -> 
 def test_a_cover_alone_is_no_film(tmp_path: Path) -> None:
     cover = picture(tmp_path / "cover.jpg")
     path = mux(tmp_path / "cover.mp4", cover, options=("-disposition:v:0", "attached_pic"))
-    with pytest.raises(NotAVideo, match="no pictures"):
+    with pytest.raises(NotAVideo, match="no video stream"):
         Demuxer(str(path))
 
 

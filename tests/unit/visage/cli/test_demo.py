@@ -37,4 +37,4 @@ def test_the_unknown_person_of_the_clip_gets_a_name(tmp_path: Path) -> None:
         recorder.record(track(person(1), source="clip"), uri="clip.mp4")
         recorder.close()
     told = _name_newcomer(Settings(gallery=folder), tmp_path)
-    assert f"Unknown 1 is called {NEWCOMER!r} from now on: for 2 s so far" in told
+    assert f"Unknown 1 is now named {NEWCOMER!r}, for the 2 s seen so far" in told

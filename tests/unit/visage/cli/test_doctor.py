@@ -56,7 +56,7 @@ def test_without_models_it_says_how_to_get_them_and_tries_to_decode(tmp_path: Pa
     models, tried = choices(Settings(model_dir=tmp_path))
     assert (models.verdict, tried.verdict) == (Verdict.MISSING, Verdict.OK)
     assert models.remedy.startswith("visage models fetch yunet sface")
-    assert "decoded 5 frames; finding faces was not tried" in tried.text
+    assert "decoded 5 frames; face detection was not tried" in tried.text
 
 
 @pytest.mark.parametrize("has_models", [True, False])
@@ -74,7 +74,7 @@ def test_a_machine_that_decodes_nothing_is_not_called_fit(seed: Seed, monkeypatc
     monkeypatch.setattr(trial, "TIMEOUT_SECONDS", 0.01)  # a hang, as far as the doctor can tell
     *_, tried = choices(Settings(model_dir=store.model_dir))
     assert (tried.verdict, tried.subject) == (Verdict.MISSING, "trial")
-    assert "was not done within 0.01 s" in tried.text
+    assert "was not analysed within 0.01 s" in tried.text
 
 
 def test_the_doctor_leaves_no_trace_at_home(models: ModelStore, tmp_path: Path) -> None:

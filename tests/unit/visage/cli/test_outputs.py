@@ -29,14 +29,14 @@ def test_the_video_to_be_read_is_never_replaced(tmp_path: Path, link: object) ->
     if callable(link):
         link(source, target)
     options = OutputOptions(annotate=target if link else tmp_path / "." / "clip.mp4", force=True)
-    with pytest.raises(OutputFailed, match="is the video to be read"):
+    with pytest.raises(OutputFailed, match="is the input video"):
         outputs(tmp_path, options).check()
 
 
 def test_nor_is_one_of_several(tmp_path: Path) -> None:
     """`clip.mp4` annotated into its own folder would be `clip.mp4`."""
     (tmp_path / "clip.mp4").touch()
-    with pytest.raises(OutputFailed, match="is the video to be read"):
+    with pytest.raises(OutputFailed, match="is the input video"):
         outputs(tmp_path, OutputOptions(annotate=tmp_path, force=True), names=("clip", "other")).check()
 
 

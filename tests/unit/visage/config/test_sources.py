@@ -78,7 +78,7 @@ def test_a_folder_says_which_videos_it_left_out(tmp_path: Path) -> None:
     specs = expand_sources([str(tmp_path)], exclude=["excluded*"], on_left_out=lines.append)
     assert ids(specs) == ["a"]
     assert lines == [
-        f"{tmp_path}: left out b.vro, c.mod, sub/no_ending: not called like videos; name them to analyse them"
+        f"{tmp_path}: left out b.vro, c.mod, sub/no_ending: no video suffix; name them explicitly to analyse them"
     ]
 
 

@@ -87,7 +87,7 @@ def test_methods_that_expand_without_bound_are_refused(tmp_path: Path, method: i
         (document("crops/a"), {"crops/a": np.random.default_rng(1).bytes(2 * MIB)}, "crops/a would expand to"),
         (document("crops/a", "crops/a"), {"crops/a": b"jpeg"}, "share the crop"),
         (document(None, quality=float("nan")), {}, "quality"),
-        ("[" * 60_000, {}, "no export of people"),
+        ("[" * 60_000, {}, "not an export of people"),
     ],
 )
 def test_what_no_export_holds_leaves_the_gallery_as_it_was(

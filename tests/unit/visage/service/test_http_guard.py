@@ -124,7 +124,7 @@ def test_nothing_out_of_the_rule_is_connected_to(folder: Path, kind: str, caplog
         with contextlib.suppress(SourceError):
             packets(f"{allowed}{path}", guard)
         assert heard == []
-    assert "a source leads to 127.0.0.1: port" in caplog.text
+    assert "a source connects to 127.0.0.1: port" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["redirect", "segment", "redirected segment"])

@@ -144,7 +144,7 @@ def test_a_picture_that_shows_nobody_or_several_is_refused_with_what_to_do(clien
     several = media.path("multi_face.jpg").read_bytes()
     cases = [
         (jpeg(200, 200), "no face found"),
-        (several, "5 faces found; cut the picture"),
+        (several, "5 faces found; crop the picture"),
         (several[:3000], "picture"),
     ]
     for data, words in cases:

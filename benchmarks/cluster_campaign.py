@@ -86,7 +86,7 @@ def main() -> int:
 
 def _run_alone(folder: Path, films: list[Path]) -> float:
     began = time.monotonic()
-    command = [sys.executable, "-m", "visage", "run", *map(str, films), *OPTIONS, "--dst", str(folder / "alone")]
+    command = [sys.executable, "-m", "visage", "run", *map(str, films), *OPTIONS, "--dst", str(folder / "alone"), "-q"]
     subprocess.run([*command, "--gallery", str(folder / "g-alone")], check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - began
 

@@ -68,7 +68,7 @@ class RaySession:
                 f"{address}: the cluster wants its token: copy ~/.ray/auth_token from its head, and set "
                 "RAY_AUTH_MODE=token"
             ) from error
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             if "version" in str(error).lower():
                 raise ClusterMismatch(
                     f"{address}: the cluster has another version of Ray or Python than this machine: install the same "

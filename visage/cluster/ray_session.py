@@ -19,6 +19,10 @@ NAMESPACE = "visage"
 """Of Ray: where the coordinator's and the workers' names are looked for."""
 
 CONNECT_SECONDS = 5.0
+
+START_SECONDS = "120"
+"""Longest start of each process of a local cluster, on a machine with much to do; Ray's own limit is 30 s."""
+
 OBJECT_STORE_BYTES = 128 << 20
 """Of a cluster of this machine's own: it carries records, never frames."""
 
@@ -90,19 +94,26 @@ class RaySession:
         self.close()
 
     def _start_local(self, cpus: int | None, quiet: dict[str, object]) -> None:
-        self.ray.init(
-            address=LOCAL,
-            num_cpus=cpus,
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            **quiet,
-        )
+        try:
+            self.ray.init(
+                address=LOCAL,
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                **quiet,
+            )
+        except Exception as error:  # Ray raises plain ones, where a process of its own is late for example
+            self.ray.shutdown()
+            raise ClusterUnreachable(
+                f"{LOCAL}: Ray did not start on this machine ({_line(error)}): try again when it has less to do"
+            ) from error
 
 
 def _prepare_local() -> None:
     """What Ray reads as it is imported."""
     # Its workers are to run as readily as this process would.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", START_SECONDS)
     if "RAY_AUTH_MODE" not in os.environ:  # a token of its own, which no file keeps
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -52,7 +52,7 @@ def main() -> int:
         (folder / "films").mkdir()
         films = [folder / "films" / f"film-{number:04d}.mp4" for number in range(given.films)]
         for film in films:
-            os.symlink(given.film.resolve(), film)
+            shutil.copy(given.film, film)  # links would be one film for the gallery
         alone = _run_alone(folder, films)
         namespaces = stack.enter_context(Namespaces(nodes)) if has_cuts else None
         cluster = stack.enter_context(RayCluster(nodes, namespaces=namespaces))

@@ -27,6 +27,7 @@ def report(error: BaseException, *, about: str = "") -> None:
 
 def _describe(error: BaseException) -> str:
     from visage.clips.errors import ClipsRefused  # noqa: PLC0415
+    from visage.cluster.errors import ClusterError  # noqa: PLC0415
     from visage.config.sources import redact_text  # noqa: PLC0415
     from visage.evaluation.layouts import LayoutError  # noqa: PLC0415
     from visage.models import ModelError  # noqa: PLC0415
@@ -38,7 +39,7 @@ def _describe(error: BaseException) -> str:
     from visage.web.errors import WebError  # noqa: PLC0415
 
     kinds = (StageError, ModelError, PeopleError, RuntimeFailure, ServiceError, WebError, LayoutError, RedactionError)
-    expected = (*kinds, ClipsRefused, OSError)
+    expected = (*kinds, ClipsRefused, ClusterError, OSError)
     failed = leaves(error)
     error = failed[0] if len(failed) == 1 else error  # a group's own text does not tell
     message = str(error)

@@ -24,7 +24,7 @@ def ends() -> Iterator[tuple[Connection, Connection]]:
 
 def unit_rows(count: int, dimension: int) -> FloatArray:
     rows = np.random.default_rng(count).normal(size=(count, dimension)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def share(roster: Roster, to: SharedRoster, ends: tuple[Connection, Connection]) -> None:

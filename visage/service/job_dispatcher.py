@@ -194,7 +194,7 @@ class JobDispatcher:
         try:
             self._outcomes.write()
         except (sqlite3.Error, NotStored) as error:
-            logger.error("finished files can't be recorded in the ledger:  %s", error, extra=about("file.unrecorded"))
+            logger.error("finished files can't be recorded in the ledger: %s", error, extra=about("file.unrecorded"))
 
     def readings(self) -> list[JobStatus]:
         """Return the state and counters of the files that are being analysed. Safe from any thread."""

@@ -60,7 +60,7 @@ class JobOutcomes:
 
     def set_aside(self, job: Job, death: str) -> None:
         """A suspect has brought a second process down."""
-        reason = f"it ended the process, and a second one:  {death}"
+        reason = f"it ended the process, and a second one: {death}"
         self._owed.append(partial(self._ledger.set_aside, job.number, reason))
 
     def write(self) -> None:

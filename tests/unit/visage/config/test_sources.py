@@ -176,9 +176,15 @@ def test_standard_input_is_refused_with_a_reason() -> None:
         expand_sources(["movie.mp4", "-"], on_error=lambda _: None)
 
 
-def test_an_address_that_makes_no_sense_is_reported_without_its_credentials() -> None:
-    with pytest.raises(SourceUnreadable, match=r"http://\*\*\* is not a valid address"):
-        expand_sources(["http://ada:s3cret@[bad/x"])
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("http://ada:s3cret@[bad/x", r"http://\*\*\*"), ("rtsp://ada:s3cret\u2100@cam/1", r"rtsp://\*\*\*@cam/1")],
+    ids=["half an IPv6 address", "a sign that unfolds to a slash"],
+)
+def test_an_address_that_makes_no_sense_is_reported_without_its_credentials(address: str, shown: str) -> None:
+    with pytest.raises(SourceUnreadable, match=f"^{shown} is not a valid address") as refusal:
+        expand_sources([address])
+    assert "s3cret" not in str(refusal.value)
 
 
 def test_a_source_shows_no_credentials_but_survives_serialisation() -> None:

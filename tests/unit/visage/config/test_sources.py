@@ -144,6 +144,17 @@ def test_equal_stems_get_numbers_that_nobody_else_has() -> None:
     ]
 
 
+def test_names_that_differ_by_case_alone_do_not_share_a_folder() -> None:
+    """Which they would on a disk that does not tell them apart."""
+    assert ids(expand_sources(["Clip.mp4", "clip.mp4", "CLIP.mkv", "Straße.mp4", "strasse.mp4"])) == [
+        "Clip",
+        "clip-2",
+        "CLIP-3",
+        "Straße",
+        "strasse-2",
+    ]
+
+
 def test_names_are_fit_for_files() -> None:
     assert ids(expand_sources(["Été à Nîmes (1).mp4", "%.mp4", "rtsp://u:p@cam.local:554/live/1?x=2"])) == [
         "Été_à_Nîmes_1",

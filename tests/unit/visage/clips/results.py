@@ -8,7 +8,23 @@ from pathlib import Path
 
 __all__ = ["write_results"]
 
-COLUMNS = ("track_id", "start", "end", "best_timestamp", "x1", "y1", "x2", "y2", "best_quality", "person")
+COLUMNS = (
+    *("track_id", "start", "end", "best_timestamp", "x1", "y1", "x2", "y2", "best_quality", "person"),
+    *("first_frame", "last_frame"),
+)
+    "track_id",
+    "start",
+    "end",
+    "best_timestamp",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "best_quality",
+    "person",
+    "first_frame",
+    "last_frame",
+)
 
 
 def write_results(folder: Path, film: Path) -> None:
@@ -16,4 +32,4 @@ def write_results(folder: Path, film: Path) -> None:
     folder.mkdir()
     (folder / "metadata.json").write_text(json.dumps({"filepath": str(film), "fps": 24, "rotation": 0}))
     with (folder / "tracks.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, (1, 0.5, 1.0, 0.75, 100, 50, 200, 180, 0.8, "Ada")])
+        csv.writer(file).writerows([COLUMNS, (1, 0.5, 1.0, 0.75, 100, 50, 200, 180, 0.8, "Ada", 12, 24)])

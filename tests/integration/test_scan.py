@@ -125,6 +125,32 @@ def test_one_person_of_an_archive_is_refined_alone_and_the_report_says_what_is_k
     assert "Scanned:" in (command.folder / "out" / "report.html").read_text()
 
 
+def test_a_refinement_that_was_killed_goes_on_without_another_scan(command: Visage) -> None:
+    arguments = ("archive", "--scan", "--refine", "anybody", "--dst", "out")
+    film = command.folder / "out" / "film"
+    process = command.start(*arguments)
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "to refine around" in line:  # the scan's results are there, the refinement has begun
+                break
+    finally:
+        process.kill()
+        process.communicate()
+    scan = json.loads((film / "metadata.json").read_text())
+    assert scan["complete"]
+    assert scan["settings"]["refine"] is None
+    before = (command.folder / "out" / "nobody" / "metadata.json").stat().st_mtime_ns
+    output = ok(command(*arguments, "--resume"))
+    assert "1 of 2 scanned to refine around anybody" in output
+    refined = json.loads((film / "metadata.json").read_text())
+    assert refined["settings"]["refine"] == "anybody"
+    assert refined["scan"]["exact_frames"]
+    assert (command.folder / "out" / "nobody" / "metadata.json").stat().st_mtime_ns == before
+    ok(command("archive/film.mp4", "--dst", "whole"))
+    assert faces(film) == faces(command.folder / "whole")
+
+
 def test_what_a_scan_can_not_do_is_refused_with_the_remedy(command: Visage) -> None:
     for arguments, remedy in (
         (("--refine", "anybody"), "needs scan"),

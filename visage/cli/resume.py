@@ -22,7 +22,7 @@ from visage.cli.refining import scan_settings
 from visage.config.result_settings import result_settings
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec
-from visage.scanning import Findings, read_findings
+from visage.scanning import Findings, Interest, read_findings
 
 __all__ = ["Resumption", "resume"]
 
@@ -79,6 +79,9 @@ def resume(folder: Path, specs: Sequence[SourceSpec], settings: Settings, *, for
                 done += 1
                 continue
             if (findings := _scanned(place, metadata, settings)) is not None:
+                if not Interest(str(settings.refine)).promise(findings)[0]:  # nothing in it to refine
+                    done += 1
+                    continue
                 left.scanned[spec.source_id] = findings
                 left.specs.append(spec)
                 left.folders[spec.source_id] = place

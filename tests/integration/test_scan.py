@@ -141,7 +141,8 @@ def test_a_refinement_that_was_killed_goes_on_without_another_scan(command: Visa
     assert scan["settings"]["refine"] is None
     before = (command.folder / "out" / "nobody" / "metadata.json").stat().st_mtime_ns
     output = ok(command(*arguments, "--resume"))
-    assert "1 of 2 scanned to refine around anybody" in output
+    assert "1 of 2 videos are done already with these settings" in output
+    assert "1 of 1 scanned to refine around anybody" in output
     refined = json.loads((film / "metadata.json").read_text())
     assert refined["settings"]["refine"] == "anybody"
     assert refined["scan"]["exact_frames"]

@@ -25,11 +25,12 @@ from pydantic import ValidationError
 from stages.errors import SourceUnreadable
 from stages.sink.blur import ALL, UNKNOWN_ONLY
 from stages.sink.destination import TABLES
+from stages.sink.metadata import RunDescription
 from visage.assembly import build_run, describe_run
 from visage.cli.outputs import OutputOptions, Outputs
 from visage.cli.refining import Collect, RefinedRun
 from visage.cli.reporting import report
-from visage.cli.resume import resume
+from visage.cli.resume import ANNOTATED, AnnotatedVideos, resume
 from visage.config.settings import ANYBODY, Settings
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
 from visage.head_start import HeadStart
@@ -95,14 +96,20 @@ class Session:
         dst = self.outputs.dst
         if dst is None or dst.suffix.lower() in TABLES:
             raise typer.BadParameter("--resume needs --dst with a folder: one table for all is written as a whole")
-        if self.outputs.annotate is not None or self.outputs.show:
-            raise typer.BadParameter("--resume is for tables: leave out --annotate and --show")
-        left = resume(dst, specs, self.settings, force=self.outputs.force)
+        if self.outputs.show:
+            raise typer.BadParameter("--resume is for what is written: leave out --show")
+        videos = None
+        if self.outputs.annotate is not None:
+            self._outputs(specs).check_names()
+            paths = self.outputs.videos_of([spec.source_id for spec in specs])
+            videos = AnnotatedVideos(paths, self.outputs.drawn)
+        left = resume(dst, specs, self.settings, videos=videos, force=self.outputs.force)
         if not self.quiet:
             _note(left.describe())
         if not left.specs:
             return 1 if problems else 0
-        rest = replace(self, outputs=replace(self.outputs, folders=left.folders), scanned=left.scanned)
+        outputs = replace(self.outputs, folders=left.folders, videos=None if videos is None else left.videos)
+        rest = replace(self, outputs=outputs, scanned=left.scanned)
         return rest._finish(left.specs, problems)
 
     def _scannable(self, specs: Sequence[SourceSpec], problems: list[BaseException]) -> list[SourceSpec]:
@@ -141,17 +148,26 @@ class Session:
         if not (self.settings.gallery / "gallery.sqlite").exists():
             print(f"visage: {self.settings.gallery}: a new gallery, with no one in it yet", file=sys.stderr)
         with GallerySession(self.settings) as people:
-            self._check_named(people.gallery, "--blur", self.outputs.blur)
-            self._check_named(people.gallery, "--refine", self.settings.refine)
+            self._check_named(people.gallery, "--blur", self.outputs.blur, ALL, UNKNOWN_ONLY)
+            self._check_named(people.gallery, "--refine", self.settings.refine, ANYBODY, UNKNOWN_ONLY)
             done = self._run(specs, people)
         if people.lost:
             problems.append(OSError(people.lost))
             report(problems[-1])
         return done
 
-    def _check_named(self, gallery: Gallery, flag: str, whom: str | None) -> None:
-        """Nobody is left recognisable, or missed, because of a slip of the pen. Raises typer.BadParameter."""
-        if whom is not None and whom not in (ALL, ANYBODY, UNKNOWN_ONLY):
+    def _description(self, specs: Sequence[SourceSpec]) -> RunDescription:
+        run = describe_run(self.settings, specs)
+        if self.outputs.annotate is None:
+            return run
+        return replace(run, settings={**run.settings, ANNOTATED: self.outputs.drawn})
+
+    def _check_named(self, gallery: Gallery, flag: str, whom: str | None, *words: str) -> None:
+        """Nobody is left recognisable, or missed, because of a slip of the pen. Raises typer.BadParameter.
+
+        `words`: what `whom` may be besides a name.
+        """
+        if whom is not None and whom not in words:
             try:
                 name = gallery.person(whom).name
             except NoSuchPerson as nobody:
@@ -160,8 +176,7 @@ class Session:
                 raise typer.BadParameter(f"{flag} {whom}: give the name, {name!r}")
 
     def _outputs(self, specs: Sequence[SourceSpec]) -> Outputs:
-        description = describe_run(self.settings, specs)
-        return Outputs(self.outputs, description, specs, knows_people=self.settings.gallery is not None)
+        return Outputs(self.outputs, self._description(specs), specs, knows_people=self.settings.gallery is not None)
 
     def _run(
         self, specs: Sequence[SourceSpec], people: GallerySession | None

@@ -177,8 +177,8 @@ class Session:
         if not (self.settings.gallery / "gallery.sqlite").exists():
             print(f"visage: {self.settings.gallery}: a new gallery, with no one in it yet", file=sys.stderr)
         with GallerySession(self.settings) as people:
-            self._check_named(people.gallery, "--blur", self.outputs.blur)
-            self._check_named(people.gallery, "--refine", self.settings.refine)
+            self._check_named(people.gallery, "--blur", self.outputs.blur, ALL, UNKNOWN_ONLY)
+            self._check_named(people.gallery, "--refine", self.settings.refine, ANYBODY, UNKNOWN_ONLY)
             done = self._run(specs, people)
         if people.lost:
             problems.append(OSError(people.lost))
@@ -191,9 +191,12 @@ class Session:
             return run
         return replace(run, settings={**run.settings, ANNOTATED: self.outputs.drawn})
 
-    def _check_named(self, gallery: Gallery, flag: str, whom: str | None) -> None:
-        """Nobody is left recognisable, or missed, because of a slip of the pen. Raises typer.BadParameter."""
-        if whom is not None and whom not in (ALL, ANYBODY, UNKNOWN_ONLY):
+    def _check_named(self, gallery: Gallery, flag: str, whom: str | None, *words: str) -> None:
+        """Nobody is left recognisable, or missed, because of a slip of the pen. Raises typer.BadParameter.
+
+        `words`: what `whom` may be besides a name.
+        """
+        if whom is not None and whom not in words:
             try:
                 name = gallery.person(whom).name
             except NoSuchPerson as nobody:
@@ -202,8 +205,7 @@ class Session:
                 raise typer.BadParameter(f"{flag} {whom}: give the name, {name!r}")
 
     def _outputs(self, specs: Sequence[SourceSpec]) -> Outputs:
-        knows_people = self.settings.gallery is not None
-        return Outputs(self.outputs, self._description(specs), specs, knows_people=knows_people)
+        return Outputs(self.outputs, self._description(specs), specs, knows_people=self.settings.gallery is not None)
 
     def _run(
         self, specs: Sequence[SourceSpec], people: GallerySession | None

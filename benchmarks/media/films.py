@@ -52,8 +52,16 @@ FILMS: dict[str, tuple[str, bool, tuple[str, ...]]] = {
         ),
     ),
 }
-TELL_NO_END = frozenset({"h264", "hevc", "m2v", "y4m", "ts", "ts-mpeg2", "m2ts"})
-"""Where a cut between two packets leaves no trace; see docs/inputs/films.md."""
+BARE = frozenset({"h264", "hevc", "m2v"})
+BROADCAST = frozenset({"ts", "ts-mpeg2", "m2ts"})
+TELL_NOTHING = {
+    "cut": BARE | BROADCAST | {"y4m"},
+    "header": BARE | BROADCAST | {"mpg", "vob"},
+    "overwritten": BARE,
+    "excised": BARE,
+}
+"""Where damage may leave no trace, by what was done (docs/inputs/films.md): bare streams do not count their pictures,
+and a recording may begin with pictures that can't be decoded."""
 
 Damage = Callable[[bytearray, random.Random], None]
 
@@ -106,7 +114,7 @@ def damaged_films(folder: Path, *, count: int, seed: int) -> Iterator[Damaged]:
         DAMAGES[damage](data, random.Random(f"{seed}/{number}"))  # not a secret
         path = target / f"{number:04}_{name}_{damage}{source.suffix}"
         path.write_bytes(data or b"\0")
-        yield Damaged(path, frames, damage, damage == "cut" and name in TELL_NO_END)
+        yield Damaged(path, frames, damage, name in TELL_NOTHING.get(damage, ()))
 
 
 def _cut(data: bytearray, chance: random.Random) -> None:

@@ -2,9 +2,9 @@
 
 Decoders differ in what they make of damage: one conceals it, another leaves the picture out, a card reports nothing.
 So it is looked for in the packets. Compressed data holds no long run of zeros: where there is one, the disk, the
-download or the copy left a hole. Packets that the container has lost altogether show as a jump in time with a hole
-between the two that are left, or in Ogg and MPEG-TS with a break in what holds their parts together. Sound that was
-lost is not looked for.
+download or the copy left a hole. Packets that the container has lost altogether show as a break in what holds its parts
+together (see `chains`), or as a jump in time with a hole between the two that are left. Sound that was lost is not
+looked for.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from __future__ import annotations
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from stages.decode.chains import FileBytes, chain_of
 from stages.decode.numbering import VideoPacket
 from stages.decode.picture_stream import has_pcm_sound
 from stages.decode.pyav import as_fraction
-from stages.decode.seams import holds_matroska, holds_ogg, holds_transport_stream
+from stages.decode.seams import holds_transport_stream
 
 __all__ = ["COMPRESSED_CODECS", "DamageWatch"]
 
@@ -38,42 +39,39 @@ JUMP_FRAMES = 1.5
 LONGEST_JUMP_SECONDS = 60.0
 """More is another recording behind the first, not what was lost of one."""
 
-MATROSKA_BLOCK_HEAD_BYTES = 4
-"""Track, time and flags, where positions of packets are counted from; without lacing, which pictures never have."""
-
 MAX_LOST_SECONDS = 2.0
 """Of a transport stream: what reception loses at once."""
 
 MAX_SEARCHED_BYTES = 64 * 2**20
 
-SEAMED_FORMATS = frozenset({"matroska", "flv", "mpeg", "mpegts", "ogg", "asf", "avi"})
-"""Without a list of their packets, or able to go on behind damage: packets can be lost without a trace."""
+SEAMED_FORMATS = frozenset({"mpeg", "mpegts", "avi"})
+"""Without a list of their packets and without a chain, or able to go on behind damage: packets can be lost without a
+trace."""
 
 
 class DamageWatch:
-    """Inspects the packets of one pass over a file, in their order."""
+    """Inspects the packets of one pass over a file, in their order. Owns the file that it reads beside the decoder."""
 
     def __init__(self, path: str, container: InputContainer, stream: VideoStream, fps: float | None) -> None:
         formats = set(container.format.name.split(","))
         codec = stream.codec_context
         name = codec.codec.canonical_name
-        self._path = path
+        self._file = FileBytes(path)
+        self._chain = chain_of(formats, self._file, stream.id)
         self._is_compressed = name in COMPRESSED_CODECS
         self._is_padded = name in PADDED_CODECS
         is_prefixed = name in ("h264", "hevc") and (codec.extradata or b"")[:1] == b"\x01"
         self._hole = bytes(PREFIXED_HOLE_BYTES if is_prefixed else HOLE_BYTES)
         # Silence in PCM is zeros as well.
         has_pcm = has_pcm_sound(container)
-        self._has_seams = self._is_compressed and bool(formats & SEAMED_FORMATS) and not has_pcm
+        self._has_no_zeros = self._is_compressed and not has_pcm
+        self._has_seams = self._has_no_zeros and bool(formats & SEAMED_FORMATS)
         self._is_transport_stream = "mpegts" in formats
-        self._is_ogg = "ogg" in formats
-        self._is_matroska = "matroska" in formats
         self._is_jpeg = name == "mjpeg"
         self._pid = stream.id
         self._fps = fps
         self._seconds_a_tick = float(as_fraction(stream.time_base) or 0)
         self._last_dts: int | None = None
-        self._block_end = 0
         # Where the last two packets began, or what they came in: Ogg's last page before a hole may end behind it.
         self._places = (0, 0)
 
@@ -84,9 +82,11 @@ class DamageWatch:
         """
         missed = self._missed(packet)
         lost = missed if missed and self._has_seams and self._has_damage_before(packet, missed) else 0
-        if packet.pos is not None and packet.pos > self._places[1]:
-            self._block_end = packet.pos + MATROSKA_BLOCK_HEAD_BYTES + packet.size
-            self._places = self._places[1], packet.pos
+        if packet.pos is not None:
+            if self._chain is not None and self._chain.breaks_before(packet.pos, packet.size):
+                lost = lost or max(1, missed)
+            if packet.pos > self._places[1]:
+                self._places = self._places[1], packet.pos
         if self._is_hollow(packet):
             return lost + 1
         # Of a transport stream this may also be the joint of two recordings: then time does not tell of a loss.
@@ -125,35 +125,29 @@ class DamageWatch:
 
     def _has_damage_before(self, packet: VideoPacket, missed: int) -> bool:
         end = (packet.pos or 0) + packet.size
-        data = self._read(self._places[0], end)
-        if bytes(HOLE_BYTES) in data:
+        if bytes(HOLE_BYTES) in self._read(self._places[0], end):
             return True
-        if self._is_ogg:
-            return not holds_ogg(data)
-        if self._is_matroska:
-            return not holds_matroska(self._read(self._block_end, packet.pos or 0))
         # Behind a longer one is another part of the programme, as a cutter of recordings leaves it.
         is_short = missed < MAX_LOST_SECONDS * (self._fps or 0)
         if self._is_transport_stream and is_short and packet.pos is not None and packet.pos > self._places[1] > 0:
             return not holds_transport_stream(self._read(self._places[1], packet.pos), self._pid)
         return False
 
-    def has_hole_at_end(self) -> bool:
-        """Return whether the file is damaged behind the last packet but one."""
-        if not self._has_seams:
-            return False
-        data = self._read(self._places[0], None)
-        if bytes(HOLE_BYTES) in data or (self._is_ogg and not holds_ogg(data)):
+    def is_broken_at_end(self, *, is_short: bool) -> bool:
+        """Whether there is damage behind the last packet but one; `is_short`: pictures are missing at the end."""
+        if self._chain is not None and self._chain.breaks_at_end():
             return True
-        return self._is_matroska and not holds_matroska(self._read(self._block_end, None))
+        if self._is_transport_stream and self._places[1]:
+            rest = self._read(self._places[1], self._file.size)
+            if not holds_transport_stream(rest, self._pid, is_one_picture=False):
+                return True
+        is_open = self._has_seams or self._chain is not None
+        has_hole = is_open and self._has_no_zeros and is_short
+        return has_hole and bytes(HOLE_BYTES) in self._read(self._places[0], self._file.size)
 
-    def _read(self, start: int, end: int | None) -> bytes:
-        length = MAX_SEARCHED_BYTES if end is None else min(end - start, MAX_SEARCHED_BYTES)
-        if length <= 0:
-            return b""
-        try:
-            with open(self._path, "rb") as file:
-                file.seek(start)
-                return file.read(length)
-        except OSError:  # it has been taken away meanwhile
-            return b""
+    def close(self) -> None:
+        """Close the file. Safe to call twice."""
+        self._file.close()
+
+    def _read(self, start: int, end: int) -> bytes:
+        return self._file.read(start, min(end - start, MAX_SEARCHED_BYTES))

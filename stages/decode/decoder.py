@@ -16,6 +16,7 @@ import av
 from av.codec.context import ThreadType
 
 from stages.decode.demux import Demuxer
+from stages.decode.due_pictures import COUNTED_CODECS, DuePictures, is_closed
 from stages.decode.frame_times import FrameTimes
 from stages.decode.input_errors import without_address
 from stages.decode.numbering import PacketNumbering, VideoPacket
@@ -28,6 +29,8 @@ NumberedPackets = Iterator[tuple[VideoPacket, "int | None"]]
 # VP8 has packets without a picture; MPEG-2 and interlaced H.264 may spend two packets on one.
 _FORMATS = {"mov", "matroska", "mpegts", "flv"}
 _CODECS = {"h264", "hevc", "vp9", "av1"}
+# Recordings in other containers begin anywhere.
+_BEGINNING_WITH_KEY = {"mov", "matroska", "flv", "asf", "avi"}
 # Decoders that heed a change of skip_frame from packet to packet; libdav1d reads it once.
 _SKIPPING_CODECS = {"h264", "hevc"}
 _PROGRESSIVE_OR_UNKNOWN = (0, 1)  # AVFieldOrder
@@ -87,8 +90,12 @@ class StreamDecoder:
         self._times = FrameTimes(demuxer, is_live=is_live)
         self._damaged_in_a_row = 0
         self._watch = None if is_live else demuxer.damage_watch()
-        # Numbers given to the decoder whose pictures have not come yet, and whether they were counted as lost.
-        self._expected: dict[int, bool] = {}
+        self._due = DuePictures()
+        # From the first key picture on all have to come. Files begin with one, whatever is left of it.
+        self._first_key: int | None = None
+        self._has_begun = False
+        self._begins_with_key = bool(set(demuxer.container.format.name.split(",")) & _BEGINNING_WITH_KEY)
+        self._counts_places = self._codec.codec.canonical_name in COUNTED_CODECS and self._is_one_a_packet("avi")
 
     def __repr__(self) -> str:
         return f"<StreamDecoder {self._codec.name}, {self.frames_passed} frames passed>"
@@ -116,31 +123,35 @@ class StreamDecoder:
                 packet.opaque = number
                 is_wanted = self._wants_all or self._is_wanted(packet, number)
             harmed = 0 if self._watch is None else self._watch.harmed(packet)
-            is_harmed = harmed > 0
-            if is_harmed:
+            if harmed:
                 self._lose(number, harmed)
-            if is_wanted and number is not None and number >= 0 and self._watch is not None:
-                self._expected[number] = is_harmed
+            if self._watch is not None:
+                self._expect(packet, number, is_wanted=is_wanted, is_harmed=harmed > 0)
             if not is_wanted and self._is_intra_only:
                 continue
             if is_skipping != (self._can_skip and not is_wanted):
                 is_skipping = not is_skipping
                 self._codec.skip_frame = "NONREF" if is_skipping else "DEFAULT"
-            yield from self._decode(packet, is_harmed=is_harmed)
+            yield from self._decode(packet, is_harmed=harmed > 0)
             if self.error is not None:
                 return
         yield from self._decode(None)
         if self.demuxer.error is None:
             self._give_up_before(None)
+            self._give_up_overdue(is_end=True)
         if self.knows_numbers and numbering.is_exact and self.demuxer.error is None:
             self._pass(self._index(numbering.count))
 
     def _packets_are_pictures(self) -> bool:
         formats = set(self.demuxer.container.format.name.split(","))
         is_known = self._codec.codec.canonical_name in _CODECS or self._is_intra_only
+        return bool(formats & _FORMATS) and is_known and self._is_one_a_packet()
+
+    def _is_one_a_packet(self, *formats: str) -> bool:
+        """Whether a packet is a whole picture, in any but these formats."""
         # PyAV 17, the last for Python 3.10, does not tell the field order: then every picture is decoded and counted.
         is_progressive = getattr(self._codec, "field_order", None) in _PROGRESSIVE_OR_UNKNOWN
-        return bool(formats & _FORMATS) and is_known and is_progressive
+        return is_progressive and self.demuxer.container.format.name not in formats
 
     def _from_last_key_frame(self, packets: NumberedPackets) -> NumberedPackets:
         """Leave out what comes before the key frame from which the start can be decoded.
@@ -191,32 +202,52 @@ class StreamDecoder:
         self.frames_absent += max(0, -(-index // step) - -(-self.frames_passed // step))
         self.frames_passed = max(self.frames_passed, index)
 
+    def _expect(self, packet: VideoPacket, number: int | None, *, is_wanted: bool, is_harmed: bool) -> None:
+        """Note that a packet's picture is to come of the decoder."""
+        is_first, self._has_begun = not self._has_begun, True
+        if is_first and number is None and self._begins_with_key and not packet.is_keyframe and not is_harmed:
+            self._lose(None)
+        if number is None:
+            if self._counts_places:
+                codec = self._codec.codec.canonical_name
+                packet.opaque = self._due.add_place(packet, codec, is_counted=is_harmed)
+        elif number >= 0:
+            if self._first_key is None and (self._begins_with_key or self._opens_group(packet)):
+                self._first_key = number
+            if is_wanted:
+                self._due.add(number, is_counted=is_harmed)
+
+    def _opens_group(self, packet: VideoPacket) -> bool:
+        """Whether all pictures from this one on can be decoded."""
+        return packet.is_keyframe and is_closed(bytes(packet), self._codec.codec.canonical_name)
+
     def _give_up_before(self, arrived: int | None) -> None:
         """The pictures before this one will not come any more; None for all that have not."""
-        while self._expected and (arrived is None or min(self._expected) < arrived):
-            number = min(self._expected)
-            was_counted = self._expected.pop(number)
-            if not was_counted and self._is_due(number):
+        for number in self._due.before(arrived):
+            if self._is_due(number):
                 self._lose(number)
+
+    def _give_up_overdue(self, *, is_end: bool = False) -> None:
+        lost = self._due.overdue(is_end=is_end)
+        if lost:
+            self._lose(None, lost)
 
     def _is_due(self, number: int) -> bool:
         """Whether a picture has to come. A recording may begin with pictures that need others from before its start.
 
         Where pictures are skipped, the first are decoded before it is known which are wanted: the others may stay away.
         """
-        is_inside = self.first_number is not None and number >= self.first_number
+        begins = [known for known in (self.first_number, self._first_key) if known is not None]
+        is_inside = bool(begins) and number >= min(begins)
         return is_inside and self._index(number) % self._selection.frameskip == 0
 
     def _note_refusal(self, packet: VideoPacket, *, is_harmed: bool) -> None:
-        if is_harmed or self._watch is None or self.first_number is None:
+        # What a recording begins with may need pictures from before its start, but not its key pictures.
+        has_begun = self.first_number is not None or packet.is_keyframe or packet.opaque == self._first_key
+        if is_harmed or self._watch is None or not has_begun:
             return
-        number = packet.opaque
-        if isinstance(number, int):
-            if number in self._expected:
-                self._expected[number] = True
-            self._lose(number)
-        else:
-            self._lose(None)
+        self._due.count(packet.opaque)
+        self._lose(packet.opaque if isinstance(packet.opaque, int) else None)
 
     def _decode(self, packet: VideoPacket | None, *, is_harmed: bool = False) -> Iterator[DecodedFrame]:
         if packet is not None:
@@ -231,14 +262,17 @@ class StreamDecoder:
             if self._damaged_in_a_row > MAX_DAMAGED:
                 self.error = without_address(exc)
             return
+        self._give_up_overdue()
         for frame in frames:
             self._damaged_in_a_row = 0
             opaque = frame.opaque
             number = opaque if isinstance(opaque, int) else None
             if self.first_number is None:
                 self.first_number = number or 0
+            was_counted = self._due.take(opaque)
+            if frame.is_corrupt and not was_counted and self._watch is not None:
+                self._lose(number)
             if number is not None:
-                self._expected.pop(number, None)
                 self._give_up_before(number)
             index = self.frames_passed if number is None else self._index(number)
             if index < self.frames_passed:  # after damage a decoder may show a picture twice or late

@@ -53,6 +53,9 @@ MAX_ELSEWHERE = 50
 NETWORK_SECONDS = 10.0
 """Longest silence of a server, when connecting and when reading, before the source counts as lost."""
 
+MAX_MISSING_SHARE = 0.5
+"""Of the pictures that AVI's header states: where more are missing, the number was made up before the recording."""
+
 MAX_PAUSES = 10_000
 """How often FFmpeg is asked again for a packet: an MPEG-TS that is out of step is searched by 64 KiB each time."""
 
@@ -105,6 +108,7 @@ class Demuxer:
             self.container.close()
             raise
         self.packets_read = 0
+        self._last_dts = -1
         self.error: Exception | None = None
         # PyAV restarts its time-out at every packet, of whatever stream. From a server all of them are to be seen: a
         # camera that sends nothing but sound any more would not be noticed, and could not be interrupted.
@@ -122,6 +126,8 @@ class Demuxer:
         """What finds the pictures that a file has lost; None for stills, and for what comes over a network."""
         if self._path is None or self.is_still:
             return None
+        if self._watch is not None:
+            self._watch.close()
         self._watch = DamageWatch(self._path, self.container, self.stream, self.fps)
         return self._watch
 
@@ -220,6 +226,8 @@ class Demuxer:
                     pauses = 0
                     elsewhere.append(0)
                     self.packets_read += 1
+                    if packet.dts is not None:
+                        self._last_dts = packet.dts
                     if packet.pts is not None:
                         end_pts = max(end_pts, packet.pts + (packet.duration or 0))
                     yield packet  # type: ignore[misc]  # it is of that stream
@@ -246,6 +254,8 @@ class Demuxer:
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._packets.close()  # type: ignore[attr-defined]  # a generator
+        if self._watch is not None:
+            self._watch.close()
         self.container.close()
 
     def _picture_stream(self) -> VideoStream:
@@ -268,30 +278,40 @@ class Demuxer:
 
     def _missing_end(self, end_seconds: float, elsewhere: int) -> Exception | None:
         """Why what was read is not all, for containers that list their packets, or state a duration or their size."""
+        return next((EOFError(flaw) for flaw in self._flaws(end_seconds, elsewhere) if flaw is not None), None)
+
+    def _flaws(self, end_seconds: float, elsewhere: int) -> Iterator[str | None]:
         listed = len(self.stream.index_entries)
         if "mxf" in self.container.format.name:  # its duration is counted in pictures, and an index may be missing
             listed = max(listed, self.stream.duration or 0)
         if self.packets_read < listed:
-            return EOFError(f"it lists {listed} packets but only {self.packets_read} are there")
+            yield f"it lists {listed} packets but only {self.packets_read} are there"
+        if missing_pictures := self._missing_of_avi():
+            yield f"it states {self.stream.frames} pictures, and {missing_pictures} of them are missing"
         stated = stated_seconds(self.stream)
         if stated is not None and end_seconds < stated - max(1.0, 0.05 * stated):
-            return EOFError(f"it states {stated:.1f} s but ends after {end_seconds:.1f} s")
-        if self._ends_in_hole(end_seconds):
-            return EOFError("its last pictures are missing or damaged")
-        missing = missing_bytes(self._path) if self._path is not None else 0
-        if missing:
-            return EOFError(f"{missing:,} bytes are missing at its end")
+            yield f"it states {stated:.1f} s but ends after {end_seconds:.1f} s"
+        if self._is_broken_at_end(end_seconds):
+            yield "its last pictures are missing or damaged"
+        if missing := missing_bytes(self._path) if self._path is not None else 0:
+            yield f"{missing:,} bytes are missing at its end"
         if elsewhere > MAX_ELSEWHERE:
-            return EOFError("its video continues in another stream, which is not read; split the file there, or remux it")
-        flaw = self._flaw_at_end()
-        return None if flaw is None else EOFError(flaw)
+            yield "its pictures go on in another stream, which is not read; cut it there, or remux it"
+        yield self._flaw_at_end()
 
-    def _ends_in_hole(self, end_seconds: float) -> bool:
-        """Whether pictures that the container states are missing at the end, and zeros are where they were."""
+    def _missing_of_avi(self) -> int:
+        """Where AVI's index is damaged, or was never written, its header still counts pictures; dropped ones too."""
+        if "avi" not in self.container.format.name or len(self.stream.index_entries) >= self.stream.frames:
+            return 0
+        missing = self.stream.frames - (self._last_dts + 1)
+        return missing if 0 < missing < MAX_MISSING_SHARE * self.stream.frames else 0
+
+    def _is_broken_at_end(self, end_seconds: float) -> bool:
+        """Whether pictures are missing at the end, and zeros or broken parts are where they were."""
         whole = stated_seconds(self.stream) or self.duration_seconds
         step = 1 / (self.fps or GUESSED_FPS)
         is_short = whole is not None and end_seconds < whole - MAX_SHORT_FRAMES * step
-        return is_short and self._watch is not None and self._watch.has_hole_at_end()
+        return self._watch is not None and self._watch.is_broken_at_end(is_short=is_short)
 
     def _flaw_at_end(self) -> str | None:
         if self._path is None or self.codec_context.codec.canonical_name not in COMPRESSED_CODECS:

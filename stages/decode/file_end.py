@@ -12,6 +12,7 @@ import stat
 import struct
 from typing import BinaryIO
 
+from stages.decode.chains.gif import flaw_of_gif
 from stages.decode.seams import holds_fragments
 
 __all__ = ["flaw_at_end"]
@@ -27,9 +28,6 @@ ASF_PACKET_BYTES = 65_536
 """ASF fills its packets up with zeros."""
 
 OGG_LAST_PAGE = 4
-GIF_TRAILER, GIF_EXTENSION, GIF_IMAGE = 0x3B, 0x21, 0x2C
-GIF_TABLE = 0x80
-GIF_HEADER_BYTES, GIF_IMAGE_BYTES = 13, 9
 MATROSKA_VOID = 0xEC
 PES_FROM = 0xBB
 TS_SYNC = 0x47
@@ -54,7 +52,7 @@ def flaw_at_end(path: str, format_name: str, *, has_pcm: bool = False) -> str | 
                 has_flaw = not holds_fragments(functools.partial(_head, file), status.st_size)
                 return "its fragments break off" if has_flaw else None
             if "gif" in formats:
-                return None if _has_gif_trailer(file) else "its end is missing"
+                return flaw_of_gif(file)
             file.seek(max(0, status.st_size - TAIL_BYTES))
             tail = file.read()
             longest = SILENT_ZEROS_BYTES if has_pcm else ASF_PACKET_BYTES if "asf" in formats else ZEROS_BYTES
@@ -127,32 +125,3 @@ def _has_part_of_packet(file: BinaryIO, size: int) -> bool:
                 steps = [last - k * length for k in range(3) if last >= k * length]
                 return not all(tail[step] == TS_SYNC for step in steps)
     return False
-
-
-def _has_gif_trailer(file: BinaryIO) -> bool:
-    """GIF: a chain of blocks, each with its length, up to the trailer."""
-    head = file.read(GIF_HEADER_BYTES)
-    if len(head) < GIF_HEADER_BYTES:
-        return False
-    _skip_table(file, head[10])
-    while kind := file.read(1):
-        if kind[0] == GIF_TRAILER:
-            return True
-        if kind[0] == GIF_EXTENSION:
-            file.read(1)
-        elif kind[0] == GIF_IMAGE:
-            image = file.read(GIF_IMAGE_BYTES)
-            if len(image) < GIF_IMAGE_BYTES:
-                return False
-            _skip_table(file, image[8])
-            file.read(1)
-        else:
-            return False
-        while (length := file.read(1)) and length[0]:
-            file.seek(length[0], os.SEEK_CUR)
-    return False
-
-
-def _skip_table(file: BinaryIO, flags: int) -> None:
-    if flags & GIF_TABLE:
-        file.seek(3 << (flags & 7) + 1, os.SEEK_CUR)

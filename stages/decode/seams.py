@@ -5,27 +5,10 @@ Asked where time jumps: in a film of changing rate nothing is wrong between two 
 
 from __future__ import annotations
 
-import functools
 import struct
 from collections.abc import Callable
 
-__all__ = ["holds_fragments", "holds_matroska", "holds_ogg", "holds_transport_stream"]
-
-MAX_OGG_BYTES = 2**20
-
-OGG_HEAD_BYTES = 27
-OGG_POLYNOMIAL = 0x04C11DB7
-
-EBML_HEAD_BYTES, MAX_ID_BYTES, MAX_SIZE_BYTES = 12, 4, 8
-MATROSKA_CLUSTER = 0x1F43B675
-MATROSKA_ELEMENTS = frozenset(
-    # Of a cluster: time, position, size of the one before, blocks; of both: padding, checksum.
-    {MATROSKA_CLUSTER, 0xE7, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0x5854, 0xEC, 0xBF}
-    # Of a group of blocks, behind its block.
-    | {0x9B, 0xFB, 0x75A1, 0x75A2, 0xA4, 0xFA, 0x8E}
-    # Of a segment: index, tags, chapters, attachments, and what may be repeated.
-    | {0x1C53BB6B, 0x1254C367, 0x1043A770, 0x1941A469, 0x114D9B74, 0x1549A966, 0x1654AE6B}
-)
+__all__ = ["holds_fragments", "holds_transport_stream"]
 
 BOX_HEAD_BYTES = 8
 MP4_BOXES = frozenset(
@@ -39,42 +22,29 @@ FRAGMENT_BOXES = frozenset(
     | {b"uuid", b"free", b"skip", b"pssh", b"meta", b"tfxd", b"tfrf"}
 )
 
-TS_SYNC, TS_BYTES, M2TS_BYTES = 0x47, 188, 192
+TS_SYNC = 0x47
+TS_PACKET_BYTES = 188, 192, 204
+TS_LAYOUTS = (0, 188), (0, 204), (4, 192), (0, 192)
+"""Where the first packet begins, and their length: each may have its time in front of it or a checksum behind."""
+
 TS_HAS_PAYLOAD, TS_BEGINS, TS_ERROR = 0x10, 0x40, 0x80
 
 
-def holds_ogg(data: bytes) -> bool:
-    """Return whether pages with valid checksums (RFC 3533) follow each other, from the first that starts in `data`."""
-    data = data[:MAX_OGG_BYTES]
-    at = data.find(b"OggS")
-    while 0 <= at <= len(data) - OGG_HEAD_BYTES:
-        if data[at : at + 4] != b"OggS":
-            return False
-        segments = data[at + 26]
-        size = OGG_HEAD_BYTES + segments + sum(data[at + 27 : at + 27 + segments])
-        if at + size > len(data):
-            return True  # it ends behind what was read
-        page = bytearray(data[at : at + size])
-        (stated,) = struct.unpack_from("<I", page, 22)
-        page[22:26] = bytes(4)
-        if _ogg_checksum(page) != stated:
-            return False
-        at += size
-    return True
+def holds_transport_stream(data: bytes, pid: int, *, is_one_picture: bool = True) -> bool:
+    """Whether `data`, from where one picture's packets begin, is all of that picture's, or of it and those behind it.
 
-
-def holds_transport_stream(data: bytes, pid: int) -> bool:
-    """Return whether `data` is the whole of one picture: no packet of its stream is missing (ISO/IEC 13818-1).
+    True of what is too short to say.
 
     Args:
         data: from where one picture's packets start to where another's do.
         pid: the packet identifier of the stream.
     """
-    step = (
-        M2TS_BYTES if len(data) > M2TS_BYTES and data[M2TS_BYTES] == TS_SYNC and data[TS_BYTES] != TS_SYNC else TS_BYTES
-    )
+    layout = next((layout for layout in TS_LAYOUTS if _is_laid_out(data, *layout)), None)
+    if layout is None:
+        return len(data) < 2 * max(TS_PACKET_BYTES)
+    first, step = layout
     begun, count = 0, None
-    for at in range(0, len(data) - 3, step):
+    for at in range(first, len(data) - 3, step):
         if data[at] != TS_SYNC or data[at + 1] & TS_ERROR:
             return False
         if ((data[at + 1] & 0x1F) << 8 | data[at + 2]) != pid:
@@ -85,47 +55,11 @@ def holds_transport_stream(data: bytes, pid: int) -> bool:
             if count is not None and number not in (count, (count + 1) & 15):
                 return False
             count = number
-    return begun <= 1
+    return begun <= 1 or not is_one_picture
 
 
-@functools.cache
-def _ogg_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        rest = byte << 24
-        for _ in range(8):
-            rest = (rest << 1 ^ (OGG_POLYNOMIAL if rest & 0x80000000 else 0)) & 0xFFFFFFFF
-        table.append(rest)
-    return tuple(table)
-
-
-def _ogg_checksum(page: bytes | bytearray) -> int:
-    """CRC-32 with nothing reflected, from 0 (RFC 3533, 6)."""
-    table, rest = _ogg_table(), 0
-    for byte in page:
-        rest = (rest << 8 & 0xFFFFFFFF) ^ table[rest >> 24 ^ byte]
-    return rest
-
-
-def holds_matroska(data: bytes) -> bool:
-    """Return whether EBML elements (RFC 8794) follow each other without a gap to the end of `data`.
-
-    Args:
-        data: from where a block ended.
-    """
-    at = 0
-    while at < len(data) - EBML_HEAD_BYTES:
-        id_bytes = 9 - data[at].bit_length()
-        if id_bytes > MAX_ID_BYTES:
-            return False
-        name = int.from_bytes(data[at : at + id_bytes], "big")
-        size_bytes = 9 - data[at + id_bytes].bit_length()
-        if name not in MATROSKA_ELEMENTS or size_bytes > MAX_SIZE_BYTES:
-            return False
-        at += id_bytes + size_bytes
-        if name != MATROSKA_CLUSTER:  # whose elements follow
-            at += int.from_bytes(data[at - size_bytes : at], "big") & ((1 << 7 * size_bytes) - 1)
-    return at <= len(data)
+def _is_laid_out(data: bytes, first: int, step: int) -> bool:
+    return data[first : first + 1] == data[first + step : first + step + 1] == b"\x47"
 
 
 def holds_fragments(head: Callable[[int], bytes], size: int) -> bool:

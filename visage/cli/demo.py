@@ -116,8 +116,9 @@ def _describe(dst: Path, settings: Settings) -> str:
     limit = embedder_spec(settings.embedder, settings.model_dir).similarity_threshold
     one, same, other = (read(name, "embeddings")[0] for name in PHOTOGRAPHS)
     return f"""
-The clip shows a face in {frames_with_faces} frames. The two photographs of one person have a similarity of {one @ same:.2f},
-those of two people {one @ other:.2f}; {settings.embedder} takes two faces for the same person's from {limit} on.
+The clip shows a face in {frames_with_faces} frames. The two photographs of one person have a similarity of
+{one @ same:.2f}, those of two people {one @ other:.2f}; {settings.embedder} takes two faces for the same person's from
+{limit} on.
 
   {dst / CLIP / "detections.csv"}: one line per face with frame, box, confidence and landmarks
   {dst / CLIP / "embeddings.hdf5"}: one embedding per face

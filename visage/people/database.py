@@ -116,6 +116,7 @@ INDEXES = """
 DROP INDEX IF EXISTS sightings_of_unknown;
 CREATE INDEX IF NOT EXISTS unknowns_seen ON sightings
     (unknown_id, started_at, start_seconds, end_seconds, source) WHERE unknown_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS unknowns_in_stills ON sightings (unknown_id) WHERE is_still AND unknown_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS sightings_of_source ON sightings (source, started_at)
 """
 """For lists of unknowns and of a camera's sightings. Older versions do without them, so they are no new version."""

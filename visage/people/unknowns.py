@@ -11,6 +11,7 @@ it: when some go, it is computed again from those that are left. Memory: one vec
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence, Set
 
@@ -54,8 +55,8 @@ FROM sightings
 LISTED = """
 SELECT unknown_id AS id, count(*) AS sightings, sum(end_seconds - start_seconds) AS seen_seconds,
     min(started_at) AS first_seen, max(started_at + end_seconds - start_seconds) AS last_seen,
-    group_concat(DISTINCT source) AS sources,
-    max(is_still) AS has_still,
+    json_group_array(DISTINCT source) AS sources,
+    EXISTS (SELECT 1 FROM sightings AS own WHERE own.unknown_id = sightings.unknown_id AND is_still) AS has_still,
     EXISTS (SELECT 1 FROM sightings AS own WHERE own.unknown_id = sightings.unknown_id AND crop IS NOT NULL) AS has_crop
 FROM sightings WHERE unknown_id IS NOT NULL
 """
@@ -85,13 +86,18 @@ class Unknowns:
         self._lock = threading.Lock()
         self._numbers: list[int] | None = None
         self._revision: object = None
+        self._listed: tuple[tuple[int, int] | None, tuple[StoredUnknown, ...]] = (None, ())
         self._centroids: FloatArray = np.empty((0, codec.dimension), np.float32)
         self._weights: list[float] = []
 
     def listed(self, *, all_of_them: bool = False) -> list[StoredUnknown]:
-        """Return the unknowns offered for naming, or all of them; longest seen first."""
-        rows = self._database.rows(f"{LISTED} GROUP BY unknown_id ORDER BY seen_seconds DESC, unknown_id")
-        records = [_record(row) for row in rows]
+        """Those offered for naming, longest seen first; or all. Read again only when the file has changed."""
+        # The version before the rows: they may be newer than it says, never older.
+        version, (known, records) = self._database.version(), self._listed
+        if version is None or known != version:
+            rows = self._database.rows(f"{LISTED} GROUP BY unknown_id ORDER BY seen_seconds DESC, unknown_id")
+            records = tuple(map(_record, rows))
+            self._listed = (version, records)
         return [record for record in records if all_of_them or record.offered]
 
     def key(self, who: str) -> int:
@@ -366,7 +372,7 @@ def _record(row: Row) -> StoredUnknown:
         row["seen_seconds"],
         row["first_seen"],
         row["last_seen"],
-        tuple(sorted(row["sources"].split(","))),
+        tuple(sorted(json.loads(row["sources"]))),
         bool(row["seen_seconds"] >= OFFERED_SECONDS or row["has_still"]),
         bool(row["has_crop"]),
     )

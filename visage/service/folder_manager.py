@@ -116,7 +116,12 @@ class FolderManager:
                     extra=about("file.refused", name),
                 )
             except sqlite3.Error as error:  # a full disk
-                logger.error("%s can't be recorded in the ledger: %s", file.path, error, extra=about("file.refused", name, error=error))
+                logger.error(
+                    "%s can't be recorded in the ledger: %s",
+                    file.path,
+                    error,
+                    extra=about("file.refused", name, error=error),
+                )
                 folder.watched.forget(file.path)
             except OSError as error:  # gone, or not to be read: a later scan finds it again
                 logger.warning("%s: %s", file.path, error.strerror, extra=about("file.refused", name, error=error))

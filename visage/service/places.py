@@ -38,7 +38,7 @@ def waited_for(config: ServiceConfig) -> list[str]:
             lines.append(f"folders.{name}.path: {path} is not readable by this user")
         elif folder.output is None and not os.access(path, os.W_OK):
             lines.append(
-                f"folders.{name}.path: {path} is not writable by this user, so results can't be stored beside the files; "
+                f"folders.{name}.path: {path} is not writable by this user, so no results can be stored there; "
                 "set output"
             )
     return lines

@@ -94,6 +94,8 @@ class LocalToken:
         except FileNotFoundError as exc:
             raise LocalAccessError(f"{path}: there is no such file; is the daemon running?") from exc
         except OSError as exc:
-            raise LocalAccessError(f"{path}: {exc.strerror}; only the user who runs the daemon can sign in this way") from exc
+            raise LocalAccessError(
+                f"{path}: {exc.strerror}; only the user who runs the daemon can sign in this way"
+            ) from exc
         except (ValueError, KeyError, TypeError) as exc:
             raise LocalAccessError(f"{path}: this is not a daemon's file; start the daemon again") from exc

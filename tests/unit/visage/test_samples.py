@@ -40,9 +40,7 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
 
 def test_a_pip_that_breaks_says_of_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = tmp_path / "python"
-    python.write_text(
-        "#!/bin/sh\nprintf 'ERROR: Exception:\\nAttributeError: no ImpImporter\\n' >&2; exit 2\n"
-    )
+    python.write_text("#!/bin/sh\nprintf 'ERROR: Exception:\\nAttributeError: no ImpImporter\\n' >&2; exit 2\n")
     python.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(python))
     with pytest.raises(SourceUnreadable, match="could not be fetched: AttributeError: no ImpImporter; check"):

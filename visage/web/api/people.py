@@ -56,7 +56,9 @@ class Merging(BaseModel):
     )
 
 
-@router.get("", responses={**PAGED, 404: {"model": ErrorRecord, "description": "The cursor's person no longer exists."}})
+@router.get(
+    "", responses={**PAGED, 404: {"model": ErrorRecord, "description": "The cursor's person no longer exists."}}
+)
 def list_people(
     request: Request,
     answer: Response,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.decode.seams import holds_ogg, holds_transport_stream
+from stages.decode.seams import holds_transport_stream
 from tests.unit.stages.decode.test_damage_table import FRAMES, films, looked_at
 
 __all__ = ["films"]
@@ -52,15 +52,6 @@ def test_a_picture_whose_head_was_overwritten_is_counted(suffix: str, tmp_path: 
     assert "damaged" in str(broken)
 
 
-def test_ogg_holds_where_its_checksums_do(tmp_path: Path) -> None:
-    data = film(tmp_path, ".ogv", *FILMS[".ogv"]).read_bytes()
-    assert holds_ogg(data)
-    assert holds_ogg(data[1000:40_000])
-    page = data.index(b"OggS", 20_000)
-    assert not holds_ogg(data[: page + 50] + b"?" + data[page + 51 :])
-    assert not holds_ogg(data[: page - 3] + data[page:])
-
-
 def test_a_transport_stream_holds_where_its_counters_do() -> None:
     def packet(count: int, *, pid: int = 0x100, begins: bool = False) -> bytes:
         return bytes([0x47, (pid >> 8) | 0x40 * begins, pid & 255, 0x10 | count & 15]).ljust(188, b"x")
@@ -68,7 +59,12 @@ def test_a_transport_stream_holds_where_its_counters_do() -> None:
     whole = [packet(15, begins=True), packet(3, pid=0x101), packet(16), packet(17)]
     assert holds_transport_stream(b"".join(whole), 0x100)
     assert not holds_transport_stream(b"".join(whole[:2] + whole[3:]), 0x100)
-    assert not holds_transport_stream(b"".join([*whole, packet(18, begins=True)]), 0x100)
+    two = b"".join([*whole, packet(18, begins=True)])
+    assert not holds_transport_stream(two, 0x100)
+    assert holds_transport_stream(two, 0x100, is_one_picture=False)
+    timed = b"".join(b"time" + one for one in whole)  # as Blu-ray has them
+    assert holds_transport_stream(timed, 0x100)
+    assert not holds_transport_stream(timed[:384] + timed[576:], 0x100)
     assert not holds_transport_stream(b"".join([*whole[:1], b"?" * 188, *whole[2:]]), 0x100)
 
 
@@ -80,6 +76,16 @@ def test_a_hole_within_a_picture_is_no_padding(suffix: str, codec: str, tmp_path
     data[len(data) // 2 : len(data) // 2 + 600] = bytes(600)
     path.write_bytes(bytes(data))
     assert "damaged" in str(looked_at(path)[2])
+
+
+def test_a_blu_ray_whose_rate_changes_is_whole(tmp_path: Path) -> None:
+    """Its packets are longer than those of other transport streams, and time jumps in it."""
+    pictures = ("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=4,noise=alls=8:allf=t,select='not(between(n,20,50))'")
+    path = tmp_path / "film.m2ts"
+    subprocess.run(["ffmpeg", "-v", "error", *pictures, "-fps_mode", "vfr", *H264, str(path)], check=True, timeout=60)
+    indices, _, broken = looked_at(path)
+    assert broken is None
+    assert len(indices) == FRAMES - 31
 
 
 def test_fragments_that_break_off_are_no_end(tmp_path: Path) -> None:

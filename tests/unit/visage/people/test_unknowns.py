@@ -153,3 +153,26 @@ def test_naming_an_unknown_leaves_out_who_is_seen_with_that_person(tmp_path: Pat
             opened.merge("Ada", "u1")
         opened.name_unknown("u1", "Bob")
         assert names(opened) == ["Ada", "Bob", "Ada", "Ada"]
+
+
+def test_the_list_reads_an_index_alone_and_only_after_a_change(tmp_path: Path) -> None:
+    """Hundreds of unknowns with tens of thousands of sightings are listed on every look at the page."""
+    with gallery(tmp_path) as opened:
+        opened.record(track(person(1), seconds=4.0), uri="a.mp4")
+        statements: list[str] = []
+        opened.database._connection.set_trace_callback(statements.append)
+        assert [one.sightings for one in opened.unknowns()] == [1]
+        (query,) = (statement for statement in statements if "GROUP BY" in statement)
+        statements.clear()
+        assert [one.sightings for one in opened.unknowns(all_of_them=True)] == [1]
+        assert not any("GROUP BY" in statement for statement in statements)
+        opened.record(track(near(person(1), 1), 2, seconds=4.0), uri="b.mp4")
+        assert [one.sightings for one in opened.unknowns()] == [2]
+        plan = [row["detail"] for row in opened.database.rows(f"EXPLAIN QUERY PLAN {query}")]
+        assert "SEARCH sightings USING COVERING INDEX" in plan[0]
+
+
+def test_sources_may_have_commas(tmp_path: Path) -> None:
+    with gallery(tmp_path) as opened:
+        opened.record(track(person(1), source="Smith, John.mp4", seconds=4.0), uri="Smith, John.mp4")
+        assert [one.sources for one in opened.unknowns()] == [("Smith, John.mp4",)]

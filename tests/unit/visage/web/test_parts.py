@@ -67,7 +67,8 @@ def test_a_token_file_that_is_not_there_is_not_an_empty_one(tmp_path: Path) -> N
     """Whoever mistypes its name would think that nobody has a token."""
     listed = CliRunner().invoke(app, ["list", "--tokens", str(tmp_path / "tokns.json")])
     assert isinstance(listed.exception, TokenStoreError)
-    assert str(listed.exception) == f"{tmp_path}/tokns.json: there are no tokens; `visage token create NAME` creates one"
+    expected = f"{tmp_path}/tokns.json: there are no tokens; `visage token create NAME` creates one"
+    assert str(listed.exception) == expected
 
 
 def test_a_damaged_token_file_lets_nobody_in(tmp_path: Path) -> None:

@@ -74,14 +74,14 @@ class Correcting:
         return record
 
     def enforce(self) -> None:
-        """Make every corrected sighting what its corrections allow; within the caller's transaction, if there is one."""
+        """Make every corrected sighting what its corrections allow; may be part of the caller's transaction."""
         with self._database.transaction():
             touched: set[int] = set()
             for row in self._corrections.corrected():
                 said = ruling(self._corrections.of_sighting(row["id"]))
-                if said.allows(row["person_id"]) and said.is_ignored == bool(row["is_ignored"]):
-                    if not said.is_ignored or row["unknown_id"] is None:
-                        continue
+                is_right = said.allows(row["person_id"]) and said.is_ignored == bool(row["is_ignored"])
+                if is_right and (row["unknown_id"] is None or not said.is_ignored):
+                    continue
                 if row["unknown_id"] is not None:
                     touched.add(int(row["unknown_id"]))
                 if said.person is not None or said.is_ignored:
@@ -100,7 +100,8 @@ class Correcting:
                 change()
                 rows = self._database.rows(
                     f"SELECT sightings.id, shown.name AS before, {SHOWN} AS after"
-                    " FROM sightings JOIN shown ON shown.id = sightings.id WHERE before IS NOT after ORDER BY sightings.id"
+                    " FROM sightings JOIN shown ON shown.id = sightings.id"
+                    " WHERE before IS NOT after ORDER BY sightings.id"
                 )
                 found = [NameChange(f"s{row['id']}", row["before"], row["after"]) for row in rows]
                 row = self._database.row("SELECT count(*) FROM shown")

@@ -1,7 +1,8 @@
 """What corrections say about a track: which of them are about it, and what all of them together decide.
 
-A correction is about a face at a moment of a film or camera, not about a row of a table: an analysis that is made again,
-with other settings or another embedder, has other tracks and other numbers. Later corrections win over earlier ones.
+A correction is about a face at a moment of a film or camera, not about a row of a table: an analysis that is made
+again, with other settings or another embedder, has other tracks and other numbers. Later corrections win over earlier
+ones.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+
+import numpy as np
 
 from stages.frames import FloatArray
 
@@ -66,7 +69,12 @@ class SeenTrack:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One correction that holds. `person`: the number of the person it names; `pair`: that of two which differ, with opposite signs."""
+    """One correction that holds.
+
+    Attributes:
+        person: the number of the person whom it names.
+        pair: the number of two that differ, with opposite signs.
+    """
 
     number: int
     kind: CorrectionKind
@@ -105,9 +113,9 @@ def is_about(anchor: Anchor, seen: SeenTrack) -> bool:
         return False
     if not seen.first_seconds - SLACK_SECONDS <= anchor.seconds <= seen.last_seconds + SLACK_SECONDS:
         return False
-    if anchor.embedding is not None and other.embedding is not None and anchor.embedding.shape == other.embedding.shape:
-        if float(anchor.embedding @ other.embedding) < ALIKE:
-            return False
+    are_compared = anchor.embedding is not None and other.embedding is not None
+    if are_compared and float(np.dot(anchor.embedding, other.embedding)) < ALIKE:  # type: ignore[arg-type]
+        return False
     return anchor.box_xyxy is None or other.box_xyxy is None or _is_near(anchor, other)
 
 

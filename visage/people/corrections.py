@@ -32,7 +32,7 @@ SELECT id, source, uri, started_at, start_seconds, end_seconds, best_seconds, bo
 FROM sightings
 """
 HOLDING = "undone_at IS NULL"
-HISTORY = f"""
+HISTORY = """
 SELECT corrections.id, kind, at, actor, source, seconds, undone_at, people.name,
     (SELECT group_concat('s' || sighting_id, ' ') FROM corrected WHERE correction_id = corrections.id) AS sightings
 FROM corrections LEFT JOIN people ON people.id = person_id
@@ -164,8 +164,9 @@ class Corrections:
 
     def take_back(self, number: int, *, actor: str) -> list[Row]:
         """Let a fact, with those that came with it, hold no longer. Returns the rows of `corrected` that it had."""
-        with_it = "SELECT id FROM corrections WHERE id = ? OR part_of = ? OR id = (SELECT part_of FROM corrections WHERE id = ?)"
-        values: list[Value] = [number] * 3
+        row = self._database.row("SELECT coalesce(part_of, id) FROM corrections WHERE id = ?", [number])
+        assert row is not None
+        with_it, values = "SELECT id FROM corrections WHERE id = ? OR part_of = ?", [int(row[0])] * 2
         rows = self._database.rows(f"SELECT * FROM corrected WHERE correction_id IN ({with_it})", values)
         self._database.write(
             f"UPDATE corrections SET undone_at = ?, undone_by = ?, embedding = NULL WHERE id IN ({with_it})",

@@ -241,6 +241,11 @@ class Gallery(Closing):
         """Return the newest corrections first, those that were undone among them."""
         return self.corrections.history(limit)
 
+    def enforce_corrections(self) -> None:
+        """Have corrections that came from elsewhere take effect."""
+        self._correcting.enforce()
+        self.database.people_changed()
+
     def preview(self, change: Callable[[], object]) -> Preview:
         """Return which past sightings would have another name after a change of this gallery, which is then discarded.
 

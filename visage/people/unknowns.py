@@ -121,7 +121,10 @@ class Unknowns:
     def assign(self, point: TrackPoint, *, excluded: Set[int] = frozenset()) -> int:
         """Return the number of the unknown that a track belongs to, an existing or a new one.
 
-        `excluded`: numbers of the unknowns to whom it was said not to belong. Within the caller's transaction: call `reload` if that is rolled back.
+        Args:
+            excluded: numbers of the unknowns to whom it was said not to belong.
+
+        Within the caller's transaction: call `reload` if that is rolled back.
         """
         with self._lock:
             numbers = self._loaded()

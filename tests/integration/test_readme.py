@@ -19,6 +19,7 @@ from tests.models import Seed
 from tests.unit.visage.people.scenes import add, gallery, person, track
 from visage.config.service_file import load_service_config
 from visage.people import SightingRecorder
+from visage.people.correction_rule import CorrectionKind
 from visage.web.tokens import Role, TokenStore
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +91,7 @@ def workplace(tmp_path: Path, media: Media) -> Path:
         add(opened, "Ada", person(1))
         with contextlib.closing(SightingRecorder(opened)) as recorder:
             recorder.record(track(person(2)), uri="movie.mkv")
+        opened.correct(["s1"], CorrectionKind.IS_NOT, name="Ada")
     return tmp_path
 
 

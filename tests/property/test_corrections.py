@@ -226,4 +226,4 @@ class Corrected(RuleBasedStateMachine):
 
 
 TestCorrected = Corrected.TestCase
-TestCorrected.settings = settings(max_examples=6, stateful_step_count=8, deadline=None)
+TestCorrected.settings = settings(max_examples=10, stateful_step_count=10, deadline=None)

@@ -73,7 +73,7 @@ class Attribution:
                 said = ruling(facts)
                 person, similarity = self._person(track, roster)
                 is_ignored = said.is_ignored
-                if not said.allows(person):
+                if said.person is not None or not said.allows(person):
                     person, similarity = said.person, None
                 if said.person is not None:
                     self._take_name(span, said.person)

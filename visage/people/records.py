@@ -98,7 +98,7 @@ class Sighting:
         time_origin: where that is known from: "capture", "metadata", "file name", "last change", or only "analysis".
         start_seconds, end_seconds, best_seconds: the source's own time.
         name: the person's or unknown's; "unknown" where it was not even clustered, "ignored" where nobody cares.
-        similarity: to the person, when it was decided; None for unknowns.
+        similarity: to the person, when it was decided; None for unknowns, and where somebody said who it is.
         is_live: seen by a camera, whose own time begins anew with every connection.
         is_ignored: it was said to be nobody to care for; its name is "ignored".
     """

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from visage.cli.gallery import HERE, MAX_LISTED, GalleryKeyOption, GalleryOption, count, open_with
-from visage.people.correction_rule import CorrectionKind
-from visage.people.gallery import Gallery
-from visage.people.records import CorrectionRecord, Preview
+
+if TYPE_CHECKING:
+    from visage.people import Gallery
+    from visage.people.records import CorrectionRecord, Preview
 
 __all__ = ["correct", "history", "ignore", "undo"]
 
@@ -40,6 +41,8 @@ def correct(
 
     For example: visage people correct s12 s15 --is Ada, or visage people correct s3 s4 --different.
     """
+    from visage.people.correction_rule import CorrectionKind  # noqa: PLC0415
+
     if (is_name is not None) + (is_not is not None) + different != 1:
         raise typer.BadParameter("give one of --is NAME, --is-not NAME and --different")
     kind = CorrectionKind.IS if is_name is not None else CorrectionKind.IS_NOT
@@ -56,6 +59,8 @@ def ignore(
     gallery_key: GalleryKeyOption = None,
 ) -> None:
     """Say that sightings show no one to care for: a poster, a statue, a passer-by. Similar faces are ignored too."""
+    from visage.people.correction_rule import CorrectionKind  # noqa: PLC0415
+
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         _make(opened, lambda: opened.correct(sightings, CorrectionKind.IGNORE), preview=preview)
 
@@ -68,7 +73,7 @@ def undo(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Take a correction back."""
+    """Take a correction back: the sightings become what they were, as far as that is still there."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         _make(opened, lambda: [opened.undo_correction(correction)], preview=preview)
 

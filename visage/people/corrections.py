@@ -22,7 +22,7 @@ from visage.people.correction_rule import Anchor, CorrectionKind, Fact, SeenTrac
 from visage.people.database import Database, Row, Value
 from visage.people.records import CorrectionRecord
 from visage.people.vectors import VectorCodec
-from visage.service.content import content_key
+from visage.storage.content import content_key
 
 __all__ = ["ANCHORED", "Corrections"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from visage.service.content import SAMPLE_BYTES, WHOLE_BYTES, content_key
+from visage.storage.content import SAMPLE_BYTES, WHOLE_BYTES, content_key
 from visage.service.ledger import Job, JobState, Ledger
 
 

@@ -21,6 +21,7 @@ from tests.unit.visage.people.scenes import add, gallery, person, track
 from tests.unit.visage.redaction.films import plan_of
 from visage.config.service_file import load_service_config
 from visage.people import SightingRecorder
+from visage.people.correction_rule import CorrectionKind
 from visage.report.archive import read_archive
 from visage.report.archive_dataset import write_dataset
 from visage.web.tokens import Role, TokenStore
@@ -99,6 +100,7 @@ def workplace(tmp_path: Path, media: Media) -> Path:
         add(opened, "Ada", person(1))
         with contextlib.closing(SightingRecorder(opened)) as recorder:
             recorder.record(track(person(2)), uri="movie.mkv")
+        opened.correct(["s1"], CorrectionKind.IS_NOT, name="Ada")
     return tmp_path
 
 

@@ -15,8 +15,8 @@ from stages.errors import SourceNotFound
 from visage.config.service import FilesConfig
 from visage.observe.fields import about
 from visage.runtime import Outcome, SourceState
-from visage.service.content import content_key
 from visage.service.ledger import Job, Ledger
+from visage.storage.content import content_key
 
 __all__ = ["JobOutcomes", "NotStored", "Stored", "has_changed"]
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -113,39 +111,6 @@ def test_a_cluster_that_is_not_there_is_told_in_one_line(
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.timeout(300)
-def test_an_interrupted_run_goes_on_where_it_was(media: Media, models: ModelStore, tmp_path: Path) -> None:
-    """Ctrl-C comes when the first film is complete: those being read are marked as incomplete, and done later."""
-    films = tmp_path / "films"
-    films.mkdir()
-    for number in range(6):
-        shutil.copy(media.path("face_noface.mov"), films / f"film-{number}.mov")
-    out, state = tmp_path / "out", tmp_path / "state"
-    arguments = ["run", films, "--dst", out, "--cluster", "local", "--model-dir", models.model_dir]
-    with subprocess.Popen(
-        [sys.executable, "-c", "from visage.cli.main import main; main()", *map(str, arguments)],
-        env={**os.environ, "VISAGE_CLUSTER_DIR": str(state)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as command:
-        until = time.monotonic() + BOUND_SECONDS
-        while not list(out.glob("*/metadata.json")) and time.monotonic() < until and command.poll() is None:
-            time.sleep(0.1)
-        command.send_signal(signal.SIGINT)
-        _, said = command.communicate(timeout=BOUND_SECONDS)
-    assert command.returncode == 130, said
-    before = {path.parent.name: json.loads(path.read_text())["complete"] for path in out.glob("*/metadata.json")}
-    assert any(before.values())
-    assert sum(before.values()) < 6
-    done = visage(arguments[:-2], models.model_dir, state)
-    assert done.returncode == 0, done.stderr
-    assert "this run was stopped before its end" in done.stderr
-    after = {path.parent.name: json.loads(path.read_text())["complete"] for path in out.glob("*/metadata.json")}
-    assert after == {f"film-{number}": True for number in range(6)}
-    assert not list(out.glob("*/.attempt-*"))
 
 
 @pytest.mark.timeout(400)

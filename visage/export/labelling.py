@@ -76,31 +76,29 @@ def write_coco(film: Film, out: TextIO) -> None:
     categories = [{"id": 1, "name": "face", "supercategory": "person"}]
     out.write(json.dumps({"info": info, "licenses": [], "categories": categories})[:-1] + ', "images": [')
     separator, before = "\n", -1
-    for rows in film.faces():
+    for rows in film.faces("frame_num", "timestamp"):
         lines = []
-        for row in rows:
-            frame = row["frame_num"]
+        for frame, seconds in rows:
             if frame != before:
                 before = frame
                 name = json.dumps(f"{film.name}_{frame:08}.jpg")
                 lines.append(
                     f'{separator}{{"id": {frame}, "file_name": {name}, "width": {film.width}, '
-                    f'"height": {film.height}, "timestamp": {row["timestamp"]}}}'
+                    f'"height": {film.height}, "timestamp": {seconds}}}'
                 )
                 separator = ",\n"
         out.write("".join(lines))
     out.write('\n], "annotations": [')
     separator, number = "\n", 0
-    for rows in film.faces():
+    for rows in film.faces("frame_num", "x1", "y1", "x2", "y2", "confidence", "track_id", "person"):
         lines = []
-        for row in rows:
+        for frame, x1, y1, x2, y2, score, track, person in rows:
             number += 1
-            width, height = row["x2"] - row["x1"], row["y2"] - row["y1"]
-            track = "null" if row["track_id"] is None else row["track_id"]
+            name = "null" if person is None else json.dumps(person)
             lines.append(
-                f'{separator}{{"id": {number}, "image_id": {row["frame_num"]}, "category_id": 1, "iscrowd": 0, '
-                f'"bbox": [{row["x1"]}, {row["y1"]}, {width:.2f}, {height:.2f}], "area": {width * height:.2f}, '
-                f'"score": {row["confidence"]}, "track_id": {track}, "person": {json.dumps(row["person"])}}}'
+                f'{separator}{{"id": {number}, "image_id": {frame}, "category_id": 1, "iscrowd": 0, '
+                f'"bbox": [{x1}, {y1}, {x2 - x1:.2f}, {y2 - y1:.2f}], "area": {(x2 - x1) * (y2 - y1):.2f}, '
+                f'"score": {score}, "track_id": {"null" if track is None else track}, "person": {name}}}'
             )
             separator = ",\n"
         out.write("".join(lines))
@@ -109,12 +107,11 @@ def write_coco(film: Film, out: TextIO) -> None:
 
 def write_mot(film: Film, out: TextIO) -> None:
     """Write MOTChallenge lines, frames from 1; id -1 where a face has no track yet. Raises SourceError."""
-    for rows in film.faces():
+    for rows in film.faces("frame_num", "track_id", "x1", "y1", "x2", "y2", "confidence"):
         out.write(
             "".join(
-                f"{row['frame_num'] + 1},{row['track_id'] or -1},{row['x1']:.2f},{row['y1']:.2f},"
-                f"{row['x2'] - row['x1']:.2f},{row['y2'] - row['y1']:.2f},{row['confidence']:.6f},-1,-1,-1\n"
-                for row in rows
+                f"{frame + 1},{track or -1},{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f},{score:.6f},-1,-1,-1\n"
+                for frame, track, x1, y1, x2, y2, score in rows
             )
         )
 

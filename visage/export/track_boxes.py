@@ -19,6 +19,7 @@ __all__ = ["BOX", "boxes_by_track"]
 
 BOX = np.dtype([("frame", "<i8"), ("seconds", "<f8"), ("box_xyxy", "<f8", 4), ("propagated", "?")])
 """Frame from 0, its seconds, pixels, and whether the face was followed there."""
+SIDES = ("x1", "y1", "x2", "y2")
 CHUNK_ROWS = 4096
 
 
@@ -35,13 +36,13 @@ def boxes_by_track(film: Film) -> Iterator[tuple[StoredTrack, Iterator[NDArray[n
     ends = {track.track_id: starts[track.track_id] for track in tracks}
     with tempfile.TemporaryFile() as file:
         file.truncate(max(1, total) * BOX.itemsize)
-        for batch in film.face_batches():
+        for batch in film.face_batches("frame_num", "timestamp", "propagated", *SIDES):
             ids = batch.column("track_id").fill_null(0).to_numpy(zero_copy_only=False)
             rows = np.empty(len(ids), BOX)
             rows["frame"] = batch.column("frame_num").to_numpy(zero_copy_only=False)
             rows["seconds"] = batch.column("timestamp").to_numpy(zero_copy_only=False)
             rows["propagated"] = batch.column("propagated").fill_null(0).to_numpy(zero_copy_only=False)
-            for side, name in enumerate(("x1", "y1", "x2", "y2")):
+            for side, name in enumerate(SIDES):
                 rows["box_xyxy"][:, side] = batch.column(name).to_numpy(zero_copy_only=False)
             for track_id in np.unique(ids).tolist():
                 if track_id not in ends:

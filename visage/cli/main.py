@@ -28,7 +28,6 @@ from visage.cli.bench import bench
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
 from visage.cli.export import export
-from visage.cli.export import export
 from visage.cli.open import open_page
 from visage.cli.report import report as report_people
 from visage.cli.reporting import report
@@ -58,7 +57,6 @@ app.command()(bench)
 app.command()(export)
 app.command()(search)
 app.command("report")(report_people)
-app.command()(export)
 app.command()(serve)
 app.command("open")(open_page)
 app.add_typer(models.app, name="models")

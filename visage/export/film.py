@@ -201,7 +201,7 @@ class Film:
             yield list(zip(*(batch.column(name).to_pylist() for name in columns), strict=True))
 
     def face_batches(self, *columns: str) -> Iterator[pa.RecordBatch]:
-        """Stream the same as Arrow batches of about a megabyte, with all columns if none is named. Raises SourceError."""
+        """Stream the same as Arrow batches of about a megabyte, with all columns by default. Raises SourceError."""
         needed = set(columns or FACE_TYPES) | {"track_id", "person"}
         labels = {track.track_id: track.label for track in self.tracks or ()}
         options = arrow_csv.ConvertOptions(
@@ -258,7 +258,10 @@ def _tracks(path: Path) -> list[StoredTrack] | None:
     if not path.is_file():
         return None
     with open(path, encoding="utf-8-sig", newline="") as file:
-        tracks = [_track(row) for row in csv.DictReader(file)]
+        rows = csv.DictReader(file)
+        if "track_id" not in (rows.fieldnames or ()):
+            raise ValueError(f"{TRACKS_CSV} has no column track_id")
+        tracks = [_track(row) for row in rows]
     return sorted(tracks, key=lambda track: (track.first_frame, track.track_id))
 
 

@@ -60,7 +60,7 @@ FORMATS: Mapping[str, Format] = {
 
 def export(
     results: str | os.PathLike[str],
-    format: str,  # noqa: A002 - the option's name
+    format: str,
     dst: str | os.PathLike[str] | None = None,
     *,
     people: Sequence[str] = (),

@@ -1,5 +1,5 @@
-"""Writes what follows from the code: configuration.md, commands.md, metrics.md, the reference in python-api.md, and the
-options that are settings.
+"""Writes what follows from the code: configuration.md, commands.md, metrics.md, the reference in python-api.md, the
+schema of redaction plans, and the options that are settings.
 
     python docs/generate.py
 
@@ -28,6 +28,7 @@ from visage.config.service import ServiceConfig
 from visage.config.settings import FORMER_NAMES, Settings
 from visage.observe.metrics import PipelineMetrics
 from visage.observe.service_metrics import CAMERA_STATES, ServiceMetrics, ServiceStatus
+from visage.redaction.plan import Plan
 from visage.runtime.queue import QueueStatistics
 from visage.runtime.source import SourceStatistics
 from visage.runtime.state import PipelineState, SourceState
@@ -71,6 +72,7 @@ def pages() -> dict[str, str]:
         "commands.md": "".join(commands()),
         "metrics.md": "".join(metrics()),
         "python-api.md": "".join(python_api()),
+        "redaction-plan.schema.json": json.dumps(Plan.model_json_schema(), indent=1) + "\n",
     }
 
 

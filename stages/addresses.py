@@ -28,8 +28,11 @@ SECRET_SEGMENT = re.compile(
 SECRET_AFTER = re.compile(
     r"(?<=/)((?:pass(?:word|wd)?|pwd|secret|token|key|api_?key|auth|jwt|pin|access_?token)/)[^/?#]+", re.IGNORECASE
 )
-# The part before the host. A password with an unescaped / ? or # ends the host early for a parser, but must not show.
+# The part before the host as a parser sees it: a password with an unescaped / ? or # ends the host early for it.
 USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#@]*:(?!\d+(?:[/?#]|$)).*)@")
+# What may be a part of that: everything up to the last @ of an address, where an @ or : stands before its first slash.
+# A password's own @ and / look like the host's end; a number behind : like a port. Rather a host does not show.
+HIDDEN = re.compile(r"(?<=://)(?!\[[^\]/?#]*\](?::\d*)?[/?#])[^/?#@:]*(?:[@:].*)?@", re.DOTALL)
 
 
 def is_address(uri: str) -> bool:
@@ -61,7 +64,7 @@ def redact_credentials(uri: str) -> str:
     if not begins:
         return uri
     try:
-        parts = urlsplit(USERINFO.sub("***@", uri, count=1))
+        parts = urlsplit(HIDDEN.sub("***@", uri, count=1))
     except ValueError:  # such as half an IPv6 address
         return f"{begins[0]}***"
     shown = parts.geturl()

@@ -16,7 +16,7 @@ import av
 from av.codec.context import ThreadType
 
 from stages.decode.demux import Demuxer
-from stages.decode.due_pictures import COUNTED_CODECS, DuePictures, is_closed
+from stages.decode.due_pictures import COUNTED_CODECS, DuePictures, Number, is_closed
 from stages.decode.frame_times import FrameTimes
 from stages.decode.input_errors import without_address
 from stages.decode.numbering import PacketNumbering, VideoPacket
@@ -120,7 +120,7 @@ class StreamDecoder:
         for packet, number in packets:
             is_wanted = True
             if number is not None and number >= 0:
-                packet.opaque = number
+                packet.opaque = Number(number)
                 is_wanted = self._wants_all or self._is_wanted(packet, number)
             harmed = 0 if self._watch is None else self._watch.harmed(packet)
             if harmed:
@@ -243,11 +243,13 @@ class StreamDecoder:
 
     def _note_refusal(self, packet: VideoPacket, *, is_harmed: bool) -> None:
         # What a recording begins with may need pictures from before its start, but not its key pictures.
-        has_begun = self.first_number is not None or packet.is_keyframe or packet.opaque == self._first_key
+        number = packet.opaque.value if isinstance(packet.opaque, Number) else None
+        is_first_key = number is not None and number == self._first_key
+        has_begun = self.first_number is not None or packet.is_keyframe or is_first_key
         if is_harmed or self._watch is None or not has_begun:
             return
         self._due.count(packet.opaque)
-        self._lose(packet.opaque if isinstance(packet.opaque, int) else None)
+        self._lose(number)
 
     def _decode(self, packet: VideoPacket | None, *, is_harmed: bool = False) -> Iterator[DecodedFrame]:
         if packet is not None:
@@ -266,7 +268,7 @@ class StreamDecoder:
         for frame in frames:
             self._damaged_in_a_row = 0
             opaque = frame.opaque
-            number = opaque if isinstance(opaque, int) else None
+            number = opaque.value if isinstance(opaque, Number) else None
             if self.first_number is None:
                 self.first_number = number or 0
             was_counted = self._due.take(opaque)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from stages.decode.numbering import VideoPacket
 
-__all__ = ["COUNTED_CODECS", "DuePictures", "Place", "is_closed"]
+__all__ = ["COUNTED_CODECS", "DuePictures", "Number", "Place", "is_closed"]
 
 COUNTED_CODECS = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video"})
 """Those of which one packet is one picture, unless it is interlaced, in every container but AVI."""
@@ -53,7 +53,7 @@ class DuePictures:
         return place
 
     def count(self, mark: object) -> None:
-        """Note that the picture of this mark, a number or a `Place`, counts as lost."""
+        """Note that the picture of this mark, a `Number` or a `Place`, counts as lost."""
         own, key = self._of(mark)
         if key in own:
             own[key] = True
@@ -88,12 +88,23 @@ class DuePictures:
     def _of(self, mark: object) -> tuple[dict[int, bool], int]:
         if isinstance(mark, Place):
             return self._places, mark.value
-        return self._numbers, mark if isinstance(mark, int) else -1
+        return self._numbers, mark.value if isinstance(mark, Number) else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Marks a packet, and so the picture that comes of it, with its number.
+
+    PyAV finds a mark by its address, and forgets it when the first packet with it goes. Python has one object for all
+    equal small numbers: films that are decoded at the same time would lose each other's. So each packet has its own.
+    """
+
+    value: int
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A packet's place in the order of decoding; marks the packet, and so the picture that comes of it."""
+    """Marks a packet, likewise, with its place in the order of decoding."""
 
     value: int
 

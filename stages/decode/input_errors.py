@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from urllib.parse import urlsplit
 
 import av
 
 from stages.addresses import is_address
+from stages.decode.pyav import reads_format
 from stages.errors import NotAVideo, SourceError, SourceNotFound, SourceUnreadable
 
 __all__ = ["STALL_SECONDS", "check_file", "no_picture", "translated", "without_address"]
@@ -47,9 +49,7 @@ def translated(error: av.error.FFmpegError, label: str) -> SourceError:
     if isinstance(error, PermissionError):
         return SourceUnreadable(f"{label} can't be read: no permission; change its mode or owner")
     if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
-        if is_address(label):
-            return SourceUnreadable(f"{label} can't be opened: it sent nothing, or no video; check address and server")
-        return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
+        return _no_video(label)
     if isinstance(error, av.error.ExitError):
         return SourceUnreadable(f"{label} answers, but sent no video for {STALL_SECONDS:.0f} s; restart the camera")
     advice = ""
@@ -58,6 +58,14 @@ def translated(error: av.error.FFmpegError, label: str) -> SourceError:
     elif isinstance(error, av.error.PatchWelcomeError) or error.errno == errno.EIO:
         advice = "; it may be damaged: play it to check"  # headers that make no sense end in these, too
     return SourceUnreadable(f"{label} can't be opened: {error.strerror}{advice}")
+
+
+def _no_video(label: str) -> SourceError:
+    if urlsplit(label).path.lower().endswith(".mpd") and not reads_format("dash"):
+        return SourceUnreadable(f"{label} is a DASH manifest, and this FFmpeg reads none; give HLS or the file itself")
+    if is_address(label):
+        return SourceUnreadable(f"{label} can't be opened: it sent nothing, or no video; check address and server")
+    return NotAVideo(f"{label} is not a video that FFmpeg knows, or its end is missing; play it to check")
 
 
 def without_address(error: av.error.FFmpegError) -> OSError:

@@ -16,7 +16,7 @@ import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
-__all__ = ["Ratio", "as_fraction", "open_input"]
+__all__ = ["Ratio", "as_fraction", "open_input", "reads_format"]
 
 VERSION_WITHOUT_METADATA_ERRORS = 19
 
@@ -63,3 +63,11 @@ def open_input(
         address, format=container_format, hwaccel=hwaccel, options=dict(options), timeout=timeout, **_LENIENT
     )
     return container
+
+
+def reads_format(name: str) -> bool:
+    """Whether this FFmpeg reads a container, by its name; PyAV's wheels leave some out, DASH for example."""
+    try:
+        return av.ContainerFormat(name, "r").is_input
+    except ValueError:
+        return False

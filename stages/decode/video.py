@@ -83,6 +83,11 @@ class VideoSource(DecodingSource):
         if decoder is not None:
             decoder.demuxer.interrupt()
 
+    @property
+    def frames_lost(self) -> int:
+        """Frames that are damaged or were lost so far; known before a frame that comes after them is delivered."""
+        return 0 if self._decoder is None else self._decoder.frames_lost
+
     # Below, nothing keeps the decoder in a local variable: an error's traceback would keep its threads alive.
 
     @property

@@ -20,17 +20,18 @@ JOINT_SECONDS = 1.0
 
 
 class AudioCopy:
-    """Reads the source a second time, for its best audio stream; nothing is decoded. Owns that second reader.
+    """Reads the source a second time, for one audio stream; nothing is decoded. Owns that second reader.
 
     Attributes:
         has_gone_back: packets were passed over, because their times do not follow those before, as no container allows.
     """
 
-    def __init__(self, uri: str, output: OutputContainer) -> None:
+    def __init__(self, uri: str, output: OutputContainer, *, stream_index: int | None = None) -> None:
         """
         Args:
             uri: the source as its decoder opens it.
             output: gets an audio stream, if the source has one; must not have begun.
+            stream_index: which of the source's streams; the best of its sound if None.
 
         Raises:
             SourceError: the source can't be opened again.
@@ -38,13 +39,16 @@ class AudioCopy:
         """
         self.has_gone_back = False
         self._demuxer = Demuxer(uri)
-        self._source = self._demuxer.container.streams.best("audio")
+        streams = self._demuxer.container.streams
+        self._source = streams.best("audio") if stream_index is None else streams[stream_index]
         self._packets: Iterator[Packet[AudioStream]] = iter(())
         self._origin_seconds = 0.0
         self._waiting: Packet[AudioStream] | None = None
         if isinstance(self._source, AudioStream):
             try:
                 self._target = output.add_stream_from_template(self._source)
+                if self._source.language is not None:
+                    self._target.metadata["language"] = self._source.language
             except BaseException:
                 self._demuxer.close()
                 raise

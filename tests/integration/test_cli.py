@@ -238,6 +238,26 @@ def test_a_run_is_resumed_where_it_was_killed(visage: Visage) -> None:
     assert result.stderr == "visage: all 7 videos are done already with these settings\n"
 
 
+def test_resumed_annotated_videos_are_whole_and_all_drawn_alike(visage: Visage) -> None:
+    (visage.folder / "films").mkdir()
+    for name in "ab":
+        shutil.copy(visage.folder / "film.mp4", visage.folder / "films" / f"{name}.mp4")
+    arguments = ("films", "--dst", "out", "--no-embed", "--annotate", "seen", "--resume")
+    videos = [visage.folder / "seen" / f"{name}.mp4" for name in "ab"]
+    assert visage(*arguments).returncode == 0
+    before = videos[0].stat().st_mtime_ns
+    videos[1].unlink()
+    result = visage(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert "visage: 1 of 2 videos are done already with these settings\n" in result.stderr
+    assert videos[1].exists()
+    assert videos[0].stat().st_mtime_ns == before
+    assert visage(*arguments, "--blur", "all").returncode == 0
+    assert videos[0].stat().st_mtime_ns != before
+    result = visage(*arguments, "--blur", "all")
+    assert "visage: all 2 videos are done already with these settings\n" in result.stderr
+
+
 def watched(folder: Path, process: subprocess.Popen[str]) -> Iterator[Path]:
     """Files as they appear below a folder, while the process runs."""
     while process.poll() is None:

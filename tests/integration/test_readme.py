@@ -16,8 +16,10 @@ import pytest
 
 from tests.media import Media
 from tests.models import Seed
+from tests.unit.visage.clips.results import write_results
 from tests.unit.visage.export.scenes import RATES, results
 from tests.unit.visage.people.scenes import add, gallery, person, track
+from tests.unit.visage.redaction.films import plan_of
 from visage.config.service_file import load_service_config
 from visage.people import SightingRecorder
 from visage.web.tokens import Role, TokenStore
@@ -27,9 +29,10 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 SHELL_TIMEOUT_SECONDS = 100
+MOVIE_FRAMES = 72
 
 # Pages whose blocks are run, in the order of reading. Blocks of pages that need other machines are not.
-NAMES = ("films", "cameras", "people", "search-and-reports", "gpu", "models", "python-api")
+NAMES = ("films", "redaction", "cameras", "people", "search-and-reports", "gpu", "models", "python-api")
 EXECUTED = (README, *(DOCS / f"{name}.md" for name in NAMES))
 
 # Not run here, and why.
@@ -80,6 +83,8 @@ def links(page: Path) -> list[str]:
 def workplace(tmp_path: Path, media: Media) -> Path:
     """A folder with the files that the commands name."""
     shutil.copy(media.path("single_face.mp4"), tmp_path / "movie.mkv")
+    plan_of(tmp_path / "movie.mkv", MOVIE_FRAMES).write(tmp_path / "movie.plan.json")
+    write_results(tmp_path / "results", tmp_path / "movie.mkv")
     (tmp_path / "clips").mkdir()
     for name in ("one.mp4", "two.mp4"):
         shutil.copy(media.path("single_face.mp4"), tmp_path / "clips" / name)

@@ -23,8 +23,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from visage import __version__
-from visage.cli import evaluate, models, people, token
+from visage.cli import evaluate, models, people, redact, token
 from visage.cli.bench import bench
+from visage.cli.clips import clips
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
 from visage.cli.export import export
@@ -56,12 +57,14 @@ app.command()(doctor)
 app.command()(bench)
 app.command()(export)
 app.command()(search)
+app.command()(clips)
 app.command("report")(report_people)
 app.command()(serve)
 app.command("open")(open_page)
 app.add_typer(models.app, name="models")
 app.add_typer(people.app, name="people")
 app.add_typer(evaluate.app, name="eval")
+app.add_typer(redact.app, name="redact")
 app.add_typer(token.app, name="token")
 
 

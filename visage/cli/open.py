@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from visage.cli.daemon_config import ConfigOption, read_config
 from visage.home import expand_home
 
 __all__ = ["open_page"]
@@ -22,6 +23,7 @@ def open_page(
     state_dir: Annotated[
         Path, typer.Option(metavar="DIR", help="The daemon's `state_dir`.", envvar="VISAGE_STATE_DIR")
     ] = DEFAULT_STATE_DIR,
+    config: ConfigOption = None,
     browser: Annotated[
         bool | None,
         typer.Option("--browser/--no-browser", help="Open a browser, or print the link only.", show_default="if any"),
@@ -35,7 +37,8 @@ def open_page(
     """
     from visage.web.local import LOCAL_FILE, LocalToken  # noqa: PLC0415
 
-    local = LocalToken.read(expand_home(state_dir) / LOCAL_FILE)
+    folder = expand_home(state_dir) if config is None else read_config(config).state_dir
+    local = LocalToken.read(folder / LOCAL_FILE)
     link = _make_link(local.url, local.token)
     print(link)
     if browser if browser is not None else _has_screen():

@@ -47,23 +47,22 @@ class Outputs:
                 options.dst,
                 run,
                 source_ids=list(self._sources),
-                # Resuming, what may not be replaced was refused before.
-                force=options.force or options.folders is not None,
+                force=self._may_replace,
                 csv_mark=options.excel,
                 folders=options.folders,
             )
 
     def check(self) -> None:
         """Raises typer.BadParameter, OutputExists, OutputFailed, DisplayUnavailable: what would fail later."""
-        self._check_options()
-        annotated = [path for path in map(self._annotated, self._sources) if path is not None]
+        self.check_names()
+        annotated = list(self._options.videos_of(list(self._sources)).values())
         self._keep_inputs(annotated)
         if self._options.show:
             load_pygame()
         if self._destination is not None:
             self._destination.check()
         for path in annotated:
-            if path.exists() and not self._options.force:
+            if path.exists() and not self._may_replace:
                 raise OutputExists(f"{path}: exists already; choose another name or give --force to replace it")
         for folder in {path.parent for path in annotated}:
             check_writable(folder)
@@ -71,16 +70,20 @@ class Outputs:
     def begin(self) -> FileOutputs:
         """Stage what the sources share; return what writes each of them. Raises OutputExists, OutputFailed."""
         options = self._options
-        videos = {source_id: self._annotated(source_id) for source_id in self._sources}
         return FileOutputs(
             tables=None if self._destination is None else self._destination.begin(),
-            videos={source_id: path for source_id, path in videos.items() if path is not None},
+            videos=options.videos_of(list(self._sources)),
             audio_uris={source_id: spec.uri for source_id, spec in self._sources.items() if options.annotate},
             blur=options.blur,
             boxes=options.boxes,
             show=options.show,
-            force=options.force,
+            force=self._may_replace,
         )
+
+    @property
+    def _may_replace(self) -> bool:
+        # Resuming, what may not be replaced was refused before.
+        return self._options.force or self._options.folders is not None
 
     def open_shared(self, info: VideoInfo) -> list[Sink]:
         """Return the sinks that join a source's results with those of the others, not yet opened.
@@ -109,7 +112,8 @@ class Outputs:
         written = dict.fromkeys(str(path) for path in wanted if has_outputs and path.exists())
         return f"written to {' and '.join(written)}" if written else "nothing was written"
 
-    def _check_options(self) -> None:
+    def check_names(self) -> None:
+        """Raises typer.BadParameter for names and options that do not fit together."""
         options, are_several = self._options, len(self._sources) > 1
         dst = options.dst
         if dst is not None and _looks_like_file(dst) and not dst.is_dir():
@@ -117,7 +121,7 @@ class Outputs:
                 f"--dst {dst}: a table ends in {', '.join(TABLES)}; for a folder leave the ending {dst.suffix} out, or "
                 "make the folder first"
             )
-        if options.annotate is not None:
+        if options.annotate is not None and options.videos is None:
             is_video = options.annotate.suffix.lower() in CONTAINERS
             if are_several and is_video:
                 raise typer.BadParameter(f"--annotate {options.annotate}: for several videos name a folder")
@@ -140,13 +144,6 @@ class Outputs:
                 if os.path.exists(spec.uri) and path.samefile(spec.uri):
                     raise OutputFailed(f"{path}: is the input video and would be overwritten; choose another output")
 
-    def _annotated(self, source_id: str) -> Path | None:
-        """The annotated video of a source."""
-        path = self._options.annotate
-        if path is None or len(self._sources) == 1:
-            return path
-        return path / f"{source_id}.mp4"
-
 
 def _looks_like_file(path: Path) -> bool:
     """Whether a name has an ending, of none of the tables written here."""
@@ -167,6 +164,7 @@ class OutputOptions:
         force: replace what exists.
         excel: begin CSV files with a byte order mark.
         folders: of each source, where a run is resumed: what is in them is replaced.
+        videos: likewise the annotated video of each source.
     """
 
     dst: Path | None = None
@@ -177,3 +175,19 @@ class OutputOptions:
     force: bool = False
     excel: bool = False
     folders: Mapping[str, Path] | None = None
+    videos: Mapping[str, Path] | None = None
+
+    @property
+    def drawn(self) -> dict[str, object]:
+        """What is drawn in the annotated video."""
+        return {"blur": self.blur, "boxes": self.boxes}
+
+    def videos_of(self, source_ids: Sequence[str]) -> dict[str, Path]:
+        """The annotated video of each of these sources."""
+        if self.videos is not None:
+            return {source_id: self.videos[source_id] for source_id in source_ids if source_id in self.videos}
+        if self.annotate is None:
+            return {}
+        if len(source_ids) == 1:
+            return {source_ids[0]: self.annotate}
+        return {source_id: self.annotate / f"{source_id}.mp4" for source_id in source_ids}

@@ -110,6 +110,8 @@ def merge(
     """Merge two people into one, or an unknown into a person."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.merge(kept, merged)
+        person = opened.person(kept)
+        print(f"{person.name}: pictures: {person.pictures}, sightings: {person.sightings}")
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 A film is done where a folder holds its complete `metadata.json`, made with the same settings after the film was last
 changed. What was interrupted, killed or damaged is analysed again, in the folder that it had. Complete results of other
-settings are refused, as without `--resume`.
+settings are refused, as without `--resume`. With `--annotate` a film's video has to be there, too, drawn in the same
+way: a video that shows a face which is to be blurred is not done.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from visage.config.result_settings import result_settings
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec
 
-__all__ = ["Resumption", "resume"]
+__all__ = ["ANNOTATED", "AnnotatedVideos", "Resumption", "resume"]
+
+ANNOTATED = "annotated"
+"""Among the settings in `metadata.json`: what is drawn in the annotated video."""
 
 FORMER_NAMES = {"min_face": "min_face_pixels"}
 """Of settings, in metadata of version 0.1."""
@@ -35,11 +39,13 @@ class Resumption:
     Attributes:
         specs: the sources that are not done.
         folders: the results folder of each, by its id.
+        videos: the annotated video of each, by its id; empty without `--annotate`.
         done: the number of sources that are done.
     """
 
     specs: list[SourceSpec] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
+    videos: dict[str, Path] = field(default_factory=dict)
     done: int = 0
 
     def describe(self) -> str:
@@ -53,15 +59,31 @@ class Resumption:
         return f"{self.done} of {count} videos are done already with these settings"
 
 
-def resume(folder: Path, specs: Sequence[SourceSpec], settings: Settings, *, force: bool = False) -> Resumption:
+@dataclass(frozen=True, slots=True)
+class AnnotatedVideos:
+    """The annotated videos of a run: where each is to be, by the source's id, and what is drawn in them."""
+
+    paths: Mapping[str, Path]
+    drawn: Mapping[str, object]
+
+
+def resume(
+    folder: Path,
+    specs: Sequence[SourceSpec],
+    settings: Settings,
+    *,
+    videos: AnnotatedVideos | None = None,
+    force: bool = False,
+) -> Resumption:
     """What is left of these sources.
 
     Args:
         folder: of the results; they lie in it or, of several sources, in folders below it.
+        videos: what `--annotate` asks for.
         force: analyse those again that were done with other settings.
 
     Raises:
-        OutputExists: a source was done with other settings, or its folder holds something else.
+        OutputExists: a source was done with other settings, or its folder or video is something else.
     """
     known = dict(_results(folder))
     is_shared = len(specs) > 1 or any(place != folder for place, _ in known.values())
@@ -70,7 +92,11 @@ def resume(folder: Path, specs: Sequence[SourceSpec], settings: Settings, *, for
     done = 0
     for spec in specs:
         place, metadata = known.get(_key(spec.display_uri), (None, {}))
-        if place is not None and _is_whole(spec, metadata):
+        video = None if videos is None else videos.paths[spec.source_id]
+        if place is None and video is not None and video.exists() and not force:
+            raise OutputExists(f"{video}: exists already; choose another name or give --force to replace it")
+        has_video = video is None or videos is None or _has_video(video, metadata, videos.drawn)
+        if place is not None and has_video and _is_whole(spec, metadata):
             difference = _difference(metadata, settings)
             if difference is None:
                 done += 1
@@ -87,7 +113,9 @@ def resume(folder: Path, specs: Sequence[SourceSpec], settings: Settings, *, for
             taken.add(place)
         left.specs.append(spec)
         left.folders[spec.source_id] = place
-    return Resumption(left.specs, left.folders, done)
+        if video is not None:
+            left.videos[spec.source_id] = video
+    return Resumption(left.specs, left.folders, left.videos, done)
 
 
 def _results(folder: Path) -> Iterator[tuple[str, tuple[Path, Mapping[str, Any]]]]:
@@ -117,6 +145,13 @@ def _is_whole(spec: SourceSpec, metadata: Mapping[str, Any]) -> bool:
         return False
     except OSError:  # the film is gone: opening it tells
         return False
+
+
+def _has_video(video: Path, metadata: Mapping[str, Any], drawn: Mapping[str, object]) -> bool:
+    """Whether a film has its annotated video; among others a still has none."""
+    settings = metadata.get("settings")
+    was_drawn = isinstance(settings, dict) and settings.get(ANNOTATED) == drawn
+    return was_drawn and (video.is_file() or metadata.get("framecount") == 1)
 
 
 def _difference(metadata: Mapping[str, Any], settings: Settings) -> str | None:

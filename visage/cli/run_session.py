@@ -23,10 +23,11 @@ from pydantic import ValidationError
 
 from stages.sink.blur import ALL, UNKNOWN_ONLY
 from stages.sink.destination import TABLES
+from stages.sink.metadata import RunDescription
 from visage.assembly import build_run, describe_run
 from visage.cli.outputs import OutputOptions, Outputs
 from visage.cli.reporting import report
-from visage.cli.resume import resume
+from visage.cli.resume import ANNOTATED, AnnotatedVideos, resume
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
 from visage.head_start import HeadStart
@@ -87,14 +88,22 @@ class Session:
         dst = self.outputs.dst
         if dst is None or dst.suffix.lower() in TABLES:
             raise typer.BadParameter("--resume needs --dst with a folder: one table for all is written as a whole")
-        if self.outputs.annotate is not None or self.outputs.show:
-            raise typer.BadParameter("--resume is for tables: leave out --annotate and --show")
-        left = resume(dst, specs, self.settings, force=self.outputs.force)
+        if self.outputs.show:
+            raise typer.BadParameter("--resume is for what is written: leave out --show")
+        videos = None
+        if self.outputs.annotate is not None:
+            Outputs(
+                self.outputs, self._description(), specs, knows_people=self.settings.gallery is not None
+            ).check_names()
+            paths = self.outputs.videos_of([spec.source_id for spec in specs])
+            videos = AnnotatedVideos(paths, self.outputs.drawn)
+        left = resume(dst, specs, self.settings, videos=videos, force=self.outputs.force)
         if not self.quiet:
             _note(left.describe())
         if not left.specs:
             return 1 if problems else 0
-        rest = replace(self, outputs=replace(self.outputs, folders=left.folders))
+        outputs = replace(self.outputs, folders=left.folders, videos=None if videos is None else left.videos)
+        rest = replace(self, outputs=outputs)
         return rest._finish(left.specs, problems)
 
     def _finish(self, specs: Sequence[SourceSpec], problems: list[BaseException]) -> int:
@@ -111,9 +120,7 @@ class Session:
     def _analyse(
         self, specs: Sequence[SourceSpec], problems: list[BaseException]
     ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
-        outputs = Outputs(
-            self.outputs, describe_run(self.settings), specs, knows_people=self.settings.gallery is not None
-        )
+        outputs = Outputs(self.outputs, self._description(), specs, knows_people=self.settings.gallery is not None)
         outputs.check()
         if self.settings.gallery is None:
             return self._run_pipeline(specs, outputs, None)
@@ -126,6 +133,12 @@ class Session:
             problems.append(OSError(people.lost))
             report(problems[-1])
         return done
+
+    def _description(self) -> RunDescription:
+        run = describe_run(self.settings)
+        if self.outputs.annotate is None:
+            return run
+        return replace(run, settings={**run.settings, ANNOTATED: self.outputs.drawn})
 
     def _check_blurred(self, gallery: Gallery) -> None:
         """Nobody is left recognisable because of a slip of the pen. Raises typer.BadParameter."""

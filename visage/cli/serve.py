@@ -38,10 +38,12 @@ def serve(
     SIGTERM or Ctrl-C finishes what is in flight, a second one drops it; SIGHUP reads the configuration again. The
     exit code is 0 after a requested stop, 1 if the pipeline can't continue, 2 for an invalid configuration.
     """
+    from visage.heap import keep_heap_small  # noqa: PLC0415
     from visage.observe.logging import configure_logging  # noqa: PLC0415
     from visage.observe.tried import warn_of_untried  # noqa: PLC0415
 
     configure_logging(log_level, log_format)
+    keep_heap_small()  # a daemon lives long: every thread that ever read a film would keep a heap of its pictures
     warn_of_untried()
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:

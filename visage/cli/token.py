@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from visage.cli.daemon_config import ConfigOption, read_config
 from visage.home import expand_home
 
 __all__ = ["app"]
@@ -37,6 +38,7 @@ def create(
         ),
     ] = "",
     tokens: TokensOption = DEFAULT_FILE,
+    config: ConfigOption = None,
 ) -> None:
     """Create a token and print it once: the file keeps only a hash.
 
@@ -49,16 +51,16 @@ def create(
         raise typer.BadParameter(f"there is no role {role!r}; known: viewer, operator, admin")
     if source and role.upper() != Role.VIEWER.name:
         raise typer.BadParameter("a token of one camera is a viewer's: leave --role out")
-    print(TokenStore(expand_home(tokens)).create(name, Role[role.upper()], source_id=source))
+    print(TokenStore(_file(tokens, config)).create(name, Role[role.upper()], source_id=source))
 
 
 @app.command("list")
-def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
+def list_tokens(tokens: TokensOption = DEFAULT_FILE, config: ConfigOption = None) -> None:
     """List all tokens with their roles. Secrets are not stored and can't be shown."""
     from visage.web.errors import TokenStoreError  # noqa: PLC0415
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
-    file = expand_home(tokens)
+    file = _file(tokens, config)
     found = TokenStore(file).tokens()
     if not found and not file.exists():
         raise TokenStoreError(f"{file}: there are no tokens; `visage token create NAME` creates one")
@@ -68,10 +70,14 @@ def list_tokens(tokens: TokensOption = DEFAULT_FILE) -> None:
 
 
 @app.command()
-def revoke(name: Name, tokens: TokensOption = DEFAULT_FILE) -> None:
+def revoke(name: Name, tokens: TokensOption = DEFAULT_FILE, config: ConfigOption = None) -> None:
     """Revoke a token: its next request is refused and its streams end."""
     from visage.web.tokens import TokenStore  # noqa: PLC0415
 
-    if not TokenStore(expand_home(tokens)).revoke(name):
+    if not TokenStore(_file(tokens, config)).revoke(name):
         raise typer.BadParameter(f"there is no token named {name!r}")
     print(f"{name}: revoked")
+
+
+def _file(tokens: Path, config: Path | None) -> Path:
+    return expand_home(tokens) if config is None else read_config(config).web.token_file

@@ -138,8 +138,8 @@ def _uris(argument: str, choice: _Choice) -> Iterator[str]:
     elif is_address(argument):
         try:
             urlsplit(argument)
-        except ValueError as error:
-            report(SourceUnreadable(f"{redact_credentials(argument)} is not a valid address ({error})"))
+        except ValueError:  # its text may show the password
+            report(SourceUnreadable(f"{redact_credentials(argument)} is not a valid address; check its host"))
         else:
             yield with_lower_scheme(argument)
         return

@@ -40,8 +40,8 @@ def _check_stream(uri: str, rules: AddRules) -> str:
     try:
         parts = urlsplit(uri)
         port = parts.port
-    except ValueError as exc:
-        raise AddressRefused("this is not an address") from exc
+    except ValueError:  # its text may show the password
+        raise AddressRefused("this is not an address") from None
     scheme = parts.scheme.lower()
     if scheme not in rules.schemes or not uri[len(scheme) :].startswith("://"):
         allowed = ", ".join(rules.schemes) or "none"

@@ -14,7 +14,11 @@ from stages.addresses import redact_credentials
         ("rtsp://admin:se#cret@cam/1", "rtsp://***@cam/1"),
         ("rtsp://admin@cam/1", "rtsp://***@cam/1"),
         ("rtsp://cam:554/1", "rtsp://cam:554/1"),
-        ("https://host:8080/@secretary/a.mp4", "https://host:8080/@secretary/a.mp4"),
+        ("https://host:8080/@secretary/a.mp4", "https://***@secretary/a.mp4"),  # "8080/" could be of a password
+        ("https://[::1]:8080/@secretary/a.mp4", "https://[::1]:8080/@secretary/a.mp4"),
+        ("https://host/@secretary/a.mp4", "https://host/@secretary/a.mp4"),
+        ("rtsp://admin:a@b/c@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://admin:12/34@cam/1", "rtsp://***@cam/1"),
         ("https://host/a.mp4?token=secret&t=3", "https://host/a.mp4?token=***&t=3"),
         ("https://host/a.mp4?X-Amz-Signature=secret", "https://host/a.mp4?X-Amz-Signature=***"),
         ("rtsp://ada:p@ss@[::1]/a", "rtsp://***@[::1]/a"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +37,42 @@ def test_freed_pictures_go_back_to_the_system() -> None:
 
     assert held_kilobytes("small") < 3_000
     assert held_kilobytes("as it is") > 30_000  # otherwise the C library needs no help any more
+
+
+THREADS_OF_A_DAEMON = """
+import ctypes, sys, tempfile, threading
+import anyio
+from visage.cli.serve import serve
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.fopen.restype = ctypes.c_void_p
+
+def daemon(*_):
+    ready = threading.Barrier(16)
+    def take():
+        ready.wait()
+        libc.malloc(1000)
+        ready.wait()
+    threads = [threading.Thread(target=take) for _ in range(16)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    with tempfile.NamedTemporaryFile() as file:
+        stream = ctypes.c_void_p(libc.fopen(file.name.encode(), b"w"))
+        libc.malloc_info(0, stream)
+        libc.fclose(stream)
+        print(file.read().decode().count("<heap nr="))
+
+anyio.run = daemon
+serve(config=__import__("pathlib").Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's heap")
+def test_the_threads_of_a_daemon_share_two_heaps(tmp_path: Path) -> None:
+    """A heap for each thread that ever read a film grew to 540 MiB within 20 films."""
+    config = tmp_path / "visage.yaml"
+    config.write_text(f"state_dir: {tmp_path}/state\nweb: {{enabled: false}}\n")
+    command = [sys.executable, "-c", THREADS_OF_A_DAEMON, str(config)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert int(found.stdout) <= 2, found.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.decode.pyav import reads_format
 from stages.errors import NotAVideo, SourceBroken, SourceError, SourceNotFound, SourceUnreadable
 from tests.clips import write_clip
 from tests.unit.stages.decode.sources import needs_field_order, run, see_all, source, take_all
@@ -143,3 +144,11 @@ def test_passwords_are_nowhere(tmp_path: Path) -> None:
         cause = caught.value.__cause__
         assert "127.0.0.1" in str(caught.value)
         assert "s3cret" not in f"{caught.value} {cause} {cause!r}"
+
+
+@pytest.mark.skipif(reads_format("dash"), reason="this FFmpeg reads DASH")
+def test_a_dash_manifest_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "live.mpd"
+    path.write_text('<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"/>')
+    with pytest.raises(SourceUnreadable, match="is a DASH manifest, and this FFmpeg reads none"):
+        source(path).open()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
 import pytest
 
-from stages.decode.due_pictures import DuePictures, is_closed
+from stages.decode.due_pictures import DuePictures, Number, is_closed
+from stages.errors import SourceBroken
+from tests.clips import write_clip
 from tests.unit.stages.decode.sources import needs_field_order
 from tests.unit.stages.decode.test_damage_table import looked_at
 
@@ -36,9 +40,9 @@ def test_what_never_comes_is_given_up_once_what_follows_has_come() -> None:
     due = DuePictures()
     for number in (0, 3, 1, 2):
         due.add(number, is_counted=number == 1)
-    assert not due.take(0)
+    assert not due.take(Number(0))
     assert due.before(2) == []  # 1 was counted before
-    due.count(2)
+    due.count(Number(2))
     assert due.before(None) == [3]
     assert due.before(None) == []
 
@@ -114,3 +118,17 @@ def test_pictures_of_a_bare_stream_that_nothing_comes_of_are_counted(
 )
 def test_groups_that_need_nothing_from_before_them(codec: str, data: bytes, expected: bool) -> None:
     assert is_closed(data, codec) is expected
+
+
+def test_films_that_are_decoded_at_once_do_not_take_each_others_marks(tmp_path: Path) -> None:
+    """Their pictures have the same numbers; PyAV forgot one film's marks with the other's packets."""
+    paths = [write_clip(tmp_path / f"{name}.mp4", frames=60) for name in "abcd"]
+    begin = threading.Barrier(len(paths))
+
+    def read(path: Path) -> list[tuple[list[int], int, SourceBroken | None]]:
+        begin.wait(30)
+        return [looked_at(path) for _ in range(6)]
+
+    with ThreadPoolExecutor(len(paths)) as pool:
+        found = [result for results in pool.map(read, paths) for result in results]
+    assert found == [(list(range(60)), 60, None)] * len(found)

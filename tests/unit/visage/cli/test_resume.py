@@ -11,7 +11,7 @@ import pytest
 
 from stages.errors import OutputExists
 from visage.assembly import describe_run
-from visage.cli.resume import resume
+from visage.cli.resume import ANNOTATED, AnnotatedVideos, resume
 from visage.config import Settings
 from visage.config.sources import SourceSpec, expand_sources
 
@@ -27,15 +27,15 @@ def films(folder: Path, *names: str) -> list[SourceSpec]:
     return expand_sources([str(folder / name) for name in names])
 
 
-def finish(place: Path, film: Path, settings: Settings = SETTINGS, **more: object) -> None:
-    """The metadata that a run leaves."""
+def finish(place: Path, film: Path, settings: Settings = SETTINGS, *, drawn: object = None, **more: object) -> None:
+    """The metadata that a run leaves; `drawn` in its annotated video."""
     place.mkdir(parents=True, exist_ok=True)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     metadata = {
         "filepath": str(film),
         "complete": True,
         "started": started,
-        "settings": describe_run(settings).settings,
+        "settings": {**describe_run(settings).settings, **({} if drawn is None else {ANNOTATED: drawn})},
     }
     (place / "metadata.json").write_text(json.dumps({**metadata, **more}))
 
@@ -99,3 +99,37 @@ def test_a_film_is_the_same_however_its_name_is_spelled(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     finish(tmp_path / "out", Path("a.mp4"))
     assert resume(tmp_path / "out", expand_sources([str(tmp_path / "a.mp4")]), SETTINGS).done == 1
+
+
+def test_a_film_without_its_annotated_video_is_analysed_again(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4", "b.mp4", "c.mp4", "d.mp4")
+    drawn: dict[str, object] = {"blur": "all", "boxes": True}
+    videos = AnnotatedVideos({spec.source_id: tmp_path / "seen" / f"{spec.source_id}.mp4" for spec in specs}, drawn)
+    finish(tmp_path / "out" / "a", tmp_path / "a.mp4", drawn=drawn)
+    finish(tmp_path / "out" / "b", tmp_path / "b.mp4", drawn=drawn)
+    finish(tmp_path / "out" / "c", tmp_path / "c.mp4", drawn={**drawn, "blur": None})
+    (tmp_path / "seen").mkdir()
+    for name in "ac":
+        (tmp_path / "seen" / f"{name}.mp4").write_bytes(b"video")
+    left = resume(tmp_path / "out", specs, SETTINGS, videos=videos)
+    assert [spec.source_id for spec in left.specs] == ["b", "c", "d"]  # c shows faces that are to be blurred
+    assert left.videos == {name: tmp_path / "seen" / f"{name}.mp4" for name in "bcd"}
+    assert left.done == 1
+    assert resume(tmp_path / "out", specs[:3], SETTINGS).specs == []  # for the tables alone all is there
+
+
+def test_a_video_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4", "b.mp4")
+    videos = AnnotatedVideos({spec.source_id: tmp_path / f"own-{spec.source_id}.mp4" for spec in specs}, {})
+    (tmp_path / "own-b.mp4").write_bytes(b"holidays")
+    with pytest.raises(OutputExists, match=r"own-b.mp4: exists already"):
+        resume(tmp_path / "out", specs, SETTINGS, videos=videos)
+    assert len(resume(tmp_path / "out", specs, SETTINGS, videos=videos, force=True).specs) == 2
+
+
+def test_a_still_among_films_has_no_video(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.jpg", "b.mp4")
+    videos = AnnotatedVideos({spec.source_id: tmp_path / "seen" / f"{spec.source_id}.mp4" for spec in specs}, {})
+    finish(tmp_path / "out" / "a", tmp_path / "a.jpg", drawn={}, framecount=1)
+    finish(tmp_path / "out" / "b", tmp_path / "b.mp4", drawn={}, framecount=100)
+    assert [spec.source_id for spec in resume(tmp_path / "out", specs, SETTINGS, videos=videos).specs] == ["b"]

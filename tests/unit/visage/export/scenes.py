@@ -72,9 +72,7 @@ def results(
             track_ids=np.array(list(boxes), np.int64) if tracked else None,
             quality=np.full(count, 0.5, np.float32) if tracked else None,
             propagated=np.zeros(count, bool) if tracked else None,
-            identities=tuple(Identity(f"p{track}", NAMES[track], 0.6, times[frame]) for track in boxes)
-            if tracked
-            else None,
+            identities=who if tracked else None,
         )
         sinks.write(Observation(Frame("film", frame, times[frame], PlainPicture(1920, 1080)), faces))
     sinks.close(SourceEnded("film", FRAMES, interrupted=interrupted))

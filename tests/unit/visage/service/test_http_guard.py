@@ -9,10 +9,10 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import av
 import pytest
 
 from stages.decode.demux import Demuxer
+from stages.decode.pyav import reads_format
 from stages.decode.source_options import InputOptions
 from stages.errors import SourceError, SourceUnreadable
 from tests.clips import write_clip
@@ -106,14 +106,7 @@ def written(path: Path, text: str) -> str:
     return f"/{path.name}"
 
 
-def reads_dash() -> bool:
-    try:
-        return av.ContainerFormat("dash", "r").is_input
-    except ValueError:
-        return False
-
-
-NO_DASH = pytest.mark.skipif(not reads_dash(), reason="this FFmpeg reads no DASH, as PyAV's wheels do not")
+NO_DASH = pytest.mark.skipif(not reads_format("dash"), reason="this FFmpeg reads no DASH, as PyAV's wheels do not")
 KINDS = [pytest.param(kind, marks=NO_DASH) if kind == "manifest" else kind for kind in LEADS]
 
 

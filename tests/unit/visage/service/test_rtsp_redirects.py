@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from hashlib import md5
 
+import av
 import pytest
 
 from stages.errors import SourceUnreadable
@@ -127,3 +128,31 @@ def test_other_answers_are_left_to_who_opens_it(answers: tuple[str, ...]) -> Non
 
 def test_what_is_no_rtsp_is_not_asked() -> None:
     assert resolve("/dev/video0") == "/dev/video0"
+
+
+SDP = (
+    "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+    "a=control:rtsp://127.0.0.1:{elsewhere}/track\r\n"
+)
+DESCRIBED = (
+    "RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Type: application/sdp\r\nContent-Base: {base}\r\nContent-Length: {length}"
+)
+SET_UP = "RTSP/1.0 200 OK\r\nCSeq: 3\r\nSession: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n"
+
+
+@pytest.mark.parametrize("answers", [(), (SET_UP,)], ids=["SETUP", "PLAY"])
+def test_ffmpeg_follows_no_later_redirect(answers: tuple[str, ...]) -> None:
+    """Nor the addresses of a description: only the first two answers need to be asked for before it."""
+    with camera(OK) as (secret, heard):
+        there = f"rtsp://127.0.0.1:{secret}/x/"
+        description = SDP.format(elsewhere=secret)
+        described = f"{DESCRIBED.format(base=there, length=len(description))}\r\n\r\n{description}"
+        with camera(OK, described, *answers, redirect(there), OK) as (port, requests):
+            uri = f"rtsp://127.0.0.1:{port}/main"
+            assert resolve(uri, port) == uri
+            requests.clear()
+            with pytest.raises(av.error.FFmpegError):
+                av.open(uri, options={"rtsp_transport": "tcp", "timeout": "2000000"}, timeout=(4, 4)).close()
+            methods = [request.split()[0] for request in requests if request]
+            assert methods[:3] == [b"OPTIONS", b"DESCRIBE", b"SETUP"]
+        assert heard == []

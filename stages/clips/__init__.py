@@ -1,0 +1,1 @@
+"""Parts of films: copied without loss, or encoded anew, exact to the frame."""

@@ -8,12 +8,12 @@ its `FrameSource`. No frame is lost with it: see `Stage.process`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from stages.frames import Frame
 from stages.sources import VideoInfo
 
-__all__ = ["FrameSource", "Hook", "Stage"]
+__all__ = ["FrameSource", "Hook", "SkippingSource", "Stage"]
 
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
@@ -72,6 +72,15 @@ class FrameSource(Protocol):
 
         Frames still held elsewhere stay valid until their owner releases them.
         """
+
+
+@runtime_checkable
+class SkippingSource(Protocol):
+    """A frame source that may leave most of its frames undecoded, when it is scanned."""
+
+    @property
+    def frames_skipped(self) -> int:
+        """Number of `FrameSource.frames_decoded` that were passed without being decoded. Safe from any thread."""
 
 
 class Hook(Protocol):

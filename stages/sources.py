@@ -66,9 +66,11 @@ class SourceEnded:
             the index at which decoding started.
         error: why the source ended early, or None at its proper end.
         interrupted: it was asked to stop (Ctrl-C, SIGTERM, the API); what came before is complete.
+        frames_skipped: of `frames_decoded`, those that a scan has passed without decoding them.
     """
 
     source_id: str
     frames_decoded: int
     error: Exception | None = None
     interrupted: bool = False
+    frames_skipped: int = 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         SourceNotFound,
         SourceUnreadable,
     )
-    from visage.analysis import analyze, analyze_async, analyze_frames
+    from visage.analysis import analyze, analyze_async, analyze_frames, scan
     from visage.config import Settings
     from visage.models.errors import ModelError, ModelUnavailable, UnknownModel
     from visage.people import Gallery, open_gallery
@@ -50,6 +50,7 @@ __all__ = [
     "analyze_async",
     "analyze_frames",
     "open_gallery",
+    "scan",
 ]
 
 __version__ = "0.1.0"
@@ -77,6 +78,7 @@ _HOMES = {
     "analyze_async": "visage.analysis",
     "analyze_frames": "visage.analysis",
     "open_gallery": "visage.people",
+    "scan": "visage.analysis",
 }
 
 

@@ -30,7 +30,7 @@ from visage.runtime.exit_watch import ExitWatch
 from visage.runtime.job import JobPlace, Pictures
 from visage.runtime.run import Run
 
-__all__ = ["analyze", "analyze_async", "analyze_frames"]
+__all__ = ["analyze", "analyze_async", "analyze_frames", "scan"]
 
 AHEAD = 32
 """Finished frames that wait for the caller; they hold no pixels."""
@@ -61,6 +61,31 @@ def analyze(
         pydantic.ValidationError: a setting is wrong.
     """
     return _iterate(_plan(sources, settings, overrides, crops=crops))
+
+
+def scan(
+    sources: Sources, settings: Settings | None = None, *, crops: bool = False, **overrides: Any
+) -> Generator[AnalyzedFrame, None, None]:
+    """Look at the key frames of videos: who is in them at all, at a small part of the cost of `analyze`.
+
+    Each face has a track of its own: a scan says that somebody is there at a moment, not from when to when. Frame
+    numbers, times, boxes and embeddings are those of `analyze`.
+
+    Args:
+        sources: files, folders, patterns or addresses; no cameras.
+        settings, crops, **overrides: as for `analyze`; `frameskip` has to be 1.
+
+    Yields:
+        The frames that were looked at, in order, with or without faces.
+
+    Raises:
+        As `analyze`. ValueError at the call: a source is live.
+    """
+    plan = _plan(sources, settings, {**overrides, "scan": True}, crops=crops)
+    live = next((spec for spec in plan.specs if spec.is_live), None)
+    if live is not None:
+        raise ValueError(f"{live.display_uri}: a live source can't be scanned; use analyze")
+    return _iterate(plan)
 
 
 def analyze_frames(
@@ -153,7 +178,10 @@ def _plan(sources: Sources, settings: Settings | None, overrides: dict[str, Any]
 
 
 def _chosen(settings: Settings | None, overrides: dict[str, Any]) -> Settings:
-    return Settings(**{**(settings.model_dump() if settings else {}), **renamed(overrides)})
+    chosen = Settings(**{**(settings.model_dump() if settings else {}), **renamed(overrides)})
+    if chosen.refine is not None:
+        raise ValueError("refine is for `visage run`: here analyze from start_seconds to end_seconds what a scan found")
+    return chosen
 
 
 def _start(plan: _Plan, results: BoundedQueue[AnalyzedFrame], stack: contextlib.ExitStack) -> Run:

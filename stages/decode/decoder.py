@@ -21,7 +21,7 @@ from stages.decode.frame_times import FrameTimes
 from stages.decode.input_errors import without_address
 from stages.decode.numbering import PacketNumbering, VideoPacket
 
-__all__ = ["DecodedFrame", "Selection", "StreamDecoder"]
+__all__ = ["MAX_DAMAGED", "MAX_HELD_BYTES", "SKIPPING_CODECS", "DecodedFrame", "Selection", "StreamDecoder"]
 
 NumberedPackets = Iterator[tuple[VideoPacket, "int | None"]]
 
@@ -32,7 +32,7 @@ _CODECS = {"h264", "hevc", "vp9", "av1"}
 # Recordings in other containers begin anywhere.
 _BEGINNING_WITH_KEY = {"mov", "matroska", "flv", "asf", "avi"}
 # Decoders that heed a change of skip_frame from packet to packet; libdav1d reads it once.
-_SKIPPING_CODECS = {"h264", "hevc"}
+SKIPPING_CODECS = {"h264", "hevc"}
 _PROGRESSIVE_OR_UNKNOWN = (0, 1)  # AVFieldOrder
 
 MAX_DAMAGED = 250
@@ -83,7 +83,7 @@ class StreamDecoder:
         self._codec.thread_type = ThreadType.SLICE if is_live else ThreadType.AUTO
         self._codec.copy_opaque = True
         self._is_intra_only = self._codec.codec.intra_only
-        self._can_skip = self._codec.name in _SKIPPING_CODECS
+        self._can_skip = self._codec.name in SKIPPING_CODECS
         self._wants_all = selection == Selection()
         self.knows_numbers = not is_live and self._packets_are_pictures()
         self._begins_late = first_number is not None and selection.start_seconds > 0
@@ -299,8 +299,10 @@ class DecodedFrame:
     Attributes:
         index: zero-based, counted from the file's start.
         pts_seconds: seconds from the container's start; grows from frame to frame.
+        connection: another number where nothing can be followed from the frame before to this one.
     """
 
     frame: av.VideoFrame
     index: int
     pts_seconds: float
+    connection: int = 0

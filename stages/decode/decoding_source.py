@@ -34,12 +34,19 @@ class DecodingSource(ABC):
         self._is_still = False
         self._is_interrupted = False
         self._frames_decoded = 0
+        self._frames_skipped = 0
+        self._connection = 0  # of the frame that `_wanted` gives next
         self._delivery: Generator[Frame, None, None] | None = None
 
     @property
     def frames_decoded(self) -> int:
         """Frames since the start that were decoded, or skipped because no one needs them; not those lost to damage."""
         return self._frames_decoded
+
+    @property
+    def frames_skipped(self) -> int:
+        """Of `frames_decoded`, the frames that a scan has not decoded. See `stages.contract.SkippingSource`."""
+        return self._frames_skipped
 
     @property
     def frames_dropped(self) -> int:
@@ -87,7 +94,16 @@ class DecodingSource(ABC):
                 return
             del frame  # its pixels are the picture's now
             if picture is not None:
-                yield Frame(self._source_id, index, pts_seconds, picture, time.time(), detect, is_still=self._is_still)
+                yield Frame(
+                    self._source_id,
+                    index,
+                    pts_seconds,
+                    picture,
+                    time.time(),
+                    detect,
+                    connection=self._connection,
+                    is_still=self._is_still,
+                )
 
 
 class Admission(Protocol):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stages.decode.looks import Looks
+
 __all__ = ["InputOptions", "SourceOptions"]
 
 
@@ -33,6 +35,7 @@ class SourceOptions:
         turn_degrees: clockwise turn in addition to the file's own: 0, 90, 180 or 270.
         is_live: a camera or stream; it has no end, and no frame of it is held back. Never a photograph.
         input_options: how FFmpeg opens it; photographs are not opened by FFmpeg.
+        looks: scan a film: deliver these frames alone; needs a frameskip of 1. None delivers what `frameskip` says.
     """
 
     frameskip: int = 1
@@ -42,6 +45,7 @@ class SourceOptions:
     turn_degrees: int = 0
     is_live: bool = False
     input_options: InputOptions = field(default_factory=InputOptions)
+    looks: Looks | None = None
 
     def is_past(self, pts_seconds: float) -> bool:
         """Return whether a frame at this time, in seconds, lies behind the wanted range."""

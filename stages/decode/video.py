@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -14,6 +15,8 @@ from av.codec.hwaccel import HWAccel
 from stages.decode.decoder import DecodedFrame, Selection, StreamDecoder
 from stages.decode.decoding_source import Admission, DecodingSource, WantedFrame
 from stages.decode.demux import Demuxer
+from stages.decode.look_decoder import LookDecoder
+from stages.decode.looks import LookAllowance
 from stages.decode.pyav import as_fraction
 from stages.decode.shown_area import AreaCutter
 from stages.decode.source_options import SourceOptions
@@ -54,7 +57,7 @@ class VideoSource(DecodingSource):
         self._selection = Selection(1 if options.delivers_all else options.frameskip, options.start_seconds)
         self._decoder_threads = decoder_threads
         self._hwaccel = hwaccel
-        self._decoder: StreamDecoder | None = None
+        self._decoder: StreamDecoder | LookDecoder | None = None
         self._decoded: Iterator[DecodedFrame] = iter(())
         self._upright: Orientation | None = None  # since the last key frame
         self._is_flipped: bool | None = None  # known from the first half turn on
@@ -91,7 +94,7 @@ class VideoSource(DecodingSource):
     # Below, nothing keeps the decoder in a local variable: an error's traceback would keep its threads alive.
 
     @property
-    def _active(self) -> StreamDecoder:
+    def _active(self) -> StreamDecoder | LookDecoder:
         if self._decoder is None:
             raise ValueError("the source is not open")
         return self._decoder
@@ -108,7 +111,8 @@ class VideoSource(DecodingSource):
                 label = self._active.demuxer.label
                 raise NotAVideo(f"{label} holds no picture that can be decoded; play it to check") from self._failure
             info = self._describe(self._cut(first.frame))
-            if self._selection.start_seconds > 0 and self._active.knows_numbers and not self._is_interrupted:
+            begins_again = self._selection.start_seconds > 0 or self._options.looks is not None
+            if begins_again and self._active.knows_numbers and not self._is_interrupted:
                 self._begin_pass(self._active.first_number)
             else:
                 self._decoded = itertools.chain([first], self._decoded)
@@ -118,6 +122,9 @@ class VideoSource(DecodingSource):
             raise
 
     def _wanted(self) -> Iterator[WantedFrame]:
+        if self._options.looks is not None:
+            yield from self._looked_at()
+            return
         start_index: int | None = None
         lost_before, absent_before = 0, 0
         seconds = 0.0
@@ -147,6 +154,55 @@ class VideoSource(DecodingSource):
             self._frames_decoded = index - start_index - (self._active.frames_absent - absent_before)
         self._check_end(index, seconds)
         self._check_losses(lost_before)
+
+    def _looked_at(self) -> Iterator[WantedFrame]:
+        """The frames that a scan looks at; decodes the whole film where its frames can't be numbered otherwise."""
+        last_index, seconds = -1, 0.0
+        for decoded in self._passes():
+            if self._is_interrupted:
+                return
+            frame, last_index, seconds = decoded.frame, decoded.index, decoded.pts_seconds
+            if frame.key_frame:
+                self._upright = None
+            if seconds < self._selection.start_seconds:
+                continue
+            if self._options.is_past(seconds):
+                self._check_losses(0)
+                return
+            self._count_skipped(last_index + 1)
+            self._connection = decoded.connection
+            frame = self._cut(frame)
+            yield frame, self._orientation(frame), last_index, seconds
+        if self._is_interrupted:
+            return
+        self._count_skipped(self._active.frames_passed)
+        self._check_end(self._active.frames_passed, seconds)
+        self._check_losses(0)
+
+    def _passes(self) -> Iterator[DecodedFrame]:
+        """The frames to look at, from one pass, or behind the last of it from a second one."""
+        last_index = -1
+        for decoded in self._decoded if isinstance(self._active, LookDecoder) else self._chosen(self._decoded):
+            last_index = decoded.index
+            yield decoded
+        if isinstance(self._active, LookDecoder) and self._active.has_lost_numbers and not self._is_interrupted:
+            self._begin_pass()
+            yield from (decoded for decoded in self._chosen(self._decoded) if decoded.index > last_index)
+
+    def _chosen(self, decoded: Iterator[DecodedFrame]) -> Iterator[DecodedFrame]:
+        """Of all frames of a film those that a scan looks at."""
+        allowance, looks = LookAllowance(), self._options.looks
+        for one in decoded:
+            span = None if looks is None else looks.span_of(one.index)
+            is_key = one.frame.key_frame and allowance.takes_key(one.index, one.pts_seconds)
+            if span is not None or is_key or allowance.is_overdue(one.pts_seconds):
+                allowance.last_look_seconds = one.pts_seconds
+                yield replace(one, connection=one.index if span is None else span[0])
+
+    def _count_skipped(self, passed: int) -> None:
+        decoder = self._active
+        self._frames_decoded = passed
+        self._frames_skipped = max(0, passed - decoder.frames_decoded) if isinstance(decoder, LookDecoder) else 0
 
     def _check_end(self, index: int, seconds: float) -> None:
         """Raise SourceBroken where the stream ended before its source did; `index` and `seconds` say where."""
@@ -190,13 +246,25 @@ class VideoSource(DecodingSource):
             demuxer = Demuxer(self._uri, input_options=self._options.input_options)
         if area is not None and self._cutter is None:
             self._cutter = AreaCutter(area, (demuxer.codec_context.width, demuxer.codec_context.height))
-        self._decoder = StreamDecoder(
-            demuxer,
-            self._selection,
-            threads=self._decoder_threads,
-            is_live=self._options.is_live,
-            first_number=first_number,
-        )
+        looks = self._options.looks
+        if looks is not None and first_number is not None:
+            self._decoder = LookDecoder(
+                demuxer,
+                looks,
+                first_number=first_number,
+                threads=self._decoder_threads,
+                start_seconds=self._options.start_seconds,
+                end_seconds=self._options.end_seconds,
+            )
+        else:
+            self._decoder = StreamDecoder(
+                demuxer,
+                # Of a scanned film whose frames can't be numbered beforehand all are decoded.
+                self._selection if looks is None else Selection(),
+                threads=self._decoder_threads,
+                is_live=self._options.is_live,
+                first_number=first_number,
+            )
         self._decoded = self._decoder.frames()
         if self._is_interrupted:
             demuxer.interrupt()

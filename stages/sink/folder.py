@@ -96,6 +96,8 @@ class FolderSink(Sink):
         self._counts.frames += 1
         self._counts.frames_looked_at += observation.detected
         self._counts.faces += len(observation.faces)
+        if self._run.is_scan:
+            self._note_look(observation.frame.index)
         for table in self._tables:
             table.append(observation, self._info.uri)
 
@@ -125,6 +127,11 @@ class FolderSink(Sink):
             self._metadata.discard()
         if self._made_folder:
             _remove_if_empty(self._folder)
+
+    def _note_look(self, index: int) -> None:
+        spans = self._run.spans.get(self._info.source_id, ())
+        if not any(first <= index <= last for first, last in spans):
+            self._counts.looks.append(index)
 
     def _remove_outdated(self) -> None:
         """Old metadata would vouch for new tables, and old embeddings would be taken for this run's."""

@@ -7,7 +7,7 @@ its presence says that the others are whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,6 +30,8 @@ class RunDescription:
         frameskip: every Nth frame is looked at; "auto" where the tracks decide.
         tracks: faces have tracks.
         is_whole: sources are read from their start to their end.
+        is_scan: only some of their frames are looked at: key frames, and every frame of these spans.
+        spans: of each source, by id: ranges of frame indices, both ends inclusive.
         versions: of the libraries that shape the result.
         settings: everything else the run was told; fit for JSON, free of credentials.
     """
@@ -40,19 +42,26 @@ class RunDescription:
     frameskip: int | str = 1
     tracks: bool = False
     is_whole: bool = True
+    is_scan: bool = False
+    spans: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class SourceCounts:
-    """What a sink has been given of one source so far."""
+    """What a sink has been given of one source so far.
+
+    Attributes:
+        looks: of a scan, the indices of the frames it looked at outside of its spans.
+    """
 
     started: datetime
     frames: int = 0
     faces: int = 0
     frames_looked_at: int = 0
     tracks: TrackStatistics | None = None
+    looks: list[int] = field(default_factory=list)
 
 
 def metadata_json(
@@ -79,6 +88,7 @@ def metadata_json(
         "frames_decoded": ended.frames_decoded,
         "frames_looked_at": counts.frames_looked_at,
         "frames_followed": counts.frames - counts.frames_looked_at,
+        "scan": _scan(info, run, counts, ended) if run.is_scan else None,
         "faces": counts.faces,
         "tracks": _tracks(counts.tracks),
         "complete": is_complete,
@@ -90,6 +100,17 @@ def metadata_json(
         "settings": dict(run.settings),
     }
     return json.dumps(record, indent=2) + "\n"
+
+
+def _scan(info: VideoInfo, run: RunDescription, counts: SourceCounts, ended: SourceEnded) -> dict[str, object]:
+    """How much was decoded, where every frame was, and which frames were looked at elsewhere, as text for brevity."""
+    last = max(ended.frames_decoded - 1, 0)
+    passed = ended.frames_decoded
+    return {
+        "share_decoded": round(1 - ended.frames_skipped / passed, 4) if passed else 0.0,
+        "exact_frames": [[first, min(end, last)] for first, end in run.spans.get(info.source_id, ()) if first <= last],
+        "looks": " ".join(map(str, counts.looks)),
+    }
 
 
 def _tracks(tracks: TrackStatistics | None) -> dict[str, object] | None:

@@ -32,7 +32,7 @@ SHELL_TIMEOUT_SECONDS = 100
 MOVIE_FRAMES = 72
 
 # Pages whose blocks are run, in the order of reading. Blocks of pages that need other machines are not.
-NAMES = ("films", "redaction", "cameras", "people", "search-and-reports", "gpu", "models", "python-api")
+NAMES = ("films", "archives", "redaction", "cameras", "people", "search-and-reports", "gpu", "models", "python-api")
 EXECUTED = (README, *(DOCS / f"{name}.md" for name in NAMES))
 
 # Not run here, and why.

@@ -8,6 +8,7 @@ from stages.addresses import is_address
 from stages.decode.array_source import ArrayFrames, ArraySource
 from stages.decode.decoding_source import Admission
 from stages.decode.demux import GUESSED_FPS
+from stages.decode.looks import Looks
 from stages.decode.photograph_format import file_format
 from stages.decode.source_options import InputOptions, SourceOptions
 from stages.decode.suffixes import VIDEO_SUFFIXES
@@ -54,4 +55,5 @@ def source_options(settings: Settings, spec: SourceSpec, *, turn_degrees: int) -
         turn_degrees=turn_degrees,
         is_live=spec.is_live,
         input_options=InputOptions(spec.input_format, spec.input_options),
+        looks=Looks(spec.spans) if settings.scan and not spec.is_live else None,
     )

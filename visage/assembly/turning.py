@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from itertools import islice
 
-from stages.contract import FrameSource, Stage
+from stages.contract import FrameSource, SkippingSource, Stage
 from stages.embed.second_look import rolls_degrees
 from stages.errors import SourceError
 from stages.frames import Frame, Observation
@@ -49,6 +49,8 @@ class TurnFinder:
             "propagate": False,
             "embed": "all",
             "frameskip": INTERVAL,
+            "scan": False,
+            "refine": None,
             "rotate": 0,
         }
         self._settings = settings.model_copy(update=updates)
@@ -120,6 +122,11 @@ class TurnedSource:
     def frames_decoded(self) -> int:
         """See `FrameSource`; 0 before the source is open."""
         return 0 if self._source is None else self._source.frames_decoded
+
+    @property
+    def frames_skipped(self) -> int:
+        """See `SkippingSource`; 0 before the source is open."""
+        return self._source.frames_skipped if isinstance(self._source, SkippingSource) else 0
 
     @property
     def frames_dropped(self) -> int:

@@ -19,9 +19,11 @@ from typing import Any
 from stages.errors import OutputExists
 from stages.sink.folder import METADATA, refuse_existing_outputs
 from stages.sink.rows import spelled
+from visage.cli.refining import scan_settings
 from visage.config.result_settings import result_settings
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec
+from visage.scanning import Findings, read_findings
 
 __all__ = ["ANNOTATED", "AnnotatedVideos", "Resumption", "resume"]
 
@@ -41,12 +43,14 @@ class Resumption:
         folders: the results folder of each, by its id.
         videos: the annotated video of each, by its id; empty without `--annotate`.
         done: the number of sources that are done.
+        scanned: of the sources to be refined whose scan is done, what it found, by id.
     """
 
     specs: list[SourceSpec] = field(default_factory=list)
     folders: dict[str, Path] = field(default_factory=dict)
     videos: dict[str, Path] = field(default_factory=dict)
     done: int = 0
+    scanned: dict[str, Findings] = field(default_factory=dict)
 
     def describe(self) -> str:
         """Return one line for the user: how many videos are done, and how many are not."""
@@ -97,11 +101,20 @@ def resume(
             raise OutputExists(f"{video}: exists already; choose another name or give --force to replace it")
         has_video = video is None or videos is None or _has_video(video, metadata, videos.drawn)
         if place is not None and has_video and _is_whole(spec, metadata):
-            difference = _difference(metadata, settings)
-            if difference is None:
+            if _is_refined(metadata, settings):
                 done += 1
                 continue
-            if not force:
+            if (findings := _scanned(place, metadata, settings)) is not None:
+                left.scanned[spec.source_id] = findings
+                left.specs.append(spec)
+                left.folders[spec.source_id] = place
+                continue
+            is_only_scan = settings.refine is not None and _refined_for(metadata) is None
+            difference = _difference(metadata, scan_settings(settings) if is_only_scan else settings)
+            if difference is None and not is_only_scan:
+                done += 1
+                continue
+            if difference is not None and not force:
                 raise OutputExists(
                     f"{place / METADATA}: done already with another {difference}; "
                     "give --force to replace it, or choose another folder"
@@ -115,7 +128,7 @@ def resume(
         left.folders[spec.source_id] = place
         if video is not None:
             left.videos[spec.source_id] = video
-    return Resumption(left.specs, left.folders, left.videos, done)
+    return Resumption(left.specs, left.folders, left.videos, done, left.scanned)
 
 
 def _results(folder: Path) -> Iterator[tuple[str, tuple[Path, Mapping[str, Any]]]]:
@@ -152,6 +165,34 @@ def _has_video(video: Path, metadata: Mapping[str, Any], drawn: Mapping[str, obj
     settings = metadata.get("settings")
     was_drawn = isinstance(settings, dict) and settings.get(ANNOTATED) == drawn
     return was_drawn and (video.is_file() or metadata.get("framecount") == 1)
+
+
+def _is_refined(metadata: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether only a scan is wanted, and more than that is there."""
+    return (
+        settings.scan
+        and settings.refine is None
+        and _refined_for(metadata) is not None
+        and (_difference(_without_refine(metadata), settings) is None)
+    )
+
+
+def _scanned(place: Path, metadata: Mapping[str, Any], settings: Settings) -> Findings | None:
+    """What the scan found, where a scan with these settings is done and its refinement is not."""
+    if settings.refine is None or _refined_for(metadata) is not None:
+        return None
+    if _difference(metadata, scan_settings(settings)) is not None:
+        return None
+    return read_findings(place)
+
+
+def _refined_for(metadata: Mapping[str, Any]) -> object:
+    before = metadata.get("settings")
+    return before.get("refine") if isinstance(before, dict) else None
+
+
+def _without_refine(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {**metadata, "settings": {**metadata["settings"], "refine": None}}
 
 
 def _difference(metadata: Mapping[str, Any], settings: Settings) -> str | None:

@@ -80,6 +80,23 @@ def run(
             "--show", help="Play the result in a window (needs visage-video\\[show]).", rich_help_panel=OUTPUT
         ),
     ] = False,
+    scan: Annotated[
+        bool,
+        typer.Option(
+            "--scan",
+            help="Look at key frames only: say at a small part of the cost who is in a film, not when exactly.",
+            rich_help_panel=INPUT,
+        ),
+    ] = False,
+    refine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="anybody|unknown|NAME",
+            help="After the scan, analyse every frame around the faces it found, in the most promising films first.",
+            show_default="the scan is all",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(
@@ -141,6 +158,8 @@ def run(
                 "track": False if no_track else None,
                 "propagate": False if no_propagate or (no_track and settings["frameskip"] != "auto") else None,
                 "min_face": min_face,
+                "scan": scan or None,
+                "refine": refine,
                 "model_dir": model_dir,
             }
         )

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -21,14 +22,16 @@ import anyio.to_thread
 import typer
 from pydantic import ValidationError
 
+from stages.errors import SourceUnreadable
 from stages.sink.blur import ALL, UNKNOWN_ONLY
 from stages.sink.destination import TABLES
 from stages.sink.metadata import RunDescription
 from visage.assembly import build_run, describe_run
 from visage.cli.outputs import OutputOptions, Outputs
+from visage.cli.refining import Collect, RefinedRun
 from visage.cli.reporting import report
 from visage.cli.resume import ANNOTATED, AnnotatedVideos, resume
-from visage.config.settings import Settings
+from visage.config.settings import ANYBODY, Settings
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
 from visage.head_start import HeadStart
 from visage.observe.builds import EngineBuilds
@@ -40,6 +43,7 @@ from visage.runtime.job import JobOutputs
 from visage.runtime.run import Run
 from visage.runtime.source import Outcome
 from visage.runtime.state import SourceState
+from visage.scanning import Findings
 from visage.stop_requests import StopRequests
 
 __all__ = ["Session", "make_settings", "supervise"]
@@ -57,6 +61,7 @@ class Session:
         exclude: patterns of files in folders that are left out.
         extra: outputs besides those of the options.
         head_start: worker processes started early, owned by the session.
+        scanned: what an earlier run's scan has found in films that are to be refined, by id.
     """
 
     settings: Settings
@@ -66,6 +71,7 @@ class Session:
     resume: bool = False
     extra: tuple[JobOutputs, ...] = ()
     head_start: HeadStart = field(default_factory=HeadStart)
+    scanned: Mapping[str, Findings] = field(default_factory=dict)
 
     def run(self, arguments: Sequence[str]) -> int:
         """Analyse what the arguments name; returns the exit code."""
@@ -76,6 +82,8 @@ class Session:
             )
         except StandardInputRefused as refusal:
             raise typer.BadParameter(str(refusal)) from refusal
+        if self.settings.scan:
+            specs = self._scannable(specs, problems)
         for problem in problems:
             report(problem)
         if not specs:
@@ -92,9 +100,7 @@ class Session:
             raise typer.BadParameter("--resume is for what is written: leave out --show")
         videos = None
         if self.outputs.annotate is not None:
-            Outputs(
-                self.outputs, self._description(), specs, knows_people=self.settings.gallery is not None
-            ).check_names()
+            self._outputs(specs).check_names()
             paths = self.outputs.videos_of([spec.source_id for spec in specs])
             videos = AnnotatedVideos(paths, self.outputs.drawn)
         left = resume(dst, specs, self.settings, videos=videos, force=self.outputs.force)
@@ -103,13 +109,28 @@ class Session:
         if not left.specs:
             return 1 if problems else 0
         outputs = replace(self.outputs, folders=left.folders, videos=None if videos is None else left.videos)
-        rest = replace(self, outputs=outputs)
+        rest = replace(self, outputs=outputs, scanned=left.scanned)
         return rest._finish(left.specs, problems)
+
+    def _scannable(self, specs: Sequence[SourceSpec], problems: list[BaseException]) -> list[SourceSpec]:
+        """The films among the sources. Raises typer.BadParameter for outputs that a scan can't have."""
+        if self.outputs.annotate is not None or self.outputs.show:
+            raise typer.BadParameter("--scan looks at single frames: leave out --annotate and --show")
+        dst = self.outputs.dst
+        if self.settings.refine is not None and dst is not None and dst.suffix.lower() in TABLES:
+            raise typer.BadParameter("--refine needs --dst with a folder: the results of the scan come first")
+        problems.extend(
+            SourceUnreadable(f"{spec.display_uri}: a live source can't be scanned; leave out --scan")
+            for spec in specs
+            if spec.is_live
+        )
+        return [spec for spec in specs if not spec.is_live]
 
     def _finish(self, specs: Sequence[SourceSpec], problems: list[BaseException]) -> int:
         received, outcomes = self._analyse(specs, problems)
         for spec in specs:
-            failure = outcomes[spec.source_id].error
+            outcome = outcomes.get(spec.source_id)  # none of a film that was scanned before and holds nobody
+            failure = None if outcome is None else outcome.error
             if failure is not None:
                 report(failure, about=spec.display_uri)
                 problems.append(failure)
@@ -120,40 +141,78 @@ class Session:
     def _analyse(
         self, specs: Sequence[SourceSpec], problems: list[BaseException]
     ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
-        outputs = Outputs(self.outputs, self._description(), specs, knows_people=self.settings.gallery is not None)
-        outputs.check()
+        if not self.scanned:
+            self._outputs(specs).check()
         if self.settings.gallery is None:
-            return self._run_pipeline(specs, outputs, None)
+            return self._run(specs, None)
         if not (self.settings.gallery / "gallery.sqlite").exists():
             print(f"visage: {self.settings.gallery}: a new gallery, with no one in it yet", file=sys.stderr)
         with GallerySession(self.settings) as people:
-            self._check_blurred(people.gallery)
-            done = self._run_pipeline(specs, outputs, people)
+            self._check_named(people.gallery, "--blur", self.outputs.blur)
+            self._check_named(people.gallery, "--refine", self.settings.refine)
+            done = self._run(specs, people)
         if people.lost:
             problems.append(OSError(people.lost))
             report(problems[-1])
         return done
 
-    def _description(self) -> RunDescription:
-        run = describe_run(self.settings)
+    def _description(self, specs: Sequence[SourceSpec]) -> RunDescription:
+        run = describe_run(self.settings, specs)
         if self.outputs.annotate is None:
             return run
         return replace(run, settings={**run.settings, ANNOTATED: self.outputs.drawn})
 
-    def _check_blurred(self, gallery: Gallery) -> None:
-        """Nobody is left recognisable because of a slip of the pen. Raises typer.BadParameter."""
-        whom = self.outputs.blur
-        if whom is not None and whom not in (ALL, UNKNOWN_ONLY):
+    def _check_named(self, gallery: Gallery, flag: str, whom: str | None) -> None:
+        """Nobody is left recognisable, or missed, because of a slip of the pen. Raises typer.BadParameter."""
+        if whom is not None and whom not in (ALL, ANYBODY, UNKNOWN_ONLY):
             try:
                 name = gallery.person(whom).name
             except NoSuchPerson as nobody:
-                raise typer.BadParameter(f"--blur {whom}: {nobody}") from nobody
+                raise typer.BadParameter(f"{flag} {whom}: {nobody}") from nobody
             if name.casefold() != whom.casefold():
-                raise typer.BadParameter(f"--blur {whom}: give the name, {name!r}")
+                raise typer.BadParameter(f"{flag} {whom}: give the name, {name!r}")
+
+    def _outputs(self, specs: Sequence[SourceSpec]) -> Outputs:
+        knows_people = self.settings.gallery is not None
+        return Outputs(self.outputs, self._description(specs), specs, knows_people=knows_people)
+
+    def _run(
+        self, specs: Sequence[SourceSpec], people: GallerySession | None
+    ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
+        """Analyse the sources, in one run or in those of a scan and its refinement."""
+        if self.settings.refine is None:
+            return self._run_pipeline(specs, self._outputs(specs), people)
+
+        def analyse(
+            some: Sequence[SourceSpec], settings: Settings, collect: Collect, folders: Mapping[str, Path] | None
+        ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
+            session = replace(self, settings=settings, outputs=replace(self.outputs, folders=folders))
+            return session._run_pipeline(some, session._outputs(some), people, collect=collect)
+
+        dst, chosen = self.outputs.dst, self.outputs.folders
+        places = dict(chosen or {})
+        if dst is not None and not places:
+            places = {spec.source_id: dst / spec.source_id if len(specs) > 1 else dst for spec in specs}
+        refined = RefinedRun(
+            self.settings,
+            analyse,
+            note=_silent if self.quiet else _note,
+            folders=places,
+            chosen=chosen,
+            scanned=self.scanned,
+        )
+        return refined.run(specs)
 
     def _run_pipeline(
-        self, specs: Sequence[SourceSpec], outputs: Outputs, people: GallerySession | None
+        self,
+        specs: Sequence[SourceSpec],
+        outputs: Outputs,
+        people: GallerySession | None,
+        *,
+        collect: Collect | None = None,
     ) -> tuple[signal.Signals | None, Mapping[str, Outcome]]:
+        """One run; `collect` is given the frames of every source besides the outputs."""
+        outputs.check()
         started = time.monotonic()
         is_whole = self.settings.start_seconds == 0 and self.settings.end_seconds is None
         with contextlib.ExitStack() as unfinished:
@@ -163,7 +222,11 @@ class Session:
                     self.settings,
                     specs,
                     outputs=[outputs.begin(), *([] if people is None else people.outputs), *self.extra],
-                    open_sinks=outputs.open_shared,
+                    open_sinks=lambda info: [
+                        *outputs.open_shared(info),
+                        *([] if collect is None else collect.sinks_for(info)),
+                    ],
+                    wants_frames=collect is not None,
                     people=None if people is None else people.gallery,
                     recorder=None if people is None else people.recorder,
                     progress=None if self.quiet else downloads,
@@ -259,6 +322,10 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
             flag = FLAGS.get(name, "--" + name.replace("_", "-"))
             message = f"{flag if name in flags else f'VISAGE_{name.upper()}'}: {message}"
         raise typer.BadParameter(message) from error
+
+
+def _silent(line: str) -> None:
+    """Drop a line that the user does not want to see."""
 
 
 def _note(line: str) -> None:

@@ -19,10 +19,13 @@ from typing_extensions import Self
 
 from visage.config.paths import NamedPath
 
-__all__ = ["FORMER_NAMES", "Settings", "renamed"]
+__all__ = ["ANYBODY", "FORMER_NAMES", "UNKNOWN", "Settings", "renamed"]
 
 FORMER_NAMES = {"min_face": "min_face_pixels"}
 """Settings that were renamed; a former name works for one version."""
+
+ANYBODY, UNKNOWN = "anybody", "unknown"
+"""What `refine` may be besides a name."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +73,16 @@ class Settings(BaseSettings):
         1,
         description="Detect in every Nth frame and follow faces between them; auto: detect when movement, doubt or a "
         "cut asks for it.",
+    )
+    scan: bool = Field(
+        False,
+        description="Look at key frames only: say at a small part of the cost who is in a film, not when exactly.",
+    )
+    refine: str | None = Field(
+        None,
+        min_length=1,
+        description="After the scan, analyse every frame around the faces it found: of anybody, of unknown people, or "
+        "of the person with this name; default: the scan is all.",
     )
     rotate: Literal[0, 90, 180, 270, "auto"] = Field(
         0,
@@ -181,6 +194,18 @@ class Settings(BaseSettings):
             raise ValueError("embed best chooses a track's best shots: it needs track")
         if self.gallery is not None and not self.embed:
             raise ValueError("people are recognised by embeddings: gallery needs embed")
+        return self
+
+    @model_validator(mode="after")
+    def _check_scan(self) -> Self:
+        if self.refine is not None and not self.scan:
+            raise ValueError(f"refine {self.refine} goes on from a scan: it needs scan")
+        if self.scan and self.frameskip != 1:
+            raise ValueError("a scan chooses the frames it looks at: leave frameskip at 1")
+        if self.refine is not None and not self.track:
+            raise ValueError("refine follows the faces that the scan found: it needs track")
+        if self.refine not in (None, ANYBODY) and self.gallery is None:
+            raise ValueError(f"refine {self.refine} needs a gallery, to know who is who; or refine {ANYBODY}")
         return self
 
     @model_validator(mode="after")

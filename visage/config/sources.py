@@ -53,6 +53,7 @@ class SourceSpec(BaseModel):
         input_format: FFmpeg's name of the container, where the address does not tell ("v4l2").
         input_options: FFmpeg's options for opening it, over our defaults.
         rotate: clockwise turn in degrees, see `Settings.rotate`; None is what the settings say.
+        spans: where a scan analyses every frame: ranges of frame indices, see `stages.decode.looks.Looks`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +64,7 @@ class SourceSpec(BaseModel):
     input_format: str | None = None
     input_options: dict[str, str] = Field(default_factory=dict, repr=False)
     rotate: Literal[0, 90, 180, 270, "auto"] | None = None
+    spans: tuple[tuple[int, int], ...] = ()
 
     @property
     def display_uri(self) -> str:

@@ -10,8 +10,8 @@ from visage.people.errors import NameRefused
 __all__ = ["clean_name", "folded", "tidy"]
 
 MAX_CHARACTERS = 200
-TAKEN = re.compile(r"all|unknown|unknown \d+|[pusi]\d+", re.IGNORECASE)
-"""Ids, unknowns, and the words of `--blur`."""
+TAKEN = re.compile(r"all|anybody|unknown|unknown \d+|[pusi]\d+", re.IGNORECASE)
+"""Ids, unknowns, and the words of `--blur` and `--refine`."""
 
 DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """They make a text look like another one."""

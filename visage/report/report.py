@@ -10,10 +10,11 @@ import base64
 import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import cv2
 import jinja2
@@ -54,10 +55,15 @@ class Report:
     is_cut: bool
 
     @classmethod
-    def of(cls, gallery: Gallery, lengths: Mapping[str, float] | None = None) -> Report:
+    def of(
+        cls,
+        gallery: Gallery,
+        lengths: Mapping[str, float] | None = None,
+        coverage: Mapping[str, str] | None = None,
+    ) -> Report:
         """Return a report on everyone in a gallery, from their latest sightings; durations are in seconds.
 
-        `lengths`: see `timelines`.
+        `lengths`, `coverage`: see `timelines`.
         """
         found = gallery.sightings(limit=MAX_SIGHTINGS + 1)
         sightings = found[:MAX_SIGHTINGS]
@@ -83,7 +89,7 @@ class Report:
             made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
             people=[one for one in ranked if one.is_known],
             unknowns=[one for one in ranked if not one.is_known],
-            timelines=timelines([(one.name, one.colour, one.sightings) for one in ranked], lengths),
+            timelines=timelines([(one.name, one.colour, one.sightings) for one in ranked], lengths, coverage),
             together=seen_together([(one.name, one.sightings) for one in ranked], MAX_PAIRS),
             briefly=briefly,
             is_cut=len(found) > MAX_SIGHTINGS,
@@ -117,7 +123,8 @@ def write_report(gallery: Gallery, folder: Path) -> Path:
         loader=jinja2.PackageLoader("visage.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["clock"] = clock
-    report = Report.of(gallery, _lengths(folder))
+    results = list(_results(folder))
+    report = Report.of(gallery, _lengths(results), _coverage(results))
     parts = [report.timelines[at : at + PAGE_SOURCES] for at in range(0, len(report.timelines), PAGE_SOURCES)] or [[]]
     names = [_page_name(number) for number in range(1, len(parts) + 1)]
     template = environment.get_template("report.html")
@@ -135,16 +142,45 @@ def _page_name(number: int) -> str:
     return "report.html" if number == 1 else f"report-{number}.html"
 
 
-def _lengths(folder: Path) -> dict[str, float]:
-    """Seconds of the films whose results are in the folder, or in folders below it."""
-    lengths = {}
+def _results(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The films whose results are in the folder, or in folders below it: their paths and their metadata."""
     for path in [folder / METADATA, *folder.glob(f"*/{METADATA}")]:
         try:
             metadata = json.loads(path.read_text())
-            lengths[os.path.realpath(metadata["filepath"])] = float(metadata["duration"])
+            yield os.path.realpath(metadata["filepath"]), metadata
         except (OSError, ValueError, KeyError, TypeError):
             continue
+
+
+def _lengths(results: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, float]:
+    """Seconds of the films."""
+    lengths = {}
+    for film, metadata in results:
+        try:
+            lengths[film] = float(metadata["duration"])
+        except (ValueError, KeyError, TypeError):
+            continue
     return lengths
+
+
+def _coverage(results: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """Of the films that were scanned, how much of them is known."""
+    sentences = {}
+    for film, metadata in results:
+        try:
+            share = float(metadata["scan"]["share_decoded"])
+            stretches = len(metadata["scan"]["exact_frames"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        exact = (
+            f"times are exact in {stretches} stretch{'' if stretches == 1 else 'es'}, elsewhere they"
+            if stretches
+            else ""
+        )
+        sentences[film] = (
+            f"Scanned: {share:.1%} of the frames were decoded; {exact or 'times'} are those of single looks."
+        )
+    return sentences
 
 
 def _colour(place: int) -> str:

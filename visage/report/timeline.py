@@ -56,6 +56,7 @@ class SourceTimeline:
         scale: the times at its beginning, middle and end.
         moments: who was there from when to when, in the order of time, with a link to it or "".
         more: how many moments more there were.
+        coverage: how much of it was analysed, as a sentence; empty for all of it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class SourceTimeline:
     lanes: list[Lane]
     moments: list[tuple[str, str, str, str]]
     more: int = 0
+    coverage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +78,26 @@ class _Span:
 
 
 def timelines(
-    everybody: Sequence[tuple[str, str, Sequence[Sighting]]], lengths: Mapping[str, float] | None = None
+    everybody: Sequence[tuple[str, str, Sequence[Sighting]]],
+    lengths: Mapping[str, float] | None = None,
+    coverage: Mapping[str, str] | None = None,
 ) -> list[SourceTimeline]:
     """Return a timeline for each source; stills have none.
 
     Args:
         everybody: name, colour and sightings, in the order of the lanes.
         lengths: seconds of files, by their path; of others the last sighting's end is taken.
+        coverage: how much of files was analysed, as a sentence, by their path; of others all.
     """
     spans = _spans([sightings for _, _, sightings in everybody])
     titles = _titles(spans)
     told = []
     for key in sorted(spans, key=lambda key: (titles[key].casefold(), titles[key])):
         begin, end = _ends(key, spans[key])
-        if end <= begin:
-            continue
         if not key[2]:
             end = max(end, (lengths or {}).get(key[1], end))
+        if end <= begin:
+            continue
         lanes: dict[int, list[Appearance]] = defaultdict(list)
         for span in spans[key]:
             lanes[span.who].append(_bar(key, span, begin, end))
@@ -102,7 +107,8 @@ def timelines(
             (everybody[span.who][0], _moment(key, span.start), _moment(key, span.end), _link(span.seen))
             for span in sorted(spans[key], key=lambda span: span.start)
         ]
-        told.append(SourceTimeline(titles[key], scale, rows, moments[:MAX_MOMENTS], len(moments[MAX_MOMENTS:])))
+        more, covered = len(moments[MAX_MOMENTS:]), (coverage or {}).get(key[1], "")
+        told.append(SourceTimeline(titles[key], scale, rows, moments[:MAX_MOMENTS], more, covered))
     return told
 
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from stages.contract import FrameSource
+from stages.contract import FrameSource, SkippingSource
 from stages.frames import Frame, Observation
 from stages.sources import SourceEnded, SourceStarted, VideoInfo
 from stages.tracks.log import TrackLog, TrackStatistics
@@ -173,6 +173,7 @@ class RunningSource:
             self._frames.frames_decoded,
             error=error,
             interrupted=error is None and self._is_interrupted.is_set(),
+            frames_skipped=self._frames.frames_skipped if isinstance(self._frames, SkippingSource) else 0,
         )
         self._inbox.finish(ended)
 

@@ -11,10 +11,10 @@ NOT_ALLOWED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 
 def text(value: str) -> str:
-    """Return an element's text."""
+    """Return an element's text, with `&`, `<` and `>` as entities."""
     return escape(NOT_ALLOWED.sub("\ufffd", value))
 
 
 def attribute(value: str) -> str:
-    """Return an attribute's value with its quotes."""
+    """Return an attribute's value within quotes, with entities where they are needed."""
     return quoteattr(NOT_ALLOWED.sub("\ufffd", value))

@@ -24,7 +24,7 @@ matrix:
 ## lock: pin the newest versions that pyproject.toml allows, for every supported Python
 lock: $(BIN)/python
 	@$(PIP) uv
-	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.10 --extra dev --extra serve --extra show --extra qdrant --extra encryption --no-emit-index-url \
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.10 --extra dev --extra serve --extra show --extra qdrant --extra encryption --extra cluster --no-emit-index-url \
 		--no-header --no-annotate pyproject.toml -o $(LOCK)
 
 ## next: which dependencies have wheels for the Pythons that are to come
@@ -66,7 +66,7 @@ $(VENV)/.installed: pyproject.toml $(LOCK) | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml $(LOCK) | $(BIN)/python
 	@echo "Installing Visage, its libraries and its test tools into $(VENV) ..."
-	@$(PIP) --constraint $(LOCK) --editable '.[dev]'
+	@$(PIP) --constraint $(LOCK) --editable '.[dev,cluster]'
 	@touch $@ $(VENV)/.installed
 
 $(BIN)/python:

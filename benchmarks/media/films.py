@@ -59,6 +59,7 @@ TELL_NOTHING = {
     "header": BARE | BROADCAST | {"mpg", "vob"},
     "overwritten": BARE,
     "excised": BARE,
+    "flipped": BARE,
 }
 """Where damage may leave no trace, by what was done (docs/inputs/films.md): bare streams do not count their pictures,
 and a recording may begin with pictures that can't be decoded."""

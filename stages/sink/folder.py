@@ -28,6 +28,7 @@ from stages.tracks.summary import TrackSummary
 __all__ = [
     "DETECTIONS",
     "METADATA",
+    "OUTPUTS",
     "TRACKS_CSV",
     "TRACKS_PARQUET",
     "FolderSink",
@@ -40,6 +41,9 @@ EMBEDDINGS = "embeddings.hdf5"
 TRACKS_CSV = "tracks.csv"
 TRACKS_PARQUET = "tracks.parquet"
 METADATA = "metadata.json"
+
+OUTPUTS = (METADATA, DETECTIONS, EMBEDDINGS, TRACKS_CSV, TRACKS_PARQUET)
+"""Every file that there may be; the first vouches for the others."""
 
 
 class FolderSink(Sink):
@@ -148,7 +152,7 @@ def refuse_existing_outputs(folder: Path) -> None:
     metadata = folder / METADATA
     if part_path(metadata).exists() and not metadata.exists():
         return
-    for name in (METADATA, DETECTIONS, EMBEDDINGS, TRACKS_CSV, TRACKS_PARQUET):
+    for name in OUTPUTS:
         if (folder / name).exists():
             raise OutputExists(
                 f"{folder / name}: exists already; choose another folder or give --force to replace the outputs in it"
@@ -161,7 +165,7 @@ def remove_outputs(folder: Path) -> bool:
     Returns whether there were any. Raises OutputFailed.
     """
     had_metadata = (folder / METADATA).exists()
-    for name in (METADATA, DETECTIONS, EMBEDDINGS, TRACKS_CSV, TRACKS_PARQUET):  # first what vouches for the rest
+    for name in OUTPUTS:  # first what vouches for the rest
         with output_errors(folder / name):
             (folder / name).unlink(missing_ok=True)
     if had_metadata:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from stages.errors import OutputExists, OutputFailed
 
-__all__ = ["StagedFile", "output_errors", "part_path"]
+__all__ = ["StagedFile", "output_errors", "part_path", "sync_folder"]
 
 PART_SUFFIX = ".part"
 
@@ -102,7 +102,7 @@ class StagedFile:
             self._state = _State.PUBLISHED
             self.file.close()
             if self._durable:
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Remove the `.part` file. Does nothing once published or discarded; never raises."""
@@ -169,8 +169,8 @@ def _names(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable."""
+def sync_folder(folder: Path) -> None:
+    """Make the renames in a folder durable. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

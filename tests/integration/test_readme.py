@@ -22,6 +22,9 @@ from tests.unit.visage.people.scenes import add, gallery, person, track
 from tests.unit.visage.redaction.films import plan_of
 from visage.config.service_file import load_service_config
 from visage.people import SightingRecorder
+from visage.people.correction_rule import CorrectionKind
+from visage.report.archive import read_archive
+from visage.report.archive_dataset import write_dataset
 from visage.web.tokens import Role, TokenStore
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +88,8 @@ def workplace(tmp_path: Path, media: Media) -> Path:
     shutil.copy(media.path("single_face.mp4"), tmp_path / "movie.mkv")
     plan_of(tmp_path / "movie.mkv", MOVIE_FRAMES).write(tmp_path / "movie.plan.json")
     write_results(tmp_path / "results", tmp_path / "movie.mkv")
+    (tmp_path / "films.csv").write_text("film,director,year\nmovie.mkv,Reiniger,1926\n")
+    write_dataset(read_archive([tmp_path / "results"], tmp_path / "films.csv")[0], tmp_path / "archive" / "dataset")
     (tmp_path / "clips").mkdir()
     for name in ("one.mp4", "two.mp4"):
         shutil.copy(media.path("single_face.mp4"), tmp_path / "clips" / name)
@@ -96,6 +101,7 @@ def workplace(tmp_path: Path, media: Media) -> Path:
         add(opened, "Ada", person(1))
         with contextlib.closing(SightingRecorder(opened)) as recorder:
             recorder.record(track(person(2)), uri="movie.mkv")
+        opened.correct(["s1"], CorrectionKind.IS_NOT, name="Ada")
     return tmp_path
 
 
@@ -148,6 +154,13 @@ def test_a_program_works(program: str, workplace: Path, model_dir: Path) -> None
     result = run([sys.executable, "-W", "error", "-c", program], workplace, model_dir)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="needs R: apt-get install r-base, and arrow and dplyr")
+@pytest.mark.parametrize("program", [program for page in EXECUTED for program in blocks(page, "r")])
+def test_a_program_in_r_works(program: str, workplace: Path, model_dir: Path) -> None:
+    result = run(["Rscript", "-e", program], workplace, model_dir)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("page", [README, ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.stem)

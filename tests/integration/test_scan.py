@@ -110,7 +110,6 @@ def test_one_person_of_an_archive_is_refined_alone_and_the_report_says_what_is_k
     command: Visage, media: Media
 ) -> None:
     ok(command("people", "add", "Joe", str(media.path("biden.jpg")), "--gallery", "people"))
-    ok(command("archive", "--gallery", "whole-people", "--dst", "whole"))
     output = ok(command("archive", "--scan", "--refine", "Joe", "--gallery", "people", "--dst", "out"))
     assert "1 of 2 scanned to refine around Joe" in output
     found = sightings(command.folder / "out" / "film")
@@ -119,10 +118,35 @@ def test_one_person_of_an_archive_is_refined_alone_and_the_report_says_what_is_k
     assert joe == {(str(ends[2]), str(ends[3] - 1)), (str(ends[5]), str(ends[6] - 1))}
     before = (command.folder / "out" / "film" / "metadata.json").read_bytes()
     again = command("archive", "--scan", "--refine", "Joe", "--gallery", "people", "--dst", "out", "--resume")
-    assert "0 of" in ok(again) or "done already" in ok(again)
+    assert "all 2 videos are done already with these settings" in ok(again)
     assert (command.folder / "out" / "film" / "metadata.json").read_bytes() == before
     ok(command("report", "out", "--gallery", "people"))
     assert "Scanned:" in (command.folder / "out" / "report.html").read_text()
+
+
+def test_a_refinement_that_was_killed_goes_on_without_another_scan(command: Visage) -> None:
+    arguments = ("archive", "--scan", "--refine", "anybody", "--dst", "out", "--no-embed")
+    film = command.folder / "out" / "film"
+    process = command.start(*arguments)
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "to refine around" in line:  # the scan's results are there, the refinement has begun
+                break
+    finally:
+        process.kill()
+        process.communicate()
+    scan = json.loads((film / "metadata.json").read_text())
+    assert scan["complete"]
+    assert scan["settings"]["refine"] is None
+    before = (command.folder / "out" / "nobody" / "metadata.json").stat().st_mtime_ns
+    output = ok(command(*arguments, "--resume"))
+    assert "1 of 2 videos are done already with these settings" in output
+    assert "1 of 1 scanned to refine around anybody" in output
+    refined = json.loads((film / "metadata.json").read_text())
+    assert refined["settings"]["refine"] == "anybody"
+    assert refined["scan"]["exact_frames"]
+    assert (command.folder / "out" / "nobody" / "metadata.json").stat().st_mtime_ns == before
 
 
 def test_what_a_scan_can_not_do_is_refused_with_the_remedy(command: Visage) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stages.sink.annotate import AnnotatedVideoSink
 from stages.sink.base import Sink
-from stages.sink.destination import JobDestination
+from stages.sink.destination import JobDestination, Places
 from stages.sink.window import WindowSink
 from stages.sources import VideoInfo
 from visage.runtime.job import JobPlace
@@ -27,12 +27,14 @@ class FileOutputs:
         tables: of the destination; None where none is written.
         videos: the annotated video of each source that gets one.
         audio_uris: where its sound comes from, of each source.
+        is_among_others: the run has several sources; a still then gets no video.
         blur, boxes, show, force: see `visage.cli.outputs.OutputOptions`.
     """
 
     tables: JobDestination | None
     videos: Mapping[str, Path]
     audio_uris: Mapping[str, str]
+    is_among_others: bool = False
     blur: str | None = None
     boxes: bool = True
     show: bool = False
@@ -43,11 +45,22 @@ class FileOutputs:
         """Whether any sink reads pixels, so that frames must reach the sinks with theirs."""
         return self.show or bool(self.videos)
 
+    def moved(self, source_id: str, places: Places, uri: str) -> FileOutputs:
+        """Return what writes this source, and no other, where `places` says; its sound is at `uri`."""
+        video = self.videos.get(source_id)
+        return replace(
+            self,
+            tables=None if self.tables is None else self.tables.moved(source_id, places),
+            videos={} if video is None else {source_id: places.file(video)},
+            audio_uris={source_id: uri},
+            force=True,
+        )
+
     def sinks_for(self, info: VideoInfo, place: JobPlace) -> list[Sink]:
         """Return the sinks of a source that has started, not yet opened; the pipeline opens and closes them."""
         sinks = [] if self.tables is None else self.tables.sinks_for(info, again=place.again)
         video = self.videos.get(info.source_id)
-        is_still_among_others = info.frame_count == 1 and len(self.videos) > 1
+        is_still_among_others = info.frame_count == 1 and self.is_among_others
         if video is not None and not is_still_among_others:
             sinks.append(
                 AnnotatedVideoSink(

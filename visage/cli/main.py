@@ -23,7 +23,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from visage import __version__
-from visage.cli import evaluate, models, people, redact, token
+from visage.cli import cluster, evaluate, models, people, redact, token
 from visage.cli.bench import bench
 from visage.cli.clips import clips
 from visage.cli.demo import demo
@@ -66,6 +66,7 @@ app.add_typer(people.app, name="people")
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(redact.app, name="redact")
 app.add_typer(token.app, name="token")
+app.add_typer(cluster.app, name="cluster")
 
 
 def _show_version(wanted: bool) -> None:

@@ -74,6 +74,7 @@ class Outputs:
             tables=None if self._destination is None else self._destination.begin(),
             videos=options.videos_of(list(self._sources)),
             audio_uris={source_id: spec.uri for source_id, spec in self._sources.items() if options.annotate},
+            is_among_others=len(self._sources) > 1,
             blur=options.blur,
             boxes=options.boxes,
             show=options.show,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from visage.cli.corrections import correct, history, ignore, undo
 from visage.cli.enrolment import add, add_folders
 from visage.cli.gallery import HERE, GalleryKeyOption, GalleryOption, count, open_with
 from visage.cli.upkeep import apply, audit, delete_crops, export_people, import_people, key, prune, reindex
@@ -132,7 +133,7 @@ def split(
         elif not pictures:
             raise typer.BadParameter("which pictures are the new person's? `visage people show` lists their ids")
         else:
-            opened.roll.split(who, name, pictures)
+            opened.split(who, name, pictures)
 
 
 @app.command()
@@ -168,6 +169,10 @@ def forget(who: Who, gallery: GalleryOption = HERE, gallery_key: GalleryKeyOptio
     raise typer.Exit(0 if done.verified else 1)
 
 
+app.command()(correct)
+app.command()(ignore)
+app.command()(undo)
+app.command()(history)
 app.command()(apply)
 app.command()(prune)
 app.command()(delete_crops)

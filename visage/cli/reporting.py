@@ -27,18 +27,20 @@ def report(error: BaseException, *, about: str = "") -> None:
 
 def _describe(error: BaseException) -> str:
     from visage.clips.errors import ClipsRefused  # noqa: PLC0415
+    from visage.cluster.errors import ClusterError  # noqa: PLC0415
     from visage.config.sources import redact_text  # noqa: PLC0415
     from visage.evaluation.layouts import LayoutError  # noqa: PLC0415
     from visage.models import ModelError  # noqa: PLC0415
     from visage.people.errors import PeopleError  # noqa: PLC0415
     from visage.redaction.errors import RedactionError  # noqa: PLC0415
+    from visage.report.errors import ArchiveRefused  # noqa: PLC0415
     from visage.runtime.errors import RuntimeFailure  # noqa: PLC0415
     from visage.service.errors import ServiceError  # noqa: PLC0415
     from visage.service.supervision import leaves  # noqa: PLC0415
     from visage.web.errors import WebError  # noqa: PLC0415
 
     kinds = (StageError, ModelError, PeopleError, RuntimeFailure, ServiceError, WebError, LayoutError, RedactionError)
-    expected = (*kinds, ClipsRefused, OSError)
+    expected = (*kinds, ArchiveRefused, ClipsRefused, ClusterError, OSError)
     failed = leaves(error)
     error = failed[0] if len(failed) == 1 else error  # a group's own text does not tell
     message = str(error)

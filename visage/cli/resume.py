@@ -23,7 +23,7 @@ from visage.cli.refining import scan_settings
 from visage.config.result_settings import result_settings
 from visage.config.settings import Settings
 from visage.config.sources import SourceSpec
-from visage.scanning import Findings, read_findings
+from visage.scanning import Findings, Interest, read_findings
 
 __all__ = ["ANNOTATED", "AnnotatedVideos", "Resumption", "resume"]
 
@@ -105,6 +105,9 @@ def resume(
                 done += 1
                 continue
             if (findings := _scanned(place, metadata, settings)) is not None:
+                if not Interest(str(settings.refine)).promise(findings)[0]:  # nothing in it to refine
+                    done += 1
+                    continue
                 left.scanned[spec.source_id] = findings
                 left.specs.append(spec)
                 left.folders[spec.source_id] = place
@@ -160,13 +163,6 @@ def _is_whole(spec: SourceSpec, metadata: Mapping[str, Any]) -> bool:
         return False
 
 
-def _has_video(video: Path, metadata: Mapping[str, Any], drawn: Mapping[str, object]) -> bool:
-    """Whether a film has its annotated video; among others a still has none."""
-    settings = metadata.get("settings")
-    was_drawn = isinstance(settings, dict) and settings.get(ANNOTATED) == drawn
-    return was_drawn and (video.is_file() or metadata.get("framecount") == 1)
-
-
 def _is_refined(metadata: Mapping[str, Any], settings: Settings) -> bool:
     """Whether only a scan is wanted, and more than that is there."""
     return (
@@ -193,6 +189,13 @@ def _refined_for(metadata: Mapping[str, Any]) -> object:
 
 def _without_refine(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {**metadata, "settings": {**metadata["settings"], "refine": None}}
+
+
+def _has_video(video: Path, metadata: Mapping[str, Any], drawn: Mapping[str, object]) -> bool:
+    """Whether a film has its annotated video; among others a still has none."""
+    settings = metadata.get("settings")
+    was_drawn = isinstance(settings, dict) and settings.get(ANNOTATED) == drawn
+    return was_drawn and (video.is_file() or metadata.get("framecount") == 1)
 
 
 def _difference(metadata: Mapping[str, Any], settings: Settings) -> str | None:

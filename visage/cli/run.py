@@ -13,6 +13,7 @@ from visage.cli.settings_options import ANALYSIS, INPUT, with_settings
 __all__ = ["run"]
 
 OUTPUT = "Output"
+CLUSTER = "Cluster"
 
 
 @with_settings
@@ -97,6 +98,15 @@ def run(
             rich_help_panel=INPUT,
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|local",
+            help="Let the machines of a Ray cluster do it: HOST:PORT of its head, or local for one on this machine.",
+            show_default="this process",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(
@@ -143,7 +153,7 @@ def run(
     from visage.observe.tried import warn_of_untried  # noqa: PLC0415
 
     configure_logging(log_level, log_format)
-    workers = likely_workers(src, settings)
+    workers = 0 if cluster else likely_workers(src, settings)
     if not workers:
         keep_heap_small()
     with HeadStart(workers) as head_start:
@@ -167,6 +177,12 @@ def run(
             dst=dst, annotate=annotate, blur=blur, boxes=not no_boxes, show=show, force=force, excel=excel
         )
         session = Session(
-            chosen, outputs, quiet=quiet, exclude=tuple(exclude or ()), resume=resume, head_start=head_start
+            chosen,
+            outputs,
+            quiet=quiet,
+            exclude=tuple(exclude or ()),
+            resume=resume,
+            head_start=head_start,
+            cluster=cluster,
         )
         raise typer.Exit(session.run(src))

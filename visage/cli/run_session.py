@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -46,6 +46,9 @@ from visage.runtime.state import SourceState
 from visage.scanning import Findings
 from visage.stop_requests import StopRequests
 
+if TYPE_CHECKING:
+    from visage.cli.cluster_session import ClusterSession
+
 __all__ = ["Session", "make_settings", "supervise"]
 
 UPDATE_SECONDS = 0.2
@@ -62,6 +65,8 @@ class Session:
         extra: outputs besides those of the options.
         head_start: worker processes started early, owned by the session.
         scanned: what an earlier run's scan has found in films that are to be refined, by id.
+        cluster: the address of the cluster that does it; None for this machine.
+        place: that cluster, while it is at work.
     """
 
     settings: Settings
@@ -72,11 +77,17 @@ class Session:
     extra: tuple[JobOutputs, ...] = ()
     head_start: HeadStart = field(default_factory=HeadStart)
     scanned: Mapping[str, Findings] = field(default_factory=dict)
+    cluster: str | None = None
+    place: ClusterSession | None = None
 
     def run(self, arguments: Sequence[str]) -> int:
         """Analyse what the arguments name; returns the exit code."""
         problems: list[BaseException] = []
         try:
+            if self.cluster is not None:
+                from visage.cluster.stores import expand_stores  # noqa: PLC0415 - few need it
+
+                arguments = expand_stores(arguments)
             specs = expand_sources(
                 arguments, exclude=self.exclude, on_error=problems.append, on_left_out=None if self.quiet else _note
             )
@@ -88,9 +99,27 @@ class Session:
             report(problem)
         if not specs:
             return 1
+        if self.cluster is not None:
+            return self._spread(specs, problems, self.cluster)
         if self.resume:
             return self._resume(specs, problems)
         return self._finish(specs, problems)
+
+    def _spread(self, specs: Sequence[SourceSpec], problems: list[BaseException], address: str) -> int:
+        """On a cluster; where an earlier process began this run, its ledger says what is left."""
+        from visage.cli.cluster_session import ClusterSession  # noqa: PLC0415 - few need it
+
+        if self.outputs.show:
+            raise typer.BadParameter("--show plays in the process that decodes: leave out --cluster")
+        if self.settings.refine is not None:
+            raise typer.BadParameter("--refine works on this machine alone: leave out --cluster")
+        with ClusterSession(address, self.settings, self.outputs) as place:
+            rest = replace(self, place=place)
+            if place.goes_on:
+                if not self.quiet:
+                    _note(place.describe())
+                return replace(rest, outputs=place.continued(specs))._finish(specs, problems)
+            return rest._resume(specs, problems) if self.resume else rest._finish(specs, problems)
 
     def _resume(self, specs: Sequence[SourceSpec], problems: list[BaseException]) -> int:
         dst = self.outputs.dst
@@ -148,8 +177,8 @@ class Session:
         if not (self.settings.gallery / "gallery.sqlite").exists():
             print(f"visage: {self.settings.gallery}: a new gallery, with no one in it yet", file=sys.stderr)
         with GallerySession(self.settings) as people:
-            self._check_named(people.gallery, "--blur", self.outputs.blur)
-            self._check_named(people.gallery, "--refine", self.settings.refine)
+            self._check_named(people.gallery, "--blur", self.outputs.blur, ALL, UNKNOWN_ONLY)
+            self._check_named(people.gallery, "--refine", self.settings.refine, ANYBODY, UNKNOWN_ONLY)
             done = self._run(specs, people)
         if people.lost:
             problems.append(OSError(people.lost))
@@ -162,9 +191,12 @@ class Session:
             return run
         return replace(run, settings={**run.settings, ANNOTATED: self.outputs.drawn})
 
-    def _check_named(self, gallery: Gallery, flag: str, whom: str | None) -> None:
-        """Nobody is left recognisable, or missed, because of a slip of the pen. Raises typer.BadParameter."""
-        if whom is not None and whom not in (ALL, ANYBODY, UNKNOWN_ONLY):
+    def _check_named(self, gallery: Gallery, flag: str, whom: str | None, *words: str) -> None:
+        """Nobody is left recognisable, or missed, because of a slip of the pen. Raises typer.BadParameter.
+
+        `words`: what `whom` may be besides a name.
+        """
+        if whom is not None and whom not in words:
             try:
                 name = gallery.person(whom).name
             except NoSuchPerson as nobody:
@@ -173,8 +205,7 @@ class Session:
                 raise typer.BadParameter(f"{flag} {whom}: give the name, {name!r}")
 
     def _outputs(self, specs: Sequence[SourceSpec]) -> Outputs:
-        knows_people = self.settings.gallery is not None
-        return Outputs(self.outputs, self._description(specs), specs, knows_people=knows_people)
+        return Outputs(self.outputs, self._description(specs), specs, knows_people=self.settings.gallery is not None)
 
     def _run(
         self, specs: Sequence[SourceSpec], people: GallerySession | None
@@ -218,21 +249,7 @@ class Session:
         with contextlib.ExitStack() as unfinished:
             unfinished.callback(outputs.discard)
             with contextlib.closing(DownloadProgress()) as downloads:
-                run = build_run(
-                    self.settings,
-                    specs,
-                    outputs=[outputs.begin(), *([] if people is None else people.outputs), *self.extra],
-                    open_sinks=lambda info: [
-                        *outputs.open_shared(info),
-                        *([] if collect is None else collect.sinks_for(info)),
-                    ],
-                    wants_frames=collect is not None,
-                    people=None if people is None else people.gallery,
-                    recorder=None if people is None else people.recorder,
-                    progress=None if self.quiet else downloads,
-                    on_build=None if self.quiet else EngineBuilds(),
-                    head_start=self.head_start,
-                )
+                run = self._build(specs, outputs, people, None if self.quiet else downloads, collect)
             with run, contextlib.closing(choose_progress(quiet=self.quiet, whole_sources=is_whole)) as progress:
                 run.start()
                 received = anyio.run(supervise, run, progress, self.settings.drain_seconds)
@@ -245,6 +262,42 @@ class Session:
         if not is_whole:
             _tell_of_empty_spans(run.outcomes)
         return received, run.outcomes
+
+    def _build(
+        self,
+        specs: Sequence[SourceSpec],
+        outputs: Outputs,
+        people: GallerySession | None,
+        downloads: DownloadProgress | None,
+        collect: Collect | None,
+    ) -> Run:
+        every = [outputs.begin(), *([] if people is None else people.outputs), *self.extra]
+        gallery = None if people is None else people.gallery
+        recorder = None if people is None else people.recorder
+        if self.place is not None:
+            return self.place.build(
+                specs,
+                outputs=every,
+                open_sinks=outputs.open_shared,
+                people=gallery,
+                recorder=recorder,
+                progress=downloads,
+            )
+        return build_run(
+            self.settings,
+            specs,
+            outputs=every,
+            open_sinks=lambda info: [
+                *outputs.open_shared(info),
+                *([] if collect is None else collect.sinks_for(info)),
+            ],
+            wants_frames=collect is not None,
+            people=gallery,
+            recorder=recorder,
+            progress=downloads,
+            on_build=None if self.quiet else EngineBuilds(),
+            head_start=self.head_start,
+        )
 
 
 async def supervise(

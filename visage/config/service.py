@@ -228,6 +228,15 @@ class ServiceConfig(Section):
             return {**analysis, "embed": "best"}
         return analysis
 
+    @field_validator("analysis")
+    @classmethod
+    def _check_refine(cls, analysis: Settings) -> Settings:
+        if analysis.refine is not None:
+            raise ValueError(
+                f"refine {analysis.refine} is for visage run; the daemon scans files, or analyses them whole"
+            )
+        return analysis
+
     @field_validator("cameras", "folders")
     @classmethod
     def _check_names(cls, named: dict[str, Section]) -> dict[str, Section]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ def expand_sources(
     specs = []
     for uri in uris:
         source_id = _unused(_name(uri), taken)
-        taken.add(source_id)
+        taken.add(_folded(source_id))
         specs.append(SourceSpec(uri=uri, source_id=source_id, is_live=_scheme(uri) in LIVE_SCHEMES))
     return specs
 
@@ -230,7 +231,12 @@ def _name(uri: str) -> str:
 
 def _unused(name: str, taken: set[str]) -> str:
     candidate, number = name, 1
-    while candidate in taken:
+    while _folded(candidate) in taken:
         number += 1
         candidate = f"{name}-{number}"
     return candidate
+
+
+def _folded(name: str) -> str:
+    """One for all names that are one folder on disks of cameras, of Windows and of Macs."""
+    return unicodedata.normalize("NFC", name).casefold()

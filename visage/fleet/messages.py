@@ -55,10 +55,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Start this source now. `again`: a worker that was lost had started it."""
+    """Start this source now.
+
+    Attributes:
+        again: a worker that was lost had started it.
+        outputs: what it is written to, instead of the task's.
+    """
 
     spec: SourceSpec
     again: bool = False
+    outputs: Sequence[JobOutputs] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class RemoteSource:
         self._ended_at: float | None = None
         self._has_started = False
         self._last_index = -1
+        self._pending: SourceStatistics | None = None
         self._final: SourceStatistics | None = None  # made once: a run may have thousands that ended
 
     def __repr__(self) -> str:
@@ -78,6 +79,12 @@ class RemoteSource:
         return self._final or self._statistics()
 
     def _statistics(self) -> SourceStatistics:
+        if self._began_at is None and self.outcome is None:  # made once: thousands may wait
+            self._pending = self._pending or self._counted()
+            return self._pending
+        return self._counted()
+
+    def _counted(self) -> SourceStatistics:
         told, began, outcome = self._told, self._began_at, self.outcome
         decoded = told.frames_decoded if told else 0
         return SourceStatistics(

@@ -45,7 +45,7 @@ from visage.fleet.wire import ItemBatch, WireItem
 from visage.models.engines import OnBuild
 from visage.runtime.errors import QueueAborted, QueueClosed
 from visage.runtime.inboxes import OverflowPolicy
-from visage.runtime.job import JobPlace, Pictures
+from visage.runtime.job import JobOutputs, JobPlace, Pictures
 from visage.runtime.pipeline import Pipeline
 from visage.runtime.queue import BoundedQueue
 from visage.runtime.source import Outcome
@@ -78,6 +78,7 @@ class Worker:
         self._outbox: BoundedQueue[WireItem] = BoundedQueue(AHEAD)
         self._people: SharedRoster | None = None
         self._again: set[str] = set()
+        self._outputs: dict[str, Sequence[JobOutputs]] = {}  # of sources that have their own
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._is_ready = threading.Event()
         self._has_stopped = threading.Event()
@@ -123,7 +124,8 @@ class Worker:
     def _open_sinks(self, task: Task, info: VideoInfo, pictures: Pictures) -> list[Sink]:
         recorder = RemoteRecorder(lambda report: self._outbox.put([report]))
         place = JobPlace(pictures, recorder, again=info.source_id in self._again)
-        sinks = [sink for outputs in task.outputs for sink in outputs.sinks_for(info, place)]
+        own = self._outputs.pop(info.source_id, task.outputs)
+        sinks = [sink for outputs in own for sink in outputs.sinks_for(info, place)]
         return [*sinks, _WayBack(self._outbox, sends_frames=task.sends_frames)]
 
     def _listen(self) -> None:
@@ -151,6 +153,8 @@ class Worker:
                 spec = command.spec
                 if command.again:
                     self._again.add(spec.source_id)
+                if command.outputs is not None:
+                    self._outputs[spec.source_id] = command.outputs
                 policy = OverflowPolicy.DROP_OLDEST if spec.is_live else OverflowPolicy.WAIT
                 with contextlib.suppress(QueueClosed):  # it is stopping, and says so itself
                     pipeline.add(spec.source_id, assembly.frame_source(spec), policy)

@@ -28,7 +28,7 @@ def embedder_spec(name: str, model_dir: Path | None = None) -> EmbedderSpec:
 
 def _find(name: str, model_dir: Path | None) -> ModelSpec | None:
     if model_dir is not None and name.endswith(".onnx"):
-        # DetectionScheduler into a file takes ONNX Runtime, which a look into the catalogue does not.
+        # Inspecting a file takes ONNX Runtime, which reading the catalogue does not.
         from visage.models.own import own_model  # noqa: PLC0415
 
         return own_model(Path(name), model_dir)

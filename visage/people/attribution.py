@@ -6,11 +6,15 @@ whole track is compared with all people.
 
 from __future__ import annotations
 
+import numpy as np
+
 from stages.identify.roster import Roster
 from stages.identify.rule import NamingRule
 from stages.tracks.summary import TrackSummary
 from visage.people.binding import GalleryBinding
 from visage.people.clustering import Span, TrackPoint, seen_with
+from visage.people.correction_rule import Anchor, Fact, SeenTrack, ruling
+from visage.people.corrections import ANCHORED, Corrections
 from visage.people.database import Database, Row
 from visage.people.errors import NameRefused
 from visage.people.names import clean_name
@@ -38,6 +42,7 @@ class Attribution:
         roll: PersonStore,
         unknowns: Unknowns,
         sightings: Sightings,
+        corrections: Corrections,
     ) -> None:
         self._database = database
         self._codec = codec
@@ -46,6 +51,7 @@ class Attribution:
         self._roll = roll
         self._unknowns = unknowns
         self._sightings = sightings
+        self._corrections = corrections
 
     def record(
         self,
@@ -63,12 +69,23 @@ class Attribution:
         try:
             with self._database.transaction():
                 span = _span(track, uri, is_live, session)
-                person, similarity = self._alone(span, *self._person(track, roster))
+                facts = self._facts(track, uri, is_live)
+                said = ruling(facts)
+                person, similarity = self._person(track, roster)
+                is_ignored = said.is_ignored
+                if said.person is not None or not said.allows(person):
+                    person, similarity = said.person, None
+                if said.person is not None:
+                    self._take_name(span, said.person)
+                else:
+                    person, similarity = self._alone(span, person, similarity)
+                    is_ignored = is_ignored or (person is None and not facts and self._looks_ignored(track))
                 unknown = None
-                if person is None and track.embedding is not None:
+                if person is None and not is_ignored and track.embedding is not None:
                     weight = weight_of(track.best_quality, track.end_seconds - track.start_seconds)
-                    unknown = self._unknowns.assign(TrackPoint(span, track.embedding, weight))
-                self._sightings.add(
+                    point = TrackPoint(span, track.embedding, weight, said.apart)
+                    unknown = self._unknowns.assign(point, excluded=self._corrections.apart_from(said.apart))
+                number = self._sightings.add(
                     track,
                     uri=uri,
                     is_live=is_live,
@@ -79,7 +96,11 @@ class Attribution:
                     similarity=similarity,
                     crop=crop,
                     recorded=recorded,
+                    is_ignored=is_ignored,
                 )
+                for fact in facts:
+                    (row,) = self._database.rows(f"{ANCHORED} WHERE id = ?", [number])
+                    self._corrections.link(fact.number, row)
         except BaseException:
             self._unknowns.reload()  # its clusters may hold what was rolled back
             raise
@@ -112,10 +133,38 @@ class Attribution:
         own = self._database.rows(f"{TRACKS} WHERE unknown_id = ? ORDER BY id", [number])
         theirs = self._database.rows(f"{TRACKS} WHERE person_id = ?", [key])
         together = seen_with([span_of(row) for row in own], [span_of(row) for row in theirs])
-        left = [row for row, is_together in zip(own, together, strict=True) if not is_together]
-        if own and not left:
+        alone = [row for row, is_together in zip(own, together, strict=True) if not is_together]
+        if own and not alone:
             raise NameRefused(f"Unknown {number} is always seen together with {name}: they are two people")
+        left = [row for row in alone if ruling(self._corrections.of_sighting(row["id"])).allows(key)]
+        if own and not left:
+            raise NameRefused(f"Unknown {number} was said not to be {name}; `visage people history` lists who said it")
         return left
+
+    def _facts(self, track: TrackSummary, uri: str, is_live: bool) -> list[Fact]:
+        """The corrections about a track."""
+        if not self._corrections.are_there():
+            return []
+        begin = track.started_at - track.start_seconds if is_live else 0.0
+        content = None if is_live else self._corrections.content_of(uri)
+        box = tuple(float(side) for side in track.best_box_xyxy)
+        embedding = None if track.embedding is None else self._codec.normalised(track.embedding)
+        anchor = Anchor(uri, content, begin + track.best_seconds, box, embedding)
+        seen = SeenTrack(anchor, begin + track.start_seconds, begin + track.end_seconds)
+        return self._corrections.about(seen)
+
+    def _looks_ignored(self, track: TrackSummary) -> bool:
+        """Whether a face without a name is like one that was said to be nobody to care for."""
+        if track.embedding is None:
+            return False
+        ignored = self._corrections.ignored_faces()
+        return bool(len(ignored)) and float(np.max(ignored @ track.embedding)) >= self._rule.threshold
+
+    def _take_name(self, span: Span, person: int) -> None:
+        """Who was visible together with a person is not that person, unless somebody said so too."""
+        for row in seen_together(self._database, span):
+            if row["person_id"] == person and row["similarity"] is not None:
+                self._unname(row)
 
     def _person(self, track: TrackSummary, roster: Roster) -> tuple[int | None, float | None]:
         """Whom the pipeline took it for, if still there; where it did not ask, whom the whole track is like."""
@@ -143,13 +192,17 @@ class Attribution:
         if any(row["similarity"] is None or row["similarity"] >= similarity for row in others):
             return None, None
         for row in others:
-            self._database.write(
-                "UPDATE sightings SET person_id = NULL, similarity = NULL, is_indexed = 0 WHERE id = ?", [row["id"]]
-            )
-            if row["embedding"] is not None:
-                unknown = self._unknowns.assign(point_of(row, self._codec.decode(row["embedding"])))
-                self._database.write("UPDATE sightings SET unknown_id = ? WHERE id = ?", [unknown, row["id"]])
+            self._unname(row)
         return person, similarity
+
+    def _unname(self, row: Row) -> None:
+        """Take the name from a sighting, a row of `TRACKS`, which becomes an unknown's."""
+        self._database.write(
+            "UPDATE sightings SET person_id = NULL, similarity = NULL, is_indexed = 0 WHERE id = ?", [row["id"]]
+        )
+        if row["embedding"] is not None:
+            unknown = self._unknowns.assign(point_of(row, self._codec.decode(row["embedding"])))
+            self._database.write("UPDATE sightings SET unknown_id = ? WHERE id = ?", [unknown, row["id"]])
 
     def _existing(self, person_id: str | None) -> int | None:
         """The number in a person's id; None for one who is gone."""

@@ -34,7 +34,7 @@ class Cipher(Protocol):
         """What to store of these bytes."""
 
     def decrypt(self, stored: bytes) -> bytes:
-        """The bytes that `seal` was given. Raises GalleryLocked for bytes of another key."""
+        """Return the bytes that `encrypt` was given. Raises GalleryLocked for bytes of another key."""
 
 
 class NoCipher:

@@ -49,11 +49,13 @@ class TrackPoint:
     Attributes:
         embedding: float32 (D,), L2 norm 1.
         weight: how much it says of its person's looks; above 0.
+        apart: two tracks with a number and its negative were said to be different people.
     """
 
     span: Span
     embedding: FloatArray
     weight: float
+    apart: frozenset[int] = frozenset()
 
 
 def visible_together(one: Span, other: Span) -> bool:
@@ -85,13 +87,17 @@ def seen_with(spans: Sequence[Span], others: Sequence[Span]) -> list[bool]:
 
 
 def conflicts(points: Sequence[TrackPoint]) -> NDArray[np.bool_]:
-    """Which are visible together: bool (N, N), symmetric, False on the diagonal."""
+    """Which are visible together, or said to be different: bool (N, N), symmetric, False on the diagonal."""
     spans = [point.span for point in points]
     numbers = {scene: number for number, scene in enumerate(dict.fromkeys(span.scene for span in spans))}
     scenes = np.array([-1 if span.scene is None else numbers[span.scene] for span in spans])
     first = np.array([span.first_seconds for span in spans])
     last = np.array([span.last_seconds for span in spans])
     together = (scenes[:, None] == scenes) & (scenes >= 0) & (first[:, None] <= last) & (first <= last[:, None])
+    for pair in {abs(pair) for point in points for pair in point.apart}:
+        one, other = (np.flatnonzero([sign * pair in point.apart for point in points]) for sign in (1, -1))
+        together[np.ix_(one, other)] = True
+        together[np.ix_(other, one)] = True
     np.fill_diagonal(together, False)
     return np.asarray(together, np.bool_)
 

@@ -86,8 +86,31 @@ CREATE INDEX sightings_together ON sightings (uri, started_at);
 """
 """Unknowns that were split by hand stay apart; tracks of one session that overlap are different people."""
 
-COLUMNS = {"analysed_at": "REAL", "time_origin": "TEXT"}
-"""Of sightings whose `started_at` is the recording's: when they were analysed. Older versions do without."""
+COLUMNS = {
+    "analysed_at": "REAL",
+    "time_origin": "TEXT",
+    "box": "TEXT",
+    "is_ignored": "INTEGER NOT NULL DEFAULT 0",
+}
+"""Of sightings whose `started_at` is the recording's: when they were analysed; where the best shot's face was, and
+whether it is nobody to care for. Older versions do without."""
+
+CORRECTIONS = """
+CREATE TABLE IF NOT EXISTS corrections (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, at REAL NOT NULL, actor TEXT NOT NULL,
+    person_id INTEGER REFERENCES people ON DELETE CASCADE, pair INTEGER, part_of INTEGER,
+    source TEXT NOT NULL, uri TEXT NOT NULL, content TEXT, seconds REAL NOT NULL, box TEXT, embedding BLOB,
+    undone_at REAL, undone_by TEXT);
+CREATE TABLE IF NOT EXISTS corrected (
+    correction_id INTEGER NOT NULL REFERENCES corrections ON DELETE CASCADE,
+    sighting_id INTEGER NOT NULL REFERENCES sightings ON DELETE CASCADE,
+    was_person INTEGER, was_unknown INTEGER, was_similarity REAL, was_ignored INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (correction_id, sighting_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS corrected_sighting ON corrected (sighting_id);
+CREATE INDEX IF NOT EXISTS corrections_of ON corrections (person_id);
+CREATE INDEX IF NOT EXISTS corrections_holding ON corrections (uri, seconds) WHERE undone_at IS NULL
+"""
+"""What people said about sightings; which rows show them at present, and what these were before."""
 
 INDEXES = """
 DROP INDEX IF EXISTS sightings_of_unknown;
@@ -214,6 +237,10 @@ class Database:
             [time.time(), _actor(), action, subject, detail],
         )
 
+    def user(self) -> str:
+        """Return the present user's name, "unknown" where it has none."""
+        return _actor()
+
     def truncate_log(self) -> None:
         """Empty the write-ahead log, which may still hold deleted data. Raises sqlite3.Error."""
         with self._lock:
@@ -236,7 +263,7 @@ class Database:
         for name, kind in COLUMNS.items():
             if name not in present:
                 self._connection.execute(f"ALTER TABLE sightings ADD COLUMN {name} {kind}")
-        for statement in INDEXES.split(";"):
+        for statement in f"{INDEXES};{CORRECTIONS}".split(";"):
             self._connection.execute(statement)
 
 

@@ -6,6 +6,7 @@ PeopleError
 ├── NameRefused      also ValueError: the name is not allowed
 ├── PictureRefused   also ValueError: no face, several, a poor one
 │   └── PictureKnown     the person has this picture already
+├── CorrectionRefused  also ValueError: it can't be made, or undone
 ├── OtherModel       also ValueError: the gallery belongs to another embedding model
 ├── GalleryLocked    also PermissionError: encrypted, and the key is missing or wrong
 └── GalleryBroken    also OSError: the folder can't be read or written
@@ -14,6 +15,7 @@ PeopleError
 from __future__ import annotations
 
 __all__ = [
+    "CorrectionRefused",
     "GalleryBroken",
     "GalleryLocked",
     "NameRefused",
@@ -51,6 +53,10 @@ class PictureRefused(PeopleError, ValueError):
 
 class PictureKnown(PictureRefused):
     """Raised when the person has this picture already."""
+
+
+class CorrectionRefused(PeopleError, ValueError):
+    """Raised for a correction that makes no sense, and for one to undo that does not hold."""
 
 
 class OtherModel(PeopleError, ValueError):

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from visage.people.correction_exchange import export_corrections, import_corrections
 from visage.people.errors import GalleryBroken, OtherModel, PeopleError, PictureRefused
 from visage.people.gallery import Gallery
 from visage.people.reader import PortraitFace
@@ -87,6 +88,7 @@ def import_gallery(gallery: Gallery, source: Path) -> tuple[int, int]:
                     added += 1
                 except PictureRefused:
                     known += 1
+        import_corrections(gallery, document.get("corrections", []))
         gallery.database.audit("import", "everybody", f"{added} pictures")
     return added, known
 
@@ -113,6 +115,7 @@ def _write(gallery: Gallery, archive: zipfile.ZipFile) -> int:
         "model_sha256": next(iter(gallery.model_sha256), None),
         "dimension": gallery.dimension,
         "people": people,
+        "corrections": export_corrections(gallery),
     }
     archive.writestr(MEMBER, json.dumps(document, indent=1))
     return count

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stages.closing import Closing
@@ -19,6 +19,9 @@ from stages.tracks.summary import TrackSummary
 from visage.home import expand_home
 from visage.people.attribution import Attribution
 from visage.people.binding import GalleryBinding
+from visage.people.correcting import Correcting
+from visage.people.correction_rule import CorrectionKind
+from visage.people.corrections import Corrections
 from visage.people.database import Database
 from visage.people.errors import GalleryBroken, NoSuchPerson
 from visage.people.foundation import open_bound
@@ -28,10 +31,12 @@ from visage.people.reader import PortraitFace
 from visage.people.recording_time import RecordingTime
 from visage.people.records import (
     AuditEntry,
+    CorrectionRecord,
     Enrolled,
     Forgotten,
     PeoplePage,
     PictureRecord,
+    Preview,
     Sighting,
     SightingMatch,
     StoredPerson,
@@ -64,15 +69,18 @@ class Gallery(Closing):
         self.margin = own.margin
         self._codec = VectorCodec(own.dimension, own.cipher)
         self.roll = PersonStore(self.database, self._codec, own.cipher)
-        self.unknown_store = Unknowns(self.database, self._codec, threshold=own.unknown_threshold)
+        self.corrections = Corrections(self.database, self._codec)
+        self.unknown_store = Unknowns(
+            self.database, self._codec, threshold=own.unknown_threshold, pairs=self.corrections.pairs
+        )
         self.sighting_store = Sightings(
             self.database, self._codec, own.cipher, open_index=home.open, volatile=home.is_volatile
         )
-        self._roster = RosterCache(self.database, self.roll, own.dimension)
-        self._attribution = Attribution(
-            self.database, self._codec, own, self.roll, self.unknown_store, self.sighting_store
-        )
-        self._removal = Removal(self.database, self._codec, self.roll, self.unknown_store, self.sighting_store)
+        self._roster = RosterCache(self.database, self.roll, self.corrections, own.dimension)
+        shared = (self.roll, self.unknown_store, self.sighting_store, self.corrections)
+        self._attribution = Attribution(self.database, self._codec, own, *shared)
+        self._removal = Removal(self.database, self._codec, *shared)
+        self._correcting = Correcting(self.database, self._codec, self.roll, self.unknown_store, self.corrections)
 
     def __repr__(self) -> str:
         return f"<Gallery {self.folder}, {self.model}>"
@@ -165,7 +173,18 @@ class Gallery(Closing):
                 raise
             self.name_unknown(merged, person.name)
         else:
-            self.roll.merge(kept, merged)
+            with self.database.transaction():
+                self.roll.merge(kept, merged)
+                self._correcting.enforce()
+
+    def split(self, who: str, name: str, pictures: list[str]) -> None:
+        """Give these pictures to a new person of that name; see `PersonStore.split`.
+
+        Raises NoSuchPerson, NameTaken, PictureRefused.
+        """
+        with self.database.transaction():
+            self.roll.split(who, name, pictures)
+            self._correcting.enforce()
 
     def forget(self, who: str) -> Forgotten:
         """Remove everything of a person or unknown: pictures, crops, embeddings, sightings, name; then look for them.
@@ -198,6 +217,42 @@ class Gallery(Closing):
         May take seconds; other threads wait.
         """
         self.unknown_store.cluster_again()
+
+    # -- corrections -------------------------------------------------------------------------------------------------
+
+    def correct(
+        self, sightings: Sequence[str], kind: CorrectionKind, *, name: str | None = None, actor: str | None = None
+    ) -> list[CorrectionRecord]:
+        """Store what somebody says about sightings, by their ids: it holds from now on, and is an example.
+
+        Args:
+            name: of the person whom they show or do not show, by name or id; "is" makes a person of a new name.
+            actor: who says so; None for this process's user.
+
+        Returns one correction for each sighting. Raises NoSuchPerson, NameRefused, CorrectionRefused.
+        """
+        return self._correcting.correct(sightings, kind, name=name, actor=actor)
+
+    def undo_correction(self, correction: str | None = None, *, actor: str | None = None) -> CorrectionRecord:
+        """Take a correction back, by its id, or the last one that holds. Raises CorrectionRefused."""
+        return self._correcting.undo(correction, actor=actor)
+
+    def correction_history(self, limit: int = 100) -> list[CorrectionRecord]:
+        """Return the newest corrections first, those that were undone among them."""
+        return self.corrections.history(limit)
+
+    def enforce_corrections(self) -> None:
+        """Have corrections that came from elsewhere take effect."""
+        self._correcting.enforce()
+        self.database.people_changed()
+
+    def preview(self, change: Callable[[], object]) -> Preview:
+        """Return which past sightings would have another name after a change of this gallery, which is then discarded.
+
+        Args:
+            change: calls methods of this gallery; whatever it raises is raised, and nothing has changed.
+        """
+        return self._correcting.preview(change)
 
     # -- sightings ---------------------------------------------------------------------------------------------------
 

@@ -26,8 +26,11 @@ def folded(text: str) -> str:
     """Return the text without case, accents and surrounding spaces, as names are searched: "jose" finds "José"."""
     if text.isascii():  # nearly all are, and a list asks for thousands
         return " ".join(text.split()).lower()
-    letters = unicodedata.normalize("NFKD", " ".join(text.split()).casefold())
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+    letters = text
+    for _ in range(2):  # letters of signs such as "℡" have a case only once they are taken apart
+        letters = unicodedata.normalize("NFKD", letters.casefold())
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return " ".join(plain.split())  # last: some accents by themselves leave a space
 
 
 def clean_name(text: str) -> str:

@@ -191,6 +191,8 @@ class PersonStore:
             self._database.write(
                 "UPDATE sightings SET person_id = ?, is_indexed = 0 WHERE person_id = ?", [target, source]
             )
+            self._database.write("UPDATE corrections SET person_id = ? WHERE person_id = ?", [target, source])
+            self._database.write("UPDATE corrected SET was_person = ? WHERE was_person = ?", [target, source])
             self._database.write("DELETE FROM people WHERE id = ?", [source])
             self._database.audit("merge", f"p{target}", f"p{source}")
             self._database.people_changed()
@@ -207,6 +209,7 @@ class PersonStore:
             for number in numbers:
                 self._database.write("UPDATE pictures SET person_id = ? WHERE id = ?", [new, number])
             self._move_sightings(key, new)
+            self._copy_denials(key, new)
             self._database.audit("split", f"p{key}", f"p{new}")
             self._database.people_changed()
 
@@ -255,6 +258,24 @@ class PersonStore:
             "UPDATE sightings SET person_id = ?, is_indexed = 0 WHERE id = ?",
             [(new, row["id"]) for row, is_moved in zip(rows, is_other.tolist(), strict=True) if is_moved],
         )
+
+    def _copy_denials(self, key: int, new: int) -> None:
+        """Whoever was said not to be a person is neither of the two whom that person turns out to be."""
+        columns = "kind, at, actor, source, uri, content, seconds, box, embedding"
+        was = "was_person, was_unknown, was_similarity, was_ignored"
+        rows = self._database.rows(
+            "SELECT id FROM corrections WHERE kind = 'is-not' AND person_id = ? AND undone_at IS NULL", [key]
+        )
+        for row in rows:
+            copy = self._database.write(
+                f"INSERT INTO corrections ({columns}, person_id, part_of)"
+                f" SELECT {columns}, ?, coalesce(part_of, id) FROM corrections WHERE id = ?",
+                [new, row["id"]],
+            )
+            self._database.write(
+                f"INSERT INTO corrected SELECT ?, sighting_id, {was} FROM corrected WHERE correction_id = ?",
+                [copy, row["id"]],
+            )
 
     def _insert(
         self, key: int, embedding: FloatArray, origin: str, digest: str, quality: float, crop: bytes | None

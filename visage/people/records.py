@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "AuditEntry",
+    "CorrectionRecord",
     "Enrolled",
     "Forgotten",
+    "NameChange",
     "PeoplePage",
     "PictureRecord",
+    "Preview",
     "Sighting",
     "SightingMatch",
     "StoredPerson",
@@ -94,9 +97,10 @@ class Sighting:
         started_at: wall-clock time of its first frame; for a file that of its recording, as far as that is known.
         time_origin: where that is known from: "capture", "metadata", "file name", "last change", or only "analysis".
         start_seconds, end_seconds, best_seconds: the source's own time.
-        name: the person's or unknown's; "unknown" where it was not even clustered.
-        similarity: to the person, when it was decided; None for unknowns.
+        name: the person's or unknown's; "unknown" where it was not even clustered, "ignored" where nobody cares.
+        similarity: to the person, when it was decided; None for unknowns, and where somebody said who it is.
         is_live: seen by a camera, whose own time begins anew with every connection.
+        is_ignored: it was said to be nobody to care for; its name is "ignored".
     """
 
     sighting_id: str
@@ -116,6 +120,7 @@ class Sighting:
     similarity: float | None = None
     is_live: bool = False
     time_origin: str = "analysis"
+    is_ignored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +173,43 @@ class AuditEntry:
     action: str
     subject: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionRecord:
+    """What somebody said about a sighting.
+
+    Attributes:
+        kind: "is", "is-not", "ignore" or "different".
+        name: of the person whom it names; empty for the other kinds.
+        sightings: ids of those that show this face at present; empty until its film is analysed again.
+        seconds: of the file, or since the epoch for a camera.
+        undone_at: None while it holds.
+    """
+
+    correction_id: str
+    kind: str
+    at: float
+    actor: str
+    source: str
+    seconds: float
+    name: str = ""
+    sightings: tuple[str, ...] = ()
+    undone_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NameChange:
+    """A past sighting whose name a change would alter; names as lists of sightings show them."""
+
+    sighting_id: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change would do to past sightings, of which there are `total`."""
+
+    changes: list[NameChange]
+    total: int

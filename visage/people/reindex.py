@@ -1,7 +1,8 @@
 """Over to another embedding model: every embedding is computed again from the crop kept beside it.
 
 The new gallery grows beside the old one and takes its place at the end, so that a failure leaves the old one as it was.
-Names and crops go over; sightings do not: their tracks were aggregated from many faces of which one crop is left.
+Names, crops and corrections go over; sightings do not: their tracks were aggregated from many faces of which one crop
+is left.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from visage.config import Settings
 from visage.home import expand_home
+from visage.people.correction_exchange import export_corrections, import_corrections
 from visage.people.errors import PictureRefused
 from visage.people.gallery import open_gallery
 from visage.people.reader import FaceReader, choose_face
@@ -53,6 +55,7 @@ def reindex_gallery(
                         done += 1
                     except PictureRefused:
                         lost += 1
+            import_corrections(new, export_corrections(old, embeddings=False))
             new.database.audit("reindex", embedder, f"{done} pictures, {lost} without crop")
         folder.rename(kept)
         shutil.move(fresh, folder)

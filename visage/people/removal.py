@@ -10,6 +10,7 @@ import time
 
 from stages.addresses import is_address
 from stages.frames import FloatArray
+from visage.people.corrections import Corrections
 from visage.people.database import Database, Value
 from visage.people.errors import NoSuchPerson
 from visage.people.index.errors import IndexFull, IndexInUse, IndexUnavailable
@@ -32,8 +33,15 @@ class Removal:
     """Removes people from one gallery: rows, crops and vectors."""
 
     def __init__(
-        self, database: Database, codec: VectorCodec, roll: PersonStore, unknowns: Unknowns, sightings: Sightings
+        self,
+        database: Database,
+        codec: VectorCodec,
+        roll: PersonStore,
+        unknowns: Unknowns,
+        sightings: Sightings,
+        corrections: Corrections,
     ) -> None:
+        self._corrections = corrections
         self._database = database
         self._codec = codec
         self._roll = roll
@@ -53,6 +61,7 @@ class Removal:
         probes = self._codec.decode_all([row["embedding"] for row in rows[:PROBES]])
         pictures = crops = 0
         with self._database.transaction():
+            self._corrections.forget_faces(where, [number])
             sightings, vectors, sighting_crops = self._sightings.remove(where, [number])
             if column == "person_id":
                 row = self._database.row("SELECT count(*), count(crop) FROM pictures WHERE person_id = ?", [number])
@@ -86,6 +95,7 @@ class Removal:
             seen = self._unknowns.seen_in(f"{ANALYSED_AT} < ?", [before])
             sightings, vectors, _ = self._sightings.remove(f"{ANALYSED_AT} < ?", [before])
             self._unknowns.refresh(seen)
+            self._corrections.forget_unlinked(before=before)
             if sightings:
                 self._database.audit("prune", "sightings", str(sightings))
         if sightings:

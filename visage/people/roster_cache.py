@@ -1,4 +1,8 @@
-"""The people of a gallery as the pipeline compares with them, loaded again when any process has changed them."""
+"""The people of a gallery as the pipeline compares with them, loaded again when any process has changed them.
+
+A face that was corrected is an example: of the person whom it was said to be, or of a nameless one, where a name was
+refused or it is to be ignored. Who looks more like that than like anyone with a name stays without one.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import time
 
 import numpy as np
 
+from stages.identify.evidence import UNKNOWN
 from stages.identify.roster import Person, Roster
+from visage.people.corrections import Corrections
 from visage.people.database import Database
 from visage.people.person_store import PersonStore
 
@@ -19,8 +25,9 @@ ROSTER_SECONDS = 0.5
 class RosterCache:
     """The people of one gallery. Safe from any thread; two that ask at once load them twice at worst."""
 
-    def __init__(self, database: Database, roll: PersonStore, dimension: int) -> None:
+    def __init__(self, database: Database, roll: PersonStore, corrections: Corrections, dimension: int) -> None:
         self._database = database
+        self._corrections = corrections
         self._roll = roll
         self._roster = Roster.empty(dimension)
         self._revision: object = None
@@ -40,6 +47,11 @@ class RosterCache:
     def _load(self) -> Roster:
         names = {row["id"]: row["name"] for row in self._database.rows("SELECT id, name FROM people ORDER BY id")}
         vectors, owners = self._roll.vectors()
-        places = {number: place for place, number in enumerate(names)}
+        places: dict[int | None, int] = {number: place for place, number in enumerate(names)}
         people = [Person(f"p{number}", name) for number, name in names.items()]
-        return Roster(people, vectors, np.array([places[int(owner)] for owner in owners], np.intp))
+        examples, shown = self._corrections.examples()
+        if None in shown:
+            places[None] = len(people)
+            people.append(Person(None, UNKNOWN))
+        owned = [places[owner] for owner in [*map(int, owners), *shown]]
+        return Roster(people, np.concatenate([vectors, examples]), np.array(owned, np.intp))

@@ -42,7 +42,7 @@ MAX_MERGED_SOURCES = 100
 SPARE = 4  # asked of the index more than wanted: SQLite has the last word
 DETAIL = """
 SELECT sightings.id, source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame, best_seconds,
-    quality, person_id, unknown_id, similarity, is_live, time_origin, people.name AS person_name
+    quality, person_id, unknown_id, similarity, is_live, time_origin, is_ignored, people.name AS person_name
 FROM sightings LEFT JOIN people ON people.id = sightings.person_id
 """
 """Without embeddings and crops: they are large, and sorting carries them about."""
@@ -88,6 +88,7 @@ class Sightings:
         similarity: float | None,
         crop: bytes | None,
         recorded: RecordingTime | None = None,
+        is_ignored: bool = False,
     ) -> int:
         """Store a track; within the caller's transaction. Returns the sighting's number."""
         embedding = None if track.embedding is None else self._codec.encode(track.embedding)
@@ -104,11 +105,13 @@ class Sightings:
             is_still,
             session,
             *((None, None) if recorded is None else (track.started_at, recorded.origin)),
+            json.dumps([round(float(side), 1) for side in track.best_box_xyxy]),
+            is_ignored,
         ]
         return self._database.write(
             "INSERT INTO sightings (source, uri, track_id, started_at, start_seconds, end_seconds, frames, best_frame,"
             " best_seconds, quality, person_id, unknown_id, similarity, embedding, crop, is_live, is_still, session,"
-            " analysed_at, time_origin)"
+            " analysed_at, time_origin, box, is_ignored)"
             f" VALUES ({', '.join('?' * len(values))})",
             values,
         )
@@ -313,10 +316,19 @@ def _sighting(row: Row) -> Sighting:
         best_frame=row["best_frame"],
         best_seconds=row["best_seconds"],
         quality=row["quality"],
-        name=row["person_name"] or ("unknown" if unknown is None else f"Unknown {unknown}"),
+        name=_name(row),
         person_id=None if row["person_id"] is None else f"p{row['person_id']}",
         unknown_id=None if unknown is None else f"u{unknown}",
         similarity=row["similarity"],
         is_live=bool(row["is_live"]),
         time_origin=row["time_origin"] or ("capture" if row["is_live"] else "analysis"),
+        is_ignored=bool(row["is_ignored"]),
     )
+
+
+def _name(row: Row) -> str:
+    if row["person_name"] is not None:
+        return str(row["person_name"])
+    if row["is_ignored"]:
+        return "ignored"
+    return "unknown" if row["unknown_id"] is None else f"Unknown {row['unknown_id']}"

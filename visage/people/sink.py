@@ -23,7 +23,7 @@ from visage.people.reader import crop_around
 from visage.people.recording_time import RecordingTime, recording_time
 from visage.runtime.job import JobPlace, TrackRecorder
 
-__all__ = ["SightingOutputs", "SightingSink"]
+__all__ = ["SightingOutputs", "SightingSink", "gallery_uri"]
 
 CLEARLY_BETTER = 1.1
 
@@ -56,7 +56,7 @@ class SightingSink(Sink):
 
     def open(self, info: VideoInfo) -> None:
         self._info = info
-        self._uri = _uri_of(info)
+        self._uri = gallery_uri(info)
         if not info.is_live and not is_address(info.uri):
             self._recorded = recording_time(Path(info.uri), info.metadata, duration_seconds=info.duration_seconds)
 
@@ -143,6 +143,6 @@ class SightingOutputs:
         return [SightingSink(place.recorder, to_bgr=place.pictures.to_bgr if self.needs_pixels else None)]
 
 
-def _uri_of(info: VideoInfo) -> str:
+def gallery_uri(info: VideoInfo) -> str:
     """A file has one path, from wherever and through whatever links it is named; its name alone is many files'."""
     return info.uri if info.is_live or is_address(info.uri) else os.path.realpath(info.uri)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 
 import numpy as np
 
@@ -65,8 +65,20 @@ FROM sightings WHERE unknown_id IS NOT NULL
 class Unknowns:
     """The unknowns of one gallery. Safe from any thread."""
 
-    def __init__(self, database: Database, codec: VectorCodec, *, threshold: float) -> None:
-        """`threshold`: least cosine to a cluster's mean to be of it."""
+    def __init__(
+        self,
+        database: Database,
+        codec: VectorCodec,
+        *,
+        threshold: float,
+        pairs: Callable[[], dict[int, frozenset[int]]] = dict,
+    ) -> None:
+        """
+        Args:
+            threshold: least cosine to a cluster's mean to be of it.
+            pairs: for each sighting that was said to differ from another, its pairs; see `TrackPoint.apart`.
+        """
+        self._pairs = pairs
         self._changed_numbers: set[int] | None = None  # None: any may have
         self._database = database
         self._codec = codec
@@ -106,15 +118,18 @@ class Unknowns:
             return False
         return True
 
-    def assign(self, point: TrackPoint) -> int:
+    def assign(self, point: TrackPoint, *, excluded: Set[int] = frozenset()) -> int:
         """Return the number of the unknown that a track belongs to, an existing or a new one.
+
+        Args:
+            excluded: numbers of the unknowns to whom it was said not to belong.
 
         Within the caller's transaction: call `reload` if that is rolled back.
         """
         with self._lock:
             numbers = self._loaded()
             similarities = self._centroids @ point.embedding
-            others = {row["unknown_id"] for row in seen_together(self._database, point.span)}
+            others = {row["unknown_id"] for row in seen_together(self._database, point.span)} | excluded
             allowed = [place for place, number in enumerate(numbers) if number not in others]
             best = max(allowed, key=lambda place: float(similarities[place]), default=-1)
             if best < 0 or similarities[best] < self._threshold:
@@ -265,7 +280,10 @@ class Unknowns:
 
     def _points(self, rows: Sequence[Row]) -> list[TrackPoint]:
         vectors = self._codec.decode_all([row["embedding"] for row in rows])
-        return [point_of(row, vector) for row, vector in zip(rows, vectors, strict=True)]
+        pairs = self._pairs()
+        return [
+            point_of(row, vector, pairs.get(row["id"], frozenset())) for row, vector in zip(rows, vectors, strict=True)
+        ]
 
     def _insert(self, centroid: FloatArray, weight: float) -> int:
         return self._database.write(
@@ -318,10 +336,10 @@ def seen_together(database: Database, span: Span) -> list[Row]:
     return database.rows(f"{TRACKS} WHERE uri = ? AND {where}", [uri, *values])
 
 
-def point_of(row: Row, embedding: FloatArray) -> TrackPoint:
-    """Return a stored track as a point to cluster; `embedding` is float32 (D,), of length 1."""
+def point_of(row: Row, embedding: FloatArray, apart: frozenset[int] = frozenset()) -> TrackPoint:
+    """Return a stored track as a point to cluster; `embedding` is float32 (D,), of length 1; `apart`: its pairs."""
     weight = weight_of(row["quality"], row["end_seconds"] - row["start_seconds"])
-    return TrackPoint(span_of(row), embedding, weight)
+    return TrackPoint(span_of(row), embedding, weight, apart)
 
 
 def _mean(points: Sequence[TrackPoint]) -> tuple[FloatArray, float]:

@@ -33,7 +33,6 @@ from visage.config.sources import SourceSpec
 from visage.observe.fields import about
 from visage.runtime import Outcome, Pipeline, QueueClosed, SourceState
 from visage.runtime.wake import Wake
-from visage.service.content import content_key
 from visage.service.folders import FoundFile
 from visage.service.job_outcomes import JobOutcomes, NotStored, Stored, has_changed
 from visage.service.job_status import JobStatus, source_name
@@ -42,6 +41,7 @@ from visage.service.quarantine import Quarantine
 from visage.service.settings_key import settings_key
 from visage.service.trial import Trial
 from visage.service.whole_only import WholeOnly
+from visage.storage.content import content_key
 
 __all__ = ["JobDispatcher"]
 
@@ -194,7 +194,7 @@ class JobDispatcher:
         try:
             self._outcomes.write()
         except (sqlite3.Error, NotStored) as error:
-            logger.error("finished files can't be recorded in the ledger:  %s", error, extra=about("file.unrecorded"))
+            logger.error("finished files can't be recorded in the ledger: %s", error, extra=about("file.unrecorded"))
 
     def readings(self) -> list[JobStatus]:
         """Return the state and counters of the files that are being analysed. Safe from any thread."""

@@ -15,8 +15,8 @@ from stages.errors import SourceNotFound
 from visage.config.service import FilesConfig
 from visage.observe.fields import about
 from visage.runtime import Outcome, SourceState
-from visage.service.content import content_key
 from visage.service.ledger import Job, Ledger
+from visage.storage.content import content_key
 
 __all__ = ["JobOutcomes", "NotStored", "Stored", "has_changed"]
 
@@ -60,7 +60,7 @@ class JobOutcomes:
 
     def set_aside(self, job: Job, death: str) -> None:
         """A suspect has brought a second process down."""
-        reason = f"it ended the process, and a second one:  {death}"
+        reason = f"it ended the process, and a second one: {death}"
         self._owed.append(partial(self._ledger.set_aside, job.number, reason))
 
     def write(self) -> None:

@@ -182,7 +182,7 @@ class DaemonPort:
                 "reload failed; the former configuration stays in use", extra=about("reload.failed", error=error)
             )
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise Conflict(f"the configuration can't be applied:  {redact_text(reason)}") from error
+            raise Conflict(f"the configuration can't be applied: {redact_text(reason)}") from error
 
     def subscribe(self, on_event: OnEvent) -> Callable[[], None]:
         return self._daemon.events.bus.subscribe(

@@ -50,7 +50,7 @@ class PublishedTopics:
         try:
             atomic_write(self._path, json.dumps(self._brokers, indent=1).encode())
         except OSError as error:  # the broker still gets its states; only the clean-up after a kill suffers
-            logger.error("%s: published topics can't be saved:  %s", self._path, error.strerror)
+            logger.error("%s: published topics can't be saved: %s", self._path, error.strerror)
 
     def _read(self) -> dict[str, list[str]]:
         try:

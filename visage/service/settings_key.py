@@ -16,4 +16,7 @@ def settings_key(settings: Settings) -> str:
     values = dict(result_settings(settings))
     # Its former name, so that an upgrade does not analyse every file again.
     values["min_face"] = values.pop("min_face_pixels")
+    for name in ("scan", "refine"):  # settings that came later count only where they are used
+        if not values[name]:
+            del values[name]
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -1,7 +1,7 @@
 """Delivers events to subscribers: a bounded queue for each, and a short memory for those who reconnect.
 
 `publish` never blocks. A listener who reads too slowly loses its oldest events and is told how many, so that it can
-read the state again. The last events are kept: `Last-FeedEvent-ID` goes on where a connection broke.
+read the state again. The last events are kept: `Last-Event-ID` resumes where a connection broke.
 """
 
 from __future__ import annotations

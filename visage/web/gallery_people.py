@@ -82,7 +82,7 @@ class GalleryPeople:
         try:
             self._on_forgotten()
         except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"the person is forgotten, but the name is still in an event:  {error}") from error
+            raise Unavailable(f"the person is forgotten, but the name is still in an event: {error}") from error
         if not forgotten.verified:
             raise Unavailable("a search still finds this person: see the daemon's log and forget again")
         counts = {"pictures": forgotten.pictures, "sightings": forgotten.sightings}

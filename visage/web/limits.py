@@ -6,6 +6,7 @@ burst.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -40,4 +41,4 @@ class RateLimiter:
                 self._buckets.popitem(last=False)
         if refused:
             wait = (1.0 - left) / self._rate
-            raise TooMany(f"too many requests; try again in {wait:.0f} s", retry_after_seconds=wait)
+            raise TooMany(f"too many requests; try again in {math.ceil(wait)} s", retry_after_seconds=wait)

@@ -37,8 +37,13 @@ class AsfChain:
 
     def breaks_before(self, start: int, size: int) -> bool:
         """See `Chain.breaks_before`."""
-        if not self._packet_bytes or (start - self._begins) % self._packet_bytes:
+        if not self._packet_bytes:
             return False
+        if (start - self._begins) % self._packet_bytes:  # something was put in or cut out between packets
+            was_in_step = self._at is not None
+            self._begins = self._at = start
+            self._object = None
+            return was_in_step
         at, self._at = self._at, start if self._at is None else max(start, self._at)
         return at is not None and self._is_broken(at, self._at)
 

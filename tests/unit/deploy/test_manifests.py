@@ -18,6 +18,7 @@ from visage.web.api import health
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 SYSTEMD_ANALYZE = shutil.which("systemd-analyze")
+RAY_VERSION = re.findall(r'"ray>=([\d.]+)', (DEPLOY.parent / "pyproject.toml").read_text())[0]
 ROUTES = {route.path for route in health.router.routes if hasattr(route, "path")}
 
 
@@ -121,3 +122,33 @@ def test_kubernetes_asks_where_the_daemon_answers() -> None:
     assert pod["terminationGracePeriodSeconds"] > 15  # the drain, and then some
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     assert mounted == {"state", *(volume["name"] for volume in pod["volumes"])}
+
+
+def test_a_ray_cluster_has_a_token_and_closed_ports() -> None:
+    documents = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "ray-cluster.yaml").read_text()))
+    kinds = {document["kind"]: document for document in documents}
+    assert set(kinds) == {"RayJob", "PersistentVolumeClaim", "NetworkPolicy"}
+    cluster = kinds["RayJob"]["spec"]["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    labels = kinds["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"]
+    for group in groups:
+        assert group["template"]["metadata"]["labels"].items() >= labels.items()
+        pod = group["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        (container,) = pod["containers"]
+        environment = {one["name"]: one for one in container["env"]}
+        assert environment["RAY_AUTH_MODE"]["value"] == "token"
+        assert "secretKeyRef" in environment["RAY_AUTH_TOKEN"]["valueFrom"]
+        claims = {volume["name"] for volume in pod["volumes"]}
+        assert {mount["name"] for mount in container["volumeMounts"]} <= claims
+    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    assert f"{RAY_VERSION}." in cluster["rayVersion"]
+
+
+def test_the_slurm_script_is_sound_and_names_real_options() -> None:
+    script = DEPLOY / "slurm" / "visage.sbatch"
+    subprocess.run(["bash", "-n", script], check=True)
+    text = script.read_text()
+    for variable in ("RAY_AUTH_MODE=token", "RAY_AUTH_TOKEN", "VISAGE_CLUSTER_DIR"):
+        assert variable in text
+    assert "--cluster" in text

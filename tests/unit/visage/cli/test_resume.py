@@ -11,6 +11,7 @@ import pytest
 
 from stages.errors import OutputExists
 from stages.sink.tracks import TracksParquet
+from tests.unit.visage.people.scenes import track
 from visage.assembly import describe_run
 from visage.cli.resume import ANNOTATED, AnnotatedVideos, resume
 from visage.config import Settings
@@ -102,6 +103,52 @@ def test_a_film_is_the_same_however_its_name_is_spelled(tmp_path: Path, monkeypa
     assert resume(tmp_path / "out", expand_sources([str(tmp_path / "a.mp4")]), SETTINGS).done == 1
 
 
+SCAN = Settings(scan=True, track=True)
+REFINED = Settings(scan=True, track=True, refine="anybody")
+
+
+def scanned(place: Path, film: Path, *, faces: int) -> None:
+    """The tables beside the metadata that a scan leaves."""
+    finish(place, film, SCAN, scan={"looks": "0 250"}, fps=25.0)
+    table = TracksParquet(place / "tracks.parquet", embedding_dimension=None)
+    for number in range(1, faces + 1):
+        table.append(track(None, number))
+    table.seal()
+    table.publish()
+
+
+def test_a_scanned_film_is_refined_without_another_scan(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4", "b.mp4")
+    scanned(tmp_path / "out" / "a", tmp_path / "a.mp4", faces=1)
+    left = resume(tmp_path / "out", specs, REFINED)
+    assert [spec.source_id for spec in left.specs] == ["a", "b"]
+    assert left.scanned["a"].looks == [0, 250]
+    assert left.folders["a"] == tmp_path / "out" / "a"
+
+
+def test_a_refined_film_is_done_for_the_same_refinement_and_for_a_scan(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4")
+    finish(tmp_path / "out", tmp_path / "a.mp4", REFINED)
+    assert resume(tmp_path / "out", specs, REFINED).done == 1
+    assert resume(tmp_path / "out", specs, SCAN).done == 1
+    with pytest.raises(OutputExists, match="another"):
+        resume(tmp_path / "out", specs, Settings())
+
+
+def test_a_scanned_film_that_holds_nobody_of_interest_is_done(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4")
+    scanned(tmp_path / "out", tmp_path / "a.mp4", faces=0)
+    left = resume(tmp_path / "out", specs, REFINED)
+    assert (left.specs, left.done) == ([], 1)
+
+
+def test_a_scan_of_other_settings_is_refused(tmp_path: Path) -> None:
+    specs = films(tmp_path, "a.mp4")
+    finish(tmp_path / "out", tmp_path / "a.mp4", Settings(scan=True, detector_size=320))
+    with pytest.raises(OutputExists, match="another detector size"):
+        resume(tmp_path / "out", specs, REFINED)
+
+
 def test_a_film_without_its_annotated_video_is_analysed_again(tmp_path: Path) -> None:
     specs = films(tmp_path, "a.mp4", "b.mp4", "c.mp4", "d.mp4")
     drawn: dict[str, object] = {"blur": "all", "boxes": True}
@@ -134,40 +181,3 @@ def test_a_still_among_films_has_no_video(tmp_path: Path) -> None:
     finish(tmp_path / "out" / "a", tmp_path / "a.jpg", drawn={}, framecount=1)
     finish(tmp_path / "out" / "b", tmp_path / "b.mp4", drawn={}, framecount=100)
     assert [spec.source_id for spec in resume(tmp_path / "out", specs, SETTINGS, videos=videos).specs] == ["b"]
-
-
-SCAN = Settings(scan=True, track=True)
-REFINED = Settings(scan=True, track=True, refine="anybody")
-
-
-def scanned(place: Path) -> None:
-    """The tables beside the metadata that a scan leaves."""
-    finish(place, place.parents[1] / "a.mp4", SCAN, scan={"looks": "0 250"}, fps=25.0)
-    table = TracksParquet(place / "tracks.parquet", embedding_dimension=None)
-    table.seal()
-    table.publish()
-
-
-def test_a_scanned_film_is_refined_without_another_scan(tmp_path: Path) -> None:
-    specs = films(tmp_path, "a.mp4", "b.mp4")
-    scanned(tmp_path / "out" / "a")
-    left = resume(tmp_path / "out", specs, REFINED)
-    assert [spec.source_id for spec in left.specs] == ["a", "b"]
-    assert left.scanned["a"].looks == [0, 250]
-    assert left.folders["a"] == tmp_path / "out" / "a"
-
-
-def test_a_refined_film_is_done_for_the_same_refinement_and_for_a_scan(tmp_path: Path) -> None:
-    specs = films(tmp_path, "a.mp4")
-    finish(tmp_path / "out", tmp_path / "a.mp4", REFINED)
-    assert resume(tmp_path / "out", specs, REFINED).done == 1
-    assert resume(tmp_path / "out", specs, SCAN).done == 1
-    with pytest.raises(OutputExists, match="another"):
-        resume(tmp_path / "out", specs, Settings())
-
-
-def test_a_scan_of_other_settings_is_refused(tmp_path: Path) -> None:
-    specs = films(tmp_path, "a.mp4")
-    finish(tmp_path / "out", tmp_path / "a.mp4", Settings(scan=True, detector_size=320))
-    with pytest.raises(OutputExists, match="another detector size"):
-        resume(tmp_path / "out", specs, REFINED)

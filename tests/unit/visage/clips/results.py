@@ -8,7 +8,10 @@ from pathlib import Path
 
 __all__ = ["write_results"]
 
-COLUMNS = ("track_id", "start", "end", "best_timestamp", "x1", "y1", "x2", "y2", "best_quality", "person")
+ROW = {
+    **{"track_id": 1, "start": 0.5, "end": 1.0, "first_frame": 12, "last_frame": 24, "best_timestamp": 0.75},
+    **{"x1": 100, "y1": 50, "x2": 200, "y2": 180, "best_quality": 0.8, "person": "Ada"},
+}
 
 
 def write_results(folder: Path, film: Path) -> None:
@@ -16,4 +19,4 @@ def write_results(folder: Path, film: Path) -> None:
     folder.mkdir()
     (folder / "metadata.json").write_text(json.dumps({"filepath": str(film), "fps": 24, "rotation": 0}))
     with (folder / "tracks.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, (1, 0.5, 1.0, 0.75, 100, 50, 200, 180, 0.8, "Ada")])
+        csv.writer(file).writerows([ROW, ROW.values()])

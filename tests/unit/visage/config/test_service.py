@@ -34,6 +34,10 @@ def write(folder: Path, text: str) -> Path:
             "visage.yaml:3: cameras.front.adress: there is no such key; did",
         ),
         ("cameras:\n  front:\n    fps_cap: 3\n", "visage.yaml:2: cameras.front.address: is missing"),
+        (
+            "analysis:\n  scan: true\n  refine: anybody\n",
+            "visage.yaml:1: analysis: refine anybody is for visage run",
+        ),
         ("web:\n  port: many\n", "visage.yaml:2: web.port: Input should be a valid integer"),
         ("analysis:\n  min_face_pixels: -1\n", "visage.yaml:2: analysis.min_face_pixels: Input should be greater than"),
         (

@@ -144,6 +144,17 @@ def test_equal_stems_get_numbers_that_nobody_else_has() -> None:
     ]
 
 
+def test_names_that_differ_by_case_alone_do_not_share_a_folder() -> None:
+    """Which they would on a disk that does not tell them apart."""
+    assert ids(expand_sources(["Clip.mp4", "clip.mp4", "CLIP.mkv", "Straße.mp4", "strasse.mp4"])) == [
+        "Clip",
+        "clip-2",
+        "CLIP-3",
+        "Straße",
+        "strasse-2",
+    ]
+
+
 def test_names_are_fit_for_files() -> None:
     assert ids(expand_sources(["Été à Nîmes (1).mp4", "%.mp4", "rtsp://u:p@cam.local:554/live/1?x=2"])) == [
         "Été_à_Nîmes_1",
@@ -176,9 +187,15 @@ def test_standard_input_is_refused_with_a_reason() -> None:
         expand_sources(["movie.mp4", "-"], on_error=lambda _: None)
 
 
-def test_an_address_that_makes_no_sense_is_reported_without_its_credentials() -> None:
-    with pytest.raises(SourceUnreadable, match=r"http://\*\*\* is not a valid address"):
-        expand_sources(["http://ada:s3cret@[bad/x"])
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("http://ada:s3cret@[bad/x", r"http://\*\*\*"), ("rtsp://ada:s3cret\u2100@cam/1", r"rtsp://\*\*\*@cam/1")],
+    ids=["half an IPv6 address", "a sign that unfolds to a slash"],
+)
+def test_an_address_that_makes_no_sense_is_reported_without_its_credentials(address: str, shown: str) -> None:
+    with pytest.raises(SourceUnreadable, match=f"^{shown} is not a valid address") as refusal:
+        expand_sources([address])
+    assert "s3cret" not in str(refusal.value)
 
 
 def test_a_source_shows_no_credentials_but_survives_serialisation() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from visage.service.content import SAMPLE_BYTES, WHOLE_BYTES, content_key
 from visage.service.ledger import Job, JobState, Ledger
+from visage.storage.content import SAMPLE_BYTES, WHOLE_BYTES, content_key
 
 
 class Clock:

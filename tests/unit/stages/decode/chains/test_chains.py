@@ -88,6 +88,17 @@ def test_bytes_that_were_cut_out_are_found_near_where_they_were(
     assert any(breaks(path))
 
 
+def test_a_byte_between_two_packets_of_asf_puts_the_rest_out_of_step(
+    films: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = films("film.wmv").read_bytes()
+    begins = data.index(bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")) + 50
+    at = begins + 20 * 3200  # FFmpeg's packets
+    path = tmp_path / "film.wmv"
+    path.write_bytes(data[:at] + data[at + 1 :])
+    assert any(breaks(path))
+
+
 def test_of_a_file_that_was_taken_away_nothing_is_said(tmp_path: Path) -> None:
     file = FileBytes(str(tmp_path / "gone"))
     assert (file.read(0, 10), file.size) == (b"", 0)

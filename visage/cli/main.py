@@ -28,6 +28,7 @@ from visage.cli.bench import bench
 from visage.cli.clips import clips
 from visage.cli.demo import demo
 from visage.cli.doctor import doctor
+from visage.cli.export import export
 from visage.cli.open import open_page
 from visage.cli.report import report as report_people
 from visage.cli.reporting import report
@@ -54,6 +55,7 @@ app.command()(run)
 app.command()(demo)
 app.command()(doctor)
 app.command()(bench)
+app.command()(export)
 app.command()(search)
 app.command()(clips)
 app.command("report")(report_people)

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # Versions that were tried on every supported Python; renewed by `make lock`.
 LOCK := requirements.lock
 
-.PHONY: demo test lint format bench docs clean matrix lock next system
+.PHONY: demo test test-cluster lint format bench docs clean matrix lock next system
 
 ## demo: find the faces in a real clip; the first time it downloads libraries, models and the clip
 demo: $(VENV)/.installed
@@ -16,6 +16,11 @@ demo: $(VENV)/.installed
 ## test: every test; installs what they need, Debian's packages as well where it may (root, apt-get)
 test: $(VENV)/.installed-dev system
 	@$(BIN)/python -m pytest
+
+## test-cluster: the tests of --cluster as well, which kill and freeze parts of real Ray clusters; takes minutes
+test-cluster: $(VENV)/.installed-dev
+	@$(PIP) --constraint $(LOCK) --editable '.[dev,cluster]'
+	@$(BIN)/python -m pytest tests/unit/visage/cluster tests/integration/test_cluster.py
 
 ## matrix: the main job and the smoke tests on every Python that is here, with the newest and the lowest libraries
 matrix:
@@ -66,7 +71,7 @@ $(VENV)/.installed: pyproject.toml $(LOCK) | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml $(LOCK) | $(BIN)/python
 	@echo "Installing Visage, its libraries and its test tools into $(VENV) ..."
-	@$(PIP) --constraint $(LOCK) --editable '.[dev,cluster]'
+	@$(PIP) --constraint $(LOCK) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
 $(BIN)/python:

@@ -2,7 +2,7 @@
 
 `python tests/unit/test_docstrings.py` prints the share of every package; with packages named, also the items that
 state nothing. A statement is one of: an array's shape or dtype, a number's unit or range, what is raised, what None
-stands for, who owns or closes what, which threads may call, or a source (a paper, a standard).
+or False stands for, who owns or closes what, which threads may call, or a source (a paper, a standard).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ STATEMENTS = re.compile(
     | \b(u?int(8|16|32|64)|float(16|32|64)|BGR|RGB|NV12)\b                  # a dtype or colour order
     | \b(pixels?|(milli|micro|nano)?seconds?|hours?|days?|bytes?|[KMG]i?B|degrees?|percent|UTC)\b  # a unit
     | \b(zero-based|(0|1|-1)[ ]to[ ]\d+|at[ ](most|least)[ ]\d+|of[ ]length)\b  # a range
-    | \b([Rr]aises?|raised|[A-Z]\w+(Error|Failed|Exception)|HTTP[ ][345]\d\d|exit[ ](code|status))\b
-    | \b(None|[Ii]dempotent)\b
-    | \b(owns|owned[ ]by|owner|closes|releases|(must|to)[ ](close|release))\b    # who closes it
+    | \b([Rr]aises?|raised|[A-Z]\w+(Error|Failed|Exception)|HTTP[ ][345]\d\d|[Ee]xits?[ ](code|status|with)|usage[ ]error)\b
+    | \b(None|False|[Ii]dempotent|[Ss]afe[ ]to[ ]call[ ]twice)\b
+    | \b([Oo]wns|owned[ ]by|owner|closes|releases|(must|to)[ ](close|release))\b  # who closes it
     | \b(any[ ]thread|one[ ]thread|blocks?[ ]until)\b
     | \b(arXiv|RFC|ISO|ITU|et[ ]al|BT\.\d+|CVPR|ICCV|ECCV)\b                 # a source
     """,

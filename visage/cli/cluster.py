@@ -49,13 +49,13 @@ def status(
 
 @app.command()
 def pause(cluster: AddressOption, run: RunOption = "") -> None:
-    """Begin no more films; those that are begun go on."""
+    """Begin no more films; those that are begun go on. Exits with 1 if no run is at work."""
     _ask(cluster, run, "pause")
 
 
 @app.command()
 def resume(cluster: AddressOption, run: RunOption = "") -> None:
-    """Begin films again."""
+    """Let runs that were paused begin films again. Exits with 1 if no run is at work."""
     _ask(cluster, run, "resume")
 
 

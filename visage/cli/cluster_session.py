@@ -80,7 +80,7 @@ class ClusterSession(Closing):
         )
 
     def close(self) -> None:
-        """Give the state back."""
+        """Give the state of the run back: another process may go on with it."""
         self._state.close()
 
     @property

@@ -60,5 +60,5 @@ def open_with(
 
 
 def count(number: int, what: str) -> str:
-    """Return a number with its noun, such as "2 pictures"."""
+    """Return a number, at least 0, with its noun: "1 picture", "2 pictures"."""
     return f"{number} {what}{'' if number == 1 else 's'}"

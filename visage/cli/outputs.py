@@ -184,7 +184,7 @@ class OutputOptions:
         return {"blur": self.blur, "boxes": self.boxes}
 
     def videos_of(self, source_ids: Sequence[str]) -> dict[str, Path]:
-        """The annotated video of each of these sources."""
+        """Return the annotated video of each source, by its id; to be called where `annotate` is not None."""
         if self.videos is not None:
             return {source_id: self.videos[source_id] for source_id in source_ids if source_id in self.videos}
         if self.annotate is None:

@@ -96,7 +96,7 @@ def rename(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Rename a person; another person must not have the name."""
+    """Rename a person. Exits with 1 if another person has the name."""
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):
         opened.rename(who, name)
 

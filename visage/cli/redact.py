@@ -98,7 +98,7 @@ def plan(
 
 @app.command()
 def page(plan: PlanArgument, film: FilmOption = None) -> None:
-    """Write the page to check a plan, again."""
+    """Write the page to check a plan again. Exits with 1 if the plan can't be read."""
     from visage.redaction.page import write_page  # noqa: PLC0415
     from visage.redaction.plan import Plan  # noqa: PLC0415
 

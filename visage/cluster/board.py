@@ -59,11 +59,11 @@ class Board:
         return commands
 
     def status(self) -> dict[str, Any]:
-        """Return the last status, with `age_seconds`."""
+        """Return the last status, empty before the first, with its age in seconds as `age_seconds`."""
         return {**self._status, "age_seconds": round(time.time() - self._written_at, 1)}
 
     def leave(self, command: BoardCommand) -> None:
-        """Leave a command for the coordinator."""
+        """Leave a command for the coordinator, which takes it within seconds."""
         self._commands.append(command)
 
 

@@ -127,7 +127,7 @@ class CameraCoordinator:
         return changes
 
     def accepts(self, camera: str, node: str, generation: int) -> bool:
-        """Whether what a node publishes of a camera counts."""
+        """Return whether what a node publishes of a camera counts: False for one with an older generation."""
         return self._placed.get(camera) == node and self._generations.get(camera) == generation
 
     def assignments(self, node: str | None = None) -> list[Assignment]:
@@ -139,11 +139,11 @@ class CameraCoordinator:
         ]
 
     def loads(self) -> dict[str, NodeLoad]:
-        """What each node manages, and has."""
+        """Return the load of each node: the frames a second that it manages, and those of its cameras."""
         return loads(self._demands, {name: node.capacity_fps for name, node in self._nodes.items()}, self._placed)
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database. Idempotent; assignments stay on disk."""
         self._database.close()
 
     def _assign(self, chosen: Mapping[str, str] | Mapping[str, None]) -> list[Assignment]:

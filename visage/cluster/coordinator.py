@@ -36,7 +36,7 @@ class Coordinator:
 
     @property
     def workers(self) -> Collection[str]:
-        """Those that have joined and are not lost."""
+        """Names of the workers that have joined and are not lost. For the owner's thread."""
         return self._members.keys()
 
     def join(self, worker: str, node: str, *, capacity: int, holds: Iterable[int] = ()) -> set[int]:
@@ -148,7 +148,7 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """A worker: jobs that it does, most that it does at once, and for how long nothing was heard of it."""
+    """A worker: jobs that it does, most that it does at once, and seconds since it was last heard of."""
 
     jobs: int
     capacity: int

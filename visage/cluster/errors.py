@@ -13,11 +13,11 @@ __all__ = ["ClusterError", "ClusterMismatch", "ClusterUnreachable", "NodeRefused
 
 
 class ClusterError(RuntimeError):
-    """Base of all errors of a cluster; its text names the node, where there is one, and the remedy."""
+    """Base of all errors raised by a cluster; its text names the node, where there is one, and the remedy."""
 
 
 class ClusterUnreachable(ClusterError, ConnectionError):
-    """Raised where no cluster answers at an address."""
+    """Raised where no cluster answers at an address within the seconds that Ray is given."""
 
 
 class ClusterMismatch(ClusterError):

@@ -160,7 +160,7 @@ class LeaseLedger:
         return Lease(job_id, token, worker, node, attempts + 1, deaths > 0)
 
     def heartbeat(self, tokens: Iterable[int]) -> set[int]:
-        """Extend these leases; return those of the tokens that are still good."""
+        """Extend these leases to their full seconds; return those of the tokens that are still good."""
         with self._lock:
             good = {token for token in tokens if token in self._ends_at}
             until = self._clock() + self._lease_seconds
@@ -168,12 +168,12 @@ class LeaseLedger:
         return good
 
     def extend_all(self, seconds: float) -> None:
-        """Give every lease so much more: time in which the coordinator itself heard nothing."""
+        """Give every lease so many seconds more, in which the coordinator itself heard nothing."""
         with self._lock:
             self._ends_at = {token: end + seconds for token, end in self._ends_at.items()}
 
     def is_current(self, token: int) -> bool:
-        """Whether a job may be completed with this token now."""
+        """Return whether a job may be completed with this token now: False for a late one."""
         with self._lock:
             return token in self._ends_at
 
@@ -226,7 +226,7 @@ class LeaseLedger:
             return self._lose(database, token, reason, is_death=is_death)
 
     def lose_worker(self, worker: str, reason: str, *, is_death: bool) -> list[LeasedJob]:
-        """End all leases of a worker, see `lose`."""
+        """End all leases of a worker, see `lose`. Raises sqlite3.Error."""
         with self._transaction() as database:
             tokens = database.execute("SELECT token FROM jobs WHERE worker = ? AND state = 'leased'", (worker,))
             lost = [self._lose(database, token, reason, is_death=is_death) for (token,) in tokens.fetchall()]
@@ -278,12 +278,12 @@ class LeaseLedger:
         self._set_paused(True)
 
     def resume(self) -> None:
-        """Grant leases again."""
+        """Grant leases again after `pause`. Raises sqlite3.Error."""
         self._set_paused(False)
 
     @property
     def is_paused(self) -> bool:
-        """Whether no leases are granted."""
+        """Whether no leases are granted. Raises sqlite3.Error."""
         with self._transaction() as database:
             return bool(self._fact(database, "is paused"))
 
@@ -293,30 +293,30 @@ class LeaseLedger:
             database.execute("INSERT OR IGNORE INTO held_nodes VALUES (?)", (node,))
 
     def free_node(self, node: str) -> None:
-        """Grant a node leases again."""
+        """Grant a node leases again after `hold_node`. Raises sqlite3.Error."""
         with self._transaction() as database:
             database.execute("DELETE FROM held_nodes WHERE node = ?", (node,))
 
     @property
     def held_nodes(self) -> set[str]:
-        """The nodes that drain or have been drained."""
+        """The names of nodes that drain or have been drained. Raises sqlite3.Error."""
         with self._transaction() as database:
             return {node for (node,) in database.execute("SELECT node FROM held_nodes")}
 
     def tokens_of(self, node: str) -> set[int]:
-        """The leases that a node's workers hold."""
+        """Return the tokens that a node's workers hold, ascending. Raises sqlite3.Error."""
         with self._transaction() as database:
             rows = database.execute("SELECT token FROM jobs WHERE state = 'leased' AND node = ?", (node,))
             return {token for (token,) in rows}
 
     def counts(self) -> dict[JobState, int]:
-        """Jobs by state."""
+        """Return the number of jobs in each state; at least 0. Raises sqlite3.Error."""
         with self._transaction() as database:
             found = dict(database.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall())
         return {state: int(found.get(state.value, 0)) for state in JobState}
 
     def jobs(self, states: Collection[JobState] = ()) -> list[LeasedJob]:
-        """All jobs, or those in these states, in the order they were added."""
+        """Return the jobs in these states, all of them for None, in the order they were added."""
         where = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
         with self._transaction() as database:
             rows = database.execute(

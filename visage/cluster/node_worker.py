@@ -102,7 +102,7 @@ class NodeWorker:
         return f"<NodeWorker {self.name}, {'ready' if self._is_ready else 'not ready'}, {len(self._attempts)} jobs>"
 
     def pulse(self, wait_seconds: float) -> Pulse:
-        """Say how everything is; waits at most this long for a job to finish."""
+        """Return how everything is; blocks until a job finishes, at most so many seconds."""
         with self._changed:
             self._asked_at = time.monotonic()
             self._changed.wait_for(lambda: self._has_news or self._is_closed.is_set(), wait_seconds)
@@ -178,7 +178,7 @@ class NodeWorker:
             self._attempts.pop(token, None)
 
     def share(self, roster: Roster) -> None:
-        """Compare faces with these people from now on."""
+        """Compare faces with these people from now on. From any thread; jobs at work take them up too."""
         with self._changed:
             before, self._snapshot = self._snapshot, RosterSnapshot(roster)
             process, snapshot = self._process, self._snapshot
@@ -187,7 +187,7 @@ class NodeWorker:
             before.close()
 
     def log(self, record: logging.LogRecord) -> None:
-        """Keep a record for the next pulse; the oldest go where they are too many."""
+        """Keep a record for the next pulse; the oldest go where they are too many. From any thread."""
         with self._changed:
             self._logs = [*self._logs[1 - MAX_LOGS :], record]
 

@@ -26,7 +26,7 @@ class Answer:
 
 
 class NodeListener(Protocol):
-    """Told of everything by `Nodes.wait`, on the thread that calls it."""
+    """Told of everything by `Nodes.wait`, on the one thread that calls it."""
 
     def joined(self, worker: str, node: str, capacity: int) -> None:
         """A worker is there: a new one, or one that an earlier coordinator had started."""
@@ -51,7 +51,7 @@ class Nodes(Protocol):
         """Find the machines, and the workers of an earlier coordinator. Raises ClusterError."""
 
     def wait(self, listener: NodeListener, timeout_seconds: float) -> None:
-        """Start workers where some are wanted, and tell the listener what has come, waiting at most this long."""
+        """Start workers where some are wanted, and tell the listener what has come, after at most so many seconds."""
 
     def call(self, worker: str, method: str, *arguments: object, then: Callable[[Answer], None] | None = None) -> None:
         """Call a method of `NodeWorker`. `then` is called by `wait`; without it, what comes of the call is dropped."""
@@ -72,4 +72,4 @@ class Nodes(Protocol):
         """Let a machine that was removed have workers again."""
 
     def close(self, *, keep_workers: bool = False) -> None:
-        """End all workers of this run, unless the next coordinator is to find them, and leave."""
+        """End all workers of this run, unless the next coordinator is to find them, and leave. Idempotent."""

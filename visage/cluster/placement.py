@@ -26,14 +26,14 @@ class NodeLoad:
 
     @property
     def ratio(self) -> float:
-        """The part of the node that is taken; above 1 frames are dropped."""
+        """The part of the node that is taken, 0 to 1; above that, frames are dropped."""
         return self.demand_fps / self.capacity_fps
 
 
 def loads(
     demands: Mapping[str, float], capacities: Mapping[str, float], placed: Mapping[str, str]
 ) -> dict[str, NodeLoad]:
-    """The load of every node, for cameras with these demands that are placed so."""
+    """Return the load of every node, in frames per second, for cameras with these demands that are placed so."""
     sums = dict.fromkeys(capacities, 0.0)
     for camera, node in placed.items():
         if node in sums:

@@ -35,7 +35,7 @@ class NodeActor:
         pass_logs_on(self._worker.log, task.log_level)
 
     def facts(self) -> WorkerFacts:
-        """Return who this is."""
+        """Return who this is: never None, and the same for as long as the actor lives."""
         return self._facts
 
     def pulse(self, wait_seconds: float) -> Pulse:

@@ -84,7 +84,7 @@ class RaySession:
         return f"<RaySession {self.address}>"
 
     def close(self) -> None:
-        """Leave the cluster; a local one ends."""
+        """Leave the cluster; a local one ends. Idempotent."""
         self.ray.shutdown()
 
     def __enter__(self) -> RaySession:

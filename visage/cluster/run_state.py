@@ -74,7 +74,7 @@ class RunState:
 
 
 def contents_of(sources: Sequence[SourceSpec]) -> dict[str, str]:
-    """Of each source by its id: where it is, its size and when it was changed."""
+    """Return by id where each source is, its size in bytes and when it was changed; of addresses the first alone."""
     return {spec.source_id: _content(spec.uri) for spec in sources}
 
 

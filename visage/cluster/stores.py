@@ -27,7 +27,7 @@ SIGNED_SECONDS = 7 * 24 * 3600
 
 
 def is_in_store(uri: str) -> bool:
-    """Whether this is the address of something in an object store."""
+    """Return whether this is the address of something in an object store: False for paths and http(s)."""
     return urlsplit(uri).scheme.lower() in SCHEMES if "://" in uri else False
 
 

@@ -14,7 +14,7 @@ import pytest
 from stages.buffers import BufferPool
 from tests.runtime.latches import BOUND_SECONDS
 from tests.runtime.scripted import RecordingSink, ScriptedDetect, ScriptedSource
-from visage.cli.run_session import supervise
+from visage.cli.supervision import supervise
 from visage.runtime import Pipeline, PipelineLimits, SourceState
 from visage.runtime.state import PipelineState
 from visage.runtime.statistics import PipelineStatistics

@@ -26,7 +26,7 @@ STATEMENTS = re.compile(
     | \b(u?int(8|16|32|64)|float(16|32|64)|BGR|RGB|NV12)\b                  # a dtype or colour order
     | \b(pixels?|(milli|micro|nano)?seconds?|hours?|days?|bytes?|[KMG]i?B|degrees?|percent|UTC)\b  # a unit
     | \b(zero-based|(0|1|-1)[ ]to[ ]\d+|at[ ](most|least)[ ]\d+|of[ ]length)\b  # a range
-    | \b([Rr]aises?|raised|[A-Z]\w+(Error|Failed|Exception)|HTTP[ ][345]\d\d|[Ee]xits?[ ](code|status|with)|usage[ ]error)\b
+    | \b([Rr]aises?|raised|[A-Z]\w+(Error|Failed|Exception)|HTTP[ ][345]\d\d|[Ee]xits?[ ](code|status|with))\b
     | \b(None|False|[Ii]dempotent|[Ss]afe[ ]to[ ]call[ ]twice)\b
     | \b([Oo]wns|owned[ ]by|owner|closes|releases|(must|to)[ ](close|release))\b  # who closes it
     | \b(any[ ]thread|one[ ]thread|blocks?[ ]until)\b

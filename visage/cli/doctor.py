@@ -53,7 +53,7 @@ def doctor(model_dir: ModelDirOption = None) -> None:
     A clip of five frames is decoded, its face found and embedded. Exits with 1 if videos can't be analysed here, or not
     yet because models are missing.
     """
-    from visage.cli.run_session import make_settings  # noqa: PLC0415
+    from visage.cli.run_settings import make_settings  # noqa: PLC0415
     from visage.observe.machine import describe_machine  # noqa: PLC0415
 
     settings = make_settings({"model_dir": model_dir})

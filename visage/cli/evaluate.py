@@ -206,7 +206,7 @@ def video(
 
 
 def _settings(**flags: object) -> Settings:
-    from visage.cli.run_session import make_settings  # noqa: PLC0415
+    from visage.cli.run_settings import make_settings  # noqa: PLC0415
 
     return make_settings({"track": False, **flags})
 

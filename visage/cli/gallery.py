@@ -41,7 +41,7 @@ def open_with(
 
     The index is where the environment says (`VISAGE_INDEX_URL`), as for a run. Raises PeopleError.
     """
-    from visage.cli.run_session import make_settings  # noqa: PLC0415
+    from visage.cli.run_settings import make_settings  # noqa: PLC0415
     from visage.people import FaceReader, gallery_of  # noqa: PLC0415
 
     settings = make_settings({"gallery": gallery, "gallery_key": key_file, "model_dir": model_dir})

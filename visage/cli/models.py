@@ -152,7 +152,7 @@ def build(
 ) -> None:
     """Build TensorRT engines ahead of time, for runs with the same options on the same kind of GPU."""
     from stages.backends.availability import tensorrt_status  # noqa: PLC0415
-    from visage.cli.run_session import make_settings  # noqa: PLC0415
+    from visage.cli.run_settings import make_settings  # noqa: PLC0415
 
     flags = {"device": device, "precision": precision, "model_dir": model_dir, "detector_size": detector_size}
     settings = make_settings({**flags, "detect_batch": detect_batch, "embed_batch": embed_batch})
@@ -184,7 +184,7 @@ def build(
 
 
 def _store(model_dir: Path | None) -> ModelStore:
-    from visage.cli.run_session import make_settings  # noqa: PLC0415
+    from visage.cli.run_settings import make_settings  # noqa: PLC0415
     from visage.models import ModelStore  # noqa: PLC0415
 
     return ModelStore(make_settings({"model_dir": model_dir}).model_dir)

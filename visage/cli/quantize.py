@@ -50,7 +50,7 @@ def quantize(
     import onnx  # noqa: PLC0415
 
     from visage.assembly.calibration import collect  # noqa: PLC0415
-    from visage.cli.run_session import make_settings  # noqa: PLC0415
+    from visage.cli.run_settings import make_settings  # noqa: PLC0415
     from visage.evaluation.cost import MAX_LOST  # noqa: PLC0415
     from visage.models import DetectorSpec, ModelStore, UnknownModel  # noqa: PLC0415
     from visage.models.errors import CalibrationFailed  # noqa: PLC0415

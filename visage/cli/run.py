@@ -159,7 +159,8 @@ def run(
     with HeadStart(workers) as head_start:
         warn_of_untried()
         from visage.cli.outputs import OutputOptions  # noqa: PLC0415
-        from visage.cli.run_session import Session, make_settings  # noqa: PLC0415
+        from visage.cli.run_session import Session  # noqa: PLC0415
+        from visage.cli.run_settings import make_settings  # noqa: PLC0415
 
         chosen = make_settings(
             {

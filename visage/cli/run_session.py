@@ -1,26 +1,23 @@
 """One `visage run`: expand the sources, run the pipeline, report the outcome.
 
-The first SIGINT, SIGTERM or SIGHUP drains: reading stops, what is in flight is finished and written, within the
-settings' `drain_seconds`. A second one, half a second later or more, aborts: unfinished outputs are dropped. The exit
-code then is 130, 143 or 129. SIGHUP, sent when a terminal closes, stays ignored under `nohup`.
+What signals do says `visage.cli.supervision`; the exit code then is 130 after SIGINT, 143 after SIGTERM and 129 after
+SIGHUP.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 import typer
-from pydantic import ValidationError
 
 from stages.errors import SourceUnreadable
 from stages.sink.blur import ALL, UNKNOWN_ONLY
@@ -31,29 +28,25 @@ from visage.cli.outputs import OutputOptions, Outputs
 from visage.cli.refining import Collect, RefinedRun
 from visage.cli.reporting import report
 from visage.cli.resume import ANNOTATED, AnnotatedVideos, resume
+from visage.cli.run_summary import summarise, tell_of_empty_spans
+from visage.cli.supervision import supervise
 from visage.config.settings import ANYBODY, Settings
 from visage.config.sources import SourceSpec, StandardInputRefused, expand_sources
 from visage.head_start import HeadStart
 from visage.observe.builds import EngineBuilds
 from visage.observe.downloads import DownloadProgress
-from visage.observe.progress import RunProgress, choose_progress
+from visage.observe.progress import choose_progress
 from visage.people import Gallery, GallerySession
 from visage.people.errors import NoSuchPerson
 from visage.runtime.job import JobOutputs
 from visage.runtime.run import Run
 from visage.runtime.source import Outcome
-from visage.runtime.state import SourceState
 from visage.scanning import Findings
-from visage.stop_requests import StopRequests
 
 if TYPE_CHECKING:
     from visage.cli.cluster_session import ClusterSession
 
-__all__ = ["Session", "make_settings", "supervise"]
-
-UPDATE_SECONDS = 0.2
-# Flags that are not called like their setting.
-FLAGS = {"start_seconds": "--start", "end_seconds": "--end", "embed": "--no-embed"}
+__all__ = ["Session"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +250,10 @@ class Session:
         if run.failure is not None:
             raise run.failure
         if not self.quiet:
-            _summarise(run, time.monotonic() - started)
+            summarise(run, time.monotonic() - started)
             print(outputs.describe(run.outcomes))
         if not is_whole:
-            _tell_of_empty_spans(run.outcomes)
+            tell_of_empty_spans(run.outcomes)
         return received, run.outcomes
 
     def _build(
@@ -300,119 +293,9 @@ class Session:
         )
 
 
-async def supervise(
-    run: Run, progress: RunProgress, drain_seconds: float, *, requests: StopRequests | None = None
-) -> signal.Signals | None:
-    """Show progress and handle signals until a started run has stopped.
-
-    The first signal drains the run for at most `drain_seconds`, the second drops the frames in flight.
-
-    Returns:
-        The first signal received, or None.
-    """
-    received: list[signal.Signals] = []
-    requests = requests or StopRequests()
-
-    async def obey() -> None:
-        ends = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            ends.append(signal.SIGHUP)
-        with anyio.open_signal_receiver(*ends) as signals:
-            async for number in signals:
-                if requests.is_repeat():
-                    continue
-                received.append(number)
-                _leave_lost_terminal()
-                if len(received) > 1:
-                    run.abort()
-                else:
-                    print("visage: finishing the frames in flight; interrupt again to stop at once", file=sys.stderr)
-                    run.drain()
-                    group.start_soon(abort_late)
-
-    async def abort_late() -> None:
-        await anyio.sleep(drain_seconds)
-        run.abort()
-
-    async def show() -> None:
-        while True:
-            with contextlib.suppress(OSError):  # a terminal that was closed; its SIGHUP follows
-                progress.update(run.statistics())
-            await anyio.sleep(UPDATE_SECONDS)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(obey)
-        group.start_soon(show)
-        await anyio.to_thread.run_sync(run.wait)
-        group.cancel_scope.cancel()
-    return received[0] if received else None
-
-
-def _leave_lost_terminal() -> None:
-    """What is still to be said goes nowhere where the terminal was closed: to write there would fail the run."""
-    for descriptor in (1, 2):
-        try:
-            os.write(descriptor, b"")
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, descriptor)
-            os.close(nowhere)
-
-
-def make_settings(given: Mapping[str, Any]) -> Settings:
-    """Settings from the flags that were given (not None), the environment and the defaults.
-
-    Raises typer.BadParameter, which names the flag or the environment variable at fault.
-    """
-    flags = {name: value for name, value in given.items() if value is not None}
-    try:
-        return Settings(**flags)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        message = first["msg"].removeprefix("Value error, ")
-        if name:
-            flag = FLAGS.get(name, "--" + name.replace("_", "-"))
-            message = f"{flag if name in flags else f'VISAGE_{name.upper()}'}: {message}"
-        raise typer.BadParameter(message) from error
-
-
 def _silent(line: str) -> None:
     """Drop a line that the user does not want to see."""
 
 
 def _note(line: str) -> None:
     print(f"visage: {line}", file=sys.stderr)
-
-
-def _tell_of_empty_spans(outcomes: Mapping[str, Outcome]) -> None:
-    for outcome in outcomes.values():
-        if outcome.state is SourceState.DONE and not outcome.frames_decoded:
-            print(f"visage: {outcome.source_id}: it has no frames between --start and --end", file=sys.stderr)
-
-
-def _summarise(run: Run, seconds: float) -> None:
-    sources = run.statistics().sources
-    header = ("source", "frames", "looked at", "faces", "tracks", "fps", "")
-    rows = [
-        (
-            source.source_id,
-            f"{source.frames_decoded:,}",
-            f"{source.frames_looked_at:,}",
-            f"{source.faces:,}",
-            f"{source.tracks.tracks:,}",
-            f"{source.fps:.1f}",
-            "" if source.state is SourceState.DONE else source.state.value,
-        )
-        for source in sources
-    ]
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    for row in (header, *rows):
-        name, *numbers = (
-            cell.ljust(width) if column in (0, len(widths) - 1) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join([name, *numbers]).rstrip())
-    if len(sources) > 1:
-        frames = sum(source.frames_decoded for source in sources)
-        print(f"{len(sources)} sources in {seconds:.1f} s, {frames / seconds:.1f} frames/s")

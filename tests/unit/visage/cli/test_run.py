@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from visage.cli.run import run
-from visage.cli.run_session import make_settings
+from visage.cli.run_settings import make_settings
 from visage.config.settings import Settings
 
 

@@ -57,7 +57,7 @@ def inspect_node(expected: Expected) -> Finding:
     try:
         version = importlib.import_module("visage").__version__
     except ImportError as error:
-        remedy = f"pip install 'visage-video[cluster]=={expected.version}' in the environment of its ray start"
+        remedy = f"install visage-video[cluster] {expected.version} in the environment of its ray start"
         return Finding(f"has no Visage ({error}): {remedy}", host=host)
     if version != expected.version:
         return Finding(

@@ -64,7 +64,7 @@ def write(folder: Path, text: str) -> Path:
         ('analysis:\n  gallery: "a\\0b"\n', "visage.yaml:2: analysis.gallery: holds a null character"),
         ('folders:\n  a: {path: "a\\0b"}\n', "visage.yaml:2: folders.a.path: holds a null character"),
         ("drain_seconds: 2020-99-99\n", "visage.yaml:1: '2020-99-99' is not a valid value: month must be in 1..12"),
-        ("cameras: &a\n  x: *a\n", "visage.yaml: holds itself"),
+        ("cameras: &a\n  x: *a\n", "visage.yaml: contains itself"),
         ("cameras: " + "[" * 3000, "visage.yaml: is nested too deeply"),
         ("cameras:\n  a:\n    <<: 3\n    address: rtsp://x\n", "visage.yaml:3: << takes keys with values"),
         ("cameras:\n  a: {address: /etc/passwd}\n", "visage.yaml:2: cameras.a.address: is not a camera's address"),

@@ -8,7 +8,7 @@
     └───────────────────────────┘ ── settle(token) ─────> └── outputs get their names ────┘
 
 Ray starts the workers, places them and tells of lost nodes; that each film is completed once is the ledger's doing.
-`visage.cluster.ray_nodes` alone imports Ray, which is in the extra `cluster`.
+Ray is in the extra `cluster`; it is imported by `ray_session`, `ray_nodes` and `board` alone, when a cluster is used.
 """
 
 from __future__ import annotations

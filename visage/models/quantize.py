@@ -57,6 +57,8 @@ def quantize(prepared: Path, pictures: Sequence[NDArray[np.uint8]]) -> onnx.Mode
                 quant_format=quantization.QuantFormat.QDQ,
                 op_types_to_quantize=["Conv", "Gemm", "MatMul"],
                 per_channel=True,
+                # Processors without VNNI add pairs of products in 16 bits: weights of 8 bits overflow there.
+                reduce_range=True,
                 activation_type=quantization.QuantType.QInt8,
                 weight_type=quantization.QuantType.QInt8,
                 extra_options={"ActivationSymmetric": True, "WeightSymmetric": True},

@@ -30,6 +30,7 @@ def settings_of(models: ModelStore) -> Settings:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # 85 s on two cores without bf16, alone
 def test_a_bench_measures_everything_and_writes_a_record(
     clip: Path, models: ModelStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,7 +68,7 @@ def scan(
 ) -> Generator[AnalyzedFrame, None, None]:
     """Look at the key frames of videos: who is in them at all, at a small part of the cost of `analyze`.
 
-    Each face has a track of its own: a scan says that somebody is there at a moment, not from when to when. Frame
+    Each face has a track of its own: a scan shows who is there at one moment, not from when to when. Frame
     numbers, times, boxes and embeddings are those of `analyze`.
 
     Args:

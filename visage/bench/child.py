@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,11 @@ from visage.bench.measurement import Meter, Pass, StageCost, StageCosts
 from visage.config import Settings
 from visage.runtime.errors import RuntimeFailure
 
-__all__ = ["MeasurementFailed", "measure", "measure_costs"]
+__all__ = ["MeasurementFailed", "measure", "measure_costs", "run_child"]
+
+
+MEASUREMENT_SECONDS = 3600
+"""Longest for one measurement: the slowest network over the bench's own clip takes minutes."""
 
 
 class MeasurementFailed(RuntimeFailure):
@@ -41,6 +45,31 @@ def measure_costs(settings: Settings, clip: Clip) -> StageCosts:
     return StageCosts(stages=stages, **result)
 
 
+def run_child(title: str, arguments: Sequence[str], job: Mapping[str, object]) -> str:
+    """Run this Python with a job on its standard input; return what it printed.
+
+    Raises MeasurementFailed, which names the measurement by its title, also after `MEASUREMENT_SECONDS`.
+    """
+    try:
+        child = subprocess.run(
+            [sys.executable, *arguments],
+            input=json.dumps(job),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=MEASUREMENT_SECONDS,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise MeasurementFailed(
+            f"the measurement {title!r} took longer than {MEASUREMENT_SECONDS} s: use fewer --frames"
+        ) from exc
+    if child.returncode != 0:
+        lines = child.stderr.strip().splitlines()
+        reason = lines[-1] if lines else f"it ended with code {child.returncode}"
+        raise MeasurementFailed(f"the measurement {title!r} failed: {reason}")
+    return child.stdout
+
+
 def _call(kind: str, settings: Settings, clip: Clip) -> dict[str, Any]:
     job = {
         "kind": kind,
@@ -49,14 +78,8 @@ def _call(kind: str, settings: Settings, clip: Clip) -> dict[str, Any]:
         "settings": settings.model_dump(mode="json"),
         "started_at": time.monotonic(),
     }
-    child = subprocess.run(
-        [sys.executable, "-m", __name__], input=json.dumps(job), capture_output=True, text=True, check=False
-    )
-    if child.returncode != 0:
-        lines = child.stderr.strip().splitlines()
-        reason = lines[-1] if lines else f"it ended with code {child.returncode}"
-        raise MeasurementFailed(f"the measurement {kind!r} failed: {reason}")
-    result: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])  # libraries may have printed before
+    child = run_child(kind, ["-m", __name__], job)
+    result: dict[str, Any] = json.loads(child.splitlines()[-1])  # libraries may have printed before
     return result
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -12,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from visage.bench.child import MeasurementFailed
+from visage.bench.child import run_child
 from visage.config import Settings
 
 __all__ = ["COLUMNS", "CommandRun", "command_record", "command_row", "measure_command"]
@@ -83,14 +81,8 @@ def measure_command(
             "times": str(folder / "times"),
         }
         began = time.monotonic()
-        child = subprocess.run(
-            [sys.executable, "-c", ENTRY], input=json.dumps(job), capture_output=True, text=True, check=False
-        )
+        run_child(title, ["-c", ENTRY], job)
         ended = time.monotonic()
-        if child.returncode != 0:
-            lines = child.stderr.strip().splitlines()
-            reason = lines[-1] if lines else f"it ended with code {child.returncode}"
-            raise MeasurementFailed(f"the measurement {title!r} failed: {reason}")
         times = [json.loads(path.read_text()) for path in sorted((folder / "times").iterdir())]
     first = min(one["first"] for one in times)
     return CommandRun(

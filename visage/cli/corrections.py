@@ -37,7 +37,7 @@ def correct(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Say whom sightings show, or do not show. It holds when their film is analysed again.
+    """State whom sightings show, or do not show. Corrections last when their film is analysed again.
 
     For example: visage people correct s12 s15 --is Ada, or visage people correct s3 s4 --different.
     """
@@ -58,7 +58,7 @@ def ignore(
     gallery: GalleryOption = HERE,
     gallery_key: GalleryKeyOption = None,
 ) -> None:
-    """Say that sightings show no one to care for: a poster, a statue, a passer-by. Similar faces are ignored too."""
+    """Ignore sightings of posters, statues or passers-by. Similar faces are ignored from then on, too."""
     from visage.people.correction_rule import CorrectionKind  # noqa: PLC0415
 
     with open_with(gallery, gallery_key, None, create=False) as (opened, _):

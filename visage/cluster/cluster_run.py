@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from stages.addresses import is_address
 from stages.identify.roster import KnownPeople, Roster
@@ -33,14 +33,15 @@ from visage.cluster.lease import JobState, Lease, LeasedJob, NewJob
 from visage.cluster.ledger import LeaseLedger
 from visage.cluster.nodes import Answer, Nodes
 from visage.cluster.orders import Finished, JobOrder, JobResults, Pulse
+from visage.cluster.run_status import describe_machines, describe_work
 from visage.cluster.staging import MovableOutputs, Staging
+from visage.cluster.track_records import SettlingRecorder, record_tracks
 from visage.config.sources import SourceSpec
 from visage.fleet.merge import merged_queues, merged_stages
-from visage.fleet.recording import Recorded, SeenAgain
 from visage.fleet.remote import RemoteSources
 from visage.people.sink import gallery_uri
 from visage.runtime.errors import QueueAborted, QueueClosed, RuntimeFailure
-from visage.runtime.job import JobOutputs, TrackRecorder
+from visage.runtime.job import JobOutputs
 from visage.runtime.queue import BoundedQueue
 from visage.runtime.settlement import JOIN_SECONDS, Settlement
 from visage.runtime.sinks import OpenSinks, SinkItem, SinkWorker
@@ -48,16 +49,16 @@ from visage.runtime.source import Outcome
 from visage.runtime.state import PipelineState
 from visage.runtime.statistics import PipelineStatistics
 
-__all__ = ["ClusterRun", "JobQuarantined", "SettlingRecorder"]
+__all__ = ["ClusterRun", "JobQuarantined"]
 
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.25
 TICK_SECONDS = 1.0
 QUEUE_CAPACITY = 512
-TRACKS_AT_ONCE = 1000
-"""That are handed to the gallery before it is waited for: it takes a few thousand."""
-RECORD_SECONDS = 60.0
+
+SWEEP_SECONDS, SWEEP_INTERVAL_SECONDS = 15.0, 0.25
+"""How long a run waits at its end for what cut off processes have left to be removable."""
 
 NO_WORKER_SECONDS = 60.0
 """After which a run ends that no machine can work for; its ledger stays, for when one can."""
@@ -65,13 +66,6 @@ NO_WORKER_SECONDS = 60.0
 
 class JobQuarantined(RuntimeFailure):
     """Raised where two workers died with a source, or it was lost too often; says how and on which node."""
-
-
-class SettlingRecorder(TrackRecorder, Protocol):
-    """Can be waited for; `visage.people.SightingRecorder`."""
-
-    def settle(self, source_id: str, timeout_seconds: float) -> Exception | None:
-        """Wait until all of a source that was handed in is stored; returns why some of it could not be."""
 
 
 class ClusterRun:
@@ -233,13 +227,23 @@ class ClusterRun:
             self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what attempts left that were killed: all workers have ended."""
-        for name, spec in self._specs.items():
-            left = Staging(name, f"{self._run_id}-0")
-            for each in self._outputs:
-                if isinstance(each, MovableOutputs):
-                    each.moved(name, left, spec.uri)
-            left.remove_earlier()
+        """Remove what attempts left that were killed.
+
+        The processes of a node that was lost end by themselves, some seconds later, and write until then.
+        """
+        until = time.monotonic() + SWEEP_SECONDS
+        left = list(filter(None, (self._left_by_attempts(spec) for spec in self._specs.values())))
+        while left and time.monotonic() < until:
+            time.sleep(SWEEP_INTERVAL_SECONDS)  # processes of other machines: nothing else tells
+            left = [staging for staging in left if not staging.remove_earlier()]
+
+    def _left_by_attempts(self, spec: SourceSpec) -> Staging | None:
+        """What attempts at this source have left and can't be removed yet, if there is any."""
+        staging = Staging(spec.source_id, f"{self._run_id}-0")
+        for each in self._outputs:
+            if isinstance(each, MovableOutputs):
+                each.moved(spec.source_id, staging, spec.uri)
+        return None if staging.remove_earlier() else staging
 
     def _tick(self) -> None:
         for job in self._coordinator.tick():
@@ -248,7 +252,12 @@ class ClusterRun:
         self._leases = {token: lease for token, lease in self._leases.items() if self._ledger.is_current(token)}
         self._give_up()
         self._share_people()
-        self._status = self._describe()
+        self._status = {
+            "run": self._run_id,
+            "state": self._state.current.name.lower(),
+            **describe_work(self._ledger, self._leases.values(), self._sources),
+            "nodes": describe_machines(self._nodes.describe(), self._coordinator.nodes()),
+        }
         self._nodes.show(self._status)
 
     def _give_up(self) -> None:
@@ -404,7 +413,9 @@ class ClusterRun:
             self._drop(worker, token)
             return
         job_id = finished.ended.source_id
-        error = finished.error or self._record(job_id, results)
+        error = finished.error
+        if error is None:
+            self._record(job_id, results)
         if results.statistics is not None:
             self._sources[job_id].keep(results.statistics)
         faces = 0 if results.statistics is None else results.statistics.faces
@@ -421,23 +432,11 @@ class ClusterRun:
         started = [] if info is None else [SourceStarted(replace(info, uri=self._specs[job_id].display_uri))]
         self._put([*started, replace(finished.ended, error=error)])
 
-    def _record(self, job_id: str, results: JobResults) -> Exception | None:
-        """What was seen, into the gallery; what an attempt that was cut short had put there is removed before."""
-        if self._recorder is None:
-            return None
-        info = results.info
-        uri = "" if info is None else gallery_uri(replace(info, uri=self._specs[job_id].display_uri))
-        again = [report for report in results.tracks if isinstance(report, SeenAgain)]
-        tracks = [report for report in results.tracks if isinstance(report, Recorded)]
-        for report in again:
-            replace(report, uri=uri, before=time.time()).replay(self._recorder)
-        for start in range(0, len(tracks), TRACKS_AT_ONCE):
-            for track in tracks[start : start + TRACKS_AT_ONCE]:
-                replace(track, seen={**track.seen, "uri": uri}).replay(self._recorder)
-            problem = self._recorder.settle(job_id, RECORD_SECONDS)
-            if problem is not None:
-                logger.warning("%s: %s", job_id, problem)
-        return None
+    def _record(self, job_id: str, results: JobResults) -> None:
+        if self._recorder is not None:
+            info = results.info
+            uri = "" if info is None else gallery_uri(replace(info, uri=self._specs[job_id].display_uri))
+            record_tracks(self._recorder, job_id, uri, results.tracks)
 
     def _drop(self, worker: str, token: int) -> None:
         self._leases.pop(token, None)
@@ -467,7 +466,7 @@ class ClusterRun:
         if self._sources.is_done:
             self._received.close()
 
-    # -- people and status -------------------------------------------------------------------------------------------
+    # -- people -------------------------------------------------------------------------------------------
 
     def _share_people(self) -> None:
         if self._people is None:
@@ -477,50 +476,6 @@ class ClusterRun:
             self._roster = roster
             for worker in self._workers:
                 self._nodes.share(worker, roster)
-
-    def _describe(self) -> dict[str, Any]:
-        counts = {state.value: count for state, count in self._ledger.counts().items()}
-        nodes = self._coordinator.nodes()
-        running = []
-        for lease in self._leases.values():
-            source = self._sources[lease.job_id].statistics()
-            running.append(
-                {
-                    "source": lease.job_id,
-                    "node": lease.node,
-                    "attempt": lease.attempt,
-                    "frames": source.frames_decoded,
-                    "of": source.frame_count,
-                    "fps": round(source.fps, 1),
-                }
-            )
-        troubled = [
-            {"source": job.job_id, "state": job.state.value, "node": job.node, "reason": job.reason}
-            for job in self._ledger.troubled()
-        ]
-        machines = []
-        for machine in self._nodes.describe():
-            status = nodes.get(machine["node"])
-            workers = {} if status is None else status.workers
-            machines.append(
-                {
-                    **machine,
-                    "held": status is not None and status.is_held,
-                    "workers": len(workers),
-                    "jobs": sum(worker.jobs for worker in workers.values()),
-                    "capacity": sum(worker.capacity for worker in workers.values()),
-                    "silent_seconds": round(max((one.silent_seconds for one in workers.values()), default=0.0), 1),
-                }
-            )
-        return {
-            "run": self._run_id,
-            "state": self._state.current.name.lower(),
-            "paused": self._ledger.is_paused,
-            "jobs": counts,
-            "nodes": machines,
-            "running": running,
-            "waiting": troubled,
-        }
 
 
 @dataclass(slots=True)

@@ -12,13 +12,14 @@ from stages.sink.base import Sink
 from stages.sources import VideoInfo
 from visage import __version__
 from visage.assembly.plan import ModelPlan
-from visage.cluster.cluster_run import ClusterRun, SettlingRecorder
+from visage.cluster.cluster_run import ClusterRun
 from visage.cluster.door import Expected
 from visage.cluster.plan import plan_node
 from visage.cluster.ray_nodes import RayNodes
 from visage.cluster.ray_session import RaySession
 from visage.cluster.roots import ROOTS_VARIABLE, parse_roots
 from visage.cluster.run_state import RunState, contents_of
+from visage.cluster.track_records import SettlingRecorder
 from visage.config import Settings
 from visage.config.sources import SourceSpec
 from visage.models import ModelStore, Progress

@@ -74,13 +74,19 @@ class Staging:
         self._places[staged] = target
         return staged
 
-    def remove_earlier(self) -> None:
-        """Remove what earlier attempts at the same job staged here: their leases have ended."""
+    def remove_earlier(self) -> bool:
+        """Remove what earlier attempts at the same job staged here: their leases have ended.
+
+        Returns False where something is left: a process that was cut off, and has not ended yet, may still write there.
+        """
+        is_clean = True
         for folder in self._folders():
             pattern = f"{glob.escape(ATTEMPT_PREFIX + self._source_id)}@*"
             for left in folder.parent.glob(pattern):
                 if left.name != self._name:
                     shutil.rmtree(left, ignore_errors=True)
+                    is_clean = is_clean and not left.exists()
+        return is_clean
 
     def publish(self) -> None:
         """Give everything its name, durably; again does nothing. Raises OutputFailed, and may then be tried again."""

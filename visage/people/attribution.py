@@ -154,7 +154,7 @@ class Attribution:
         return self._corrections.about(seen)
 
     def _looks_ignored(self, track: TrackSummary) -> bool:
-        """Whether a face without a name is like one that was said to be nobody to care for."""
+        """Return whether a face without a name resembles one that is to be ignored."""
         if track.embedding is None:
             return False
         ignored = self._corrections.ignored_faces()

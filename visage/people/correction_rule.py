@@ -32,7 +32,7 @@ ALIKE = 0.35
 
 
 class CorrectionKind(str, Enum):
-    """What somebody said about a sighting."""
+    """The kinds of correction of a sighting."""
 
     IS = "is"
     IS_NOT = "is-not"
@@ -89,7 +89,7 @@ class Ruling:
     Attributes:
         person: the number of the person whom it shows; None where nothing is said, or where that was taken back.
         denied: numbers of people whom it does not show.
-        is_ignored: it is nobody to care for.
+        is_ignored: the face is to be ignored, such as one on a poster.
         apart: numbers of pairs: a track with the negative of one shows another person.
     """
 

@@ -93,7 +93,7 @@ COLUMNS = {
     "is_ignored": "INTEGER NOT NULL DEFAULT 0",
 }
 """Of sightings whose `started_at` is the recording's: when they were analysed; where the best shot's face was, and
-whether it is nobody to care for. Older versions do without."""
+whether it is to be ignored. Older versions do without."""
 
 CORRECTIONS = """
 CREATE TABLE IF NOT EXISTS corrections (

@@ -223,7 +223,7 @@ class Gallery(Closing):
     def correct(
         self, sightings: Sequence[str], kind: CorrectionKind, *, name: str | None = None, actor: str | None = None
     ) -> list[CorrectionRecord]:
-        """Store what somebody says about sightings, by their ids: it holds from now on, and is an example.
+        """Correct sightings, given by their ids. The correction lasts, and serves as an example for later decisions.
 
         Args:
             name: of the person whom they show or do not show, by name or id; "is" makes a person of a new name.

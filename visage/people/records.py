@@ -97,10 +97,10 @@ class Sighting:
         started_at: wall-clock time of its first frame; for a file that of its recording, as far as that is known.
         time_origin: where that is known from: "capture", "metadata", "file name", "last change", or only "analysis".
         start_seconds, end_seconds, best_seconds: the source's own time.
-        name: the person's or unknown's; "unknown" where it was not even clustered, "ignored" where nobody cares.
-        similarity: to the person, when it was decided; None for unknowns, and where somebody said who it is.
+        name: the person's or unknown's; "unknown" if it belongs to no cluster, "ignored" if it is to be ignored.
+        similarity: to the person, -1 to 1, when it was named; None for unknowns and for names given by a correction.
         is_live: seen by a camera, whose own time begins anew with every connection.
-        is_ignored: it was said to be nobody to care for; its name is "ignored".
+        is_ignored: a correction says to ignore it; its name is "ignored".
     """
 
     sighting_id: str
@@ -177,7 +177,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class CorrectionRecord:
-    """What somebody said about a sighting.
+    """A correction of a sighting.
 
     Attributes:
         kind: "is", "is-not", "ignore" or "different".

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,28 @@ def test_what_a_killed_attempt_left_goes_with_the_next(tmp_path: Path) -> None:
     staged_film(other, tmp_path / "out")
     following = Staging("film", "r-3")
     following.folder(tmp_path / "out")
-    following.remove_earlier()
+    assert following.remove_earlier()
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".attempt-film-2@r-2"]
+
+
+def test_what_is_still_written_to_is_told_and_goes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was cut off makes a file while its folder is being removed."""
+    killed, following = Staging("film", "r-1"), Staging("film", "r-2")
+    staged_film(killed, tmp_path / "out")
+    following.folder(tmp_path / "out")
+    late = tmp_path / "out" / ".attempt-film@r-1" / "tracks.csv.part"
+    remove = os.rmdir
+
+    def remove_too_early(path: str, **options: int | None) -> None:
+        late.touch()
+        remove(path, **options)
+
+    with monkeypatch.context() as racing:
+        racing.setattr(os, "rmdir", remove_too_early)
+        assert not following.remove_earlier()
+    assert late.exists()
+    assert following.remove_earlier()
+    assert not late.parent.exists()
 
 
 def test_a_discarded_attempt_removes_the_folder_that_it_made(tmp_path: Path) -> None:
